@@ -1,0 +1,27 @@
+//! The rules that the chain and everybody else must agree on.
+//!
+//! Pure functions and fixed-width types: no I/O, no clock, no allocation. The on-chain program, the SDK, the executor
+//! and the runtime link this crate, so a rule that stands here is the same rule everywhere. `docs/PROTOCOL.md` is its
+//! normative text and `golden/` holds the vectors that every dependant's tests read.
+#![cfg_attr(not(feature = "anchor"), no_std)]
+
+pub mod fees;
+pub mod ids;
+pub mod limits;
+pub mod outcome;
+pub mod status;
+pub mod task;
+pub mod terms;
+
+pub use fees::FeeError;
+pub use ids::{cluster_tag, commitment, job_uid, Domain, Hash32};
+pub use outcome::{InvalidReason, Outcome, OutcomeError, OutcomeKind, Trap};
+pub use status::{ExecutionStatus, JobEvent, JobStatus, TransitionError};
+pub use task::{TaskLimits, TaskSpec};
+pub use terms::{MarketTerms, TermsError};
+
+/// Version byte of every account and preimage of this protocol generation.
+pub const PROTOCOL_VERSION: u8 = 1;
+
+/// The deterministic execution profile of this release: feature set, cost table, WASI rules and packing rules.
+pub const PROFILE_V1: u32 = 1;

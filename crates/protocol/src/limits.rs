@@ -1,0 +1,67 @@
+//! Every protocol-wide bound, in one place. A market may be stricter, never laxer.
+
+/// Most seats one job may ask for.
+pub const REDUNDANCY_MAX: u8 = 9;
+/// Most times a job is handed out before it expires.
+pub const ATTEMPTS_MAX: u8 = 5;
+/// Highest market fee, in basis points of the provider's pay (10 %).
+pub const FEE_BPS_MAX: u16 = 1_000;
+/// One whole, in basis points.
+pub const BPS_ONE: u16 = 10_000;
+/// Largest bond rate, in basis points of the maximum pay (k = 10).
+pub const BOND_RATE_BPS_MAX: u32 = 100_000;
+/// Longest single window (challenge, execution, queue), 7 days.
+pub const WINDOW_S_MAX: u32 = 7 * 86_400;
+/// Longest life of a job from creation to its last deadline, 30 days.
+pub const JOB_TOTAL_S_MAX: u32 = 30 * 86_400;
+/// Longest unbonding period, 30 days.
+pub const UNBONDING_S_MAX: u32 = 30 * 86_400;
+/// Longest pause of a market, 72 hours.
+pub const PAUSE_S_MAX: u32 = 72 * 3_600;
+/// A market may be paused once in this period, 7 days.
+pub const PAUSE_PERIOD_S: u32 = 7 * 86_400;
+/// Highest fixed fee of a market: delay, decline. 0.1 SOL.
+pub const FIXED_FEE_LAMPORTS_MAX: u64 = 100_000_000;
+/// Highest price, in lamports per 10^12 gas. Keeps `gas × price` far inside `u128` and the pay inside `u64`.
+pub const PRICE_MAX: u64 = 1_000_000_000_000_000;
+/// Highest base fee, 1,000 SOL in lamports.
+pub const BASE_FEE_LAMPORTS_MAX: u64 = 1_000_000_000_000;
+/// Price is stated per this much gas.
+pub const PRICE_UNIT_GAS: u64 = 1_000_000_000_000;
+
+/// Gas limit of a job that states none.
+pub const GAS_LIMIT_DEFAULT: u64 = 1_000_000_000;
+/// Gas limit of `assay test`.
+pub const GAS_LIMIT_TEST: u64 = 1_000_000;
+/// Highest gas limit the protocol knows.
+pub const GAS_LIMIT_MAX: u64 = 1_000_000_000_000_000;
+/// Bytes in a WebAssembly page.
+pub const WASM_PAGE_BYTES: u64 = 65_536;
+/// Linear memory of a job that states none, 64 MiB.
+pub const MEMORY_BYTES_DEFAULT: u64 = 64 << 20;
+/// Most linear memory, 1 GiB.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// Stack of a job that states none, 1 MiB. A deterministic measure, see docs/METERING.md.
+pub const STACK_BYTES_DEFAULT: u64 = 1 << 20;
+/// Most stack, 4 MiB.
+pub const STACK_BYTES_MAX: u64 = 4 << 20;
+/// Least stack a job may ask for, 4 KiB.
+pub const STACK_BYTES_MIN: u64 = 4 << 10;
+/// Largest module, 10 MiB.
+pub const MODULE_BYTES_MAX: u64 = 10 << 20;
+/// Largest job directory (all files), 64 MiB.
+pub const INPUT_BYTES_MAX: u64 = 64 << 20;
+/// Result package of a job that states no limit, 64 MiB; also the most.
+pub const OUTPUT_BYTES_MAX: u64 = 64 << 20;
+/// stdout and stderr, each, of a job that states no limit: 1 MiB. The rest is cut and flagged.
+pub const STDIO_BYTES_DEFAULT: u64 = 1 << 20;
+/// Most stdout or stderr, 16 MiB.
+pub const STDIO_BYTES_MAX: u64 = 16 << 20;
+/// Wall clock of one execution, 30 s. Liveness only: reaching it is a host fault, never a result.
+pub const WALL_CLOCK_MS_DEFAULT: u64 = 30_000;
+/// Largest workflow value, 256 KiB.
+pub const WORKFLOW_VALUE_BYTES_MAX: u64 = 256 << 10;
+/// Seed of a job that states none.
+pub const SEED_DEFAULT: u64 = 0;
+/// Start of the virtual clock of a job that states none: 2025-01-01T00:00:00Z in nanoseconds.
+pub const CLOCK_UNIX_NS_DEFAULT: u64 = 1_735_689_600_000_000_000;

@@ -1,0 +1,154 @@
+//! The terms of a market, their bounds, and which changes must wait.
+
+use core::fmt;
+
+use crate::limits::{
+    ATTEMPTS_MAX, BOND_RATE_BPS_MAX, BPS_ONE, FEE_BPS_MAX, FIXED_FEE_LAMPORTS_MAX, GAS_LIMIT_MAX, JOB_TOTAL_S_MAX,
+    UNBONDING_S_MAX, WINDOW_S_MAX,
+};
+
+/// What a market demands and promises. A job copies what it needs when it is created.
+#[cfg_attr(
+    feature = "anchor",
+    derive(anchor_lang::AnchorSerialize, anchor_lang::AnchorDeserialize, anchor_lang::InitSpace)
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarketTerms {
+    /// Fee on top of the pay, basis points, at most 1,000.
+    pub fee_bps: u16,
+    /// Least free stake of a provider that accepts, lamports.
+    pub stake_min_lamports: u64,
+    /// Least bond of a seat, lamports, above zero.
+    pub bond_min_lamports: u64,
+    /// Bond in basis points of the maximum pay, 10,000..=100,000.
+    pub bond_rate_bps: u32,
+    /// Share of the bond lost by a missed deadline, basis points, at most 10,000.
+    pub miss_rate_bps: u16,
+    /// Most of that share that goes to the poster, lamports.
+    pub delay_fee_lamports: u64,
+    /// Cost of giving a seat back, lamports; goes to the Sink.
+    pub decline_fee_lamports: u64,
+    /// Times a job is handed out, 1..=5.
+    pub attempts_max: u8,
+    /// Seconds a job waits for a provider, each time it is queued.
+    pub queue_timeout_s: u32,
+    /// Execution deadline: this many seconds, plus the gas limit at the verify rate.
+    pub execution_base_s: u32,
+    /// Challenge window: this many seconds, plus the gas limit at the verify rate.
+    pub challenge_base_s: u32,
+    /// Seconds from a job's creation after which it is not queued again.
+    pub job_total_s: u32,
+    /// Seconds from `unstake` to `withdraw_stake`; longer than the longest execution and challenge together.
+    pub unbonding_s: u32,
+    /// Gas per second that a verifier is expected to manage.
+    pub verify_rate_gas_per_s: u64,
+    /// Highest gas limit of a job.
+    pub gas_limit_max: u64,
+    /// Bit i allows profile i + 1.
+    pub profiles: u32,
+}
+
+/// Which bound of the protocol the terms break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TermsError {
+    /// `fee_bps` over 1,000.
+    Fee,
+    /// `bond_min_lamports` zero, `bond_rate_bps` outside 10,000..=100,000, or the bond below the decline fee.
+    Bond,
+    /// `miss_rate_bps` over 10,000.
+    MissRate,
+    /// `delay_fee_lamports` or `decline_fee_lamports` over the fixed maximum.
+    FixedFee,
+    /// `attempts_max` outside 1..=5.
+    Attempts,
+    /// A window is zero or over 7 days, or the job's total over 30 days or too short for one run.
+    Window,
+    /// `unbonding_s` over 30 days, or not longer than the longest execution and challenge.
+    Unbonding,
+    /// `verify_rate_gas_per_s` or `gas_limit_max` zero or too large.
+    Gas,
+    /// No profile allowed.
+    Profiles,
+}
+
+impl fmt::Display for TermsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fee => "fee is over 1,000 basis points",
+            Self::Bond => "bond minimum is zero or below the decline fee, or the bond rate is outside 1x to 10x",
+            Self::MissRate => "miss rate is over 10,000 basis points",
+            Self::FixedFee => "delay or decline fee is over 0.1 SOL",
+            Self::Attempts => "attempts are outside 1 to 5",
+            Self::Window => "a window is zero or over 7 days, or the total is too short or over 30 days",
+            Self::Unbonding => "unbonding is over 30 days or not longer than execution and challenge together",
+            Self::Gas => "verify rate or gas limit is zero or too large",
+            Self::Profiles => "no known profile is allowed",
+        })
+    }
+}
+
+impl core::error::Error for TermsError {}
+
+impl MarketTerms {
+    /// Seconds for one execution of this gas limit.
+    #[must_use]
+    pub fn execution_s(&self, gas_limit: u64) -> u64 {
+        crate::fees::window_s(self.execution_base_s, gas_limit, self.verify_rate_gas_per_s)
+    }
+
+    /// Seconds of the challenge window for this gas limit.
+    #[must_use]
+    pub fn challenge_s(&self, gas_limit: u64) -> u64 {
+        crate::fees::window_s(self.challenge_base_s, gas_limit, self.verify_rate_gas_per_s)
+    }
+
+    /// Whether the market accepts jobs of this profile.
+    #[must_use]
+    pub const fn allows_profile(&self, profile: u32) -> bool {
+        profile >= 1 && profile <= 32 && (self.profiles >> profile.wrapping_sub(1)) & 1 == 1
+    }
+
+    /// Whether the terms are inside the protocol's bounds (P-22).
+    ///
+    /// # Errors
+    /// [`TermsError`] names the first bound broken.
+    pub fn check(&self) -> Result<(), TermsError> {
+        let ensure = |holds: bool, error| if holds { Ok(()) } else { Err(error) };
+        ensure(self.fee_bps <= FEE_BPS_MAX, TermsError::Fee)?;
+        ensure(self.bond_min_lamports > 0, TermsError::Bond)?;
+        ensure(self.bond_min_lamports >= self.decline_fee_lamports, TermsError::Bond)?;
+        ensure((u32::from(BPS_ONE)..=BOND_RATE_BPS_MAX).contains(&self.bond_rate_bps), TermsError::Bond)?;
+        ensure(self.miss_rate_bps <= BPS_ONE, TermsError::MissRate)?;
+        ensure(self.delay_fee_lamports <= FIXED_FEE_LAMPORTS_MAX, TermsError::FixedFee)?;
+        ensure(self.decline_fee_lamports <= FIXED_FEE_LAMPORTS_MAX, TermsError::FixedFee)?;
+        ensure((1..=ATTEMPTS_MAX).contains(&self.attempts_max), TermsError::Attempts)?;
+        ensure((1..=GAS_LIMIT_MAX).contains(&self.verify_rate_gas_per_s), TermsError::Gas)?;
+        ensure((1..=GAS_LIMIT_MAX).contains(&self.gas_limit_max), TermsError::Gas)?;
+        let (execution_s, challenge_s) = (self.execution_s(self.gas_limit_max), self.challenge_s(self.gas_limit_max));
+        let window = 1..=u64::from(WINDOW_S_MAX);
+        ensure(window.contains(&u64::from(self.queue_timeout_s)), TermsError::Window)?;
+        ensure(window.contains(&execution_s) && window.contains(&challenge_s), TermsError::Window)?;
+        ensure(self.job_total_s <= JOB_TOTAL_S_MAX, TermsError::Window)?;
+        ensure(u64::from(self.job_total_s) >= u64::from(self.queue_timeout_s), TermsError::Window)?;
+        ensure(self.unbonding_s <= UNBONDING_S_MAX, TermsError::Unbonding)?;
+        let exposed_s = execution_s.saturating_add(challenge_s);
+        ensure(u64::from(self.unbonding_s) > exposed_s, TermsError::Unbonding)?;
+        ensure(self.profiles & 1 == 1, TermsError::Profiles)
+    }
+
+    /// Whether changing to `next` worsens a staker's position; such a change waits one unbonding period.
+    #[must_use]
+    pub const fn worsens_for_stakers(&self, next: &Self) -> bool {
+        next.stake_min_lamports > self.stake_min_lamports
+            || next.bond_min_lamports > self.bond_min_lamports
+            || next.bond_rate_bps > self.bond_rate_bps
+            || next.miss_rate_bps > self.miss_rate_bps
+            || next.delay_fee_lamports > self.delay_fee_lamports
+            || next.decline_fee_lamports > self.decline_fee_lamports
+            || next.execution_base_s < self.execution_base_s
+            || next.challenge_base_s > self.challenge_base_s
+            || next.unbonding_s > self.unbonding_s
+            || next.verify_rate_gas_per_s != self.verify_rate_gas_per_s
+    }
+}
