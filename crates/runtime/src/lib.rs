@@ -1,1 +1,26 @@
-//! Assay runtime.
+//! Deterministic execution of metered modules.
+//!
+//! [`run`] is a pure function of its [`RunRequest`]: module, arguments, files, limits, seed and clock determine how the
+//! program ends, what it writes and how much gas it uses, to the byte (I-08). What is not deterministic, an engine that
+//! fails or a host without memory, is a [`HostFault`] and is never a result. There is no wall clock in here: who needs
+//! one runs this in a process that can be killed.
+#![cfg_attr(
+    not(test),
+    warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
+
+mod fs;
+mod report;
+mod request;
+
+pub use fs::{FileTree, Node, PathError};
+pub use report::{End, HostFault, RunReport};
+pub use request::{EntryPoint, RunRequest};
+
+/// Runs a metered module.
+///
+/// # Errors
+/// [`HostFault`] when this host could not run it to its end. Not a property of the program: never signed.
+pub fn run(request: &RunRequest) -> Result<RunReport, HostFault> {
+    Err(HostFault::Engine(format!("{:?}", request.entry)))
+}

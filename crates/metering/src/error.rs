@@ -1,0 +1,84 @@
+//! Why a module is refused.
+
+use assay_protocol::InvalidReason;
+use thiserror::Error;
+
+/// Why a module is refused. A property of the bytes: the same on every host.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MeterError {
+    /// More bytes than the profile allows.
+    #[error(
+        "accept the module: it has {size_bytes} bytes, the profile allows {limit_bytes}; strip debug info (`-C strip=symbols`, `-Wl,--strip-all`) or optimise for size"
+    )]
+    TooLarge {
+        /// Bytes of the module.
+        size_bytes: usize,
+        /// [`assay_protocol::limits::MODULE_BYTES_MAX`].
+        limit_bytes: u64,
+    },
+    /// The bytes are not valid WebAssembly.
+    #[error("read the module: {message} (at byte {offset}); it is not valid WebAssembly, build it again")]
+    Invalid {
+        /// What the validator said.
+        message: String,
+        /// Where, byte offset.
+        offset: usize,
+    },
+    /// A feature outside the profile.
+    #[error(
+        "accept the module: it uses {feature}, which the profile does not have ({message}, at byte {offset}); build it with {flag}"
+    )]
+    Feature {
+        /// Name of the feature.
+        feature: &'static str,
+        /// Compiler flags that turn it off.
+        flag: &'static str,
+        /// What the validator said.
+        message: String,
+        /// Where, byte offset.
+        offset: usize,
+    },
+    /// An import that the profile does not have, or with another signature.
+    #[error(
+        "accept the module: it imports {module}.{name} ({problem}); only the functions of wasi_snapshot_preview1 can be imported"
+    )]
+    UnknownImport {
+        /// Module of the import.
+        module: String,
+        /// Name of the import.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A structural bound of the profile is exceeded.
+    #[error("accept the module: {what} is {found}, the profile allows {limit}")]
+    OverBounds {
+        /// What is counted.
+        what: &'static str,
+        /// How many there are.
+        found: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
+    /// An export uses a name reserved for the metering.
+    #[error("accept the module: its export {name:?} begins with \"assay:\", which is reserved; rename it")]
+    ReservedExport {
+        /// Name of the export.
+        name: String,
+    },
+}
+
+impl MeterError {
+    /// The reason an outcome carries.
+    #[must_use]
+    pub const fn reason(&self) -> InvalidReason {
+        match self {
+            Self::TooLarge { .. } => InvalidReason::ModuleTooLarge,
+            Self::Invalid { .. } | Self::ReservedExport { .. } => InvalidReason::ModuleInvalid,
+            Self::Feature { .. } => InvalidReason::FeatureForbidden,
+            Self::UnknownImport { .. } => InvalidReason::UnknownImport,
+            Self::OverBounds { .. } => InvalidReason::ModuleOverBounds,
+        }
+    }
+}
