@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""Writes the golden vectors beside it. A second implementation of docs/PROTOCOL.md, with nothing but the standard
+library: what the Rust crate and this script agree on was written down twice. Vectors only change with an ADR."""
+
+import hashlib
+import json
+import pathlib
+import struct
+
+HERE = pathlib.Path(__file__).parent
+U64_MAX = 2**64 - 1
+
+
+def tagged(tag, *parts):
+    return hashlib.sha256(tag.encode().ljust(16, b"\0") + b"".join(parts)).digest()
+
+
+def key(n):
+    """A recognisable 32-byte value."""
+    return hashlib.sha256(b"golden %d" % n).digest()
+
+
+def write(name, about, **groups):
+    with open(HERE / f"{name}.json", "w", encoding="ascii") as file:
+        json.dump({"about": about, **groups}, file, indent=1)
+        file.write("\n")
+
+
+# Tasks.
+DEFAULT = dict(gas_limit=10**9, memory_bytes=64 << 20, stack_bytes=1 << 20, output_bytes=64 << 20, stdio_bytes=1 << 20)
+
+
+def task(profile=1, cid=key(0), seed=0, clock=1_735_689_600 * 10**9, **changes):
+    limits = {**DEFAULT, **changes}
+    names = ["gas_limit", "memory_bytes", "stack_bytes", "output_bytes", "stdio_bytes"]
+    encoded = struct.pack("<I", profile) + cid + struct.pack("<7Q", *[limits[n] for n in names], seed, clock)
+    return dict(
+        profile=profile,
+        job_cid_digest=cid.hex(),
+        limits=limits,
+        seed=seed,
+        clock_unix_ns=clock,
+        encoding=encoded.hex(),
+        digest=tagged("assay:task:v1", encoded).hex(),
+    )
+
+
+TASKS = [
+    task(),
+    task(cid=bytes(32)),
+    task(cid=b"\xff" * 32),
+    task(profile=2),
+    task(seed=1),
+    task(seed=U64_MAX),
+    task(clock=0),
+    task(clock=U64_MAX),
+    task(gas_limit=10**15),
+    task(gas_limit=1),
+    task(memory_bytes=1 << 30),
+    task(stack_bytes=4096),
+    task(output_bytes=1),
+    task(stdio_bytes=0),
+]
+
+# The same bounds that docs/PROTOCOL.md lists: the least and the most allowed, and one step beyond each.
+BOUNDS = []
+for field, step, low, high in [
+    ("gas_limit", 1, 1, 10**15),
+    ("memory_bytes", 65536, 65536, 1 << 30),
+    ("stack_bytes", 1, 4096, 4 << 20),
+    ("output_bytes", 1, 1, 64 << 20),
+    ("stdio_bytes", 1, 0, 16 << 20),
+]:
+    BOUNDS += [dict(field=field, value=low, ok=True), dict(field=field, value=high, ok=True)]
+    BOUNDS += [dict(field=field, value=high + step, ok=False)]
+    BOUNDS += [dict(field=field, value=low - step, ok=False)] if low else []
+BOUNDS += [dict(field="memory_bytes", value=65537, ok=False), dict(field="memory_bytes", value=131072, ok=True)]
+
+# Ids.
+CLUSTERS = [dict(genesis_hash=g.hex(), tag=tagged("assay:cluster:v1", g).hex()) for g in (bytes(32), key(1), b"\xff" * 32)]
+
+
+def job_uid(program, cluster, job, slot, digest):
+    uid = tagged("assay:job_uid:v1", program, cluster, job, struct.pack("<Q", slot), digest)
+    return dict(program=program.hex(), cluster=cluster.hex(), job=job.hex(), created_slot=slot, task_digest=digest.hex(), uid=uid.hex())
+
+
+JOB_UIDS = [job_uid(key(2), key(3), key(4), slot, key(5)) for slot in (0, 1, 256, U64_MAX)]
+JOB_UIDS += [job_uid(key(3), key(2), key(4), 1, key(5)), job_uid(key(2), key(3), key(5), 1, key(4))]
+
+
+def commitment(uid, provider, outcome, trace, salt):
+    value = tagged("assay:commit:v1", uid, provider, outcome, trace, salt)
+    return dict(job_uid=uid.hex(), provider=provider.hex(), outcome_hash=outcome.hex(), trace_root=trace.hex(), salt=salt.hex(), commitment=value.hex())
+
+
+COMMITMENTS = [
+    commitment(key(6), key(7), key(8), bytes(32), key(9)),
+    commitment(key(6), key(8), key(7), bytes(32), key(9)),
+    commitment(key(7), key(6), key(8), bytes(32), key(9)),
+    commitment(key(6), key(7), key(8), key(9), bytes(32)),
+    commitment(*[bytes(32)] * 5),
+]
+
+# Outcomes.
+KINDS = dict(Exited=1, Trapped=2, OutOfGas=3, OutputTooLarge=4, Invalid=5)
+TRAPS, REASONS = 13, 13
+GAS_LIMIT = 1_000_000
+
+
+def encode_outcome(kind, detail=0, exit_code=0, gas=0, cid=bytes(32), root=bytes(32)):
+    return struct.pack("<BHIQ", kind, detail, exit_code, gas) + cid + root
+
+
+def outcome(kind, detail=0, exit_code=0, gas=0, cid=key(10)):
+    encoded = encode_outcome(KINDS[kind], detail, exit_code, gas, cid)
+    return dict(
+        kind=kind, detail=detail, exit_code=exit_code, gas_used=gas, result_cid_digest=cid.hex(), state_root=bytes(32).hex(),
+        gas_limit=GAS_LIMIT, encoding=encoded.hex(), hash=tagged("assay:outcome:v1", encoded).hex(),
+    )
+
+
+OUTCOMES = [
+    outcome("Exited"),
+    outcome("Exited", exit_code=1, gas=1),
+    outcome("Exited", detail=1, exit_code=2**32 - 1, gas=GAS_LIMIT),
+    outcome("Exited", detail=2, gas=12345),
+    outcome("Exited", detail=3, gas=256, cid=b"\xff" * 32),
+    outcome("OutOfGas", gas=GAS_LIMIT),
+    outcome("OutOfGas", detail=3, gas=GAS_LIMIT),
+    outcome("OutputTooLarge", gas=77),
+    outcome("OutputTooLarge", detail=1, exit_code=3, gas=77),
+]
+OUTCOMES += [outcome("Trapped", detail=code, gas=code * 1000) for code in range(1, TRAPS + 1)]
+OUTCOMES += [outcome("Invalid", detail=code, cid=bytes(32)) for code in range(1, REASONS + 1)]
+
+GOOD = dict(kind=1, detail=0, exit_code=0, gas=5, cid=key(10))
+
+
+def refused(error, why, **changes):
+    return dict(why=why, gas_limit=GAS_LIMIT, encoding=encode_outcome(**{**GOOD, **changes}).hex(), error=error)
+
+
+REFUSED = [
+    dict(why="empty", gas_limit=GAS_LIMIT, encoding="", error="Length"),
+    dict(why="one byte short", gas_limit=GAS_LIMIT, encoding=encode_outcome(**GOOD)[:-1].hex(), error="Length"),
+    dict(why="one byte long", gas_limit=GAS_LIMIT, encoding=encode_outcome(**GOOD).hex() + "00", error="Length"),
+    refused("Kind", "kind 0", kind=0),
+    refused("Kind", "kind 6", kind=6),
+    refused("Kind", "kind 255", kind=255),
+    refused("Detail", "an exit with an unknown flag", detail=4),
+    refused("Detail", "out of gas with an unknown flag", kind=3, gas=GAS_LIMIT, detail=0x8000),
+    refused("Detail", "too large with an unknown flag", kind=4, detail=8),
+    refused("Detail", "a trap without a code", kind=2),
+    refused("Detail", "a trap past the last code", kind=2, detail=TRAPS + 1),
+    refused("Detail", "invalid without a reason", kind=5, gas=0, cid=bytes(32)),
+    refused("Detail", "invalid past the last reason", kind=5, detail=REASONS + 1, gas=0, cid=bytes(32)),
+    refused("NotZero", "a state root in profile 1", root=key(11)),
+    refused("NotZero", "a trap with an exit code", kind=2, detail=1, exit_code=1),
+    refused("NotZero", "out of gas with an exit code", kind=3, gas=GAS_LIMIT, exit_code=1),
+    refused("NotZero", "invalid with an exit code", kind=5, detail=1, exit_code=1, gas=0, cid=bytes(32)),
+    refused("NotZero", "invalid with gas", kind=5, detail=1, cid=bytes(32)),
+    refused("NotZero", "invalid with a package", kind=5, detail=1, gas=0),
+    refused("Zero", "an exit without a package", cid=bytes(32)),
+    refused("Zero", "a trap without a package", kind=2, detail=1, cid=bytes(32)),
+    refused("Gas", "more gas than the limit", gas=GAS_LIMIT + 1),
+    refused("Gas", "out of gas below the limit", kind=3, gas=GAS_LIMIT - 1),
+    refused("Gas", "out of gas above the limit", kind=3, gas=GAS_LIMIT + 1),
+]
+
+# Fees. null: the sum does not fit 64 bits and is refused.
+UNIT, ONE = 10**12, 10_000
+
+
+def fits(value):
+    return value if value <= U64_MAX else None
+
+
+def pay(base, price, gas):
+    return dict(base_fee_lamports=base, price=price, gas=gas, pay_lamports=fits(base + gas * price // UNIT))
+
+
+def share(amount, bps):
+    return dict(amount_lamports=amount, bps=bps, share_lamports=fits(amount * bps // ONE))
+
+
+def escrow(max_pay, redundancy, fee_bps):
+    total = max_pay * redundancy
+    return dict(max_pay_lamports=max_pay, redundancy=redundancy, fee_bps=fee_bps, escrow_lamports=fits(total + total * fee_bps // ONE))
+
+
+def bond(max_pay, minimum, rate):
+    return dict(max_pay_lamports=max_pay, minimum_lamports=minimum, rate_bps=rate, bond_lamports=fits(max(minimum, max_pay * rate // ONE)))
+
+
+def penalty(bond_lamports, rate, delay):
+    total = bond_lamports * rate // ONE
+    poster = min(total, delay)
+    return dict(bond_lamports=bond_lamports, rate_bps=rate, delay_fee_lamports=delay, poster_lamports=poster, sink_lamports=total - poster)
+
+
+def window(base, gas_limit, rate):
+    return dict(base_s=base, gas_limit=gas_limit, verify_rate_gas_per_s=rate, window_s=base + -(-gas_limit // max(rate, 1)))
+
+
+FEES = dict(
+    pay=[pay(0, 0, 0), pay(7, 0, 10**15), pay(0, 1, UNIT - 1), pay(0, 1, UNIT), pay(5, 3, UNIT // 3), pay(5, 3, UNIT // 3 + 1),
+         pay(10**12, 10**15, 10**15), pay(0, 10**15, 10**15), pay(U64_MAX, 1, UNIT), pay(U64_MAX, 1, UNIT - 1),
+         pay(0, U64_MAX, U64_MAX), pay(5000, 2_000_000_000, 123_456_789)],
+    share=[share(0, 10_000), share(1, 9_999), share(1, 10_000), share(9_999, 1), share(10_000, 1), share(U64_MAX, 10_000),
+           share(U64_MAX, 10_001), share(U64_MAX, 1), share(123_456_789, 250)],
+    escrow=[escrow(0, 1, 0), escrow(10_000, 1, 1), escrow(9_999, 1, 1), escrow(9_999, 3, 1), escrow(1_000_000, 9, 1_000),
+            escrow(U64_MAX, 1, 0), escrow(U64_MAX, 1, 1), escrow(U64_MAX // 9, 9, 0), escrow(U64_MAX // 9 + 1, 9, 0)],
+    bond=[bond(0, 1, 10_000), bond(100, 1, 10_000), bond(100, 1, 15_000), bond(3, 1, 15_000), bond(100, 1_001, 100_000),
+          bond(U64_MAX, 1, 10_000), bond(U64_MAX, 1, 10_001)],
+    penalty=[penalty(0, 10_000, 5), penalty(100, 10_000, 5), penalty(100, 10_000, 100), penalty(100, 10_000, 101),
+             penalty(100, 0, 5), penalty(9, 5_000, 0), penalty(9, 5_000, 4), penalty(U64_MAX, 10_000, 1)],
+    window=[window(0, 0, 1), window(10, 1, 10**9), window(10, 10**9, 10**9), window(10, 10**9 + 1, 10**9),
+            window(2**32 - 1, 10**15, 1), window(1, 5, 0)],
+)
+
+# Statuses: the whole table; what is not listed is refused.
+JOB_STATUSES = dict(Open=1, Assigned=2, Submitted=3, Resolved=4, Cancelled=5, Expired=6, Disputed=7)
+EVENTS = ["SeatsFilled", "Cancelled", "QueueTimedOut", "Declined", "MissedRequeued", "MissedLast", "Submitted", "Finalized"]
+ALLOWED = {
+    ("Open", "SeatsFilled"): "Assigned",
+    ("Open", "Cancelled"): "Cancelled",
+    ("Open", "QueueTimedOut"): "Expired",
+    ("Assigned", "Declined"): "Open",
+    ("Assigned", "MissedRequeued"): "Open",
+    ("Assigned", "MissedLast"): "Expired",
+    ("Assigned", "Submitted"): "Submitted",
+    ("Submitted", "Finalized"): "Resolved",
+}
+STATUS = dict(
+    job_statuses=[dict(name=n, code=c, terminal=n in ("Resolved", "Cancelled", "Expired")) for n, c in JOB_STATUSES.items()],
+    execution_statuses=[dict(name=n, code=c) for n, c in dict(Accepted=1, Submitted=2, Missed=3).items()],
+    transitions=[{"from": f, "event": e, "to": ALLOWED.get((f, e))} for f in JOB_STATUSES for e in EVENTS],
+)
+
+# Terms: changes to the base, and the first bound they break (null: allowed).
+BASE = dict(
+    fee_bps=250, stake_min_lamports=10**9, bond_min_lamports=10**7, bond_rate_bps=15_000, miss_rate_bps=5_000,
+    delay_fee_lamports=10**6, decline_fee_lamports=10**4, attempts_max=3, queue_timeout_s=600, execution_base_s=60,
+    challenge_base_s=60, job_total_s=3_600, unbonding_s=86_400, verify_rate_gas_per_s=10**7, gas_limit_max=10**11, profiles=1,
+)
+WEEK, MONTH = 7 * 86_400, 30 * 86_400
+# One run of the base takes 60 + 10,000 s, and so does its challenge window.
+RUN = 60 + 10**11 // 10**7
+
+
+def terms(error, **changes):
+    return dict(changes=changes, error=error)
+
+
+TERMS = [
+    terms(None),
+    terms(None, fee_bps=0), terms(None, fee_bps=1_000), terms("Fee", fee_bps=1_001), terms("Fee", fee_bps=2**16 - 1),
+    terms("Bond", bond_min_lamports=0, decline_fee_lamports=0), terms(None, bond_min_lamports=1, decline_fee_lamports=1),
+    terms("Bond", bond_min_lamports=9_999), terms(None, bond_min_lamports=10**4),
+    terms(None, bond_rate_bps=10_000), terms("Bond", bond_rate_bps=9_999),
+    terms(None, bond_rate_bps=100_000), terms("Bond", bond_rate_bps=100_001),
+    terms(None, miss_rate_bps=10_000), terms("MissRate", miss_rate_bps=10_001), terms(None, miss_rate_bps=0),
+    terms(None, delay_fee_lamports=10**8), terms("FixedFee", delay_fee_lamports=10**8 + 1),
+    terms(None, decline_fee_lamports=10**8, bond_min_lamports=10**8),
+    terms("FixedFee", decline_fee_lamports=10**8 + 1, bond_min_lamports=10**9),
+    terms("Attempts", attempts_max=0), terms(None, attempts_max=1), terms(None, attempts_max=5), terms("Attempts", attempts_max=6),
+    terms("Gas", verify_rate_gas_per_s=0), terms("Gas", verify_rate_gas_per_s=10**15 + 1),
+    terms("Gas", gas_limit_max=0), terms("Gas", gas_limit_max=10**15 + 1),
+    terms("Window", queue_timeout_s=0), terms(None, queue_timeout_s=WEEK, job_total_s=WEEK), terms("Window", queue_timeout_s=WEEK + 1, job_total_s=MONTH),
+    terms("Window", execution_base_s=WEEK), terms("Window", challenge_base_s=2**32 - 1),
+    terms(None, execution_base_s=WEEK - RUN + 60, unbonding_s=MONTH),
+    terms("Window", execution_base_s=WEEK - RUN + 61, unbonding_s=MONTH),
+    terms(None, job_total_s=MONTH), terms("Window", job_total_s=MONTH + 1), terms("Window", job_total_s=599), terms(None, job_total_s=600),
+    terms(None, unbonding_s=MONTH), terms("Unbonding", unbonding_s=MONTH + 1),
+    terms("Unbonding", unbonding_s=2 * RUN), terms(None, unbonding_s=2 * RUN + 1), terms("Unbonding", unbonding_s=0),
+    terms("Profiles", profiles=0), terms("Profiles", profiles=2), terms(None, profiles=3),
+    terms("Window", verify_rate_gas_per_s=1),
+]
+WORSENS = [dict(changes={f: BASE[f] + d}, worsens=w) for f, d, w in [
+    ("fee_bps", 1, False), ("fee_bps", -1, False),
+    ("stake_min_lamports", 1, True), ("stake_min_lamports", -1, False),
+    ("bond_min_lamports", 1, True), ("bond_min_lamports", -1, False),
+    ("bond_rate_bps", 1, True), ("bond_rate_bps", -1, False),
+    ("miss_rate_bps", 1, True), ("miss_rate_bps", -1, False),
+    ("delay_fee_lamports", 1, True), ("delay_fee_lamports", -1, False),
+    ("decline_fee_lamports", 1, True), ("decline_fee_lamports", -1, False),
+    ("execution_base_s", 1, False), ("execution_base_s", -1, True),
+    ("challenge_base_s", 1, True), ("challenge_base_s", -1, False),
+    ("unbonding_s", 1, True), ("unbonding_s", -1, False),
+    ("verify_rate_gas_per_s", 1, True), ("verify_rate_gas_per_s", -1, True),
+    ("attempts_max", 1, False), ("queue_timeout_s", 1, False), ("profiles", 2, False),
+]]
+
+if __name__ == "__main__":
+    write("tasks", "TaskSpec: encoding, digest and bounds of the limits", tasks=TASKS, bounds=BOUNDS)
+    write("ids", "Domain-separated ids", clusters=CLUSTERS, job_uids=JOB_UIDS, commitments=COMMITMENTS)
+    write("outcomes", "Outcome: encoding and hash; bytes that are refused", outcomes=OUTCOMES, refused=REFUSED)
+    write("fees", "Pay, shares, escrow, bond, penalty, windows; null is an overflow", **FEES)
+    write("statuses", "Codes and every transition; null is refused", **STATUS)
+    write("terms", "Bounds of a market's terms, and changes that must wait", base=BASE, checks=TERMS, worsens=WORSENS)

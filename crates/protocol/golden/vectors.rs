@@ -1,0 +1,316 @@
+//! Checks the linked `assay-protocol` against the golden vectors beside this file. The tests of every crate that
+//! depends on it include this file and call [`check_all`], so that no dependant, with whatever features it turns on,
+//! agrees to other rules:
+//!
+//! ```ignore
+//! #[path = "../../crates/protocol/golden/vectors.rs"]
+//! mod golden;
+//!
+//! #[test]
+//! fn the_linked_protocol_agrees_with_the_golden_vectors() {
+//!     golden::check_all();
+//! }
+//! ```
+//!
+//! Needs `serde_json` and `hex` among the dev-dependencies. `generate.py` writes the vectors; they only change with
+//! an ADR.
+
+use assay_protocol::{
+    cluster_tag, commitment, fees, ids::CommitmentInput, ids::JobUidInput, job_uid, ExecutionStatus, FeeError, Hash32,
+    JobEvent, JobStatus, MarketTerms, Outcome, OutcomeKind, TaskLimits, TaskSpec,
+};
+use serde_json::Value;
+
+const TASKS: &str = include_str!("tasks.json");
+const IDS: &str = include_str!("ids.json");
+const OUTCOMES: &str = include_str!("outcomes.json");
+const FEES: &str = include_str!("fees.json");
+const STATUSES: &str = include_str!("statuses.json");
+const TERMS: &str = include_str!("terms.json");
+
+/// Every vector of every file.
+///
+/// # Panics
+/// At the first vector that the linked crate disagrees with.
+pub fn check_all() {
+    check_tasks();
+    check_ids();
+    check_outcomes();
+    check_fees();
+    check_statuses();
+    check_terms();
+}
+
+/// Encodings, digests and bounds of tasks.
+pub fn check_tasks() {
+    let file = parse(TASKS);
+    for vector in rows(&file, "tasks") {
+        let task = task(vector);
+        assert_eq!(hex::encode(task.encode()), text(vector, "encoding"), "encoding of {vector}");
+        assert_eq!(task.digest(), hash(vector, "digest"), "digest of {vector}");
+    }
+    for vector in rows(&file, "bounds") {
+        let mut limits = TaskLimits::default();
+        let value = number(vector, "value");
+        match text(vector, "field") {
+            "gas_limit" => limits.gas_limit = value,
+            "memory_bytes" => limits.memory_bytes = value,
+            "stack_bytes" => limits.stack_bytes = value,
+            "output_bytes" => limits.output_bytes = value,
+            "stdio_bytes" => limits.stdio_bytes = value,
+            other => panic!("no limit is called {other}"),
+        }
+        assert_eq!(limits.is_within_bounds(), flag(vector, "ok"), "bound {vector}");
+    }
+}
+
+/// Cluster tags, job uids and commitments.
+pub fn check_ids() {
+    let file = parse(IDS);
+    for vector in rows(&file, "clusters") {
+        assert_eq!(cluster_tag(&hash(vector, "genesis_hash")), hash(vector, "tag"), "{vector}");
+    }
+    for vector in rows(&file, "job_uids") {
+        let uid = job_uid(&JobUidInput {
+            program: &hash(vector, "program"),
+            cluster: &hash(vector, "cluster"),
+            job: &hash(vector, "job"),
+            created_slot: number(vector, "created_slot"),
+            task_digest: &hash(vector, "task_digest"),
+        });
+        assert_eq!(uid, hash(vector, "uid"), "{vector}");
+    }
+    for vector in rows(&file, "commitments") {
+        let value = commitment(&CommitmentInput {
+            job_uid: &hash(vector, "job_uid"),
+            provider: &hash(vector, "provider"),
+            outcome_hash: &hash(vector, "outcome_hash"),
+            trace_root: &hash(vector, "trace_root"),
+            salt: &hash(vector, "salt"),
+        });
+        assert_eq!(value, hash(vector, "commitment"), "{vector}");
+    }
+}
+
+/// Encodings and hashes of outcomes, and bytes that must be refused.
+pub fn check_outcomes() {
+    let file = parse(OUTCOMES);
+    for vector in rows(&file, "outcomes") {
+        let (outcome, gas_limit) = (outcome(vector), number(vector, "gas_limit"));
+        let encoding = hex::decode(text(vector, "encoding")).expect("hexadecimal");
+        assert_eq!(outcome.encode().as_slice(), encoding, "encoding of {vector}");
+        assert_eq!(outcome.hash(), hash(vector, "hash"), "hash of {vector}");
+        assert_eq!(Outcome::decode(&encoding, gas_limit), Ok(outcome), "decoding of {vector}");
+    }
+    for vector in rows(&file, "refused") {
+        let encoding = hex::decode(text(vector, "encoding")).expect("hexadecimal");
+        let error = Outcome::decode(&encoding, number(vector, "gas_limit")).expect_err("refused bytes");
+        assert_eq!(format!("{error:?}"), text(vector, "error"), "{vector}");
+    }
+}
+
+/// Pay, shares, escrow, bonds, penalties and windows.
+pub fn check_fees() {
+    let file = parse(FEES);
+    for vector in rows(&file, "pay") {
+        let price =
+            fees::Price { base_fee_lamports: number(vector, "base_fee_lamports"), price: number(vector, "price") };
+        assert_eq!(price.pay(number(vector, "gas")), lamports(vector, "pay_lamports"), "{vector}");
+    }
+    for vector in rows(&file, "share") {
+        let share = fees::share_bps(number(vector, "amount_lamports"), narrow(vector, "bps"));
+        assert_eq!(share, lamports(vector, "share_lamports"), "{vector}");
+    }
+    for vector in rows(&file, "escrow") {
+        let max_pay = number(vector, "max_pay_lamports");
+        let escrow = fees::escrow_required(max_pay, narrow(vector, "redundancy"), narrow(vector, "fee_bps"));
+        assert_eq!(escrow, lamports(vector, "escrow_lamports"), "{vector}");
+    }
+    for vector in rows(&file, "bond") {
+        let (max_pay, minimum) = (number(vector, "max_pay_lamports"), number(vector, "minimum_lamports"));
+        assert_eq!(
+            fees::bond(max_pay, minimum, narrow(vector, "rate_bps")),
+            lamports(vector, "bond_lamports"),
+            "{vector}"
+        );
+    }
+    for vector in rows(&file, "penalty") {
+        let (bond, delay_fee) = (number(vector, "bond_lamports"), number(vector, "delay_fee_lamports"));
+        let expected = fees::Penalty {
+            poster_lamports: number(vector, "poster_lamports"),
+            sink_lamports: number(vector, "sink_lamports"),
+        };
+        assert_eq!(fees::miss_penalty(bond, narrow(vector, "rate_bps"), delay_fee), Ok(expected), "{vector}");
+    }
+    for vector in rows(&file, "window") {
+        let (gas_limit, rate) = (number(vector, "gas_limit"), number(vector, "verify_rate_gas_per_s"));
+        assert_eq!(fees::window_s(narrow(vector, "base_s"), gas_limit, rate), number(vector, "window_s"), "{vector}");
+    }
+}
+
+/// Codes of statuses and the whole table of transitions.
+pub fn check_statuses() {
+    let file = parse(STATUSES);
+    let job_statuses = rows(&file, "job_statuses");
+    assert_eq!(job_statuses.len(), JobStatus::ALL.len(), "a status without a vector");
+    for (vector, status) in job_statuses.iter().zip(JobStatus::ALL) {
+        assert_eq!(format!("{status:?}"), text(vector, "name"));
+        assert_eq!(status.code(), narrow::<u8>(vector, "code"), "{vector}");
+        assert_eq!(JobStatus::from_code(status.code()), Some(status), "{vector}");
+        assert_eq!(status.is_terminal(), flag(vector, "terminal"), "{vector}");
+    }
+    for vector in rows(&file, "execution_statuses") {
+        let status = ExecutionStatus::from_code(narrow(vector, "code")).expect("a known code");
+        assert_eq!(format!("{status:?}"), text(vector, "name"));
+        assert_eq!(status.code(), narrow::<u8>(vector, "code"), "{vector}");
+    }
+    let mut allowed = rows(&file, "transitions").iter();
+    for from in JobStatus::ALL {
+        for event in JOB_EVENTS {
+            let vector = allowed.next().expect("a vector for every status and event");
+            assert_eq!(
+                (format!("{from:?}"), format!("{event:?}")),
+                (text(vector, "from").to_owned(), text(vector, "event").to_owned())
+            );
+            let to = from.transition(event).ok().map(|status| format!("{status:?}"));
+            assert_eq!(to.as_deref(), vector["to"].as_str(), "{vector}");
+        }
+    }
+    assert!(allowed.next().is_none(), "a vector for a status or event that does not exist");
+}
+
+/// Bounds of a market's terms, and which changes must wait.
+pub fn check_terms() {
+    let file = parse(TERMS);
+    for vector in rows(&file, "checks") {
+        let error = terms(&file["base"], &vector["changes"]).check().err().map(|error| format!("{error:?}"));
+        assert_eq!(error.as_deref(), vector["error"].as_str(), "{vector}");
+    }
+    let base = terms(&file["base"], &Value::Null);
+    for vector in rows(&file, "worsens") {
+        let next = terms(&file["base"], &vector["changes"]);
+        assert_eq!(base.worsens_for_stakers(&next), flag(vector, "worsens"), "{vector}");
+    }
+}
+
+/// The terms that [`check_terms`] starts from: a usable market.
+pub fn base_terms() -> MarketTerms {
+    terms(&parse(TERMS)["base"], &Value::Null)
+}
+
+/// Every outcome of the vectors with the gas limit it was checked against.
+pub fn outcomes() -> Vec<(Outcome, u64)> {
+    let file = parse(OUTCOMES);
+    rows(&file, "outcomes").iter().map(|vector| (outcome(vector), number(vector, "gas_limit"))).collect()
+}
+
+/// All events, in the order of `statuses.json`.
+pub const JOB_EVENTS: [JobEvent; 8] = [
+    JobEvent::SeatsFilled,
+    JobEvent::Cancelled,
+    JobEvent::QueueTimedOut,
+    JobEvent::Declined,
+    JobEvent::MissedRequeued,
+    JobEvent::MissedLast,
+    JobEvent::Submitted,
+    JobEvent::Finalized,
+];
+
+fn task(vector: &Value) -> TaskSpec {
+    let limits = &vector["limits"];
+    TaskSpec {
+        profile: narrow(vector, "profile"),
+        job_cid_digest: hash(vector, "job_cid_digest"),
+        limits: TaskLimits {
+            gas_limit: number(limits, "gas_limit"),
+            memory_bytes: number(limits, "memory_bytes"),
+            stack_bytes: number(limits, "stack_bytes"),
+            output_bytes: number(limits, "output_bytes"),
+            stdio_bytes: number(limits, "stdio_bytes"),
+        },
+        seed: number(vector, "seed"),
+        clock_unix_ns: number(vector, "clock_unix_ns"),
+    }
+}
+
+fn outcome(vector: &Value) -> Outcome {
+    let kind = match text(vector, "kind") {
+        "Exited" => OutcomeKind::Exited,
+        "Trapped" => OutcomeKind::Trapped,
+        "OutOfGas" => OutcomeKind::OutOfGas,
+        "OutputTooLarge" => OutcomeKind::OutputTooLarge,
+        "Invalid" => OutcomeKind::Invalid,
+        other => panic!("no outcome is called {other}"),
+    };
+    Outcome {
+        kind,
+        detail: narrow(vector, "detail"),
+        exit_code: narrow(vector, "exit_code"),
+        gas_used: number(vector, "gas_used"),
+        result_cid_digest: hash(vector, "result_cid_digest"),
+        state_root: hash(vector, "state_root"),
+    }
+}
+
+fn terms(base: &Value, changes: &Value) -> MarketTerms {
+    let mut all = base.clone();
+    for (name, value) in changes.as_object().into_iter().flatten() {
+        let field = all.get_mut(name).unwrap_or_else(|| panic!("no term is called {name}"));
+        *field = value.clone();
+    }
+    let all = &all;
+    MarketTerms {
+        fee_bps: narrow(all, "fee_bps"),
+        stake_min_lamports: number(all, "stake_min_lamports"),
+        bond_min_lamports: number(all, "bond_min_lamports"),
+        bond_rate_bps: narrow(all, "bond_rate_bps"),
+        miss_rate_bps: narrow(all, "miss_rate_bps"),
+        delay_fee_lamports: number(all, "delay_fee_lamports"),
+        decline_fee_lamports: number(all, "decline_fee_lamports"),
+        attempts_max: narrow(all, "attempts_max"),
+        queue_timeout_s: narrow(all, "queue_timeout_s"),
+        execution_base_s: narrow(all, "execution_base_s"),
+        challenge_base_s: narrow(all, "challenge_base_s"),
+        job_total_s: narrow(all, "job_total_s"),
+        unbonding_s: narrow(all, "unbonding_s"),
+        verify_rate_gas_per_s: number(all, "verify_rate_gas_per_s"),
+        gas_limit_max: number(all, "gas_limit_max"),
+        profiles: narrow(all, "profiles"),
+    }
+}
+
+fn parse(json: &str) -> Value {
+    serde_json::from_str(json).expect("a golden file is JSON")
+}
+
+fn rows<'a>(file: &'a Value, group: &str) -> &'a [Value] {
+    let rows = file[group].as_array().unwrap_or_else(|| panic!("no group {group}"));
+    assert!(!rows.is_empty(), "group {group} is empty");
+    rows
+}
+
+fn text<'a>(vector: &'a Value, field: &str) -> &'a str {
+    vector[field].as_str().unwrap_or_else(|| panic!("{field} is no text in {vector}"))
+}
+
+fn flag(vector: &Value, field: &str) -> bool {
+    vector[field].as_bool().unwrap_or_else(|| panic!("{field} is no flag in {vector}"))
+}
+
+fn number(vector: &Value, field: &str) -> u64 {
+    vector[field].as_u64().unwrap_or_else(|| panic!("{field} is no number in {vector}"))
+}
+
+fn narrow<T: TryFrom<u64>>(vector: &Value, field: &str) -> T {
+    T::try_from(number(vector, field)).unwrap_or_else(|_| panic!("{field} is too large in {vector}"))
+}
+
+fn lamports(vector: &Value, field: &str) -> Result<u64, FeeError> {
+    assert!(vector.get(field).is_some(), "no {field} in {vector}");
+    vector[field].as_u64().ok_or(FeeError)
+}
+
+fn hash(vector: &Value, field: &str) -> Hash32 {
+    let bytes = hex::decode(text(vector, field)).expect("hexadecimal");
+    bytes.try_into().expect("32 bytes")
+}

@@ -1,0 +1,111 @@
+//! Statuses: every one has a way out, and what is final stays.
+
+use assay_protocol::{ExecutionStatus, JobEvent, JobStatus};
+use proptest::prelude::*;
+
+use crate::golden::{base_terms, JOB_EVENTS};
+
+/// Events that anybody may cause once a deadline has passed.
+const PERMISSIONLESS: [JobEvent; 4] =
+    [JobEvent::QueueTimedOut, JobEvent::MissedRequeued, JobEvent::MissedLast, JobEvent::Finalized];
+
+#[test]
+fn i_04_every_status_that_can_be_reached_has_a_permissionless_way_to_a_final_one() {
+    for status in JobStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
+        // Reserved: no transition leads here yet, which the next test holds.
+        if status == JobStatus::Disputed {
+            continue;
+        }
+        let ends = PERMISSIONLESS.iter().filter_map(|event| status.transition(*event).ok());
+        assert!(ends.into_iter().any(JobStatus::is_terminal), "{status:?} has no permissionless exit");
+    }
+}
+
+#[test]
+fn nothing_leads_to_a_dispute_yet() {
+    for from in JobStatus::ALL {
+        for event in JOB_EVENTS {
+            assert_ne!(from.transition(event), Ok(JobStatus::Disputed));
+        }
+    }
+}
+
+#[test]
+fn i_03_a_final_status_never_changes() {
+    for from in JobStatus::ALL.into_iter().filter(|status| status.is_terminal()) {
+        for event in JOB_EVENTS {
+            let error = from.transition(event).expect_err("a final status");
+            assert_eq!((error.from, error.event), (from, event));
+        }
+    }
+}
+
+#[test]
+fn p_05_a_job_can_be_cancelled_only_while_nobody_holds_a_seat() {
+    for from in JobStatus::ALL {
+        assert_eq!(from.transition(JobEvent::Cancelled).is_ok(), from == JobStatus::Open, "{from:?}");
+    }
+}
+
+#[test]
+fn a_refused_transition_names_status_and_event() {
+    let error = JobStatus::Open.transition(JobEvent::Finalized).expect_err("not submitted");
+    assert_eq!(error.to_string(), "a job that is Open does not allow Finalized");
+}
+
+#[test]
+fn unknown_codes_are_no_statuses() {
+    for code in 0..=u8::MAX {
+        assert_eq!(JobStatus::from_code(code).is_some(), (1..=7).contains(&code));
+        assert_eq!(ExecutionStatus::from_code(code).is_some(), (1..=3).contains(&code));
+    }
+}
+
+proptest! {
+    #[test]
+    fn i_02_a_life_of_random_events_resolves_at_most_once(events in prop::collection::vec(0..JOB_EVENTS.len(), 0..64)) {
+        let (mut status, mut finals) = (JobStatus::Open, 0);
+        for index in events {
+            if let Ok(next) = status.transition(JOB_EVENTS[index]) {
+                prop_assert!(!status.is_terminal());
+                finals += u32::from(next.is_terminal());
+                status = next;
+            }
+        }
+        prop_assert!(finals <= 1);
+    }
+
+    #[test]
+    fn p_22_terms_that_pass_the_check_bound_every_window(
+        base_s in prop::array::uniform5(prop_oneof![0..100_000u32, any::<u32>()]),
+        verify_rate in prop_oneof![1..1_000_000_000u64, any::<u64>()],
+        gas_limit_max in prop_oneof![1..1_000_000_000_000u64, any::<u64>()],
+        gas in any::<prop::sample::Index>(),
+    ) {
+        let [queue_timeout_s, execution_base_s, challenge_base_s, job_total_s, unbonding_s] = base_s;
+        let mut terms = base_terms();
+        terms.queue_timeout_s = queue_timeout_s;
+        terms.execution_base_s = execution_base_s;
+        terms.challenge_base_s = challenge_base_s;
+        terms.job_total_s = job_total_s;
+        terms.unbonding_s = unbonding_s;
+        terms.verify_rate_gas_per_s = verify_rate;
+        terms.gas_limit_max = gas_limit_max;
+        if terms.check().is_ok() {
+            let gas_limit = u64::try_from(gas.index(usize::MAX)).expect("64 bits") % terms.gas_limit_max + 1;
+            let week = u64::from(assay_protocol::limits::WINDOW_S_MAX);
+            prop_assert!(u64::from(terms.queue_timeout_s) <= week);
+            prop_assert!(terms.execution_s(gas_limit) <= week && terms.challenge_s(gas_limit) <= week);
+            // P-11: a bond outlives every job it covers.
+            let exposed = terms.execution_s(gas_limit) + terms.challenge_s(gas_limit);
+            prop_assert!(u64::from(terms.unbonding_s) > exposed);
+        }
+    }
+
+    #[test]
+    fn a_profile_is_allowed_by_its_own_bit_alone(profiles: u32, profile: u32) {
+        let terms = assay_protocol::MarketTerms { profiles, ..base_terms() };
+        let allowed = (1..=32).contains(&profile) && profiles & (1u32 << ((profile.wrapping_sub(1)) % 32)) != 0;
+        prop_assert_eq!(terms.allows_profile(profile), allowed);
+    }
+}

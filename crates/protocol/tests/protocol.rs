@@ -1,0 +1,40 @@
+//! The protocol against its golden vectors and against its own promises.
+
+#[path = "../golden/vectors.rs"]
+mod golden;
+mod properties;
+
+#[test]
+fn tasks_agree_with_the_golden_vectors() {
+    golden::check_tasks();
+}
+
+#[test]
+fn ids_agree_with_the_golden_vectors() {
+    golden::check_ids();
+}
+
+#[test]
+fn outcomes_agree_with_the_golden_vectors() {
+    golden::check_outcomes();
+}
+
+#[test]
+fn fees_agree_with_the_golden_vectors() {
+    golden::check_fees();
+}
+
+#[test]
+fn statuses_agree_with_the_golden_vectors() {
+    golden::check_statuses();
+}
+
+#[test]
+fn terms_agree_with_the_golden_vectors() {
+    golden::check_terms();
+}
+
+#[test]
+fn the_whole_set_is_one_call_for_dependants() {
+    golden::check_all();
+}
