@@ -1,1 +1,39 @@
-//! Assay content.
+//! Content: what a job and its result are made of, addressed by hash.
+//!
+//! A directory is packed into blocks by one frozen profile ([`pack_entries`], [`pack_path`]), so that its CID is the
+//! same wherever it is computed; blocks travel as a CAR ([`car`]) over plain HTTP, rest in a [`BlockStore`], and are
+//! turned back into files by [`unpack`]. A [`Fetcher`] races sources that nobody has to trust, a [`ContentNode`] serves
+//! a store as the useful part of Kubo's RPC and as a trustless gateway.
+//!
+//! Two rules hold everywhere: no byte is used before its hash matched, and no byte is kept before a budget was charged
+//! for it. What breaks a rule of the profile is a property of the content, the same on every host
+//! ([`UnpackError::invalid_reason`]); what is merely not to be had is not.
+
+pub mod car;
+pub mod dagpb;
+mod entry;
+pub mod fetch;
+mod hamt;
+mod id;
+pub mod kubo;
+pub mod limits;
+mod name;
+pub mod node;
+mod pack;
+pub mod publish;
+pub mod store;
+pub mod unixfs;
+mod unpack;
+
+pub use cid::Cid;
+pub use entry::{Entry, EntryKind, WriteError, write_entries};
+pub use fetch::{FetchError, FetchLimits, Fetcher, Source, SourceError, SourceReport};
+pub use id::{CidError, Codec, block_cid, cid_from_digest, digest_from_cid, parse_cid, verify_block};
+pub use kubo::{KuboClient, KuboError, KuboVersion};
+pub use limits::{Budget, PackLimits};
+pub use name::{NameError, validate_name, validate_path};
+pub use node::{ContentNode, NodeConfig, NodeError};
+pub use pack::{PackError, Package, pack_entries, pack_path};
+pub use publish::{PublishError, Published, Publisher};
+pub use store::{BlockGet, BlockSet, BlockStore, StoreError, StoreLimits};
+pub use unpack::{UnpackError, unpack};

@@ -1,0 +1,93 @@
+//! Every bound of this crate, in one place.
+//!
+//! The first group belongs to the packing profile `unixfs-v1-2025` (IPIP-499) and decides CIDs: changing one is a new
+//! profile. The second group bounds what strangers may make us do.
+
+use assay_protocol::limits::INPUT_BYTES_MAX;
+
+/// Profile: bytes in every chunk of a file but the last, 1 MiB.
+pub const CHUNK_BYTES: usize = 1 << 20;
+/// Profile: most links in a file node.
+pub const FILE_LINKS_MAX: usize = 1_024;
+/// Profile: a directory whose single block would be larger than this becomes a HAMT.
+pub const DIRECTORY_BLOCK_BYTES_MAX: usize = 262_144;
+/// Profile: slots of a HAMT node; one byte of the name's hash per level.
+pub const HAMT_FANOUT: usize = 256;
+/// Profile: levels of a HAMT; the name's hash has eight bytes.
+pub const HAMT_LEVELS_MAX: usize = 8;
+
+/// Largest block that is read from anybody, 2 MiB: what trustless gateways and Bitswap peers agree on.
+pub const BLOCK_BYTES_MAX: usize = 2 << 20;
+/// Longest file or directory name, in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest path inside a package, in bytes of UTF-8.
+pub const PATH_BYTES_MAX: usize = 4_096;
+/// Deepest directory nesting.
+pub const DEPTH_MAX: usize = 64;
+/// Most files and directories in one package.
+pub const ENTRIES_MAX: usize = 65_536;
+/// Most blocks visited while a package is read, repeated ones counted every time.
+pub const LINKS_MAX: usize = 4 * ENTRIES_MAX;
+/// Longest CAR header: a CBOR map with the version and at most [`CAR_ROOTS_MAX`] roots.
+pub const CAR_HEADER_BYTES_MAX: usize = 1_024;
+/// Most roots in a CAR header.
+pub const CAR_ROOTS_MAX: usize = 16;
+/// Longest CID in a CAR section: version, codec, hash code, length and a 32-byte digest, with room for long varints.
+pub const CAR_CID_BYTES_MAX: usize = 64;
+/// Largest request body the content node takes, 256 MiB: a full job with its block overhead, three times over.
+pub const BODY_BYTES_MAX: u64 = 256 << 20;
+
+/// What [`crate::unpack`] may spend on one package. Checked before the cost is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes of all files together, repeated chunks counted every time.
+    pub file_bytes: u64,
+    /// Files and directories.
+    pub entries: usize,
+    /// Blocks visited, repeated ones counted every time.
+    pub links: usize,
+    /// Nested directories.
+    pub depth: usize,
+}
+
+impl Budget {
+    /// The bounds that belong to the profile for job directories: the same on every host, so exceeding one is an
+    /// outcome ([`crate::UnpackError::invalid_reason`]) and no opinion.
+    pub const PROFILE: Self =
+        Self { file_bytes: INPUT_BYTES_MAX, entries: ENTRIES_MAX, links: LINKS_MAX, depth: DEPTH_MAX };
+
+    /// The bounds for a result: as [`Self::PROFILE`], with room for stdout and stderr beside a full output.
+    pub const RESULT: Self = Self { file_bytes: 2 * INPUT_BYTES_MAX, ..Self::PROFILE };
+
+    /// Most bytes that the blocks of a package inside this budget can take on the wire or on disk: the files, one
+    /// link per chunk, and for every entry a directory link with its name and its share of HAMT nodes.
+    #[must_use]
+    pub fn block_bytes(&self) -> u64 {
+        let per_entry = u64::try_from(NAME_BYTES_MAX + 512).unwrap_or(u64::MAX);
+        let entries = u64::try_from(self.entries).unwrap_or(u64::MAX);
+        self.file_bytes.saturating_add(self.file_bytes / 1_024).saturating_add(entries.saturating_mul(per_entry))
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::PROFILE
+    }
+}
+
+/// What [`crate::pack_path`] may read. The same bounds as [`Budget`], so that what was packed can be unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackLimits {
+    /// Bytes of all files together.
+    pub file_bytes: u64,
+    /// Files and directories.
+    pub entries: usize,
+    /// Nested directories.
+    pub depth: usize,
+}
+
+impl Default for PackLimits {
+    fn default() -> Self {
+        Self { file_bytes: INPUT_BYTES_MAX, entries: ENTRIES_MAX, depth: DEPTH_MAX }
+    }
+}
