@@ -23,7 +23,7 @@ pub enum MeterError {
         /// What the validator said.
         message: String,
         /// Where, byte offset.
-        offset: usize,
+        offset: u64,
     },
     /// A feature outside the profile.
     #[error(
@@ -37,7 +37,7 @@ pub enum MeterError {
         /// What the validator said.
         message: String,
         /// Where, byte offset.
-        offset: usize,
+        offset: u64,
     },
     /// An import that the profile does not have, or with another signature.
     #[error(

@@ -9,9 +9,16 @@
     warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::cast_possible_truncation)
 )]
 
+mod analyze;
+mod assemble;
+pub mod bounds;
+pub mod cost;
 mod error;
 pub mod export;
 mod module;
+pub mod profile;
+mod rewrite;
+mod scan;
 
 pub use error::MeterError;
 pub use module::{EntryPoints, Export, ExportKind, Import, MemoryInfo, Metered, ModuleInfo, Signature, ValueType};
@@ -21,7 +28,8 @@ pub use module::{EntryPoints, Export, ExportKind, Import, MemoryInfo, Metered, M
 /// # Errors
 /// [`MeterError`] names the first rule broken, where it can the compiler flag that avoids it.
 pub fn validate(wasm: &[u8]) -> Result<ModuleInfo, MeterError> {
-    Err(MeterError::Invalid { message: "not a module".into(), offset: wasm.len() })
+    let shape = scan::scan(wasm, |_, _| {})?;
+    Ok(shape.into_info(bounds::length(wasm.len())))
 }
 
 /// Checks a module as [`validate`] does and rewrites it into variant G. Equal bytes in, equal bytes out.
@@ -29,6 +37,5 @@ pub fn validate(wasm: &[u8]) -> Result<ModuleInfo, MeterError> {
 /// # Errors
 /// As [`validate`].
 pub fn meter(wasm: &[u8]) -> Result<Metered, MeterError> {
-    let _info = validate(wasm)?;
-    Err(MeterError::Invalid { message: "not a module".into(), offset: wasm.len() })
+    assemble::meter(wasm)
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use assay_protocol::Hash32;
 
 /// A number type of the profile, or a function reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ValueType {
     /// 32-bit integer.
     I32,

@@ -1,0 +1,301 @@
+//! One pass over a function's operators: where segments begin and what they cost, what must be rewritten, how much
+//! stack a call takes.
+
+use wasmparser::{BinaryReader, FuncValidator, Operator, OperatorsReader, WasmModuleResources};
+
+use crate::{
+    MeterError,
+    bounds::{self, check},
+    cost, profile,
+};
+
+/// Something to put into the code at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edit {
+    /// Offset in the function's code.
+    pub at: usize,
+    /// Bytes of the original that it replaces.
+    pub replaces: usize,
+    pub what: Splice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Splice {
+    /// Charge a segment.
+    Charge(u64),
+    /// A `return` under this many labels.
+    Return { labels: u32 },
+    /// The f32 on top of the stack is made canonical.
+    CanonicalF32,
+    /// The f64 on top of the stack is made canonical.
+    CanonicalF64,
+    /// The i32 on top of the stack is a number of bytes to charge.
+    ChargeBytes,
+    /// The i32 on top of the stack is a number of table elements to charge.
+    ChargeElements,
+    /// `memory.grow`.
+    MemoryGrow,
+    /// `table.grow` of this table.
+    TableGrow(u32),
+}
+
+/// What is to be done with a function.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// In order of their offset.
+    pub edits: Vec<Edit>,
+    /// Locals, parameters not counted.
+    pub locals: u64,
+    /// Most values on the operand stack.
+    pub operands: u64,
+    /// Whether it calls anything: if not, its frame is only checked, not kept.
+    pub calls: bool,
+}
+
+/// Why a function is refused.
+pub(crate) enum Refusal {
+    Validator(wasmparser::Error),
+    Bounds(MeterError),
+}
+
+impl From<wasmparser::Error> for Refusal {
+    fn from(error: wasmparser::Error) -> Self {
+        Self::Validator(error)
+    }
+}
+
+impl From<MeterError> for Refusal {
+    fn from(error: MeterError) -> Self {
+        Self::Bounds(error)
+    }
+}
+
+impl Refusal {
+    pub(crate) fn explain(self, wasm: &[u8]) -> MeterError {
+        match self {
+            Self::Validator(error) => profile::explain(&error, wasm),
+            Self::Bounds(error) => error,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Block,
+    Loop,
+    If,
+}
+
+struct Label {
+    kind: Kind,
+    targeted: bool,
+}
+
+#[derive(Default)]
+struct Analysis {
+    plan: Plan,
+    /// The function's own label first.
+    labels: Vec<Label>,
+    /// Index of the current segment's edit.
+    segment: usize,
+    /// A float result whose NaN is not canonical yet, and the offset behind it.
+    pending_nan: Option<(usize, Splice)>,
+    br_table_targets: u64,
+}
+
+/// Validates the operators up to the end of the function and plans its rewriting.
+pub(crate) fn function<T: WasmModuleResources>(
+    reader: BinaryReader<'_>,
+    validator: &mut FuncValidator<T>,
+    locals: u64,
+) -> Result<Plan, Refusal> {
+    let start = reader.original_position();
+    let mut reader = OperatorsReader::new(reader);
+    let mut analysis = Analysis::default();
+    analysis.plan.locals = locals;
+    analysis.labels.push(Label { kind: Kind::Block, targeted: false });
+    analysis.begin_segment(0);
+    analysis.charge(cost::FUNCTION_ENTRY.saturating_add(locals.div_ceil(cost::LOCALS_PER_GAS)));
+    let offset = |position: u64| usize::try_from(position.saturating_sub(start)).unwrap_or(usize::MAX);
+    while !reader.eof() {
+        let position = reader.original_position();
+        let op = reader.read()?;
+        validator.op(position, &op)?;
+        let at = offset(position);
+        let behind = offset(reader.original_position());
+        analysis.operator(&op, at, behind)?;
+        let operands = u64::from(validator.operand_stack_height());
+        check("number of values on a function's operand stack", operands, bounds::OPERANDS_MAX)?;
+        analysis.plan.operands = analysis.plan.operands.max(operands);
+    }
+    reader.finish()?;
+    Ok(analysis.plan)
+}
+
+impl Analysis {
+    fn operator(&mut self, op: &Operator<'_>, at: usize, behind: usize) -> Result<(), Refusal> {
+        if let Some((offset, splice)) = self.pending_nan.take()
+            && !absorbs_nan(op)
+        {
+            self.edit(offset, 0, splice);
+        }
+        self.charge(cost::operator(op));
+        self.rewrite(op, at, behind);
+        if self.control(op)? {
+            self.begin_segment(behind);
+        }
+        Ok(())
+    }
+
+    /// Plans what the operator itself needs.
+    fn rewrite(&mut self, op: &Operator<'_>, at: usize, behind: usize) {
+        use Operator as O;
+        let width = behind.saturating_sub(at);
+        match op {
+            O::Return => {
+                let labels = u32::try_from(self.labels.len().saturating_sub(1)).unwrap_or(u32::MAX);
+                self.edit(at, width, Splice::Return { labels });
+            }
+            O::Call { .. } | O::CallIndirect { .. } => self.plan.calls = true,
+            O::MemoryGrow { .. } => self.edit(at, width, Splice::MemoryGrow),
+            O::TableGrow { table } => self.edit(at, width, Splice::TableGrow(*table)),
+            O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => {
+                self.edit(at, 0, Splice::ChargeBytes);
+            }
+            O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => {
+                self.edit(at, 0, Splice::ChargeElements);
+            }
+            op => self.pending_nan = nan_result(op).map(|splice| (behind, splice)),
+        }
+    }
+
+    /// Follows the labels; `true` when the operator ends its segment and another follows.
+    fn control(&mut self, op: &Operator<'_>) -> Result<bool, Refusal> {
+        use Operator as O;
+        Ok(match op {
+            O::Block { .. } => {
+                self.open(Kind::Block)?;
+                false
+            }
+            O::Loop { .. } => {
+                self.open(Kind::Loop)?;
+                true
+            }
+            O::If { .. } => {
+                self.open(Kind::If)?;
+                true
+            }
+            O::Else | O::Return | O::Unreachable => true,
+            O::Br { relative_depth } | O::BrIf { relative_depth } => {
+                self.target(*relative_depth);
+                true
+            }
+            O::BrTable { targets } => {
+                check("number of a br_table's targets", targets.len(), bounds::BR_TABLE_MAX)?;
+                self.br_table_targets = self.br_table_targets.saturating_add(u64::from(targets.len()));
+                check("number of a function's br_table targets", self.br_table_targets, bounds::BR_TABLE_TOTAL_MAX)?;
+                for target in targets.targets() {
+                    self.target(target?);
+                }
+                self.target(targets.default());
+                true
+            }
+            O::End => {
+                let label = self.labels.pop();
+                let joins = label.is_some_and(|label| match label.kind {
+                    Kind::If => true,
+                    Kind::Block => label.targeted,
+                    // A branch to a loop goes to its head.
+                    Kind::Loop => false,
+                });
+                joins && !self.labels.is_empty()
+            }
+            _ => false,
+        })
+    }
+
+    fn open(&mut self, kind: Kind) -> Result<(), Refusal> {
+        self.labels.push(Label { kind, targeted: false });
+        Ok(check("depth of nested blocks", bounds::length(self.labels.len()), bounds::NESTING_MAX)?)
+    }
+
+    fn target(&mut self, depth: u32) {
+        let depth = usize::try_from(depth).unwrap_or(usize::MAX);
+        let index = self.labels.len().checked_sub(1).and_then(|last| last.checked_sub(depth));
+        if let Some(label) = index.and_then(|index| self.labels.get_mut(index)) {
+            label.targeted = true;
+        }
+    }
+
+    fn begin_segment(&mut self, at: usize) {
+        self.segment = self.plan.edits.len();
+        self.edit(at, 0, Splice::Charge(0));
+    }
+
+    fn charge(&mut self, gas: u64) {
+        if gas == 0 {
+            return;
+        }
+        if let Some(Edit { what: Splice::Charge(total), .. }) = self.plan.edits.get_mut(self.segment) {
+            let fixed = if *total == 0 { cost::SEGMENT } else { 0 };
+            *total = total.saturating_add(gas).saturating_add(fixed);
+        }
+    }
+
+    fn edit(&mut self, at: usize, replaces: usize, what: Splice) {
+        self.plan.edits.push(Edit { at, replaces, what });
+    }
+}
+
+/// How the result of a float operator is made canonical; `None` when it cannot be a new NaN.
+const fn nan_result(op: &Operator<'_>) -> Option<Splice> {
+    use Operator as O;
+    match op {
+        O::F32Add | O::F32Sub | O::F32Mul | O::F32Div | O::F32Sqrt | O::F32Min | O::F32Max => {
+            Some(Splice::CanonicalF32)
+        }
+        O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest | O::F32DemoteF64 => Some(Splice::CanonicalF32),
+        O::F64Add | O::F64Sub | O::F64Mul | O::F64Div | O::F64Sqrt | O::F64Min | O::F64Max => {
+            Some(Splice::CanonicalF64)
+        }
+        O::F64Ceil | O::F64Floor | O::F64Trunc | O::F64Nearest | O::F64PromoteF32 => Some(Splice::CanonicalF64),
+        _ => None,
+    }
+}
+
+/// Whether the operator takes the float on top of the stack and does not let its NaN bits through.
+const fn absorbs_nan(op: &Operator<'_>) -> bool {
+    use Operator as O;
+    nan_result(op).is_some()
+        || matches!(
+            op,
+            O::F32Eq
+                | O::F32Ne
+                | O::F32Lt
+                | O::F32Gt
+                | O::F32Le
+                | O::F32Ge
+                | O::F64Eq
+                | O::F64Ne
+                | O::F64Lt
+                | O::F64Gt
+                | O::F64Le
+                | O::F64Ge
+                | O::I32TruncF32S
+                | O::I32TruncF32U
+                | O::I32TruncF64S
+                | O::I32TruncF64U
+                | O::I64TruncF32S
+                | O::I64TruncF32U
+                | O::I64TruncF64S
+                | O::I64TruncF64U
+                | O::I32TruncSatF32S
+                | O::I32TruncSatF32U
+                | O::I32TruncSatF64S
+                | O::I32TruncSatF64U
+                | O::I64TruncSatF32S
+                | O::I64TruncSatF32U
+                | O::I64TruncSatF64S
+                | O::I64TruncSatF64U
+        )
+}

@@ -1,0 +1,172 @@
+//! The feature profile: which proposals a module may use, and what it may import.
+
+use wasmparser::WasmFeatures;
+
+use crate::{MeterError, ValueType};
+
+/// Module of every import the profile has.
+pub const WASI_MODULE: &str = "wasi_snapshot_preview1";
+
+/// What today's compilers emit for wasm32-wasip1 and what every engine does alike.
+#[must_use]
+pub(crate) fn features() -> WasmFeatures {
+    WasmFeatures::FLOATS
+        | WasmFeatures::MUTABLE_GLOBAL
+        | WasmFeatures::SATURATING_FLOAT_TO_INT
+        | WasmFeatures::SIGN_EXTENSION
+        | WasmFeatures::MULTI_VALUE
+        | WasmFeatures::BULK_MEMORY
+        | WasmFeatures::REFERENCE_TYPES
+        | WasmFeatures::EXTENDED_CONST
+}
+
+/// Refused features: the bit, its name, and what to tell a compiler. The first match names a missing feature.
+const REFUSED: &[(WasmFeatures, &str, &str)] = &[
+    (WasmFeatures::RELAXED_SIMD, "relaxed SIMD", "-C target-feature=-relaxed-simd (Rust) or -mno-relaxed-simd (clang)"),
+    (WasmFeatures::SIMD, "SIMD", "-C target-feature=-simd128 (Rust) or -mno-simd128 (clang)"),
+    (
+        WasmFeatures::THREADS,
+        "threads and atomics",
+        "-C target-feature=-atomics (Rust) or -mno-atomics without -pthread (clang)",
+    ),
+    (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads", "-mno-atomics (clang)"),
+    (WasmFeatures::MEMORY64, "memory64", "--target wasm32-wasip1 instead of a wasm64 target"),
+    (
+        WasmFeatures::MULTI_MEMORY,
+        "multiple memories",
+        "-C target-feature=-multimemory (Rust) or -mno-multimemory (clang)",
+    ),
+    (WasmFeatures::TAIL_CALL, "tail calls", "-C target-feature=-tail-call (Rust) or -mno-tail-call (clang)"),
+    (
+        WasmFeatures::EXCEPTIONS,
+        "exception handling",
+        "-C panic=abort (Rust) or -fno-exceptions -mno-exception-handling (clang)",
+    ),
+    (
+        WasmFeatures::LEGACY_EXCEPTIONS,
+        "legacy exception handling",
+        "-C panic=abort (Rust) or -fno-exceptions -mno-exception-handling (clang)",
+    ),
+    (
+        WasmFeatures::FUNCTION_REFERENCES,
+        "typed function references",
+        "-mno-gc, and a language whose compiler targets wasm32-wasip1 without garbage collection",
+    ),
+    (
+        WasmFeatures::GC_TYPES,
+        "externref and garbage-collected types",
+        "-C target-feature=-reference-types (Rust) or -mno-reference-types (clang)",
+    ),
+    (
+        WasmFeatures::GC,
+        "garbage collection",
+        "-mno-gc, and a language whose compiler targets wasm32-wasip1 without garbage collection",
+    ),
+    (
+        WasmFeatures::WIDE_ARITHMETIC,
+        "wide arithmetic",
+        "-C target-feature=-wide-arithmetic (Rust) or -mno-wide-arithmetic (clang)",
+    ),
+    (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes", "no --page-size flag of the linker"),
+    (WasmFeatures::STACK_SWITCHING, "stack switching", "no flag for stack switching"),
+    (WasmFeatures::MEMORY_CONTROL, "memory control", "no flag for memory control"),
+    (WasmFeatures::COMPACT_IMPORTS, "compact import sections", "a linker without compact imports"),
+];
+
+/// The component model is another binary format, so it is found by its header.
+pub(crate) const COMPONENT: (&str, &str) =
+    ("the component model", "--target wasm32-wasip1 instead of wasm32-wasip2, without componentising");
+
+/// The error for a validation failure: [`MeterError::Feature`] when the module would be valid with more features.
+pub(crate) fn explain(error: &wasmparser::Error, wasm: &[u8]) -> MeterError {
+    let message = error.message().to_owned();
+    let offset = error.offset();
+    let named = error.missing_wasm_feature().and_then(name_feature);
+    let found = named.or_else(|| {
+        // Some errors do not carry the feature: ask with everything on, and name the first that makes the difference.
+        let all = WasmFeatures::all();
+        let error = wasmparser::Validator::new_with_features(features()).validate_all(wasm).err()?;
+        wasmparser::Validator::new_with_features(all).validate_all(wasm).ok()?;
+        let by_kind = error.missing_wasm_feature().and_then(name_feature);
+        Some(by_kind.unwrap_or((
+            "a proposal outside the profile",
+            "the flags of --target wasm32-wasip1, -mcpu=mvp and no further features",
+        )))
+    });
+    match found {
+        Some((feature, flag)) => MeterError::Feature { feature, flag, message, offset },
+        None => MeterError::Invalid { message, offset },
+    }
+}
+
+fn name_feature(missing: WasmFeatures) -> Option<(&'static str, &'static str)> {
+    REFUSED.iter().find(|(bit, ..)| missing.intersects(*bit)).map(|(_, name, flag)| (*name, *flag))
+}
+
+/// A function that can be imported from [`WASI_MODULE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WasiFunction {
+    /// Its name.
+    pub name: &'static str,
+    /// Parameters.
+    pub params: &'static [ValueType],
+    /// Results.
+    pub results: &'static [ValueType],
+}
+
+const I: ValueType = ValueType::I32;
+const L: ValueType = ValueType::I64;
+
+const fn wasi(name: &'static str, params: &'static [ValueType]) -> WasiFunction {
+    WasiFunction { name, params, results: &[I] }
+}
+
+/// Everything that can be imported, by name. The runtime provides exactly this.
+pub const WASI_FUNCTIONS: &[WasiFunction] = &[
+    wasi("args_get", &[I, I]),
+    wasi("args_sizes_get", &[I, I]),
+    wasi("clock_res_get", &[I, I]),
+    wasi("clock_time_get", &[I, L, I]),
+    wasi("environ_get", &[I, I]),
+    wasi("environ_sizes_get", &[I, I]),
+    wasi("fd_advise", &[I, L, L, I]),
+    wasi("fd_allocate", &[I, L, L]),
+    wasi("fd_close", &[I]),
+    wasi("fd_datasync", &[I]),
+    wasi("fd_fdstat_get", &[I, I]),
+    wasi("fd_fdstat_set_flags", &[I, I]),
+    wasi("fd_fdstat_set_rights", &[I, L, L]),
+    wasi("fd_filestat_get", &[I, I]),
+    wasi("fd_filestat_set_size", &[I, L]),
+    wasi("fd_filestat_set_times", &[I, L, L, I]),
+    wasi("fd_pread", &[I, I, I, L, I]),
+    wasi("fd_prestat_dir_name", &[I, I, I]),
+    wasi("fd_prestat_get", &[I, I]),
+    wasi("fd_pwrite", &[I, I, I, L, I]),
+    wasi("fd_read", &[I, I, I, I]),
+    wasi("fd_readdir", &[I, I, I, L, I]),
+    wasi("fd_renumber", &[I, I]),
+    wasi("fd_seek", &[I, L, I, I]),
+    wasi("fd_sync", &[I]),
+    wasi("fd_tell", &[I, I]),
+    wasi("fd_write", &[I, I, I, I]),
+    wasi("path_create_directory", &[I, I, I]),
+    wasi("path_filestat_get", &[I, I, I, I, I]),
+    wasi("path_filestat_set_times", &[I, I, I, I, L, L, I]),
+    wasi("path_link", &[I, I, I, I, I, I, I]),
+    wasi("path_open", &[I, I, I, I, I, L, L, I, I]),
+    wasi("path_readlink", &[I, I, I, I, I, I]),
+    wasi("path_remove_directory", &[I, I, I]),
+    wasi("path_rename", &[I, I, I, I, I, I]),
+    wasi("path_symlink", &[I, I, I, I, I]),
+    wasi("path_unlink_file", &[I, I, I]),
+    wasi("poll_oneoff", &[I, I, I, I]),
+    WasiFunction { name: "proc_exit", params: &[I], results: &[] },
+    wasi("proc_raise", &[I]),
+    wasi("random_get", &[I, I]),
+    wasi("sched_yield", &[]),
+    wasi("sock_accept", &[I, I, I]),
+    wasi("sock_recv", &[I, I, I, I, I, I]),
+    wasi("sock_send", &[I, I, I, I, I]),
+    wasi("sock_shutdown", &[I, I]),
+];

@@ -1,0 +1,6 @@
+//! What metered modules do, seen through the reference engine.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod behaviour;
+mod hostile;
+mod shape;
