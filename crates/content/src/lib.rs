@@ -10,7 +10,7 @@
 //! ([`UnpackError::invalid_reason`]); what is merely not to be had is not.
 
 pub mod car;
-pub mod dagpb;
+mod dag;
 mod entry;
 pub mod fetch;
 mod hamt;
@@ -19,11 +19,12 @@ pub mod kubo;
 pub mod limits;
 mod name;
 pub mod node;
+mod node_codec;
 mod pack;
 pub mod publish;
 pub mod store;
-pub mod unixfs;
 mod unpack;
+mod varint;
 
 pub use cid::Cid;
 pub use entry::{Entry, EntryKind, WriteError, write_entries};
@@ -33,6 +34,7 @@ pub use kubo::{KuboClient, KuboError, KuboVersion};
 pub use limits::{Budget, PackLimits};
 pub use name::{NameError, validate_name, validate_path};
 pub use node::{ContentNode, NodeConfig, NodeError};
+pub use node_codec::DecodeError;
 pub use pack::{PackError, Package, pack_entries, pack_path};
 pub use publish::{PublishError, Published, Publisher};
 pub use store::{BlockGet, BlockSet, BlockStore, StoreError, StoreLimits};

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 use bytes::Bytes;
 use cid::Cid;
 
-use crate::{CidError, Package};
+use crate::{CidError, Package, verify_block};
 
 /// Where blocks come from.
 pub trait BlockGet {
@@ -25,6 +25,30 @@ pub trait BlockGet {
 #[derive(Clone, Debug, Default)]
 pub struct BlockSet {
     blocks: HashMap<Cid, Bytes>,
+}
+
+impl BlockSet {
+    /// Verifies blocks and keeps them.
+    ///
+    /// # Errors
+    /// [`CidError`] at the first block that is not the one its CID names.
+    pub fn from_blocks(blocks: impl IntoIterator<Item = (Cid, Bytes)>) -> Result<Self, CidError> {
+        let mut set = Self::default();
+        for (cid, block) in blocks {
+            set.insert(cid, block)?;
+        }
+        Ok(set)
+    }
+
+    /// Verifies a block and keeps it.
+    ///
+    /// # Errors
+    /// [`CidError`] when it is not the one its CID names.
+    pub fn insert(&mut self, cid: Cid, block: Bytes) -> Result<(), CidError> {
+        verify_block(&cid, &block)?;
+        self.blocks.insert(cid, block);
+        Ok(())
+    }
 }
 
 impl BlockGet for BlockSet {

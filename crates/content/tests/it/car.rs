@@ -1,0 +1,1 @@
+//! CAR in and out.

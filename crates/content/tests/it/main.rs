@@ -1,0 +1,7 @@
+//! The content crate from outside: golden CIDs, hostile content, stores, and real HTTP on loopback.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod car;
+mod hostile;
+mod oracle;
+mod packing;
