@@ -16,7 +16,7 @@ pub mod terms;
 pub use fees::FeeError;
 pub use ids::{cluster_tag, commitment, job_uid, Domain, Hash32};
 pub use outcome::{InvalidReason, Outcome, OutcomeError, OutcomeKind, Trap};
-pub use status::{ExecutionStatus, JobEvent, JobStatus, TransitionError};
+pub use status::{ExecutionEvent, ExecutionStatus, JobEvent, JobStatus, TransitionError};
 pub use task::{TaskLimits, TaskSpec};
 pub use terms::{MarketTerms, TermsError};
 

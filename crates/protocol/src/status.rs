@@ -124,6 +124,16 @@ pub enum ExecutionStatus {
     Missed = 3,
 }
 
+/// What may happen to a seat. Giving a seat back and settling it close its account instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExecutionEvent {
+    /// The provider's outcome arrived in time.
+    Submitted,
+    /// The deadline passed without one.
+    Missed,
+}
+
 impl ExecutionStatus {
     /// The code stored in the account.
     #[must_use]
@@ -140,5 +150,15 @@ impl ExecutionStatus {
             3 => Self::Missed,
             _ => return None,
         })
+    }
+
+    /// The status after an event; `None` when it cannot happen in this status.
+    #[must_use]
+    pub const fn transition(self, event: ExecutionEvent) -> Option<Self> {
+        match (self, event) {
+            (Self::Accepted, ExecutionEvent::Submitted) => Some(Self::Submitted),
+            (Self::Accepted, ExecutionEvent::Missed) => Some(Self::Missed),
+            _ => None,
+        }
     }
 }
