@@ -1,0 +1,238 @@
+//! Every way an instruction may refuse. Append only: numbers never change. Messages say what was expected.
+
+use anchor_lang::prelude::*;
+use assay_protocol::{FeeError, OutcomeError, TermsError};
+
+/// Refusals of the program.
+#[error_code]
+pub enum AssayError {
+    // Arguments.
+    /// A number left its range.
+    #[msg("an amount, count or time must stay in its range")]
+    AmountOverflow,
+    /// Zero lamports were to be moved.
+    #[msg("the amount must be above zero")]
+    AmountZero,
+    /// A market was asked to pay in tokens.
+    #[msg("the mint must be zero: markets pay in lamports")]
+    MintUnsupported,
+    /// A digest that names content is zero.
+    #[msg("the cluster tag, job CID digest and metered hash must not be zero")]
+    DigestZero,
+    /// See [`TermsError::Fee`].
+    #[msg("the fee must be at most 1,000 basis points")]
+    TermsFee,
+    /// See [`TermsError::Bond`].
+    #[msg(
+        "the least bond must be above zero and at least the decline fee, the bond rate 10,000 to 100,000 basis points"
+    )]
+    TermsBond,
+    /// See [`TermsError::MissRate`].
+    #[msg("the miss rate must be at most 10,000 basis points")]
+    TermsMissRate,
+    /// See [`TermsError::FixedFee`].
+    #[msg("the delay fee and the decline fee must be at most 0.1 SOL")]
+    TermsFixedFee,
+    /// See [`TermsError::Attempts`].
+    #[msg("the attempts must be 1 to 5")]
+    TermsAttempts,
+    /// See [`TermsError::Window`].
+    #[msg("each window must be 1 second to 7 days, the job's total at least the queue timeout and at most 30 days")]
+    TermsWindow,
+    /// See [`TermsError::Unbonding`].
+    #[msg("unbonding must be longer than the longest execution and challenge together, and at most 30 days")]
+    TermsUnbonding,
+    /// See [`TermsError::Gas`].
+    #[msg("the verify rate and the gas limit must be 1 to 10^15")]
+    TermsGas,
+    /// See [`TermsError::Profiles`].
+    #[msg("the terms must allow profile 1")]
+    TermsProfiles,
+    /// More than one seat.
+    #[msg("the redundancy must be 1: more seats are not supported yet")]
+    RedundancyUnsupported,
+    /// Unknown mode.
+    #[msg("the mode must be 1, optimistic")]
+    ModeUnsupported,
+    /// A trust score was demanded.
+    #[msg("the least trust must be 0: scores are not computed on chain yet")]
+    TrustUnsupported,
+    /// Unknown profile, or one that the market does not take.
+    #[msg("the profile must be known to the program and allowed by the market")]
+    ProfileForbidden,
+    /// A limit is outside the protocol's bounds.
+    #[msg("the task limits must be inside the protocol's bounds")]
+    LimitsOutOfBounds,
+    /// More gas than the market takes.
+    #[msg("the gas limit must be at most the market's")]
+    GasLimitAboveMarket,
+    /// Price or base fee is out of bounds.
+    #[msg("the price must be 1 to 10^15 lamports per 10^12 gas, the base fee at most 1,000 SOL")]
+    PriceOutOfBounds,
+    /// The escrow cannot pay for the whole gas limit.
+    #[msg("the escrow must cover base fee, gas limit at the price, and market fee")]
+    EscrowTooSmall,
+    /// The job would never be handed out, or for too long.
+    #[msg("the expiry must be later than now and within the market's total time")]
+    ExpiryOutOfRange,
+    /// Not a canonical outcome of this job.
+    #[msg("the outcome must be 79 canonical bytes that fit the job's gas limit")]
+    OutcomeNotCanonical,
+    // Who.
+    /// Another authority was expected.
+    #[msg("the signer must be the account's authority")]
+    AuthorityMismatch,
+    /// Nobody, or somebody else, was proposed.
+    #[msg("the signer must be the proposed authority")]
+    PendingAuthorityMismatch,
+    /// Another node key was expected.
+    #[msg("the signer must be the provider's current node key")]
+    NodeKeyMismatch,
+    /// The hot key would be the cold one.
+    #[msg("the node key must differ from the authority")]
+    NodeKeyIsAuthority,
+    /// Another poster was expected.
+    #[msg("the account must be the job's poster")]
+    PosterMismatch,
+    // Which.
+    /// Another market was expected.
+    #[msg("the market must be the one that the job and the provider belong to")]
+    MarketMismatch,
+    /// Another job was expected.
+    #[msg("the job must be the execution's")]
+    JobMismatch,
+    /// Another provider was expected.
+    #[msg("the provider must be the execution's")]
+    ProviderMismatch,
+    /// Another recipient of the rent was expected.
+    #[msg("the rent must go back to who paid it")]
+    RentPayerMismatch,
+    /// The address is not the one that the seeds give.
+    #[msg("the address must be the canonical one for its seeds")]
+    AddressMismatch,
+    /// The job exists.
+    #[msg("the job's address must be unused: choose another id")]
+    JobExists,
+    /// This provider holds, or let lapse, a seat of this job.
+    #[msg("the provider must not have taken this job before")]
+    ExecutionExists,
+    /// An optional account is missing.
+    #[msg("an assigned job expires with its execution, provider and sink")]
+    AccountsMissing,
+    /// An optional account is not needed.
+    #[msg("an open job expires without execution, provider and sink")]
+    AccountsUnexpected,
+    // When.
+    /// The market is paused.
+    #[msg("the market must not be paused")]
+    MarketPaused,
+    /// The pause is too long.
+    #[msg("a pause must end within 72 hours")]
+    PauseTooLong,
+    /// The last pause is too recent.
+    #[msg("a pause may begin once in 7 days")]
+    PauseTooSoon,
+    /// The job waits for no provider.
+    #[msg("the job must be open")]
+    JobNotOpen,
+    /// Nobody works on the job.
+    #[msg("the job must be assigned")]
+    JobNotAssigned,
+    /// No result stands.
+    #[msg("the job must be submitted")]
+    JobNotSubmitted,
+    /// The job is not over.
+    #[msg("the job must be resolved, cancelled or expired")]
+    JobNotTerminal,
+    /// The job is neither open nor assigned.
+    #[msg("the job must be open or assigned")]
+    JobNotExpirable,
+    /// Somebody holds a seat.
+    #[msg("no seat of the job may be taken")]
+    SeatTaken,
+    /// The seat is not being worked on.
+    #[msg("the execution must be accepted")]
+    ExecutionNotAccepted,
+    /// The seat has nothing to settle.
+    #[msg("the execution must be submitted on a resolved job, or missed")]
+    ExecutionNotSettleable,
+    /// Too late.
+    #[msg("the deadline must not have passed")]
+    DeadlinePassed,
+    /// Too early.
+    #[msg("the deadline must have passed")]
+    DeadlineNotReached,
+    /// Executions of the job are not settled.
+    #[msg("every execution must be settled first")]
+    ExecutionsOpen,
+    /// A job may not be closed in the slot that created it.
+    #[msg("the job must be older than one slot")]
+    SlotTooEarly,
+    // Stake and money.
+    /// The provider's stake is below the market's minimum.
+    #[msg("the stake must be at least the market's minimum")]
+    StakeTooSmall,
+    /// Not enough stake is free.
+    #[msg("the stake that is not locked must cover the amount")]
+    FreeStakeTooSmall,
+    /// The bond would exceed the exposure cap.
+    #[msg("locked stake and bond together must not exceed the exposure cap")]
+    ExposureCapReached,
+    /// All of the provider's places are taken.
+    #[msg("the provider must have a free place")]
+    CapacityReached,
+    /// Nothing is unbonding.
+    #[msg("there must be unbonding stake")]
+    NothingUnbonding,
+    /// The stake is still unbonding.
+    #[msg("the unbonding period must be over")]
+    StillUnbonding,
+    /// Nothing to claim.
+    #[msg("there must be something to claim")]
+    NothingToClaim,
+    /// The provider still has stake, earnings or executions.
+    #[msg("stake, unbonding, earnings and executions must be zero")]
+    ProviderInUse,
+    // Broken state; never seen unless the program is wrong.
+    /// An unknown status byte.
+    #[msg("the status byte must be known")]
+    StatusUnknown,
+    /// The protocol's table has no such transition.
+    #[msg("the status must allow this transition")]
+    TransitionForbidden,
+    /// More is locked than staked.
+    #[msg("locked stake must not exceed the stake")]
+    LockExceedsStake,
+    /// Fewer lamports than the ledger owes.
+    #[msg("an account must hold its rent and every lamport that its ledger owes")]
+    LedgerNotBacked,
+}
+
+impl From<FeeError> for AssayError {
+    fn from(_: FeeError) -> Self {
+        Self::AmountOverflow
+    }
+}
+
+impl From<OutcomeError> for AssayError {
+    fn from(_: OutcomeError) -> Self {
+        Self::OutcomeNotCanonical
+    }
+}
+
+impl From<TermsError> for AssayError {
+    fn from(error: TermsError) -> Self {
+        match error {
+            TermsError::Fee => Self::TermsFee,
+            TermsError::Bond => Self::TermsBond,
+            TermsError::MissRate => Self::TermsMissRate,
+            TermsError::FixedFee => Self::TermsFixedFee,
+            TermsError::Attempts => Self::TermsAttempts,
+            TermsError::Window => Self::TermsWindow,
+            TermsError::Unbonding => Self::TermsUnbonding,
+            TermsError::Gas => Self::TermsGas,
+            // `TermsError` is non-exhaustive; a bound added there gets its own number here in the same commit.
+            _ => Self::TermsProfiles,
+        }
+    }
+}

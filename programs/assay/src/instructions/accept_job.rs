@@ -1,0 +1,136 @@
+//! Takes a seat and locks its bond. With redundancy 1: first come, first served.
+//!
+//! Who: a provider's node key. State: Open → Assigned when the last seat is taken; none → Execution, Accepted. Money: the node key pays the
+//! Execution's rent and gets it back when it closes; the bond is a reservation inside the provider's stake.
+//!
+//! `0 [signer, writable] node_key: pays rent · 1 [] market: the provider's and the job's, not paused · 2 [writable]
+//! provider: its node key is account 0 · 3 [writable] job: Open · 4 [writable] execution: PDA("execution", job,
+//! provider), unused · 5 [] system program`
+//!
+//! Errors: `NodeKeyMismatch`, `MarketMismatch`, `MarketPaused`, `JobNotOpen`, `DeadlinePassed`, `StakeTooSmall`,
+//! `FreeStakeTooSmall`, `ExposureCapReached`, `CapacityReached`, `ExecutionExists`, `AddressMismatch`.
+
+use anchor_lang::{prelude::*, solana_program::system_program};
+use assay_protocol::{outcome::OUTCOME_BYTES, ExecutionStatus, JobEvent, JobStatus, PROTOCOL_VERSION};
+
+use crate::{
+    errors::AssayError,
+    events::JobAccepted,
+    invariants::check_backed,
+    pda::{canonical_bump, NewAccount},
+    state::{deadline_unix, seeds, Execution, Job, Market, Provider},
+};
+
+/// Accounts of `accept_job`.
+#[derive(Accounts)]
+pub struct AcceptJob<'info> {
+    /// The provider's hot key; pays rent.
+    #[account(mut)]
+    pub node_key: Signer<'info>,
+    /// The market of both.
+    pub market: Box<Account<'info, Market>>,
+    /// The provider.
+    #[account(mut, has_one = node_key @ AssayError::NodeKeyMismatch, has_one = market @ AssayError::MarketMismatch)]
+    pub provider: Box<Account<'info, Provider>>,
+    /// The job.
+    #[account(mut, has_one = market @ AssayError::MarketMismatch)]
+    pub job: Box<Account<'info, Job>>,
+    /// The new seat.
+    /// CHECK: the node key chooses it; the handler requires the canonical address of its seeds, owned by the system
+    /// program, and creates it there.
+    #[account(mut)]
+    pub execution: UncheckedAccount<'info>,
+    /// Creates the account.
+    pub system_program: Program<'info, System>,
+}
+
+impl AcceptJob<'_> {
+    fn validate(&self, now_unix: i64) -> Result<()> {
+        // node_key, market: bound by `has_one`.
+        // Deliberately absent: that provider and poster differ. A poster that takes its own job pays itself.
+        let Self { node_key: _, market, provider, job, execution, system_program: _ } = self;
+        require!(!market.is_paused(now_unix), AssayError::MarketPaused);
+
+        require!(job.status()? == JobStatus::Open, AssayError::JobNotOpen); // P-06
+        require!(now_unix < job.queue_deadline_unix, AssayError::DeadlinePassed);
+
+        let bond_lamports = job.bond_lamports;
+        let stake_min_lamports = market.current_terms(now_unix).stake_min_lamports;
+        require!(provider.stake_lamports >= stake_min_lamports, AssayError::StakeTooSmall);
+        require!(provider.free_stake_lamports()? >= bond_lamports, AssayError::FreeStakeTooSmall); // P-07
+        let exposed_lamports = provider.locked_lamports.checked_add(bond_lamports).ok_or(AssayError::AmountOverflow)?;
+        require!(exposed_lamports <= provider.exposure_cap_lamports, AssayError::ExposureCapReached); // P-25
+        require!(provider.active < provider.capacity, AssayError::CapacityReached);
+
+        // One address per job and provider: whoever missed a deadline cannot come back.
+        require_keys_eq!(*execution.owner, system_program::ID, AssayError::ExecutionExists);
+        Ok(())
+    }
+
+    /// Runs the instruction.
+    ///
+    /// # Errors
+    /// As the module says.
+    pub fn handler(ctx: Context<Self>) -> Result<()> {
+        let clock = Clock::get()?;
+        ctx.accounts.validate(clock.unix_timestamp)?;
+        ctx.accounts.open_execution(&clock)?;
+
+        let Self { node_key: _, market, provider, job, execution, system_program: _ } = ctx.accounts;
+        provider.lock_seat(job.bond_lamports)?;
+        job.executions_open = job.executions_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        job.seats_filled = job.seats_filled.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        job.executor = provider.key();
+        if job.seats_filled == job.redundancy {
+            job.transition(JobEvent::SeatsFilled)?;
+            job.execution_deadline_unix = deadline_unix(clock.unix_timestamp, job.execution_s)?;
+        }
+        check_backed(provider)?;
+        emit!(JobAccepted {
+            market: market.key(),
+            job: job.key(),
+            provider: provider.key(),
+            execution: execution.key(),
+            bond_lamports: job.bond_lamports,
+            execution_deadline_unix: job.execution_deadline_unix,
+        });
+        Ok(())
+    }
+
+    fn open_execution(&self, clock: &Clock) -> Result<()> {
+        let Self { node_key, market: _, provider, job, execution, system_program: _ } = self;
+        let (job_key, provider_key) = (job.key(), provider.key());
+        let execution_seeds = [seeds::EXECUTION, job_key.as_ref(), provider_key.as_ref(), &[]];
+        let bump = canonical_bump(execution.key, &execution_seeds)?;
+        let size_bytes = Execution::SIZE_BYTES;
+        let opened = Execution {
+            version: PROTOCOL_VERSION,
+            bump,
+            status: ExecutionStatus::Accepted.code(),
+            job: job_key,
+            provider: provider_key,
+            node_key: node_key.key(),
+            rent_payer: node_key.key(),
+            seat: job.seats_filled,
+            attempt: job.attempt,
+            lock_lamports: job.bond_lamports,
+            commitment: [0; 32],
+            outcome: [0; OUTCOME_BYTES],
+            accepted_unix: clock.unix_timestamp,
+            accepted_slot: clock.slot,
+            submitted_unix: 0,
+            reserved: [0; 32],
+        };
+        NewAccount {
+            payer: node_key.to_account_info(),
+            account: execution.to_account_info(),
+            seeds: &execution_seeds,
+            bump,
+            size_bytes,
+            rent_lamports: Rent::get()?.minimum_balance(size_bytes),
+            deposit_lamports: 0,
+        }
+        .create()?;
+        opened.try_serialize(&mut execution.try_borrow_mut_data()?.as_mut())
+    }
+}

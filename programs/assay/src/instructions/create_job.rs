@@ -1,0 +1,251 @@
+//! Posts a job and escrows its payment.
+//!
+//! Who: anyone, as poster. State: none → Open. Money: poster → job, rent and `escrow_lamports`, which must cover the
+//! base fee, the whole gas limit at the price, and the market's fee; what is more is refunded like every remainder.
+//!
+//! `0 [signer, writable] poster: pays · 1 [] market: not paused · 2 [writable] job: PDA("job", market, poster, id), unused
+//! · 3 [] system program`
+//!
+//! Errors: `MarketPaused`, `RedundancyUnsupported`, `ModeUnsupported`, `TrustUnsupported`, `ProfileForbidden`,
+//! `LimitsOutOfBounds`, `GasLimitAboveMarket`, `PriceOutOfBounds`, `DigestZero`, `ExpiryOutOfRange`, `EscrowTooSmall`,
+//! `AmountOverflow`, `JobExists`, `AddressMismatch`.
+
+use anchor_lang::{prelude::*, solana_program::system_program};
+use assay_protocol::{
+    fees::{bond, escrow_required, Price},
+    ids::{job_uid, JobUidInput},
+    limits::{BASE_FEE_LAMPORTS_MAX, PRICE_MAX},
+    outcome::OUTCOME_BYTES,
+    JobStatus, MarketTerms, TaskLimits, TaskSpec, PROFILE_V1, PROTOCOL_VERSION,
+};
+
+use crate::{
+    errors::AssayError,
+    events::JobCreated,
+    pda::{canonical_bump, NewAccount},
+    state::{deadline_unix, seeds, Job, Market, KIND_SINGLE, MODE_OPTIMISTIC},
+};
+
+/// Arguments of `create_job`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct CreateJobArgs {
+    /// Part of the address. One whose bump is 255 costs least.
+    pub id: u64,
+    /// SHA-256 digest of the job directory's CID (CIDv1, dag-pb).
+    pub job_cid_digest: [u8; 32],
+    /// SHA-256 of the metered module.
+    pub metered_hash: [u8; 32],
+    /// Execution profile, 1.
+    pub profile: u32,
+    /// Deterministic limits.
+    pub limits: TaskLimits,
+    /// Seed of the guest's randomness.
+    pub seed: u64,
+    /// Start of the guest's clock, nanoseconds since the Unix epoch.
+    pub clock_unix_ns: u64,
+    /// Lamports per 10^12 gas.
+    pub price: u64,
+    /// Paid for any outcome, lamports.
+    pub base_fee_lamports: u64,
+    /// Seats, 1.
+    pub redundancy: u8,
+    /// 1, optimistic.
+    pub mode: u8,
+    /// 0.
+    pub min_trust_bps: u16,
+    /// Paid in.
+    pub escrow_lamports: u64,
+    /// The job is not handed out from this moment; 0 leaves it to the market's queue timeout and total time.
+    pub expires_unix: i64,
+}
+
+/// Accounts of `create_job`.
+#[derive(Accounts)]
+pub struct CreateJob<'info> {
+    /// Pays rent and escrow.
+    #[account(mut)]
+    pub poster: Signer<'info>,
+    /// The market whose terms are copied.
+    pub market: Box<Account<'info, Market>>,
+    /// The new job.
+    /// CHECK: the poster chooses it; the handler requires the canonical address of its seeds, owned by the system
+    /// program, and creates it there.
+    #[account(mut)]
+    pub job: UncheckedAccount<'info>,
+    /// Creates the account, moves the escrow.
+    pub system_program: Program<'info, System>,
+}
+
+/// What `validate` worked out.
+struct Computed {
+    bond_lamports: u64,
+    queue_deadline_unix: i64,
+    total_deadline_unix: i64,
+}
+
+impl CreateJob<'_> {
+    fn validate(&self, args: &CreateJobArgs, terms: &MarketTerms, now_unix: i64) -> Result<Computed> {
+        // poster: signs and is part of the job's address.
+        // Deliberately absent: that the content exists and is what the digests say. Providers check before they accept.
+        let Self { poster: _, market, job, system_program: _ } = self;
+        require!(!market.is_paused(now_unix), AssayError::MarketPaused);
+        require_keys_eq!(*job.owner, system_program::ID, AssayError::JobExists);
+
+        require!(args.redundancy == 1, AssayError::RedundancyUnsupported);
+        require!(args.mode == MODE_OPTIMISTIC, AssayError::ModeUnsupported);
+        require!(args.min_trust_bps == 0, AssayError::TrustUnsupported);
+        require!(args.profile == PROFILE_V1, AssayError::ProfileForbidden);
+        require!(terms.allows_profile(args.profile), AssayError::ProfileForbidden);
+        require!(args.limits.is_within_bounds(), AssayError::LimitsOutOfBounds);
+        require!(args.limits.gas_limit <= terms.gas_limit_max, AssayError::GasLimitAboveMarket);
+        require!((1..=PRICE_MAX).contains(&args.price), AssayError::PriceOutOfBounds); // P-10
+        require!(args.base_fee_lamports <= BASE_FEE_LAMPORTS_MAX, AssayError::PriceOutOfBounds);
+        require!(args.job_cid_digest != [0; 32], AssayError::DigestZero);
+        require!(args.metered_hash != [0; 32], AssayError::DigestZero);
+
+        let price = Price { base_fee_lamports: args.base_fee_lamports, price: args.price };
+        let pay_max_lamports = price.pay(args.limits.gas_limit).map_err(AssayError::from)?;
+        let required_lamports =
+            escrow_required(pay_max_lamports, args.redundancy, terms.fee_bps).map_err(AssayError::from)?;
+        require!(args.escrow_lamports >= required_lamports, AssayError::EscrowTooSmall); // I-05
+        let bond_lamports =
+            bond(pay_max_lamports, terms.bond_min_lamports, terms.bond_rate_bps).map_err(AssayError::from)?;
+
+        let last_unix = deadline_unix(now_unix, terms.job_total_s)?;
+        if args.expires_unix == 0 {
+            let queue_deadline_unix = deadline_unix(now_unix, terms.queue_timeout_s)?;
+            return Ok(Computed { bond_lamports, queue_deadline_unix, total_deadline_unix: last_unix });
+        }
+        require!(args.expires_unix > now_unix, AssayError::ExpiryOutOfRange);
+        require!(args.expires_unix <= last_unix, AssayError::ExpiryOutOfRange);
+        Ok(Computed { bond_lamports, queue_deadline_unix: args.expires_unix, total_deadline_unix: args.expires_unix })
+    }
+
+    /// Runs the instruction.
+    ///
+    /// # Errors
+    /// As the module says.
+    pub fn handler(ctx: Context<Self>, args: CreateJobArgs) -> Result<()> {
+        let clock = Clock::get()?;
+        let market = &ctx.accounts.market;
+        let terms = market.current_terms(clock.unix_timestamp);
+        let computed = ctx.accounts.validate(&args, terms, clock.unix_timestamp)?;
+
+        let (market_key, poster_key, id) = (market.key(), ctx.accounts.poster.key(), args.id.to_le_bytes());
+        let job_seeds = [seeds::JOB, market_key.as_ref(), poster_key.as_ref(), id.as_ref()];
+        let bump = canonical_bump(ctx.accounts.job.key, &job_seeds)?;
+        let size_bytes = Job::SIZE_BYTES;
+        let rent_lamports = Rent::get()?.minimum_balance(size_bytes);
+        let job = Box::new(ctx.accounts.new_job(&args, &computed, terms, &clock, NewLedger { bump, rent_lamports })?);
+        NewAccount {
+            payer: ctx.accounts.poster.to_account_info(),
+            account: ctx.accounts.job.to_account_info(),
+            seeds: &job_seeds,
+            bump,
+            size_bytes,
+            rent_lamports,
+            deposit_lamports: args.escrow_lamports,
+        }
+        .create()?;
+        job.try_serialize(&mut ctx.accounts.job.try_borrow_mut_data()?.as_mut())?;
+        // I-01 holds: `NewAccount` paid in the whole rent and, on top of it, the whole escrow.
+        emit!(JobCreated {
+            market: market_key,
+            job: ctx.accounts.job.key(),
+            poster: poster_key,
+            job_uid: job.job_uid,
+            job_cid_digest: job.job_cid_digest,
+            gas_limit: job.limits.gas_limit,
+            price: job.price,
+            base_fee_lamports: job.base_fee_lamports,
+            escrow_lamports: job.escrow_lamports,
+            bond_lamports: job.bond_lamports,
+            queue_deadline_unix: job.queue_deadline_unix,
+        });
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn new_job(
+        &self,
+        args: &CreateJobArgs,
+        computed: &Computed,
+        terms: &MarketTerms,
+        clock: &Clock,
+        ledger: NewLedger,
+    ) -> Result<Job> {
+        let task = TaskSpec {
+            profile: args.profile,
+            job_cid_digest: args.job_cid_digest,
+            limits: args.limits,
+            seed: args.seed,
+            clock_unix_ns: args.clock_unix_ns,
+        };
+        let task_digest = task.digest();
+        let job_uid = job_uid(&JobUidInput {
+            program: crate::ID.as_array(),
+            cluster: &self.market.cluster,
+            job: self.job.key.as_array(),
+            created_slot: clock.slot,
+            task_digest: &task_digest,
+        });
+        // The terms' bounds keep both windows under 7 days for every gas limit that the market takes.
+        let window_s = |seconds: u64| u32::try_from(seconds).map_err(|_| AssayError::AmountOverflow);
+        Ok(Job {
+            version: PROTOCOL_VERSION,
+            bump: ledger.bump,
+            status: JobStatus::Open.code(),
+            market: self.market.key(),
+            poster: self.poster.key(),
+            executor: Pubkey::default(),
+            kind: KIND_SINGLE,
+            mode: args.mode,
+            redundancy: args.redundancy,
+            seats_filled: 0,
+            executions_open: 0,
+            attempt: 0,
+            min_trust_bps: args.min_trust_bps,
+            task_count: 1,
+            id: args.id,
+            created_slot: clock.slot,
+            created_unix: clock.unix_timestamp,
+            job_uid,
+            task_digest,
+            job_cid_digest: args.job_cid_digest,
+            metered_hash: args.metered_hash,
+            profile: args.profile,
+            limits: args.limits,
+            seed: args.seed,
+            clock_unix_ns: args.clock_unix_ns,
+            price: args.price,
+            base_fee_lamports: args.base_fee_lamports,
+            escrow_lamports: args.escrow_lamports,
+            compensation_lamports: 0,
+            pay_lamports: 0,
+            fee_lamports: 0,
+            bond_lamports: computed.bond_lamports,
+            fee_bps: terms.fee_bps,
+            miss_rate_bps: terms.miss_rate_bps,
+            attempts_max: terms.attempts_max,
+            delay_fee_lamports: terms.delay_fee_lamports,
+            decline_fee_lamports: terms.decline_fee_lamports,
+            queue_timeout_s: terms.queue_timeout_s,
+            execution_s: window_s(terms.execution_s(args.limits.gas_limit))?,
+            challenge_s: window_s(terms.challenge_s(args.limits.gas_limit))?,
+            queue_deadline_unix: computed.queue_deadline_unix,
+            total_deadline_unix: computed.total_deadline_unix,
+            execution_deadline_unix: 0,
+            window_deadline_unix: 0,
+            resolved_unix: 0,
+            outcome: [0; OUTCOME_BYTES],
+            rent_lamports: ledger.rent_lamports,
+            reserved: [0; 120],
+        })
+    }
+}
+
+/// What the new account's own bookkeeping needs.
+struct NewLedger {
+    bump: u8,
+    rent_lamports: u64,
+}

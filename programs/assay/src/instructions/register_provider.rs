@@ -1,0 +1,116 @@
+//! Registers a provider in a market.
+//!
+//! Who: its authority (cold key), co-signed by its node key (hot key), so that nobody registers another's. State: none
+//! → Provider. Money: the authority pays rent and the first stake, which may be zero.
+//!
+//! `0 [signer, writable] authority: pays · 1 [signer] node_key · 2 [] market: not paused · 3 [writable] provider:
+//! PDA("provider", market, authority), unused · 4 [] system program`
+//!
+//! Errors: `MarketPaused`, `NodeKeyIsAuthority`.
+
+use anchor_lang::{
+    prelude::*,
+    system_program::{self, Transfer},
+};
+use assay_protocol::PROTOCOL_VERSION;
+
+use crate::{
+    errors::AssayError,
+    events::ProviderRegistered,
+    invariants::check_backed,
+    state::{deadline_unix, seeds, Market, Provider, TrustVector, STATUS_ACTIVE},
+};
+
+/// Arguments of `register_provider`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct RegisterProviderArgs {
+    /// First stake.
+    pub stake_lamports: u64,
+    /// Most that may be locked at once, and that a stolen node key can lose.
+    pub exposure_cap_lamports: u64,
+    /// Most seats held at once; zero takes no job.
+    pub capacity: u16,
+    /// UTF-8, zero padded.
+    pub endpoint: [u8; 64],
+}
+
+/// Accounts of `register_provider`.
+#[derive(Accounts)]
+pub struct RegisterProvider<'info> {
+    /// Pays rent and stake; the cold key.
+    #[account(mut)]
+    pub authority: Signer<'info>,
+    /// The hot key.
+    pub node_key: Signer<'info>,
+    /// The market.
+    pub market: Box<Account<'info, Market>>,
+    /// The new provider.
+    #[account(
+        init,
+        payer = authority,
+        space = Provider::SIZE_BYTES,
+        seeds = [seeds::PROVIDER, market.key().as_ref(), authority.key().as_ref()],
+        bump
+    )]
+    pub provider: Box<Account<'info, Provider>>,
+    /// Creates accounts, moves the stake.
+    pub system_program: Program<'info, System>,
+}
+
+impl RegisterProvider<'_> {
+    fn validate(&self, now_unix: i64) -> Result<()> {
+        // provider: `init` refuses a used address.
+        // Deliberately absent: a least stake. `accept_job` asks for it, and the stake may arrive later.
+        let Self { authority, node_key, market, provider: _, system_program: _ } = self;
+        require!(!market.is_paused(now_unix), AssayError::MarketPaused);
+        require_keys_neq!(node_key.key(), authority.key(), AssayError::NodeKeyIsAuthority); // P-25
+        Ok(())
+    }
+
+    /// Runs the instruction.
+    ///
+    /// # Errors
+    /// As the module says.
+    pub fn handler(ctx: Context<Self>, args: RegisterProviderArgs) -> Result<()> {
+        let now_unix = Clock::get()?.unix_timestamp;
+        ctx.accounts.validate(now_unix)?;
+        let Self { authority, node_key, market, provider, system_program: _ } = ctx.accounts;
+        let maturing_s = market.current_terms(now_unix).unbonding_s;
+        let rent_lamports = Rent::get()?.minimum_balance(Provider::SIZE_BYTES);
+        provider.set_inner(Provider {
+            version: PROTOCOL_VERSION,
+            bump: ctx.bumps.provider,
+            status: STATUS_ACTIVE,
+            market: market.key(),
+            authority: authority.key(),
+            node_key: node_key.key(),
+            stake_lamports: args.stake_lamports,
+            locked_lamports: 0,
+            unbonding_lamports: 0,
+            unbonding_until_unix: 0,
+            earnings_lamports: 0,
+            exposure_cap_lamports: args.exposure_cap_lamports,
+            stake_mature_from_unix: deadline_unix(now_unix, maturing_s)?,
+            capacity: args.capacity,
+            active: 0,
+            endpoint: args.endpoint,
+            trust: TrustVector::default(),
+            registered_unix: now_unix,
+            rent_lamports,
+            executions_open: 0,
+            maturing_s,
+            reserved: [0; 48],
+        });
+        let accounts = Transfer { from: authority.to_account_info(), to: provider.to_account_info() };
+        system_program::transfer(CpiContext::new(system_program::ID, accounts), args.stake_lamports)?;
+        check_backed(provider)?;
+        emit!(ProviderRegistered {
+            market: market.key(),
+            provider: provider.key(),
+            authority: authority.key(),
+            node_key: node_key.key(),
+            stake_lamports: args.stake_lamports,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! Begins to take stake out.
+//!
+//! Who: the authority. State: free stake → unbonding; the market's unbonding period begins anew for everything that
+//! unbonds (P-11). Money: none yet.
+//!
+//! `0 [signer] authority · 1 [] market: the provider's · 2 [writable] provider: its authority is account 0`
+//!
+//! Errors: `AuthorityMismatch`, `MarketMismatch`, `AmountZero`, `FreeStakeTooSmall`.
+
+use anchor_lang::prelude::*;
+
+use crate::{
+    errors::AssayError,
+    events::Unstaked,
+    invariants::check_backed,
+    state::{deadline_unix, Market, Provider},
+};
+
+/// Arguments of `unstake`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct UnstakeArgs {
+    /// How much.
+    pub lamports: u64,
+}
+
+/// Accounts of `unstake`.
+#[derive(Accounts)]
+pub struct Unstake<'info> {
+    /// The provider's authority.
+    pub authority: Signer<'info>,
+    /// The provider's market, for its unbonding period.
+    pub market: Box<Account<'info, Market>>,
+    /// The provider.
+    #[account(mut, has_one = authority @ AssayError::AuthorityMismatch, has_one = market @ AssayError::MarketMismatch)]
+    pub provider: Box<Account<'info, Provider>>,
+}
+
+impl Unstake<'_> {
+    fn validate(&self, args: &UnstakeArgs) -> Result<()> {
+        // authority, market: bound by `has_one`.
+        // Deliberately absent: the market's pause, which never blocks a withdrawal (I-10).
+        let Self { authority: _, market: _, provider } = self;
+        require!(args.lamports > 0, AssayError::AmountZero);
+        require!(provider.free_stake_lamports()? >= args.lamports, AssayError::FreeStakeTooSmall);
+        Ok(())
+    }
+
+    /// Runs the instruction.
+    ///
+    /// # Errors
+    /// As the module says.
+    pub fn handler(ctx: Context<Self>, args: UnstakeArgs) -> Result<()> {
+        ctx.accounts.validate(&args)?;
+        let Self { authority: _, market, provider } = ctx.accounts;
+        let now_unix = Clock::get()?.unix_timestamp;
+        let until_unix = deadline_unix(now_unix, market.current_terms(now_unix).unbonding_s)?;
+        provider.stake_lamports =
+            provider.stake_lamports.checked_sub(args.lamports).ok_or(AssayError::AmountOverflow)?;
+        provider.unbonding_lamports =
+            provider.unbonding_lamports.checked_add(args.lamports).ok_or(AssayError::AmountOverflow)?;
+        // A market that shortens its period does not shorten a wait that has begun.
+        provider.unbonding_until_unix = provider.unbonding_until_unix.max(until_unix);
+        check_backed(provider)?;
+        emit!(Unstaked {
+            provider: provider.key(),
+            lamports: args.lamports,
+            unbonding_until_unix: provider.unbonding_until_unix,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! Assay on chain: escrow, stake and settlement for verifiable WebAssembly jobs.
+//!
+//! A poster escrows payment for a job, a provider locks a bond, runs the job and submits its outcome; when nobody
+//! objected in time the outcome is final, the provider is paid for the gas it proved, and the rest goes back to the
+//! lamport. `docs/PROTOCOL.md` is normative. Read [`state`], then `instructions/` in the order of [`assay`].
+
+// Anchor's entry point and dispatch are generated here; lints that they trip are off for this file's macros only.
+#![allow(clippy::diverging_sub_expression, reason = "Anchor's generated entry point")]
+
+pub mod errors;
+pub mod events;
+pub mod instructions;
+pub mod invariants;
+pub mod pda;
+pub mod state;
+
+use anchor_lang::prelude::*;
+
+pub use instructions::*;
+
+declare_id!("QB2fD7LN2ZFyLeQjPhs8aBLTKyfk6s8EqhQAMDvTif6");
+
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "Assay",
+    project_url: "the repository that this program was built from",
+    contacts: "other:private security advisory in that repository",
+    policy: "SECURITY.md in that repository",
+    preferred_languages: "en"
+}
+
+/// The instructions. Each one's contract stands at the head of its file.
+#[program]
+#[allow(missing_docs, reason = "Anchor's generated items")]
+pub mod assay {
+    use super::*;
+
+    /// Creates the account that burned shares go to. Anyone, once per program.
+    pub fn create_sink(ctx: Context<CreateSink>) -> Result<()> {
+        CreateSink::handler(ctx)
+    }
+
+    /// Creates a market under the signer's own key.
+    pub fn create_market(ctx: Context<CreateMarket>, args: CreateMarketArgs) -> Result<()> {
+        CreateMarket::handler(ctx, args)
+    }
+
+    /// Changes a market's terms; what worsens a staker's position waits one unbonding period.
+    pub fn update_market(ctx: Context<UpdateMarket>, args: UpdateMarketArgs) -> Result<()> {
+        UpdateMarket::handler(ctx, args)
+    }
+
+    /// Stops creating, accepting and registering for at most 72 hours, once in 7 days.
+    pub fn pause_market(ctx: Context<PauseMarket>, args: PauseMarketArgs) -> Result<()> {
+        PauseMarket::handler(ctx, args)
+    }
+
+    /// First half of handing a market over.
+    pub fn propose_market_authority(
+        ctx: Context<ProposeMarketAuthority>,
+        args: ProposeMarketAuthorityArgs,
+    ) -> Result<()> {
+        ProposeMarketAuthority::handler(ctx, args)
+    }
+
+    /// Second half of handing a market over.
+    pub fn accept_market_authority(ctx: Context<AcceptMarketAuthority>) -> Result<()> {
+        AcceptMarketAuthority::handler(ctx)
+    }
+
+    /// Pays a market's fees to its authority.
+    pub fn claim_market_fees(ctx: Context<ClaimMarketFees>) -> Result<()> {
+        ClaimMarketFees::handler(ctx)
+    }
+
+    /// Registers a provider; its node key signs too.
+    pub fn register_provider(ctx: Context<RegisterProvider>, args: RegisterProviderArgs) -> Result<()> {
+        RegisterProvider::handler(ctx, args)
+    }
+
+    /// Changes a provider's node key, exposure cap, capacity or endpoint.
+    pub fn update_provider(ctx: Context<UpdateProvider>, args: UpdateProviderArgs) -> Result<()> {
+        UpdateProvider::handler(ctx, args)
+    }
+
+    /// Adds stake.
+    pub fn stake(ctx: Context<Stake>, args: StakeArgs) -> Result<()> {
+        Stake::handler(ctx, args)
+    }
+
+    /// Begins to take stake out.
+    pub fn unstake(ctx: Context<Unstake>, args: UnstakeArgs) -> Result<()> {
+        Unstake::handler(ctx, args)
+    }
+
+    /// Pays out stake whose unbonding period is over.
+    pub fn withdraw_stake(ctx: Context<WithdrawStake>) -> Result<()> {
+        WithdrawStake::handler(ctx)
+    }
+
+    /// Closes a provider that owes and is owed nothing.
+    pub fn close_provider(ctx: Context<CloseProvider>) -> Result<()> {
+        CloseProvider::handler(ctx)
+    }
+
+    /// Posts a job and escrows its payment.
+    pub fn create_job(ctx: Context<CreateJob>, args: CreateJobArgs) -> Result<()> {
+        CreateJob::handler(ctx, args)
+    }
+
+    /// Withdraws a job while no provider holds a seat.
+    pub fn cancel_job(ctx: Context<CancelJob>) -> Result<()> {
+        CancelJob::handler(ctx)
+    }
+
+    /// Takes a seat and locks its bond.
+    pub fn accept_job(ctx: Context<AcceptJob>) -> Result<()> {
+        AcceptJob::handler(ctx)
+    }
+
+    /// Gives a seat back in time, for a small fee.
+    pub fn decline_job(ctx: Context<DeclineJob>, args: DeclineJobArgs) -> Result<()> {
+        DeclineJob::handler(ctx, args)
+    }
+
+    /// Submits the outcome; the challenge window opens.
+    pub fn submit_results(ctx: Context<SubmitResults>, args: SubmitResultsArgs) -> Result<()> {
+        SubmitResults::handler(ctx, args)
+    }
+
+    /// Makes an unchallenged outcome final.
+    pub fn finalize_job(ctx: Context<FinalizeJob>) -> Result<()> {
+        FinalizeJob::handler(ctx)
+    }
+
+    /// Credits a seat's pay and fee, unlocks its bond and closes it.
+    pub fn settle_execution(ctx: Context<SettleExecution>) -> Result<()> {
+        SettleExecution::handler(ctx)
+    }
+
+    /// Ends a wait whose deadline has passed.
+    pub fn expire_job(ctx: Context<ExpireJob>) -> Result<()> {
+        ExpireJob::handler(ctx)
+    }
+
+    /// Pays a provider's earnings to its authority.
+    pub fn claim_reward(ctx: Context<ClaimReward>) -> Result<()> {
+        ClaimReward::handler(ctx)
+    }
+
+    /// Closes a job that is over and pays everything left to its poster.
+    pub fn close_job(ctx: Context<CloseJob>) -> Result<()> {
+        CloseJob::handler(ctx)
+    }
+}

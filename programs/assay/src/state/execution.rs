@@ -1,0 +1,66 @@
+use anchor_lang::prelude::*;
+use assay_protocol::{outcome::OUTCOME_BYTES, ExecutionEvent, ExecutionStatus};
+
+use crate::errors::AssayError;
+
+/// One provider's seat in one job. PDA("execution", job, provider). While it exists, that provider cannot take the job
+/// again; a missed one stays until the job is over.
+#[account]
+#[derive(Debug, InitSpace)]
+pub struct Execution {
+    /// Layout version, 1.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// [`ExecutionStatus`].
+    pub status: u8,
+    /// The job.
+    pub job: Pubkey,
+    /// The provider.
+    pub provider: Pubkey,
+    /// The hot key that accepted; replaced by the one that submitted.
+    pub node_key: Pubkey,
+    /// Who paid rent and gets it back.
+    pub rent_payer: Pubkey,
+    /// Number of the seat, from 0.
+    pub seat: u8,
+    /// The job's attempt in which the seat was taken, from 0.
+    pub attempt: u8,
+    /// Bond reserved for this seat, lamports; zero once it was lost.
+    pub lock_lamports: u64,
+    /// Hidden result of a redundant job; zero until those exist.
+    pub commitment: [u8; 32],
+    /// Encoded outcome; zero until submitted.
+    pub outcome: [u8; OUTCOME_BYTES],
+    /// When the seat was taken.
+    pub accepted_unix: i64,
+    /// In which slot.
+    pub accepted_slot: u64,
+    /// When the outcome arrived; zero before.
+    pub submitted_unix: i64,
+    /// Zero.
+    pub reserved: [u8; 32],
+}
+
+impl Execution {
+    /// Bytes of the account, discriminator included.
+    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+
+    /// Where the seat stands.
+    ///
+    /// # Errors
+    /// [`AssayError::StatusUnknown`] for a byte that no version of the program wrote.
+    pub fn status(&self) -> Result<ExecutionStatus> {
+        Ok(ExecutionStatus::from_code(self.status).ok_or(AssayError::StatusUnknown)?)
+    }
+
+    /// Moves the seat on, by the protocol's table and in no other way.
+    ///
+    /// # Errors
+    /// [`AssayError::TransitionForbidden`] when the event cannot happen in this status.
+    pub fn transition(&mut self, event: ExecutionEvent) -> Result<()> {
+        let next = self.status()?.transition(event).ok_or(AssayError::TransitionForbidden)?;
+        self.status = next.code();
+        Ok(())
+    }
+}

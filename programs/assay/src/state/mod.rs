@@ -1,0 +1,65 @@
+//! The accounts. Each begins with version, bump and status (one byte each), then public keys, so that filters by
+//! memcmp stay stable; each ends with reserved bytes. Fields are the ledger: lamports beyond `rent_lamports` and the
+//! fields are a donation that belongs to nobody until the account closes.
+
+mod execution;
+mod job;
+mod market;
+mod provider;
+mod sink;
+
+use anchor_lang::prelude::*;
+
+use crate::errors::AssayError;
+
+pub use execution::Execution;
+pub use job::{deadline_unix, Job, KIND_SINGLE, MODE_OPTIMISTIC};
+pub use market::Market;
+pub use provider::{Provider, TrustVector, LATENCY_GAS_MIN};
+pub use sink::Sink;
+
+// Layouts change only by appending into the reserve; a size that moves breaks every account already on chain.
+const _: () = assert!(Market::SIZE_BYTES == 8 + 461);
+const _: () = assert!(Provider::SIZE_BYTES == 8 + 327);
+const _: () = assert!(Job::SIZE_BYTES == 8 + 659);
+const _: () = assert!(Execution::SIZE_BYTES == 8 + 308);
+const _: () = assert!(Sink::SIZE_BYTES == 8 + 43);
+
+/// Status of an account that has no life cycle of its own.
+pub const STATUS_ACTIVE: u8 = 1;
+
+/// First seed of each program-derived address. The seeds after it have fixed widths, so no two accounts share one
+/// preimage.
+pub mod seeds {
+    /// Market: then creator, name.
+    pub const MARKET: &[u8] = b"market";
+    /// Provider: then market, authority.
+    pub const PROVIDER: &[u8] = b"provider";
+    /// Job: then market, poster, id (u64 LE).
+    pub const JOB: &[u8] = b"job";
+    /// Execution: then job, provider.
+    pub const EXECUTION: &[u8] = b"execution";
+    /// Sink: nothing else.
+    pub const SINK: &[u8] = b"sink";
+}
+
+/// An account whose lamports are owed to somebody.
+pub trait Ledger {
+    /// Least lamports that this account must hold: its rent and the sum of its ledger fields.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the sum leaves `u64`.
+    fn owed_lamports(&self) -> Result<u64>;
+}
+
+/// Adds ledger fields.
+///
+/// # Errors
+/// [`AssayError::AmountOverflow`] when the sum leaves `u64`.
+fn sum_lamports(fields: &[u64]) -> Result<u64> {
+    let mut total: u64 = 0;
+    for field in fields {
+        total = total.checked_add(*field).ok_or(AssayError::AmountOverflow)?;
+    }
+    Ok(total)
+}

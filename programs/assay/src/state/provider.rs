@@ -1,0 +1,173 @@
+use anchor_lang::prelude::*;
+use assay_protocol::Outcome;
+
+use super::{sum_lamports, Ledger};
+use crate::errors::AssayError;
+
+/// Runs with less gas than this measure the clock's granularity (one second), not the provider.
+pub const LATENCY_GAS_MIN: u64 = 1_000_000_000;
+
+/// Weight of the old average: one new run counts one eighth.
+const LATENCY_WEIGHT: u128 = 7;
+
+/// What a provider did, as counters. A score is computed from it off chain and, later, by `accept_job`.
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrustVector {
+    /// Results settled, unchallenged ones included.
+    pub completed: u32,
+    /// Results proven wrong. Zero until disputes exist.
+    pub failed: u32,
+    /// Deadlines missed.
+    pub missed: u32,
+    /// Seats given back in time.
+    pub declined: u32,
+    /// Disputes won. Zero until disputes exist.
+    pub disputes_won: u32,
+    /// Disputes lost. Zero until disputes exist.
+    pub disputes_lost: u32,
+    /// Confirmed results since the last failure or miss. Only drawn seats, audits and disputes confirm, so it is
+    /// zero until they exist.
+    pub consecutive_valid: u32,
+    /// Average time from accepting to submitting, milliseconds per 10^9 gas; zero when never measured.
+    pub latency_ms_avg: u32,
+}
+
+/// One provider in one market. PDA("provider", market, authority).
+#[account]
+#[derive(Debug, InitSpace)]
+pub struct Provider {
+    /// Layout version, 1.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// Always 1.
+    pub status: u8,
+    /// The market it works in.
+    pub market: Pubkey,
+    /// Cold key: stakes, withdraws, receives rewards. Part of the address, never changes.
+    pub authority: Pubkey,
+    /// Hot key: accepts, declines, submits.
+    pub node_key: Pubkey,
+    /// Stake, locked part included, lamports.
+    pub stake_lamports: u64,
+    /// Part of the stake reserved by seats, lamports; never above the stake.
+    pub locked_lamports: u64,
+    /// Stake on its way out, lamports.
+    pub unbonding_lamports: u64,
+    /// From when that may be withdrawn.
+    pub unbonding_until_unix: i64,
+    /// Rewards to be claimed, lamports.
+    pub earnings_lamports: u64,
+    /// Most that may be locked at once. Every loss lowers it, so a stolen node key loses at most this in total (P-25).
+    pub exposure_cap_lamports: u64,
+    /// From when the stake counts for drawing seats.
+    pub stake_mature_from_unix: i64,
+    /// Most seats held at once.
+    pub capacity: u16,
+    /// Seats held: accepted or submitted, not yet settled.
+    pub active: u16,
+    /// Where peers reach it: UTF-8, zero padded. Opaque to the program.
+    pub endpoint: [u8; 64],
+    /// What it did.
+    pub trust: TrustVector,
+    /// When it registered.
+    pub registered_unix: i64,
+    /// Rent paid at registration, lamports.
+    pub rent_lamports: u64,
+    /// Execution accounts that name this provider, missed ones included; it cannot close before they did.
+    pub executions_open: u32,
+    /// Seconds until new stake counts for drawing seats: the market's unbonding period at registration.
+    pub maturing_s: u32,
+    /// Zero.
+    pub reserved: [u8; 48],
+}
+
+impl Provider {
+    /// Bytes of the account, discriminator included.
+    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+
+    /// Stake that no seat reserves, lamports.
+    ///
+    /// # Errors
+    /// [`AssayError::LockExceedsStake`] when the ledger is broken.
+    pub fn free_stake_lamports(&self) -> Result<u64> {
+        Ok(self.stake_lamports.checked_sub(self.locked_lamports).ok_or(AssayError::LockExceedsStake)?)
+    }
+
+    /// Reserves a seat and its bond. Limits were checked by the caller.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a counter is full.
+    pub fn lock_seat(&mut self, bond_lamports: u64) -> Result<()> {
+        self.locked_lamports = self.locked_lamports.checked_add(bond_lamports).ok_or(AssayError::AmountOverflow)?;
+        self.active = self.active.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        self.executions_open = self.executions_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        Ok(())
+    }
+
+    /// Gives a seat's bond and place back. The Execution account stays counted, see [`Self::forget_execution`].
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the ledger is broken.
+    pub fn unlock_seat(&mut self, bond_lamports: u64) -> Result<()> {
+        self.locked_lamports = self.locked_lamports.checked_sub(bond_lamports).ok_or(AssayError::AmountOverflow)?;
+        self.active = self.active.checked_sub(1).ok_or(AssayError::AmountOverflow)?;
+        Ok(())
+    }
+
+    /// Stops counting an Execution account that is being closed.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the ledger is broken.
+    pub fn forget_execution(&mut self) -> Result<()> {
+        self.executions_open = self.executions_open.checked_sub(1).ok_or(AssayError::AmountOverflow)?;
+        Ok(())
+    }
+
+    /// Takes a loss out of the stake and out of the exposure cap. The caller unlocked the bond it comes from and
+    /// moves the lamports.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the loss is above the stake.
+    pub fn lose_stake(&mut self, lamports: u64) -> Result<()> {
+        self.stake_lamports = self.stake_lamports.checked_sub(lamports).ok_or(AssayError::AmountOverflow)?;
+        self.exposure_cap_lamports = self.exposure_cap_lamports.saturating_sub(lamports); // P-25
+        Ok(())
+    }
+}
+
+impl Ledger for Provider {
+    fn owed_lamports(&self) -> Result<u64> {
+        require!(self.locked_lamports <= self.stake_lamports, AssayError::LockExceedsStake);
+        sum_lamports(&[self.rent_lamports, self.stake_lamports, self.unbonding_lamports, self.earnings_lamports])
+    }
+}
+
+impl TrustVector {
+    /// Counts a settled result and, when the run was long enough to measure, its latency.
+    pub fn record_completed(&mut self, outcome: &Outcome, elapsed_s: u64) {
+        self.completed = self.completed.saturating_add(1);
+        if outcome.gas_used < LATENCY_GAS_MIN {
+            return;
+        }
+        let elapsed = u128::from(elapsed_s).saturating_mul(1_000);
+        let scaled = elapsed.saturating_mul(u128::from(LATENCY_GAS_MIN));
+        let sample = scaled.checked_div(u128::from(outcome.gas_used)).unwrap_or(0);
+        let average = match self.latency_ms_avg {
+            0 => sample,
+            old => u128::from(old).saturating_mul(LATENCY_WEIGHT).saturating_add(sample) >> 3,
+        };
+        self.latency_ms_avg = u32::try_from(average).unwrap_or(u32::MAX);
+    }
+
+    /// Counts a missed deadline, which ends a streak.
+    pub fn record_missed(&mut self) {
+        self.missed = self.missed.saturating_add(1);
+        self.consecutive_valid = 0;
+    }
+
+    /// Counts a seat given back in time.
+    pub fn record_declined(&mut self) {
+        self.declined = self.declined.saturating_add(1);
+    }
+}
