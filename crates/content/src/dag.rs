@@ -71,7 +71,8 @@ fn links(cid: &Cid, block: &Bytes) -> Result<Vec<Cid>, UnpackError> {
     match accept(cid)?.0 {
         Codec::Raw => Ok(Vec::new()),
         Codec::DagPb => {
-            let node = node_codec::decode(block).map_err(|source| UnpackError::Node { cid: *cid, source })?;
+            let node = node_codec::decode(block)
+                .map_err(|source| UnpackError::Node { cid: *cid, source: Box::new(source) })?;
             Ok(node.links().iter().map(|link| link.cid).collect())
         }
     }

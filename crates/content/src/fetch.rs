@@ -88,7 +88,7 @@ pub enum FetchError {
         /// The content.
         cid: Cid,
         /// What is wrong with it.
-        source: UnpackError,
+        source: Box<UnpackError>,
     },
     /// The local store failed.
     #[error(transparent)]

@@ -50,7 +50,7 @@ pub enum UnpackError {
         /// The block.
         cid: Cid,
         /// What is wrong with it.
-        source: DecodeError,
+        source: Box<DecodeError>,
     },
     /// A name that a package may not hold.
     #[error("read directory {cid}: {source}")]
@@ -58,7 +58,7 @@ pub enum UnpackError {
         /// The directory.
         cid: Cid,
         /// What is wrong with the name.
-        source: NameError,
+        source: Box<NameError>,
     },
     /// The root is a file.
     #[error("read {cid}: it is a file; a job or result is always a directory")]
@@ -160,7 +160,7 @@ pub enum UnpackError {
         /// What was read.
         cid: Cid,
         /// What the profile makes of the same content.
-        canonical: Cid,
+        canonical: Box<Cid>,
     },
     /// The files cannot be packed at all.
     #[error("read {cid}: {source}")]
@@ -226,7 +226,7 @@ pub fn unpack(root: Cid, blocks: &impl BlockGet, budget: &Budget) -> Result<Vec<
     }
     let (canonical, _) = tree.finish(&mut NoBlocks).map_err(unpackable(root))?;
     if canonical != root {
-        return Err(UnpackError::NotCanonical { cid: root, canonical });
+        return Err(UnpackError::NotCanonical { cid: root, canonical: Box::new(canonical) });
     }
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
@@ -298,7 +298,7 @@ impl<'a, B: BlockGet> Reader<'a, B> {
     }
 
     fn decode(&self, cid: &Cid, block: &[u8]) -> Result<Node, UnpackError> {
-        node_codec::decode(block).map_err(|source| UnpackError::Node { cid: *cid, source })
+        node_codec::decode(block).map_err(|source| UnpackError::Node { cid: *cid, source: Box::new(source) })
     }
 
     fn charge_file(&mut self, path: &str, bytes: u64) -> Result<(), UnpackError> {
@@ -349,7 +349,7 @@ impl<'a, B: BlockGet> Reader<'a, B> {
         }
         let file = file_root(leaves, &mut NoBlocks);
         if file.cid != *root {
-            return Err(UnpackError::NotCanonical { cid: *root, canonical: file.cid });
+            return Err(UnpackError::NotCanonical { cid: *root, canonical: Box::new(file.cid) });
         }
         Ok((file, bytes.freeze()))
     }
@@ -414,7 +414,7 @@ enum ChunkPlace {
 fn checked_names(cid: &Cid, path: &str, links: Vec<Link>) -> Result<Vec<Link>, UnpackError> {
     let mut seen = BTreeSet::new();
     for link in &links {
-        validate_name(&link.name).map_err(|source| UnpackError::Name { cid: *cid, source })?;
+        validate_name(&link.name).map_err(|source| UnpackError::Name { cid: *cid, source: Box::new(source) })?;
         if !seen.insert(link.name.as_str()) {
             return Err(UnpackError::Duplicate { path: format!("{path}/{}", link.name) });
         }

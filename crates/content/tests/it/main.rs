@@ -5,3 +5,4 @@ mod car;
 mod hostile;
 mod oracle;
 mod packing;
+mod stores;
