@@ -235,6 +235,11 @@ ALLOWED = {
 STATUS = dict(
     job_statuses=[dict(name=n, code=c, terminal=n in ("Resolved", "Cancelled", "Expired")) for n, c in JOB_STATUSES.items()],
     execution_statuses=[dict(name=n, code=c) for n, c in dict(Accepted=1, Submitted=2, Missed=3).items()],
+    execution_transitions=[
+        {"from": f, "event": e, "to": {(1, "Submitted"): 2, (1, "Missed"): 3}.get((f, e))}
+        for f in (1, 2, 3)
+        for e in ("Submitted", "Missed")
+    ],
     transitions=[{"from": f, "event": e, "to": ALLOWED.get((f, e))} for f in JOB_STATUSES for e in EVENTS],
 )
 

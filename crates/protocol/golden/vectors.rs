@@ -16,8 +16,8 @@
 //! an ADR.
 
 use assay_protocol::{
-    cluster_tag, commitment, fees, ids::CommitmentInput, ids::JobUidInput, job_uid, ExecutionStatus, FeeError, Hash32,
-    JobEvent, JobStatus, MarketTerms, Outcome, OutcomeKind, TaskLimits, TaskSpec,
+    cluster_tag, commitment, fees, ids::CommitmentInput, ids::JobUidInput, job_uid, ExecutionEvent, ExecutionStatus,
+    FeeError, Hash32, JobEvent, JobStatus, MarketTerms, Outcome, OutcomeKind, TaskLimits, TaskSpec,
 };
 use serde_json::Value;
 
@@ -164,6 +164,15 @@ pub fn check_statuses() {
         assert_eq!(format!("{status:?}"), text(vector, "name"));
         assert_eq!(status.code(), narrow::<u8>(vector, "code"), "{vector}");
     }
+    for vector in rows(&file, "execution_transitions") {
+        let from = ExecutionStatus::from_code(narrow(vector, "from")).expect("a known code");
+        let event = match text(vector, "event") {
+            "Submitted" => ExecutionEvent::Submitted,
+            "Missed" => ExecutionEvent::Missed,
+            other => panic!("no event of a seat is called {other}"),
+        };
+        assert_eq!(from.transition(event).map(ExecutionStatus::code), optional_code(vector, "to"), "{vector}");
+    }
     let mut allowed = rows(&file, "transitions").iter();
     for from in JobStatus::ALL {
         for event in JOB_EVENTS {
@@ -202,6 +211,19 @@ pub fn base_terms() -> MarketTerms {
 pub fn outcomes() -> Vec<(Outcome, u64)> {
     let file = parse(OUTCOMES);
     rows(&file, "outcomes").iter().map(|vector| (outcome(vector), number(vector, "gas_limit"))).collect()
+}
+
+/// Terms with the name of the first bound they break.
+pub fn terms_checks() -> Vec<(MarketTerms, Option<String>)> {
+    let file = parse(TERMS);
+    let vectors = rows(&file, "checks").iter();
+    vectors.map(|row| (terms(&file["base"], &row["changes"]), row["error"].as_str().map(str::to_owned))).collect()
+}
+
+/// Bytes that are no outcome.
+pub fn refused_outcomes() -> Vec<Vec<u8>> {
+    let file = parse(OUTCOMES);
+    rows(&file, "refused").iter().map(|row| hex::decode(text(row, "encoding")).expect("hexadecimal")).collect()
 }
 
 /// All events, in the order of `statuses.json`.
@@ -303,6 +325,10 @@ fn number(vector: &Value, field: &str) -> u64 {
 
 fn narrow<T: TryFrom<u64>>(vector: &Value, field: &str) -> T {
     T::try_from(number(vector, field)).unwrap_or_else(|_| panic!("{field} is too large in {vector}"))
+}
+
+fn optional_code(vector: &Value, field: &str) -> Option<u8> {
+    vector[field].as_u64().map(|code| u8::try_from(code).expect("a code"))
 }
 
 fn lamports(vector: &Value, field: &str) -> Result<u64, FeeError> {
