@@ -1,6 +1,7 @@
 //! The protocol against its golden vectors and against its own promises.
 
 #[path = "../golden/vectors.rs"]
+#[allow(dead_code, reason = "some of it is for the tests of dependants")]
 mod golden;
 mod properties;
 
