@@ -9,18 +9,14 @@
     warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::cast_possible_truncation)
 )]
 
+mod engine;
 mod fs;
 mod report;
 mod request;
+mod run;
+mod wasi;
 
 pub use fs::{FileTree, Node, PathError};
 pub use report::{End, HostFault, RunReport};
 pub use request::{EntryPoint, RunRequest};
-
-/// Runs a metered module.
-///
-/// # Errors
-/// [`HostFault`] when this host could not run it to its end. Not a property of the program: never signed.
-pub fn run(request: &RunRequest) -> Result<RunReport, HostFault> {
-    Err(HostFault::Engine(format!("{:?}", request.entry)))
-}
+pub use run::run;

@@ -65,10 +65,8 @@ fn a_straight_function_costs_its_operators_its_entry_and_one_segment() {
 
 #[test]
 fn a_loop_is_charged_once_per_turn() {
-    let mut run = run(
-        r#"(module (func (export "f") (param i32)
-            loop local.get 0 i32.const 1 i32.sub local.tee 0 br_if 0 end))"#,
-    );
+    let mut run = run(r#"(module (func (export "f") (param i32)
+            loop local.get 0 i32.const 1 i32.sub local.tee 0 br_if 0 end))"#);
     run.call("f", &[Val::I32(10)]).unwrap();
     let entry = cost::SEGMENT + cost::FUNCTION_ENTRY + 1;
     let turn = cost::SEGMENT + 1 + 1 + 1 + 1 + 2;

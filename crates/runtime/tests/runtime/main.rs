@@ -1,0 +1,5 @@
+//! What guests see, and how runs end.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod abi;
+mod guest;
