@@ -1,0 +1,382 @@
+//! The async client: reads accounts and events, sends transactions, posts jobs.
+
+mod events;
+mod post;
+mod send;
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use assay_content::{Fetcher, Publisher};
+use assay_protocol::cluster_tag;
+use backon::{ExponentialBuilder, Retryable};
+use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
+use solana_commitment_config::CommitmentConfig;
+use solana_pubkey::Pubkey;
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client_api::{
+    client_error::Error as RpcError,
+    config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
+    filter::RpcFilterType,
+};
+use solana_signer::Signer;
+
+use crate::{
+    accounts::{self, ExecutionFilter, JobFilter, Keyed, ProgramAccount, ProviderFilter, RawAccount},
+    cluster::{Cluster, redacted},
+    errors::ClientError,
+    program::{
+        self,
+        accounts::{Execution, Job, Market, Provider},
+    },
+};
+
+pub use post::{PostError, PostedJob};
+pub use send::{Blockhash, Sent, SignatureState, Simulation, TransactionPlan};
+
+/// A key that signs, shared by clones of a client.
+pub type SharedSigner = Arc<dyn Signer + Send + Sync>;
+
+/// Attempts of a read whose transport fails.
+const READ_ATTEMPTS_MAX: usize = 4;
+/// Most accounts asked for in one request; what RPC nodes allow.
+const ACCOUNTS_PER_REQUEST: usize = 100;
+
+/// How a [`Client`] talks to a cluster.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// The endpoints.
+    pub cluster: Cluster,
+    /// Longest wait for one answer.
+    pub request_timeout: Duration,
+    /// Longest wait for a transaction's confirmation.
+    pub confirm_timeout: Duration,
+    /// Pause between two looks at the same thing.
+    pub poll_interval: Duration,
+    /// Priority fee, micro-lamports per compute unit.
+    pub compute_unit_price_micro_lamports: u64,
+}
+
+impl ClientConfig {
+    /// Settings that suit the cluster: a local network is polled more often.
+    #[must_use]
+    pub fn new(cluster: Cluster) -> Self {
+        let poll_ms = if cluster.is_loopback() { 50 } else { 500 };
+        Self {
+            cluster,
+            request_timeout: Duration::from_secs(15),
+            confirm_timeout: Duration::from_secs(120),
+            poll_interval: Duration::from_millis(poll_ms),
+            compute_unit_price_micro_lamports: 0,
+        }
+    }
+}
+
+/// Where job directories and results are put and found.
+#[derive(Clone, Debug)]
+pub struct ContentAccess {
+    /// Uploads packages.
+    pub publisher: Publisher,
+    /// Finds packages.
+    pub fetcher: Fetcher,
+}
+
+/// The chain's own time; deadlines are compared with it and with no other clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainTime {
+    /// The slot.
+    pub slot: u64,
+    /// Seconds since the Unix epoch, by the chain.
+    pub unix: i64,
+}
+
+/// Talks to one cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    rpc: Arc<RpcClient>,
+    config: Arc<ClientConfig>,
+    signer: Option<SharedSigner>,
+    content: Option<ContentAccess>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("cluster", &self.config.cluster.to_string())
+            .field("signer", &self.signer.as_ref().and_then(|signer| signer.try_pubkey().ok()))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that reads. Nothing is sent before the first call.
+    #[must_use]
+    pub fn new(config: ClientConfig) -> Self {
+        let url = config.cluster.rpc_url.to_string();
+        let rpc =
+            RpcClient::new_with_timeout_and_commitment(url, config.request_timeout, CommitmentConfig::confirmed());
+        Self { rpc: Arc::new(rpc), config: Arc::new(config), signer: None, content: None }
+    }
+
+    /// Signs and pays with this key.
+    #[must_use]
+    pub fn with_signer(mut self, signer: SharedSigner) -> Self {
+        self.signer = Some(signer);
+        self
+    }
+
+    /// Puts and finds content here.
+    #[must_use]
+    pub fn with_content(mut self, content: ContentAccess) -> Self {
+        self.content = Some(content);
+        self
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    /// The RPC client underneath, for what this one does not wrap.
+    #[must_use]
+    pub fn rpc(&self) -> &RpcClient {
+        &self.rpc
+    }
+
+    /// Where content is put and found, if that was given.
+    #[must_use]
+    pub fn content(&self) -> Option<&ContentAccess> {
+        self.content.as_ref()
+    }
+
+    /// The key that signs and pays.
+    ///
+    /// # Errors
+    /// [`ClientError::NoSigner`] when none was given.
+    pub fn signer(&self) -> Result<&SharedSigner, ClientError> {
+        self.signer.as_ref().ok_or(ClientError::NoSigner)
+    }
+
+    /// Address of [`Self::signer`].
+    ///
+    /// # Errors
+    /// [`ClientError::NoSigner`] when there is none; [`ClientError::Signing`] when it has no address.
+    pub fn signer_address(&self) -> Result<Pubkey, ClientError> {
+        self.signer()?.try_pubkey().map_err(|error| ClientError::Signing { problem: error.to_string() })
+    }
+
+    /// An account of the program.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::Decode`], or a failure of the endpoint.
+    pub async fn fetch<T: ProgramAccount>(&self, address: &Pubkey) -> Result<T, ClientError> {
+        self.fetch_optional(address).await?.ok_or(ClientError::NotFound { kind: T::KIND, address: *address })
+    }
+
+    /// An account of the program, or `None` when there is none.
+    ///
+    /// # Errors
+    /// [`ClientError::Decode`], or a failure of the endpoint.
+    pub async fn fetch_optional<T: ProgramAccount>(&self, address: &Pubkey) -> Result<Option<T>, ClientError> {
+        let account = self
+            .read("read an account", || self.rpc.get_ui_account_with_config(address, account_config()))
+            .await?
+            .value;
+        account.map(|account| decode_ui(*address, &account)).transpose()
+    }
+
+    /// Several accounts of one kind, each `None` when there is none.
+    ///
+    /// # Errors
+    /// [`ClientError::Decode`], or a failure of the endpoint.
+    pub async fn fetch_many<T: ProgramAccount>(&self, addresses: &[Pubkey]) -> Result<Vec<Option<T>>, ClientError> {
+        let mut found = Vec::with_capacity(addresses.len());
+        for chunk in addresses.chunks(ACCOUNTS_PER_REQUEST) {
+            let answer = self
+                .read("read accounts", || self.rpc.get_multiple_ui_accounts_with_config(chunk, account_config()))
+                .await?;
+            for (address, account) in chunk.iter().zip(answer.value) {
+                found.push(account.map(|account| decode_ui(*address, &account)).transpose()?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The jobs that pass a filter.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn list_jobs(&self, filter: &JobFilter) -> Result<Vec<Keyed<Job>>, ClientError> {
+        self.list(filter.to_rpc()).await
+    }
+
+    /// The providers that pass a filter.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn list_providers(&self, filter: &ProviderFilter) -> Result<Vec<Keyed<Provider>>, ClientError> {
+        self.list(filter.to_rpc()).await
+    }
+
+    /// The executions that pass a filter.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn list_executions(&self, filter: &ExecutionFilter) -> Result<Vec<Keyed<Execution>>, ClientError> {
+        self.list(filter.to_rpc()).await
+    }
+
+    /// All markets.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn list_markets(&self) -> Result<Vec<Keyed<Market>>, ClientError> {
+        self.list(accounts::kind::<Market>().collect()).await
+    }
+
+    /// A market, checked to belong to this cluster (P-12).
+    ///
+    /// # Errors
+    /// As [`Self::fetch`]; [`ClientError::WrongCluster`] when it was created for another one.
+    pub async fn market(&self, address: &Pubkey) -> Result<Market, ClientError> {
+        let market: Market = self.fetch(address).await?;
+        let genesis = self.read("read the genesis hash", || self.rpc.get_genesis_hash()).await?;
+        if market.cluster == cluster_tag(&genesis.to_bytes()) {
+            Ok(market)
+        } else {
+            Err(ClientError::WrongCluster { market: *address, found: market.cluster })
+        }
+    }
+
+    /// The tag that a market of this cluster carries.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn cluster_tag(&self) -> Result<assay_protocol::Hash32, ClientError> {
+        let genesis = self.read("read the genesis hash", || self.rpc.get_genesis_hash()).await?;
+        Ok(cluster_tag(&genesis.to_bytes()))
+    }
+
+    /// Checks that the program is deployed and executable.
+    ///
+    /// # Errors
+    /// [`ClientError::ProgramMissing`], or a failure of the endpoint.
+    pub async fn check_program(&self) -> Result<(), ClientError> {
+        let id = program::ID;
+        let account =
+            self.read("read the program", || self.rpc.get_ui_account_with_config(&id, account_config())).await?.value;
+        match account {
+            Some(account) if account.executable => Ok(()),
+            _ => Err(ClientError::ProgramMissing { program: id, endpoint: self.endpoint() }),
+        }
+    }
+
+    /// The chain's time.
+    ///
+    /// # Errors
+    /// A failure of the endpoint, or a Clock account that is none.
+    pub async fn chain_time(&self) -> Result<ChainTime, ClientError> {
+        let address = solana_sdk_ids::sysvar::clock::ID;
+        let account = self
+            .read("read the clock", || self.rpc.get_ui_account_with_config(&address, account_config()))
+            .await?
+            .value
+            .ok_or(ClientError::NotFound { kind: "clock", address })?;
+        let problem = || ClientError::Decode { kind: "clock", address, problem: "it is not 40 bytes long".to_owned() };
+        let data = account.data.decode().ok_or_else(problem)?;
+        // Clock: slot u64, epoch start i64, epoch u64, leader schedule epoch u64, time i64, all little-endian.
+        let slot = data.first_chunk::<8>().ok_or_else(problem)?;
+        let unix = data.get(32..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(problem)?;
+        Ok(ChainTime { slot: u64::from_le_bytes(*slot), unix: i64::from_le_bytes(*unix) })
+    }
+
+    /// Lamports that an address holds.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn balance(&self, address: &Pubkey) -> Result<u64, ClientError> {
+        self.read("read a balance", || self.rpc.get_balance(address)).await
+    }
+
+    /// Rent of an account of this size.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn rent_lamports(&self, bytes: usize) -> Result<u64, ClientError> {
+        self.read("read the rent", || self.rpc.get_minimum_balance_for_rent_exemption(bytes)).await
+    }
+
+    async fn list<T: ProgramAccount>(&self, filters: Vec<RpcFilterType>) -> Result<Vec<Keyed<T>>, ClientError> {
+        let config = RpcProgramAccountsConfig {
+            filters: Some(filters),
+            account_config: account_config(),
+            ..RpcProgramAccountsConfig::default()
+        };
+        let found = self
+            .read("list accounts", || self.rpc.get_program_ui_accounts_with_config(&program::ID, config.clone()))
+            .await?;
+        // An account of a later layout version must not hide the others.
+        let decoded = found.into_iter().filter_map(|(address, account)| match decode_ui(address, &account) {
+            Ok(account) => Some(Keyed { address, account }),
+            Err(error) => {
+                tracing::warn!(%address, %error, "account skipped");
+                None
+            }
+        });
+        Ok(decoded.collect())
+    }
+
+    /// Reads, and tries again when the transport failed; a refusal is final.
+    async fn read<T, F>(&self, doing: &'static str, request: impl Fn() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, RpcError>>,
+    {
+        let backoff = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(2))
+            .with_max_times(READ_ATTEMPTS_MAX.saturating_sub(1));
+        (|| self.once(doing, &request)).retry(backoff).when(ClientError::is_retryable).await
+    }
+
+    /// One request, bounded in time.
+    async fn once<T, F>(&self, doing: &'static str, request: &impl Fn() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, RpcError>>,
+    {
+        let timeout = self.config.request_timeout;
+        match tokio::time::timeout(timeout, request()).await {
+            Ok(answer) => answer.map_err(|error| self.rpc_error(doing, error)),
+            Err(_) => Err(ClientError::Timeout { doing, endpoint: self.endpoint(), timeout }),
+        }
+    }
+
+    fn rpc_error(&self, doing: &'static str, error: RpcError) -> ClientError {
+        ClientError::Rpc { doing, endpoint: self.endpoint(), source: Box::new(error) }
+    }
+
+    fn endpoint(&self) -> String {
+        redacted(&self.config.cluster.rpc_url)
+    }
+}
+
+/// Base64 and `confirmed`: uncompressed, so that no bytes from outside are inflated.
+fn account_config() -> RpcAccountInfoConfig {
+    RpcAccountInfoConfig {
+        encoding: Some(UiAccountEncoding::Base64),
+        commitment: Some(CommitmentConfig::confirmed()),
+        data_slice: None,
+        min_context_slot: None,
+    }
+}
+
+/// Decodes an account as an RPC node or a subscription states it.
+///
+/// # Errors
+/// [`ClientError::Decode`] says what is wrong with it.
+pub fn decode_ui<T: ProgramAccount>(address: Pubkey, account: &UiAccount) -> Result<T, ClientError> {
+    let refuse = |problem: &str| ClientError::Decode { kind: T::KIND, address, problem: problem.to_owned() };
+    let data = account.data.decode().ok_or_else(|| refuse("its data is not base64"))?;
+    let owner = account.owner.parse().map_err(|_| refuse("its owner is no address"))?;
+    accounts::decode(&RawAccount { address, owner, data: &data })
+}

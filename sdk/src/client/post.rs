@@ -1,0 +1,157 @@
+//! Posting a job: pack, check, quote, upload, create.
+
+use std::borrow::Cow;
+
+use assay_content::PublishError;
+use assay_protocol::FeeError;
+use thiserror::Error;
+
+use super::{Client, Sent};
+use crate::{
+    errors::{ClientError, NextStep},
+    instructions::{self, CreateJob},
+    job_handle::JobHandle,
+    job_spec::{JobSpec, PreparedJob, Quote, QuoteInput, SpecError},
+    pda::{JobSeeds, job_id_with_highest_bump},
+    program::{self, accounts},
+};
+
+/// Base fee of a transaction with one signature.
+const TRANSACTION_FEE_LAMPORTS: u64 = 5_000;
+/// Compute units that `create_job` takes, for the estimate of a priority fee.
+const CREATE_JOB_UNITS: u64 = 30_000;
+/// Micro-lamports in a lamport.
+const MICRO_LAMPORTS: u64 = 1_000_000;
+
+/// A job that was posted.
+#[derive(Debug)]
+pub struct PostedJob {
+    /// Follows it.
+    pub handle: JobHandle,
+    /// The transaction that created it.
+    pub created: Sent,
+    /// What was paid in, at most.
+    pub quote: Quote,
+    /// What was posted.
+    pub prepared: PreparedJob,
+}
+
+/// Why a job was not posted. Nothing was paid, unless the error is [`ClientError::Unconfirmed`].
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PostError {
+    /// The job directory or the spec.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The chain.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The upload.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The sums leave 64 bits.
+    #[error("compute the price: {0}")]
+    Fee(#[from] FeeError),
+    /// No place to upload to was given.
+    #[error("upload the job: no content node was given")]
+    NoContent,
+    /// Preparing was cut short.
+    #[error("prepare the job: the task ended early: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl NextStep for PostError {
+    fn next_step(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Spec(error) => error.next_step(),
+            Self::Client(error) => error.next_step(),
+            Self::Publish(_) => Some(Cow::Borrowed("check the content node's URL: `assay doctor`")),
+            Self::Fee(_) => Some(Cow::Borrowed("lower the price, the base fee or the gas limit")),
+            Self::NoContent => Some(Cow::Borrowed("give a content node, or start one with `assay localnet`")),
+            Self::Task(_) => None,
+        }
+    }
+}
+
+impl Client {
+    /// Packs, checks, quotes, uploads and creates a job, all in one call.
+    ///
+    /// # Errors
+    /// [`PostError`]; see there what was paid.
+    pub async fn post_job(&self, spec: &JobSpec) -> Result<PostedJob, PostError> {
+        let prepared = self.prepare_job(spec).await?;
+        let quote = self.quote(spec, &prepared).await?;
+        self.post_prepared(spec, prepared, quote).await
+    }
+
+    /// [`JobSpec::prepare`] on a thread that may block.
+    ///
+    /// # Errors
+    /// [`PostError::Spec`] says what a provider would find wrong with the job.
+    pub async fn prepare_job(&self, spec: &JobSpec) -> Result<PreparedJob, PostError> {
+        let spec = spec.clone();
+        Ok(tokio::task::spawn_blocking(move || spec.prepare()).await??)
+    }
+
+    /// The most that the job can cost.
+    ///
+    /// # Errors
+    /// [`PostError::Client`] when the market cannot be read or is another cluster's; [`PostError::Fee`].
+    pub async fn quote(&self, spec: &JobSpec, prepared: &PreparedJob) -> Result<Quote, PostError> {
+        let market = self.market(&spec.market()).await?;
+        let now = self.chain_time().await?;
+        let rent_lamports = self.rent_lamports(program::account_bytes::<accounts::Job>()).await?;
+        let priority = self.config.compute_unit_price_micro_lamports.saturating_mul(CREATE_JOB_UNITS);
+        Ok(Quote::new(&QuoteInput {
+            price: spec.price(),
+            gas_limit: prepared.task.limits.gas_limit,
+            redundancy: spec.redundancy(),
+            terms: &market.current_terms(now.unix),
+            rent_lamports,
+            transaction_fee_lamports: TRANSACTION_FEE_LAMPORTS.saturating_add(priority.div_ceil(MICRO_LAMPORTS)),
+        })?)
+    }
+
+    /// Uploads and creates a job for which a quote was accepted. A job that is too dear for the poster's balance, or that
+    /// the program would refuse, is refused before anything is uploaded.
+    ///
+    /// # Errors
+    /// [`PostError`]; see there what was paid.
+    pub async fn post_prepared(
+        &self,
+        spec: &JobSpec,
+        prepared: PreparedJob,
+        quote: Quote,
+    ) -> Result<PostedJob, PostError> {
+        let content = self.content.as_ref().ok_or(PostError::NoContent)?;
+        let poster = self.signer_address()?;
+        let have_lamports = self.balance(&poster).await?;
+        if have_lamports < quote.total_lamports {
+            let need_lamports = quote.total_lamports;
+            return Err(ClientError::InsufficientFunds { payer: poster, have_lamports, need_lamports }.into());
+        }
+        let market = spec.market();
+        let id = spec.id().unwrap_or_else(|| job_id_with_highest_bump(&market, &poster));
+        let seeds = JobSeeds { market, poster, id };
+        let create = instructions::create_job(&CreateJob {
+            seeds,
+            job_cid_digest: prepared.task.job_cid_digest,
+            metered_hash: prepared.metered_hash,
+            profile: prepared.task.profile,
+            limits: prepared.task.limits,
+            seed: prepared.task.seed,
+            clock_unix_ns: prepared.task.clock_unix_ns,
+            price: spec.price().price,
+            base_fee_lamports: spec.price().base_fee_lamports,
+            redundancy: spec.redundancy(),
+            min_trust_bps: spec.min_trust_bps(),
+            escrow_lamports: quote.escrow_lamports,
+            expires_unix: spec.expires_unix(),
+        });
+        self.dry_run(std::slice::from_ref(&create)).await?;
+        content.publisher.publish(&prepared.package).await?;
+        let created = self.send(&[create]).await?;
+        let handle = JobHandle::new(self.clone(), seeds.address());
+        Ok(PostedJob { handle, created, quote, prepared })
+    }
+}

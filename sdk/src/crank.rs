@@ -1,0 +1,131 @@
+//! The steps that anybody may take once their time has come. Every status that is not final has one (I-04).
+
+use assay_protocol::JobStatus;
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+
+use crate::{
+    accounts::Keyed,
+    instructions::{self, JobPoster, SettleExecution},
+    program::accounts::{Execution, Job},
+};
+
+/// Most executions settled in one transaction; the rest take another one.
+const SETTLE_PER_TRANSACTION_MAX: usize = 4;
+
+/// What is due now for a job: expire it, make its result final, settle its executions. Empty when nothing is.
+#[must_use]
+pub fn due_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>], now_unix: i64) -> Vec<Instruction> {
+    let account = &job.account;
+    match account.job_status() {
+        Some(JobStatus::Open) if now_unix >= account.queue_deadline_unix => {
+            vec![instructions::expire_job(job.address, account)]
+        }
+        Some(JobStatus::Assigned) if now_unix >= account.execution_deadline_unix => {
+            vec![instructions::expire_job(job.address, account)]
+        }
+        Some(JobStatus::Submitted) if now_unix >= account.window_deadline_unix => {
+            let mut steps = vec![instructions::finalize_job(job.address)];
+            steps.extend(settle_steps(job, executions));
+            steps
+        }
+        Some(status) if status.is_terminal() => settle_steps(job, executions),
+        _ => Vec::new(),
+    }
+}
+
+/// Settles what is open of a job that is over, and closes it: the refund goes to the poster. Empty when the job is not
+/// over or has more executions than one transaction settles; then [`due_steps`] comes first.
+#[must_use]
+pub fn close_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>]) -> Vec<Instruction> {
+    let over = job.account.job_status().is_some_and(JobStatus::is_terminal);
+    if !over || executions.len() > SETTLE_PER_TRANSACTION_MAX {
+        return Vec::new();
+    }
+    let mut steps = settle_steps(job, executions);
+    steps.push(instructions::close_job(&JobPoster { job: job.address, poster: job.account.poster }));
+    steps
+}
+
+fn settle_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>]) -> Vec<Instruction> {
+    let settle = |execution: &Keyed<Execution>| {
+        instructions::settle_execution(&SettleExecution {
+            job: job.address,
+            market: job.account.market,
+            provider: execution.account.provider,
+            rent_payer: execution.account.rent_payer,
+        })
+    };
+    executions.iter().take(SETTLE_PER_TRANSACTION_MAX).map(settle).collect()
+}
+
+/// When the next step of a job is due, by the chain's clock; `None` when it waits for nobody.
+#[must_use]
+pub fn due_from_unix(job: &Job) -> Option<i64> {
+    match job.job_status()? {
+        JobStatus::Open => Some(job.queue_deadline_unix),
+        JobStatus::Assigned => Some(job.execution_deadline_unix),
+        JobStatus::Submitted => Some(job.window_deadline_unix),
+        _ => None,
+    }
+}
+
+/// The Provider accounts that hold, or held, a seat.
+pub fn seat_holders(executions: &[Keyed<Execution>]) -> impl Iterator<Item = Pubkey> {
+    executions.iter().map(|execution| execution.account.provider)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::program::client::args;
+    use anchor_lang::{AnchorDeserialize, Discriminator};
+
+    fn job(status: JobStatus) -> Keyed<Job> {
+        let mut account = Job::deserialize(&mut [0; 4_096].as_slice()).unwrap();
+        account.status = status.code();
+        account.queue_deadline_unix = 10;
+        account.execution_deadline_unix = 20;
+        account.window_deadline_unix = 30;
+        Keyed { address: Pubkey::new_unique(), account }
+    }
+
+    fn execution() -> Keyed<Execution> {
+        let account = Execution::deserialize(&mut [0; 4_096].as_slice()).unwrap();
+        Keyed { address: Pubkey::new_unique(), account }
+    }
+
+    fn starts(step: &Instruction, discriminator: &[u8]) -> bool {
+        step.data.starts_with(discriminator)
+    }
+
+    #[test]
+    fn nothing_is_due_before_a_deadline_and_something_from_it_on() {
+        for (status, deadline) in [(JobStatus::Open, 10), (JobStatus::Assigned, 20), (JobStatus::Submitted, 30)] {
+            let job = job(status);
+            assert_eq!(due_from_unix(&job.account), Some(deadline));
+            assert!(due_steps(&job, &[], deadline - 1).is_empty(), "{status:?}");
+            assert_eq!(due_steps(&job, &[], deadline).len(), 1, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_result_is_finalized_and_settled_at_once() {
+        let steps = due_steps(&job(JobStatus::Submitted), &[execution()], 30);
+        assert_eq!(steps.len(), 2);
+        assert!(starts(&steps[0], args::FinalizeJob::DISCRIMINATOR));
+        assert!(starts(&steps[1], args::SettleExecution::DISCRIMINATOR));
+    }
+
+    #[test]
+    fn only_a_job_that_is_over_is_closed_and_last_of_all() {
+        assert!(close_steps(&job(JobStatus::Submitted), &[]).is_empty());
+        let steps = close_steps(&job(JobStatus::Resolved), &[execution()]);
+        assert_eq!(steps.len(), 2);
+        assert!(starts(&steps[1], args::CloseJob::DISCRIMINATOR));
+        let many: Vec<_> = (0..=SETTLE_PER_TRANSACTION_MAX).map(|_| execution()).collect();
+        assert!(close_steps(&job(JobStatus::Resolved), &many).is_empty());
+        assert_eq!(due_steps(&job(JobStatus::Resolved), &many, 0).len(), SETTLE_PER_TRANSACTION_MAX);
+    }
+}

@@ -1,0 +1,227 @@
+//! Why a provider has not accepted a job: the program's conditions, one by one, with the numbers behind them.
+
+use std::fmt;
+
+use assay_protocol::JobStatus;
+use solana_pubkey::Pubkey;
+
+use crate::program::{
+    STATUS_ACTIVE,
+    accounts::{Execution, Job, Market, Provider},
+};
+
+/// What the conditions are evaluated on.
+#[derive(Clone, Copy, Debug)]
+pub struct AcceptContext<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// The job's market.
+    pub market: &'a Market,
+    /// The provider.
+    pub provider: &'a Provider,
+    /// The provider's execution of this job, if there is one.
+    pub execution: Option<&'a Execution>,
+    /// The chain's time.
+    pub now_unix: i64,
+}
+
+/// One condition of `accept_job`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AcceptCondition {
+    /// The job and the provider are in the market.
+    SameMarket,
+    /// The market is not paused.
+    MarketRunning,
+    /// The provider is registered and in use.
+    ProviderActive,
+    /// The job waits for a provider.
+    JobOpen,
+    /// The queue's deadline has not passed.
+    BeforeDeadline,
+    /// This provider did not have this job before.
+    NotTriedBefore,
+    /// The provider has a free place.
+    FreePlace,
+    /// The stake reaches the market's minimum.
+    StakeMinimum,
+    /// Free stake covers the bond.
+    FreeStake,
+    /// The bond fits under the exposure cap.
+    ExposureCap,
+}
+
+/// A condition, whether it holds, and the numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptCheck {
+    /// Which condition.
+    pub condition: AcceptCondition,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Why, for people.
+    pub detail: String,
+}
+
+impl fmt::Display for AcceptCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+/// Every condition of `accept_job` for this provider and job, in the order in which they are worth reading.
+#[must_use]
+pub fn accept_checks(context: &AcceptContext<'_>) -> Vec<AcceptCheck> {
+    let AcceptContext { job, market, provider, execution, now_unix } = *context;
+    let check = |condition, holds, detail: String| AcceptCheck { condition, holds, detail };
+    let terms = market.current_terms(now_unix);
+    let free = provider.free_stake_lamports();
+    let locked_then = provider.locked_lamports.saturating_add(job.bond_lamports);
+    vec![
+        check(
+            AcceptCondition::SameMarket,
+            provider.market == job.market,
+            format!("the provider is registered in market {}, the job is in {}", provider.market, job.market),
+        ),
+        check(AcceptCondition::MarketRunning, !market.is_paused(now_unix), pause_detail(market, now_unix)),
+        check(
+            AcceptCondition::ProviderActive,
+            provider.status == STATUS_ACTIVE,
+            format!("the provider's status is {}", if provider.status == STATUS_ACTIVE { "active" } else { "unknown" }),
+        ),
+        check(AcceptCondition::JobOpen, job.job_status() == Some(JobStatus::Open), open_detail(job)),
+        check(
+            AcceptCondition::BeforeDeadline,
+            now_unix < job.queue_deadline_unix,
+            deadline_detail(job.queue_deadline_unix, now_unix),
+        ),
+        check(AcceptCondition::NotTriedBefore, execution.is_none(), tried_detail(execution)),
+        check(
+            AcceptCondition::FreePlace,
+            provider.active < provider.capacity,
+            format!("{} of {} places are taken", provider.active, provider.capacity),
+        ),
+        check(
+            AcceptCondition::StakeMinimum,
+            provider.stake_lamports >= terms.stake_min_lamports,
+            format!(
+                "the stake is {} lamports, the market's minimum {}",
+                provider.stake_lamports, terms.stake_min_lamports
+            ),
+        ),
+        check(
+            AcceptCondition::FreeStake,
+            free >= job.bond_lamports,
+            format!("{free} lamports of stake are free, the bond is {}", job.bond_lamports),
+        ),
+        check(
+            AcceptCondition::ExposureCap,
+            locked_then <= provider.exposure_cap_lamports,
+            format!("{locked_then} lamports would be locked, the exposure cap is {}", provider.exposure_cap_lamports),
+        ),
+    ]
+}
+
+/// The first condition that fails; `None` when the program would let the provider accept, so that its own policy, its
+/// content sources or its load keep it from it.
+#[must_use]
+pub fn first_obstacle(context: &AcceptContext<'_>) -> Option<AcceptCheck> {
+    accept_checks(context).into_iter().find(|check| !check.holds)
+}
+
+fn pause_detail(market: &Market, now_unix: i64) -> String {
+    if market.is_paused(now_unix) {
+        let left_s = market.paused_until_unix.saturating_sub(now_unix);
+        format!("the market is paused for another {left_s} s")
+    } else {
+        "the market is not paused".to_owned()
+    }
+}
+
+fn open_detail(job: &Job) -> String {
+    match job.job_status() {
+        Some(JobStatus::Open) => "the job is open".to_owned(),
+        Some(status) if job.executor != Pubkey::default() => {
+            format!("the job is {status:?} and held by provider {}", job.executor)
+        }
+        Some(status) => format!("the job is {status:?}"),
+        None => format!("the job has the unknown status {}", job.status),
+    }
+}
+
+fn deadline_detail(deadline_unix: i64, now_unix: i64) -> String {
+    let left_s = deadline_unix.saturating_sub(now_unix);
+    if left_s > 0 {
+        format!("{left_s} s are left to accept it")
+    } else {
+        format!("the time to accept it ended {} s ago", left_s.saturating_neg())
+    }
+}
+
+fn tried_detail(execution: Option<&Execution>) -> String {
+    match execution.map(Execution::execution_status) {
+        None => "the provider did not have this job before".to_owned(),
+        Some(Some(status)) => format!("the provider has, or had, a seat of this job: {status:?}"),
+        Some(None) => "the provider has, or had, a seat of this job".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use anchor_lang::AnchorDeserialize;
+
+    fn zeroed<T: AnchorDeserialize>() -> T {
+        T::deserialize(&mut [0; 4_096].as_slice()).unwrap()
+    }
+
+    fn accounts() -> (Job, Market, Provider) {
+        let (mut job, market, mut provider): (Job, Market, Provider) = (zeroed(), zeroed(), zeroed());
+        job.status = JobStatus::Open.code();
+        (job.queue_deadline_unix, job.bond_lamports) = (100, 10);
+        (provider.status, provider.capacity) = (STATUS_ACTIVE, 1);
+        (provider.stake_lamports, provider.exposure_cap_lamports) = (10, 10);
+        (job, market, provider)
+    }
+
+    fn obstacle(job: &Job, market: &Market, provider: &Provider) -> Option<AcceptCondition> {
+        let context = AcceptContext { job, market, provider, execution: None, now_unix: 50 };
+        first_obstacle(&context).map(|check| check.condition)
+    }
+
+    #[test]
+    fn a_provider_that_may_accept_has_no_obstacle() {
+        let (job, market, provider) = accounts();
+        assert_eq!(obstacle(&job, &market, &provider), None);
+    }
+
+    #[test]
+    fn each_condition_is_named_when_it_alone_fails() {
+        type Change = fn(&mut Job, &mut Market, &mut Provider);
+        let cases: [(AcceptCondition, Change); 9] = [
+            (AcceptCondition::SameMarket, |_, _, provider| provider.market = Pubkey::new_unique()),
+            (AcceptCondition::MarketRunning, |_, market, _| market.paused_until_unix = 51),
+            (AcceptCondition::ProviderActive, |_, _, provider| provider.status = 0),
+            (AcceptCondition::JobOpen, |job, _, _| job.status = JobStatus::Assigned.code()),
+            (AcceptCondition::BeforeDeadline, |job, _, _| job.queue_deadline_unix = 50),
+            (AcceptCondition::FreePlace, |_, _, provider| provider.active = 1),
+            (AcceptCondition::StakeMinimum, |_, market, _| market.terms.stake_min_lamports = 11),
+            (AcceptCondition::FreeStake, |_, _, provider| provider.stake_lamports = 9),
+            (AcceptCondition::ExposureCap, |_, _, provider| provider.exposure_cap_lamports = 9),
+        ];
+        for (condition, change) in cases {
+            let (mut job, mut market, mut provider) = accounts();
+            change(&mut job, &mut market, &mut provider);
+            assert_eq!(obstacle(&job, &market, &provider), Some(condition));
+        }
+    }
+
+    #[test]
+    fn a_provider_that_had_the_job_is_excluded() {
+        let (job, market, provider) = accounts();
+        let execution: Execution = zeroed();
+        let context =
+            AcceptContext { job: &job, market: &market, provider: &provider, execution: Some(&execution), now_unix: 0 };
+        assert_eq!(first_obstacle(&context).unwrap().condition, AcceptCondition::NotTriedBefore);
+    }
+}

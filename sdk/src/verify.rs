@@ -1,0 +1,391 @@
+//! From a job directory to an outcome: the one place where it is decided (I-08).
+//!
+//! Providers, `assay run` and `assay verify` all come through here, so they cannot disagree. [`prepare`] checks the
+//! directory and meters the module, which needs no engine and is what a provider does before it accepts; the run itself
+//! may happen in another process; [`conclude`] packs what it gave. [`execute`] does all three.
+//!
+//! The checks are made in a fixed order, and the first that fails gives the reason of `Invalid`: directory, manifest,
+//! limits and seed and clock, executable, other paths, module, metered hash, entry point.
+
+use std::fmt;
+
+use assay_content::{Entry, EntryKind, PackError, Package, digest_from_cid, pack_entries};
+use assay_protocol::{
+    Hash32, InvalidReason, Outcome, OutcomeKind, PROFILE_V1, TaskSpec,
+    limits::INPUT_BYTES_MAX,
+    outcome::{FLAG_STDERR_CUT, FLAG_STDOUT_CUT},
+};
+use assay_runtime::{End, EntryPoint, FileTree, HostFault, Node, RunReport, RunRequest};
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::{
+    manifest::{JobManifest, MANIFEST_FILE_NAME, ManifestEntry},
+    program::accounts::Job,
+};
+
+/// Name of the captured standard output in a result directory.
+pub const STDOUT_FILE_NAME: &str = "stdout.txt";
+/// Name of the captured standard error in a result directory.
+pub const STDERR_FILE_NAME: &str = "stderr.txt";
+/// Name of the output directory in a result directory.
+pub const OUTPUT_DIRECTORY_NAME: &str = "output";
+
+/// Everything that determines an outcome.
+#[derive(Clone, Debug)]
+pub struct TaskInput {
+    /// Profile, limits, seed and clock, as the job account states them.
+    pub spec: TaskSpec,
+    /// The metered module's hash that the job account states; `None` when there is no account to agree with.
+    pub metered_hash: Option<Hash32>,
+    /// The job directory, as `assay_content::unpack` or a fetcher gives it.
+    pub entries: Vec<Entry>,
+}
+
+impl TaskInput {
+    /// The task of a job account.
+    #[must_use]
+    pub fn from_job(job: &Job, entries: Vec<Entry>) -> Self {
+        Self { spec: job.task_spec(), metered_hash: Some(job.metered_hash), entries }
+    }
+}
+
+/// A task after its checks.
+#[derive(Clone, Debug)]
+pub enum PreparedTask {
+    /// It can run.
+    Ready(Box<ReadyTask>),
+    /// It cannot, on any host; that is its outcome.
+    Invalid(InvalidTask),
+}
+
+/// A task that can run.
+#[derive(Clone, Debug)]
+pub struct ReadyTask {
+    /// What to hand to the runtime.
+    pub request: RunRequest,
+    /// The manifest.
+    pub manifest: JobManifest,
+}
+
+/// Why a task cannot run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidTask {
+    /// The reason that the outcome states.
+    pub reason: InvalidReason,
+    /// What is wrong and where, for people.
+    pub problem: String,
+}
+
+impl InvalidTask {
+    fn new(reason: InvalidReason, problem: impl Into<String>) -> Self {
+        Self { reason, problem: problem.into() }
+    }
+}
+
+impl fmt::Display for InvalidTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.problem)
+    }
+}
+
+/// What running a task gave.
+#[derive(Clone, Debug)]
+pub struct ExecutedTask {
+    /// What is agreed on.
+    pub outcome: Outcome,
+    /// The result directory; `None` for `Invalid`, which packs nothing.
+    pub package: Option<Package>,
+    /// What the runtime measured; `None` when the task was invalid before it ran.
+    pub report: Option<RunReport>,
+    /// What is wrong with an invalid task.
+    pub problem: Option<InvalidTask>,
+}
+
+impl ExecutedTask {
+    /// An invalid task, whether its checks found it or its content could not even be read
+    /// (`FetchError::invalid_reason`).
+    #[must_use]
+    pub fn invalid(problem: InvalidTask) -> Self {
+        Self { outcome: Outcome::invalid(problem.reason), package: None, report: None, problem: Some(problem) }
+    }
+}
+
+/// This host could not come to an outcome. Says nothing about the task and is never signed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum VerifyFault {
+    /// The job uses a profile that this version does not know.
+    #[error("execute the task: its profile is {profile} and this version knows only {PROFILE_V1}; update assay")]
+    Profile {
+        /// The job's profile.
+        profile: u32,
+    },
+    /// The runtime failed.
+    #[error(transparent)]
+    Host(#[from] HostFault),
+    /// The result could not be packed; the runtime's bounds are stricter than the packing rules, so this is a fault.
+    #[error("pack the result: {0}")]
+    Pack(#[from] PackError),
+    /// The runtime's report is no outcome of the job, so the report is wrong.
+    #[error("conclude the run: {problem}; the runtime and this version do not fit, report it")]
+    Report {
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Checks a task and meters its module.
+///
+/// # Errors
+/// [`VerifyFault::Profile`] when this version does not know the job's profile. A task that no host can run is no error
+/// but [`PreparedTask::Invalid`].
+pub fn prepare(input: &TaskInput) -> Result<PreparedTask, VerifyFault> {
+    if input.spec.profile != PROFILE_V1 {
+        return Err(VerifyFault::Profile { profile: input.spec.profile });
+    }
+    Ok(match check(input) {
+        Ok(ready) => PreparedTask::Ready(Box::new(ready)),
+        Err(invalid) => PreparedTask::Invalid(invalid),
+    })
+}
+
+/// Packs what a run of [`ReadyTask::request`] gave.
+///
+/// # Errors
+/// [`VerifyFault`] when the report cannot be an outcome; never because of what the guest did.
+pub fn conclude(ready: &ReadyTask, report: RunReport) -> Result<ExecutedTask, VerifyFault> {
+    if let End::Invalid(reason) = report.end {
+        return Ok(ExecutedTask::invalid(InvalidTask::new(reason, "the runtime refused the module")));
+    }
+    let package = pack_entries(result_entries(&report))?;
+    let result_cid_digest = digest_from_cid(&package.root)
+        .map_err(|error| VerifyFault::Report { problem: format!("the result's CID is not canonical: {error}") })?;
+    let (kind, exit_code) = match report.end {
+        End::Exited(code) => (OutcomeKind::Exited, code),
+        End::OutputTooLarge(code) => (OutcomeKind::OutputTooLarge, code),
+        End::OutOfGas => (OutcomeKind::OutOfGas, 0),
+        End::Trapped(_) | End::Invalid(_) => (OutcomeKind::Trapped, 0),
+    };
+    let cut_flags =
+        if report.stdout_cut { FLAG_STDOUT_CUT } else { 0 } | if report.stderr_cut { FLAG_STDERR_CUT } else { 0 };
+    let detail = match report.end {
+        End::Trapped(trap) => trap.code(),
+        _ => cut_flags,
+    };
+    let outcome =
+        Outcome { kind, detail, exit_code, gas_used: report.gas_used, result_cid_digest, state_root: [0; 32] };
+    outcome
+        .check(ready.request.limits.gas_limit)
+        .map_err(|error| VerifyFault::Report { problem: error.to_string() })?;
+    Ok(ExecutedTask { outcome, package: Some(package), report: Some(report), problem: None })
+}
+
+/// Checks, runs and packs a task in this process. There is no wall clock in here; who needs one runs it where it can be
+/// killed.
+///
+/// # Errors
+/// [`VerifyFault`] when this host could not come to an outcome.
+pub fn execute(input: &TaskInput) -> Result<ExecutedTask, VerifyFault> {
+    execute_with(input, |request| assay_runtime::run(request).map_err(VerifyFault::from))
+}
+
+/// As [`execute`], with the run done by `runner`, for example in a child process.
+///
+/// # Errors
+/// As [`execute`]; whatever fault the runner gives.
+pub fn execute_with<F: From<VerifyFault>>(
+    input: &TaskInput,
+    runner: impl FnOnce(&RunRequest) -> Result<RunReport, F>,
+) -> Result<ExecutedTask, F> {
+    match prepare(input)? {
+        PreparedTask::Invalid(invalid) => Ok(ExecutedTask::invalid(invalid)),
+        PreparedTask::Ready(ready) => {
+            let report = runner(&ready.request)?;
+            Ok(conclude(&ready, report)?)
+        }
+    }
+}
+
+/// One field in which two outcomes differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which field.
+    pub field: &'static str,
+    /// What was claimed.
+    pub expected: String,
+    /// What this host found.
+    pub got: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: expected {}, got {}", self.field, self.expected, self.got)
+    }
+}
+
+/// Compares a claimed outcome with one found here, field by field; empty when they are equal.
+#[must_use]
+pub fn compare(expected: &Outcome, got: &Outcome) -> Vec<Difference> {
+    let cid = |outcome: &Outcome| match crate::program::result_cid(outcome) {
+        Some(cid) => cid.to_string(),
+        None => "none".to_owned(),
+    };
+    let root = |outcome: &Outcome| outcome.state_root.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let rows = [
+        ("outcome", format!("{:?}", expected.kind), format!("{:?}", got.kind)),
+        ("detail", describe_detail(expected), describe_detail(got)),
+        ("exit_code", expected.exit_code.to_string(), got.exit_code.to_string()),
+        ("gas_used", expected.gas_used.to_string(), got.gas_used.to_string()),
+        ("result_cid", cid(expected), cid(got)),
+        ("state_root", root(expected), root(got)),
+    ];
+    let differing = rows.into_iter().filter(|(_, expected, got)| expected != got);
+    differing.map(|(field, expected, got)| Difference { field, expected, got }).collect()
+}
+
+/// What `detail` means for the outcome's kind.
+#[must_use]
+pub fn describe_detail(outcome: &Outcome) -> String {
+    if let Some(trap) = outcome.trap() {
+        return trap.to_string();
+    }
+    if let Some(reason) = outcome.invalid_reason() {
+        return reason.to_string();
+    }
+    match (outcome.detail & FLAG_STDOUT_CUT != 0, outcome.detail & FLAG_STDERR_CUT != 0) {
+        (false, false) => "none".to_owned(),
+        (true, false) => "stdout cut".to_owned(),
+        (false, true) => "stderr cut".to_owned(),
+        (true, true) => "stdout and stderr cut".to_owned(),
+    }
+}
+
+/// The checks, in their fixed order.
+fn check(input: &TaskInput) -> Result<ReadyTask, InvalidTask> {
+    let root = file_tree(&input.entries)?;
+    let manifest = read_manifest(&root)?;
+    let TaskSpec { limits, seed, clock_unix_ns, .. } = input.spec;
+    if let Some(mismatch) = manifest.mismatch(&limits, seed, clock_unix_ns) {
+        return Err(InvalidTask::new(InvalidReason::TaskMismatch, mismatch.to_string()));
+    }
+    let module = root.file(&manifest.executable).cloned().ok_or_else(|| {
+        let problem = format!("the job directory has no file \"{}\"", manifest.executable.escape_debug());
+        InvalidTask::new(InvalidReason::ExecutableMissing, problem)
+    })?;
+    check_output_path(&root, manifest.output_path())?;
+    let stdin = read_stdin(&root, &manifest)?;
+    let metered =
+        assay_metering::meter(&module).map_err(|error| InvalidTask::new(error.reason(), error.to_string()))?;
+    if let Some(expected) = input.metered_hash.filter(|expected| *expected != metered.hash) {
+        let hex = |hash: &Hash32| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let problem = format!("the account says {}, the module gives {}", hex(&expected), hex(&metered.hash));
+        return Err(InvalidTask::new(InvalidReason::MeteredHashMismatch, problem));
+    }
+    let entry = entry_point(&manifest, &metered.info.entry_points)?;
+    let request = RunRequest {
+        metered,
+        program_name: manifest.executable.clone(),
+        args: manifest.args.clone(),
+        env: manifest.env.clone(),
+        stdin,
+        root,
+        output_path: Some(manifest.output_path().to_owned()),
+        limits,
+        seed,
+        clock_unix_ns,
+        entry,
+    };
+    Ok(ReadyTask { request, manifest })
+}
+
+fn file_tree(entries: &[Entry]) -> Result<FileTree, InvalidTask> {
+    let lengths = entries.iter().filter_map(Entry::bytes).map(|bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    let file_bytes = lengths.fold(0, u64::saturating_add);
+    if file_bytes > INPUT_BYTES_MAX {
+        let problem = format!("its files have {file_bytes} bytes; at most {INPUT_BYTES_MAX} are allowed");
+        return Err(InvalidTask::new(InvalidReason::InputTooLarge, problem));
+    }
+    let mut tree = FileTree::new();
+    for entry in entries {
+        let inserted = match &entry.kind {
+            EntryKind::File(bytes) => tree.insert_file(&entry.path, bytes.as_ref()),
+            EntryKind::Directory => tree.insert_directory(&entry.path),
+        };
+        inserted.map_err(|error| {
+            let problem = format!("\"{}\": {error}", entry.path.escape_debug());
+            InvalidTask::new(InvalidReason::DirectoryInvalid, problem)
+        })?;
+    }
+    Ok(tree)
+}
+
+fn read_manifest(root: &FileTree) -> Result<JobManifest, InvalidTask> {
+    let bytes = root.file(MANIFEST_FILE_NAME).ok_or_else(|| {
+        InvalidTask::new(InvalidReason::ManifestMissing, "the job directory has no file \"manifest.json\"")
+    })?;
+    JobManifest::from_json(bytes).map_err(|error| InvalidTask::new(InvalidReason::ManifestInvalid, error.to_string()))
+}
+
+/// The output directory is created by the runtime, which takes directories above it that are none for a conflict.
+fn check_output_path(root: &FileTree, output_path: &str) -> Result<(), InvalidTask> {
+    let ends = output_path.match_indices('/').map(|(at, _)| at).chain([output_path.len()]);
+    for prefix in ends.filter_map(|end| output_path.get(..end)) {
+        if matches!(root.get(prefix), Some(Node::File(_))) {
+            let problem = format!("field `output_path`: \"{}\" is a file of the job directory", prefix.escape_debug());
+            return Err(InvalidTask::new(InvalidReason::ManifestInvalid, problem));
+        }
+    }
+    Ok(())
+}
+
+fn read_stdin(root: &FileTree, manifest: &JobManifest) -> Result<Vec<u8>, InvalidTask> {
+    let Some(path) = &manifest.stdin else { return Ok(Vec::new()) };
+    root.file(path).map(|bytes| bytes.to_vec()).ok_or_else(|| {
+        let problem = format!("field `stdin`: the job directory has no file \"{}\"", path.escape_debug());
+        InvalidTask::new(InvalidReason::ManifestInvalid, problem)
+    })
+}
+
+fn entry_point(manifest: &JobManifest, offered: &assay_metering::EntryPoints) -> Result<EntryPoint, InvalidTask> {
+    let missing = |problem: String| InvalidTask::new(InvalidReason::EntryPointMissing, problem);
+    match (manifest.entry(), &manifest.function_name) {
+        (Some(ManifestEntry::Command) | None, _) if offered.command => Ok(EntryPoint::Command),
+        (Some(ManifestEntry::Reactor) | None, _) if offered.reactor => Ok(EntryPoint::Reactor),
+        (Some(ManifestEntry::Function), Some(name)) if offered.functions.contains(name) => {
+            Ok(EntryPoint::Function(name.clone()))
+        }
+        (Some(ManifestEntry::Function), name) => Err(missing(format!(
+            "the module does not export \"{}\" as (i32, i32) -> i64 together with `alloc`",
+            name.as_deref().unwrap_or_default().escape_debug()
+        ))),
+        (Some(ManifestEntry::Command), _) => Err(missing("the module does not export `_start`".to_owned())),
+        (Some(ManifestEntry::Reactor), _) => Err(missing("the module does not export `run`".to_owned())),
+        (None, _) => Err(missing(
+            "the module exports neither `_start` nor `run`; name another export in `function_name`".to_owned(),
+        )),
+    }
+}
+
+/// What the result directory holds: the output of a run that exited within its limits, stdout and stderr of every run.
+fn result_entries(report: &RunReport) -> Vec<Entry> {
+    let mut entries = vec![
+        Entry::file(STDOUT_FILE_NAME, report.stdout.clone()),
+        Entry::file(STDERR_FILE_NAME, report.stderr.clone()),
+        Entry::directory(OUTPUT_DIRECTORY_NAME),
+    ];
+    if matches!(report.end, End::Exited(_)) {
+        entries.extend(report.output.iter().map(|(path, node)| {
+            let path = format!("{OUTPUT_DIRECTORY_NAME}/{path}");
+            match node {
+                Node::File(bytes) => Entry::file(path, Bytes::copy_from_slice(bytes)),
+                Node::Directory => Entry::directory(path),
+            }
+        }));
+    }
+    entries
+}
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;
