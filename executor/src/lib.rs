@@ -1,1 +1,40 @@
-//! Assay executor.
+//! The provider's bot: watch, accept, fetch, run, publish, submit, settle, claim. Crash-safe.
+//!
+//! [`core`] decides and does nothing; everything else does and decides nothing. The journal is written before anything
+//! is signed, the chain is believed before the journal, and guest code runs in a child process without keys. [`run`] is
+//! the whole bot; the binary `assay-executor` and the command line's `assay provider start` call it.
+
+mod backoff;
+mod bot;
+pub mod chain;
+pub mod cli;
+pub mod config;
+pub mod core;
+mod fault;
+pub mod journal;
+mod lock;
+mod metrics_list;
+mod sender;
+mod server;
+mod signer;
+mod startup;
+mod supervisor;
+mod transactions;
+mod work;
+pub mod worker;
+
+pub use bot::{RunError, Shutdown, run};
+pub use config::Config;
+pub use lock::{InstanceLock, LockError};
+pub use startup::StartError;
+
+/// What is said on the command line rather than in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Start on a system where the sandbox child is not fully confined.
+    pub allow_unsupported_platform: bool,
+    /// Take over seats that the chain shows and the journal does not know.
+    pub adopt_unknown_seats: bool,
+    /// Keep the content of jobs that failed on this host.
+    pub keep_on_failure: bool,
+}

@@ -1,0 +1,268 @@
+//! What the core hears and what it asks for.
+
+use assay_protocol::{Hash32, JobStatus, TaskLimits};
+use solana_pubkey::Pubkey;
+
+use super::job::{JobUid, OutcomeBytes, TxKind};
+
+/// A Job account as one poll saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobView {
+    /// [`assay_protocol::job_uid`].
+    pub uid: JobUid,
+    /// Address.
+    pub job: Pubkey,
+    /// Who pays.
+    pub poster: Pubkey,
+    /// Status.
+    pub status: JobStatus,
+    /// 0 is the only kind this release knows.
+    pub kind: u8,
+    /// Seats.
+    pub redundancy: u8,
+    /// Executions not yet settled.
+    pub executions_open: u8,
+    /// Least trust score of a provider, basis points; nothing but zero is supported yet.
+    pub min_trust_bps: u16,
+    /// Slot of creation.
+    pub created_slot: u64,
+    /// SHA-256 digest of the job directory's CID.
+    pub job_cid_digest: Hash32,
+    /// Hash of the metered module the poster expects.
+    pub metered_hash: Hash32,
+    /// Execution profile.
+    pub profile: u32,
+    /// Limits.
+    pub limits: TaskLimits,
+    /// Seed.
+    pub seed: u64,
+    /// Virtual clock start.
+    pub clock_unix_ns: u64,
+    /// Lamports per 10^12 gas.
+    pub price: u64,
+    /// Paid for any outcome.
+    pub base_fee_lamports: u64,
+    /// Locked while the seat is held.
+    pub bond_lamports: u64,
+    /// Until when it may be accepted.
+    pub queue_deadline_unix: i64,
+    /// Seconds a provider gets once it accepted.
+    pub execution_s: u32,
+    /// Until when the present holder may submit; zero when nobody holds it.
+    pub execution_deadline_unix: i64,
+    /// Until when the standing outcome may be challenged; zero when none stands.
+    pub window_deadline_unix: i64,
+    /// Our seat, if we have one.
+    pub seat: Option<Seat>,
+    /// Who paid the seat's rent and gets it back.
+    pub rent_payer: Option<Pubkey>,
+}
+
+/// Our Execution account of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// The seat is ours, the result is owed.
+    Accepted,
+    /// Our outcome stands.
+    Submitted(OutcomeBytes),
+    /// We let the deadline pass.
+    Missed,
+}
+
+/// Our Provider account, as far as decisions need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProviderView {
+    /// Seats it may hold.
+    pub capacity: u16,
+    /// Seats it holds.
+    pub active: u16,
+    /// Own money, lamports.
+    pub stake_lamports: u64,
+    /// Reserved by seats, lamports.
+    pub locked_lamports: u64,
+    /// Most that may be reserved at once, lamports.
+    pub exposure_cap_lamports: u64,
+    /// To be claimed, lamports.
+    pub earnings_lamports: u64,
+    /// Least stake the market demands, lamports.
+    pub stake_min_lamports: u64,
+    /// Whether the market takes new acceptances now.
+    pub market_paused: bool,
+    /// Balance of the node key, lamports.
+    pub node_balance_lamports: u64,
+}
+
+/// One complete look at the chain, taken at `confirmed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// No account in it is older than this slot.
+    pub slot: u64,
+    /// Highest finalised slot.
+    pub finalized_slot: u64,
+    /// Our Provider account.
+    pub provider: ProviderView,
+    /// Every open job of the market, every job with a seat of ours, and every tracked job that still exists.
+    pub jobs: Vec<JobView>,
+    /// Tracked jobs whose account is no more (or is another job's under the same address).
+    pub gone: Vec<JobUid>,
+}
+
+/// A failure of this host or of the network, never of the task. Never signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkFault {
+    /// What kind, for the decision what to do.
+    pub kind: WorkFaultKind,
+    /// For logs.
+    pub message: String,
+}
+
+/// See [`WorkFault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkFaultKind {
+    /// Content was not to be had in time.
+    Content,
+    /// The child crashed, hung, or the host lacked something.
+    Host,
+    /// Stopped on request.
+    Cancelled,
+}
+
+/// The answer of a preparation: the task can run, or it is Invalid for everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preparation {
+    /// Module validated, metered, hash as the account says.
+    Runnable,
+    /// Running it gives an Invalid outcome.
+    Invalid,
+}
+
+/// What became of a transaction that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TxFate {
+    /// Confirmed without error.
+    Landed {
+        /// Slot.
+        slot: u64,
+    },
+    /// Confirmed with an error.
+    Failed {
+        /// Slot.
+        slot: u64,
+        /// For logs.
+        message: String,
+    },
+    /// It can never land.
+    Dead,
+}
+
+/// Everything that can happen to the core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The chain was polled.
+    Polled(Snapshot),
+    /// A preparation ended.
+    Prepared {
+        /// Job.
+        uid: JobUid,
+        /// Which preparation; a result of an older one is ignored.
+        attempt: u8,
+        /// Result.
+        result: Result<Preparation, WorkFault>,
+    },
+    /// A run ended; its package is in the local store.
+    Ran {
+        /// Job.
+        uid: JobUid,
+        /// Which run.
+        attempt: u8,
+        /// Result.
+        result: Result<OutcomeBytes, WorkFault>,
+    },
+    /// Publishing ended.
+    Published {
+        /// Job.
+        uid: JobUid,
+        /// Which try.
+        attempt: u8,
+        /// Result.
+        result: Result<(), WorkFault>,
+    },
+    /// The local store does not have the result package any more; it must be computed again.
+    PackageLost {
+        /// Job.
+        uid: JobUid,
+    },
+    /// A message is ready to be journaled and signed.
+    TxBuilt {
+        /// Job.
+        uid: JobUid,
+        /// Kind.
+        kind: TxKind,
+        /// Serialized message.
+        message: Vec<u8>,
+        /// Up to which block height it can land.
+        last_valid_block_height: u64,
+    },
+    /// Building failed (RPC, mostly); it is tried again later.
+    TxNotBuilt {
+        /// Job.
+        uid: JobUid,
+        /// Kind.
+        kind: TxKind,
+    },
+    /// A journaled message was signed.
+    TxSigned {
+        /// Job.
+        uid: JobUid,
+        /// Kind.
+        kind: TxKind,
+        /// Signature of exactly that message.
+        signature: [u8; 64],
+    },
+    /// A sent transaction's fate is known.
+    TxResolved {
+        /// Job.
+        uid: JobUid,
+        /// Kind.
+        kind: TxKind,
+        /// Which one.
+        signature: [u8; 64],
+        /// Fate.
+        fate: TxFate,
+    },
+    /// Time passed.
+    Tick,
+    /// Take nothing new; finish what is owed.
+    DrainRequested,
+}
+
+/// What the core asks for, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Commit the job's row; nothing after this happens before it is on disk.
+    Persist(JobUid),
+    /// Drop the job's row.
+    Forget(JobUid),
+    /// Fetch, validate and meter.
+    Prepare(JobUid),
+    /// Run in the child.
+    Run(JobUid),
+    /// Publish the package of the row's outcome.
+    Publish(JobUid),
+    /// Build the message.
+    BuildTx(JobUid, TxKind),
+    /// Sign the journaled message.
+    Sign(JobUid, TxKind),
+    /// Send the journaled bytes and follow them to their fate.
+    Deliver(JobUid, TxKind),
+    /// Send no more, only follow.
+    StopSending(JobUid, TxKind),
+    /// End the job's child and fetches.
+    StopWork(JobUid),
+    /// Remove its temporary files and unpin its content.
+    CleanUp(JobUid),
+    /// A human must know.
+    Alert(JobUid, &'static str),
+    /// Stop the process: signing on would be unsafe.
+    Halt(JobUid, &'static str),
+}

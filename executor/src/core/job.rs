@@ -1,0 +1,392 @@
+//! What is known about one job, and the part of it that survives a crash.
+
+use std::fmt;
+
+use assay_protocol::{Hash32, outcome::OUTCOME_BYTES};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use solana_pubkey::Pubkey;
+
+/// Key of a job in the journal, in events and in logs: `H(program, cluster, job address, created slot, task digest)`.
+/// An account closed and created again has another uid (P-24).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobUid(pub Hash32);
+
+impl fmt::Display for JobUid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for JobUid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JobUid({self})")
+    }
+}
+
+/// The bytes that `submit_results` carries.
+pub type OutcomeBytes = [u8; OUTCOME_BYTES];
+
+/// The transactions a provider sends about a job. The discriminant orders them in a job's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TxKind {
+    /// `accept_job`.
+    Accept,
+    /// `decline_job`.
+    Decline,
+    /// `submit_results`.
+    Submit,
+    /// What is still missing of `finalize_job`, `settle_execution`, `close_job`.
+    Settle,
+    /// `claim_reward`.
+    Claim,
+}
+
+impl TxKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Accept, Self::Decline, Self::Submit, Self::Settle, Self::Claim];
+
+    /// Name in logs and metric labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Decline => "decline",
+            Self::Submit => "submit",
+            Self::Settle => "settle",
+            Self::Claim => "claim",
+        }
+    }
+}
+
+/// What became of a transaction, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TxState {
+    /// It may land, or have landed; no other transaction of this kind may be signed.
+    Live,
+    /// Confirmed, without an error, in this slot.
+    Landed(u64),
+    /// Confirmed with an error in this slot: it changed nothing.
+    Failed(u64),
+    /// The finalised chain is past its last valid height and does not know it: it can never land (E-04).
+    Dead,
+}
+
+/// A transaction as it is journaled: before it is signed, and again with its signature before it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TxRecord {
+    /// What it does.
+    pub kind: TxKind,
+    /// The serialized message; signing it again gives the same bytes.
+    #[serde(with = "hex_bytes")]
+    pub message: Vec<u8>,
+    /// The first signature, once signed.
+    #[serde(with = "hex_option")]
+    pub signature: Option<[u8; 64]>,
+    /// The message's blockhash is valid up to this block height.
+    pub last_valid_block_height: u64,
+    /// What became of it.
+    pub state: TxState,
+}
+
+/// Why a job is not, or no longer, worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropReason {
+    /// Another provider took the seat.
+    LostRace,
+    /// The job ended: cancelled, expired or closed.
+    Ended,
+    /// The execution deadline passed; the chain penalised the seat.
+    Missed,
+    /// The seat was given back.
+    Declined,
+    /// The policy refuses it.
+    Policy,
+    /// The task is Invalid and the policy does not accept such jobs.
+    Invalid,
+    /// The content could not be fetched within its budget (C-15).
+    ContentUnavailable,
+    /// It failed on this host too often (E-24).
+    Quarantined,
+    /// Too little time is left to finish it safely.
+    OutOfTime,
+    /// Accepting it failed too often.
+    AcceptFailed,
+}
+
+impl DropReason {
+    /// Name in logs and metric labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LostRace => "lost_race",
+            Self::Ended => "ended",
+            Self::Missed => "missed",
+            Self::Declined => "declined",
+            Self::Policy => "policy",
+            Self::Invalid => "invalid",
+            Self::ContentUnavailable => "content_unavailable",
+            Self::Quarantined => "quarantined",
+            Self::OutOfTime => "out_of_time",
+            Self::AcceptFailed => "accept_failed",
+        }
+    }
+}
+
+/// Why a seat is given back; the code goes on chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclineReason {
+    /// The host could not run the task.
+    HostFault,
+    /// The content was no longer to be had, or the result could not be published.
+    ContentUnavailable,
+    /// Too little time is left.
+    OutOfTime,
+}
+
+impl DeclineReason {
+    /// The code that `decline_job` carries.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::HostFault => 1,
+            Self::ContentUnavailable => 2,
+            Self::OutOfTime => 3,
+        }
+    }
+}
+
+/// Where a job stands in this provider's hands. Forgotten is the absence of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Open on chain and allowed by the policy; waits for a place.
+    Seen,
+    /// The content is being fetched, validated and metered.
+    Fetching,
+    /// The task can run here; waits for a free seat.
+    Prepared,
+    /// `accept_job` is on its way.
+    Accepting,
+    /// The seat is held; waits for a worker.
+    Accepted,
+    /// The sandbox child runs.
+    Running,
+    /// The outcome is fixed, in the journal (I-07).
+    Ran,
+    /// The result package is being published.
+    Publishing,
+    /// The result can be fetched by others.
+    Published,
+    /// `submit_results` is on its way.
+    Submitting,
+    /// The outcome stands on chain; the challenge window runs.
+    Submitted,
+    /// Finalize, settle and close are on their way.
+    Settling,
+    /// The pay is credited to the provider account.
+    Settled,
+    /// `claim_reward` is on its way.
+    Claiming,
+    /// Paid. The row is dropped once this is final.
+    Claimed,
+    /// `decline_job` is on its way.
+    Declining(DeclineReason),
+    /// Not worked on.
+    Dropped(DropReason),
+    /// The sign-guard stopped it; a human must look (E-06).
+    Halted,
+}
+
+impl Phase {
+    /// Whether the provider holds, or may come to hold, a seat and owes a result.
+    #[must_use]
+    pub const fn owes_result(self) -> bool {
+        matches!(
+            self,
+            Self::Accepting
+                | Self::Accepted
+                | Self::Running
+                | Self::Ran
+                | Self::Publishing
+                | Self::Published
+                | Self::Submitting
+                | Self::Declining(_)
+        )
+    }
+
+    /// Whether the seat is on chain and the result is not.
+    #[must_use]
+    pub const fn holds_seat(self) -> bool {
+        self.owes_result() && !matches!(self, Self::Accepting)
+    }
+
+    /// Before anything was signed.
+    #[must_use]
+    pub const fn is_before_accept(self) -> bool {
+        matches!(self, Self::Seen | Self::Fetching | Self::Prepared)
+    }
+
+    /// Name in logs and metric labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Fetching => "fetching",
+            Self::Prepared => "prepared",
+            Self::Accepting => "accepting",
+            Self::Accepted => "accepted",
+            Self::Running => "running",
+            Self::Ran => "ran",
+            Self::Publishing => "publishing",
+            Self::Published => "published",
+            Self::Submitting => "submitting",
+            Self::Submitted => "submitted",
+            Self::Settling => "settling",
+            Self::Settled => "settled",
+            Self::Claiming => "claiming",
+            Self::Claimed => "claimed",
+            Self::Declining(_) => "declining",
+            Self::Dropped(_) => "dropped",
+            Self::Halted => "halted",
+        }
+    }
+}
+
+/// The durable part of a job: one row of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobRow {
+    /// Key.
+    #[serde(with = "hex_uid")]
+    pub uid: JobUid,
+    /// Address of the Job account.
+    #[serde(with = "base58")]
+    pub job: Pubkey,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Times preparing it was begun.
+    pub prepare_attempts: u8,
+    /// Times running it was begun.
+    pub run_attempts: u8,
+    /// Times publishing it was begun.
+    pub publish_attempts: u8,
+    /// Transactions of the present kind that failed or died.
+    pub tx_failures: u8,
+    /// The one outcome that may ever be signed for this job. Written once (I-07).
+    #[serde(with = "hex_option")]
+    pub outcome: Option<OutcomeBytes>,
+    /// At most one transaction per kind, the last one.
+    pub txs: Vec<TxRecord>,
+    /// Slot at which the job was seen done; the row goes when that slot is final.
+    pub done_slot: Option<u64>,
+}
+
+impl JobRow {
+    /// A job that has just been seen.
+    #[must_use]
+    pub const fn new(uid: JobUid, job: Pubkey) -> Self {
+        Self {
+            uid,
+            job,
+            phase: Phase::Seen,
+            prepare_attempts: 0,
+            run_attempts: 0,
+            publish_attempts: 0,
+            tx_failures: 0,
+            outcome: None,
+            txs: Vec::new(),
+            done_slot: None,
+        }
+    }
+
+    /// The transaction of this kind, if one was ever recorded.
+    #[must_use]
+    pub fn tx(&self, kind: TxKind) -> Option<&TxRecord> {
+        self.txs.iter().find(|tx| tx.kind == kind)
+    }
+
+    /// As [`Self::tx`].
+    pub fn tx_mut(&mut self, kind: TxKind) -> Option<&mut TxRecord> {
+        self.txs.iter_mut().find(|tx| tx.kind == kind)
+    }
+
+    /// Whether a transaction of this kind may still land.
+    #[must_use]
+    pub fn has_live_tx(&self, kind: TxKind) -> bool {
+        self.tx(kind).is_some_and(|tx| tx.state == TxState::Live)
+    }
+
+    /// Whether any transaction may still land.
+    #[must_use]
+    pub fn has_any_live_tx(&self) -> bool {
+        self.txs.iter().any(|tx| tx.state == TxState::Live)
+    }
+}
+
+fn decode_array<'de, const N: usize, D: Deserializer<'de>>(text: &str) -> Result<[u8; N], D::Error> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).map_err(serde::de::Error::custom)?;
+    Ok(bytes)
+}
+
+mod hex_uid {
+    use super::{Deserialize, Deserializer, JobUid, Serializer, decode_array};
+
+    pub fn serialize<S: Serializer>(uid: &JobUid, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(uid)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<JobUid, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        decode_array::<32, D>(&text).map(JobUid)
+    }
+}
+
+mod hex_option {
+    use super::{Deserialize, Deserializer, Serializer, decode_array};
+
+    pub fn serialize<S: Serializer, const N: usize>(bytes: &Option<[u8; N]>, serializer: S) -> Result<S::Ok, S::Error> {
+        match bytes {
+            Some(bytes) => serializer.serialize_some(&hex::encode(bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
+        deserializer: D,
+    ) -> Result<Option<[u8; N]>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| decode_array::<N, D>(&text)).transpose()
+    }
+}
+
+mod hex_bytes {
+    use super::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        hex::decode(text).map_err(serde::de::Error::custom)
+    }
+}
+
+mod base58 {
+    use super::{Deserialize, Deserializer, Pubkey, Serializer};
+
+    pub fn serialize<S: Serializer>(key: &Pubkey, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(key)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pubkey, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|_| serde::de::Error::custom("not a base58 address"))
+    }
+}

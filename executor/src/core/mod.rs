@@ -1,0 +1,403 @@
+//! The functional core: `(state, event, now) → (state, actions)`. No clock, no disk, no network, no randomness.
+//!
+//! The chain is the truth: [`reconcile`] moves a job to where the chain says it is, whatever was believed before, so
+//! that lost, repeated and reordered events change nothing but time (E-11). [`schedule`] starts what may start now.
+//! The only thing that is never taken back is a row's outcome (I-07).
+
+mod event;
+mod job;
+mod policy;
+mod reconcile;
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use event::{Action, Event, JobView, Preparation, ProviderView, Seat, Snapshot, TxFate, WorkFault, WorkFaultKind};
+pub use job::{DeclineReason, DropReason, JobRow, JobUid, OutcomeBytes, Phase, TxKind, TxRecord, TxState};
+pub use policy::{Policy, Refusal};
+
+/// The two clocks a decision may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The chain's Clock, for deadlines (E-22).
+    pub chain_unix: i64,
+    /// A clock that never jumps, for back-off.
+    pub monotonic_ms: u64,
+}
+
+/// Every number the core decides by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Which jobs are taken at all.
+    pub policy: Policy,
+    /// Most jobs kept in memory and journal.
+    pub jobs_tracked_max: usize,
+    /// Most jobs accepted and not yet submitted.
+    pub jobs_active_max: usize,
+    /// Most preparations at once.
+    pub preparations_max: usize,
+    /// Most children running guests at once.
+    pub runs_max: usize,
+    /// Preparations of one job before it is quarantined.
+    pub prepare_attempts_max: u8,
+    /// Runs of one job before its seat is given back.
+    pub run_attempts_max: u8,
+    /// Failed transactions of one kind before a human is told (or, for `accept_job`, the job left alone).
+    pub tx_failures_max: u8,
+    /// A job whose queue closes sooner than this is not accepted, seconds.
+    pub accept_margin_s: i64,
+    /// Whoever is not ready to submit this long before the deadline declines instead of missing it, seconds.
+    pub decline_margin_s: i64,
+    /// Time kept for one run when deciding whether to accept, seconds.
+    pub run_time_s: i64,
+    /// Submit a result that could not be published, rather than decline (C-17).
+    pub submit_unpublished: bool,
+    /// Below this balance of the node key nothing is accepted (E-15).
+    pub balance_min_lamports: u64,
+    /// Earnings are claimed from this amount on.
+    pub claim_min_lamports: u64,
+    /// Finalize, settle, close and claim own jobs.
+    pub crank: bool,
+    /// Take over seats that the chain shows and the journal does not know. Off, they stop the process: another
+    /// instance may hold the key, or the journal is an old copy (E-18, E-19).
+    pub adopt_unknown_seats: bool,
+}
+
+/// First pause after a failure; doubles up to [`BACKOFF_MS_MAX`].
+const BACKOFF_MS: u64 = 500;
+/// Longest pause after repeated failures.
+const BACKOFF_MS_MAX: u64 = 30_000;
+
+/// One job: its durable row and what is known besides.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What the journal holds, or will hold once it is persisted.
+    pub row: JobRow,
+    /// The last look at the account.
+    pub view: Option<JobView>,
+    /// Views older than this slot are ignored.
+    view_slot: u64,
+    /// Nothing is started for it before this moment.
+    not_before_ms: u64,
+    /// A message of this kind is being built or signed.
+    building: Option<TxKind>,
+}
+
+impl Job {
+    fn new(row: JobRow) -> Self {
+        Self { row, view: None, view_slot: 0, not_before_ms: 0, building: None }
+    }
+
+    fn back_off(&mut self, failures: u8, now: Now) {
+        let doubled = BACKOFF_MS.saturating_mul(1 << u32::from(failures.saturating_sub(1)).min(16));
+        self.not_before_ms = now.monotonic_ms.saturating_add(doubled.min(BACKOFF_MS_MAX));
+    }
+
+    fn seat(&self) -> Option<Seat> {
+        self.view.as_ref().and_then(|view| view.seat)
+    }
+}
+
+/// The state.
+#[derive(Clone, Debug)]
+pub struct Core {
+    settings: Settings,
+    jobs: BTreeMap<JobUid, Job>,
+    provider: Option<ProviderView>,
+    slot: u64,
+    finalized_slot: u64,
+    draining: bool,
+}
+
+impl Core {
+    /// The state after a start, from the journal's rows, and what has to be resumed at once.
+    #[must_use]
+    pub fn restore(settings: Settings, rows: impl IntoIterator<Item = JobRow>) -> (Self, Vec<Action>) {
+        let mut actions = Vec::new();
+        let mut jobs = BTreeMap::new();
+        for mut row in rows {
+            // A signature is journaled before its transaction is sent: a message without one was never sent.
+            row.txs.retain(|tx| tx.signature.is_some());
+            row.phase = match row.phase {
+                Phase::Fetching | Phase::Prepared => Phase::Seen,
+                Phase::Accepting if !row.has_live_tx(TxKind::Accept) => Phase::Seen,
+                Phase::Running => Phase::Accepted,
+                Phase::Publishing | Phase::Published => Phase::Ran,
+                other => other,
+            };
+            let live = row.txs.iter().filter(|tx| tx.state == TxState::Live);
+            actions.extend(live.map(|tx| Action::Deliver(row.uid, tx.kind)));
+            jobs.insert(row.uid, Job::new(row));
+        }
+        (Self { settings, jobs, provider: None, slot: 0, finalized_slot: 0, draining: false }, actions)
+    }
+
+    /// One job.
+    #[must_use]
+    pub fn job(&self, uid: JobUid) -> Option<&Job> {
+        self.jobs.get(&uid)
+    }
+
+    /// All jobs, by uid.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
+    }
+
+    /// Our account as last seen.
+    #[must_use]
+    pub fn provider(&self) -> Option<&ProviderView> {
+        self.provider.as_ref()
+    }
+
+    /// Whether a drain was requested and no result is owed any more.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.draining && !self.jobs.values().any(|job| job.row.phase.owes_result())
+    }
+
+    /// Whether anything is on its way, so that looking often is worth it.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.jobs.values().any(|job| !matches!(job.row.phase, Phase::Claimed | Phase::Dropped(_) | Phase::Halted))
+    }
+
+    /// Moves the state and says what to do. Never fails: what does not fit the state is ignored.
+    #[must_use]
+    pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Polled(snapshot) => self.reconcile(snapshot, now, &mut actions),
+            Event::Prepared { uid, attempt, result } => self.on_prepared(uid, attempt, result, now, &mut actions),
+            Event::Ran { uid, attempt, result } => self.on_ran(uid, attempt, result, now, &mut actions),
+            Event::Published { uid, attempt, result } => self.on_published(uid, attempt, &result, now),
+            Event::PackageLost { uid } => self.on_package_lost(uid),
+            Event::TxBuilt { uid, kind, message, last_valid_block_height } => {
+                let tx = TxRecord { kind, message, signature: None, last_valid_block_height, state: TxState::Live };
+                self.on_built(uid, tx, &mut actions);
+            }
+            Event::TxNotBuilt { uid, kind } => self.on_not_built(uid, kind, now),
+            Event::TxSigned { uid, kind, signature } => self.on_signed(uid, kind, signature, &mut actions),
+            Event::TxResolved { uid, kind, signature, fate } => {
+                self.on_resolved(uid, (kind, signature), &fate, now, &mut actions);
+            }
+            Event::Tick => {}
+            Event::DrainRequested => self.draining = true,
+        }
+        self.schedule(now, &mut actions);
+        actions
+    }
+
+    fn on_prepared(
+        &mut self,
+        uid: JobUid,
+        attempt: u8,
+        result: Result<Preparation, WorkFault>,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        let (accept_invalid, attempts_max) = (self.settings.policy.accept_invalid, self.settings.prepare_attempts_max);
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        if job.row.phase != Phase::Fetching || job.row.prepare_attempts != attempt {
+            return;
+        }
+        job.row.phase = match result {
+            Ok(Preparation::Runnable) => Phase::Prepared,
+            Ok(Preparation::Invalid) if accept_invalid => Phase::Prepared,
+            Ok(Preparation::Invalid) => Phase::Dropped(DropReason::Invalid),
+            Err(fault) if attempt >= attempts_max => match fault.kind {
+                WorkFaultKind::Content => Phase::Dropped(DropReason::ContentUnavailable),
+                WorkFaultKind::Host | WorkFaultKind::Cancelled => Phase::Dropped(DropReason::Quarantined),
+            },
+            Err(_) => {
+                job.back_off(attempt, now);
+                Phase::Seen
+            }
+        };
+        if matches!(job.row.phase, Phase::Dropped(_)) {
+            actions.extend([Action::Persist(uid), Action::CleanUp(uid)]);
+        }
+    }
+
+    fn on_ran(
+        &mut self,
+        uid: JobUid,
+        attempt: u8,
+        result: Result<OutcomeBytes, WorkFault>,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        let attempts_max = self.settings.run_attempts_max;
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        if job.row.phase != Phase::Running || job.row.run_attempts != attempt {
+            return;
+        }
+        match result {
+            Ok(outcome) if job.row.outcome.is_some_and(|known| known != outcome) => {
+                // I-07, E-06: the first outcome may have been signed; the second shows that this host cannot be trusted.
+                job.row.phase = Phase::Halted;
+                actions.push(Action::Persist(uid));
+                actions
+                    .push(Action::Alert(uid, "two runs gave different outcomes; the job is halted and nothing signed"));
+            }
+            Ok(outcome) => {
+                job.row.outcome = Some(outcome);
+                job.row.phase = Phase::Ran;
+                actions.push(Action::Persist(uid));
+            }
+            Err(fault) if attempt >= attempts_max => {
+                let reason = match fault.kind {
+                    WorkFaultKind::Content => DeclineReason::ContentUnavailable,
+                    WorkFaultKind::Host | WorkFaultKind::Cancelled => DeclineReason::HostFault,
+                };
+                job.row.phase = Phase::Declining(reason);
+                job.row.tx_failures = 0;
+                actions.push(Action::Persist(uid));
+            }
+            Err(_) => {
+                job.row.phase = Phase::Accepted;
+                job.back_off(attempt, now);
+            }
+        }
+    }
+
+    fn on_published(&mut self, uid: JobUid, attempt: u8, result: &Result<(), WorkFault>, now: Now) {
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        if job.row.phase != Phase::Publishing || job.row.publish_attempts != attempt {
+            return;
+        }
+        if result.is_ok() {
+            job.row.phase = Phase::Published;
+        } else {
+            job.row.phase = Phase::Ran;
+            job.back_off(attempt, now);
+        }
+    }
+
+    fn on_package_lost(&mut self, uid: JobUid) {
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        if matches!(job.row.phase, Phase::Publishing | Phase::Ran) {
+            job.row.phase = Phase::Accepted;
+        }
+    }
+
+    fn on_built(&mut self, uid: JobUid, tx: TxRecord, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        let kind = tx.kind;
+        if job.building != Some(kind) {
+            return;
+        }
+        job.building = None;
+        if schedule::wanted_tx(job.row.phase) != Some(kind) || job.row.has_live_tx(kind) {
+            return;
+        }
+        job.building = Some(kind);
+        job.row.txs.retain(|old| old.kind != kind);
+        job.row.txs.push(tx);
+        actions.extend([Action::Persist(uid), Action::Sign(uid, kind)]);
+    }
+
+    fn on_not_built(&mut self, uid: JobUid, kind: TxKind, now: Now) {
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        if job.building == Some(kind) {
+            job.building = None;
+            // Nothing was signed: not a failed transaction, but waited for all the same (E-07).
+            job.back_off(job.row.tx_failures.saturating_add(1), now);
+        }
+    }
+
+    fn on_signed(&mut self, uid: JobUid, kind: TxKind, signature: [u8; 64], actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        if job.building == Some(kind) {
+            job.building = None;
+        }
+        let Some(tx) = job.row.tx_mut(kind) else { return };
+        if tx.signature.is_none() {
+            tx.signature = Some(signature);
+            actions.extend([Action::Persist(uid), Action::Deliver(uid, kind)]);
+        }
+    }
+
+    fn on_resolved(
+        &mut self,
+        uid: JobUid,
+        (kind, signature): (TxKind, [u8; 64]),
+        fate: &TxFate,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        let failures_max = self.settings.tx_failures_max;
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        let Some(tx) = job.row.tx_mut(kind) else { return };
+        if tx.signature != Some(signature) || tx.state != TxState::Live {
+            return;
+        }
+        tx.state = match fate {
+            TxFate::Landed { slot } => TxState::Landed(*slot),
+            TxFate::Failed { slot, .. } => TxState::Failed(*slot),
+            TxFate::Dead => TxState::Dead,
+        };
+        if let TxFate::Landed { slot } = fate {
+            job.row.tx_failures = 0;
+            job.landed(kind, *slot, actions);
+        } else if schedule::wanted_tx(job.row.phase) == Some(kind) {
+            job.row.tx_failures = job.row.tx_failures.saturating_add(1);
+            job.back_off(job.row.tx_failures, now);
+            if job.row.tx_failures >= failures_max {
+                job.give_up_sending(kind, actions);
+            }
+        }
+        actions.push(Action::Persist(uid));
+    }
+}
+
+impl Job {
+    /// Acts on a confirmed transaction without waiting for the next poll; older views no longer count.
+    fn landed(&mut self, kind: TxKind, slot: u64, actions: &mut Vec<Action>) {
+        if schedule::wanted_tx(self.row.phase) != Some(kind) {
+            return;
+        }
+        self.view_slot = self.view_slot.max(slot);
+        match kind {
+            TxKind::Accept => self.enter_accepted(),
+            TxKind::Decline => {
+                self.row.phase = Phase::Dropped(DropReason::Declined);
+                actions.push(Action::CleanUp(self.row.uid));
+            }
+            TxKind::Submit => self.row.phase = Phase::Submitted,
+            TxKind::Settle => {
+                self.row.phase = Phase::Settled;
+                self.row.done_slot = Some(slot);
+            }
+            TxKind::Claim => {
+                self.row.phase = Phase::Claimed;
+                self.row.done_slot = Some(slot);
+            }
+        }
+    }
+
+    /// The seat is ours. An outcome that was already fixed is used, not computed again.
+    fn enter_accepted(&mut self) {
+        self.row.tx_failures = 0;
+        self.row.phase = if self.row.outcome.is_some() { Phase::Ran } else { Phase::Accepted };
+    }
+
+    fn give_up_sending(&mut self, kind: TxKind, actions: &mut Vec<Action>) {
+        let uid = self.row.uid;
+        match kind {
+            TxKind::Accept => {
+                self.row.phase = Phase::Dropped(DropReason::AcceptFailed);
+                actions.push(Action::CleanUp(uid));
+            }
+            // P-21: the earnings stay claimable; one wallet that cannot be paid must not hold up the rest.
+            TxKind::Claim => {
+                self.row.phase = Phase::Claimed;
+                actions.push(Action::Alert(uid, "earnings could not be claimed; they stay claimable"));
+            }
+            TxKind::Decline | TxKind::Submit | TxKind::Settle => {
+                actions.push(Action::Alert(uid, "a transaction failed repeatedly; it is tried on"));
+            }
+        }
+    }
+}

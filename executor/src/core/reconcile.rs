@@ -1,0 +1,208 @@
+//! Moves every job to where the chain says it is.
+
+use assay_protocol::JobStatus;
+
+use super::{Action, Core, DropReason, Job, JobRow, JobUid, JobView, Now, Phase, Seat, Snapshot, TxKind, TxState};
+
+const UNKNOWN_SEAT: &str = "the chain shows a seat that the journal does not know: another instance runs with this \
+    node key, or the journal is an old copy; stop the other instance or restore the journal, and start with \
+    --adopt-unknown-seats only when neither is the case";
+const FOREIGN_RESULT: &str = "the chain shows a result for our seat that is not the one in the journal: the journal \
+    is an old copy or somebody else holds the node key; restore the journal or rotate the key";
+
+impl Core {
+    pub(super) fn reconcile(&mut self, snapshot: Snapshot, now: Now, actions: &mut Vec<Action>) {
+        // E-08, E-11: an older look says nothing new.
+        if snapshot.slot < self.slot {
+            return;
+        }
+        let Snapshot { slot, finalized_slot, provider, mut jobs, gone } = snapshot;
+        self.slot = slot;
+        self.finalized_slot = self.finalized_slot.max(finalized_slot.min(slot));
+        self.provider = Some(provider);
+        for uid in gone {
+            if let Some(job) = self.jobs.get_mut(&uid)
+                && slot >= job.view_slot
+            {
+                job.on_gone(slot, actions);
+            }
+        }
+        // Better-paid jobs first, so that a full table holds those worth most (E-23).
+        jobs.sort_by(|a, b| b.price.cmp(&a.price).then(a.uid.cmp(&b.uid)));
+        for view in jobs {
+            self.reconcile_job(view, slot, now, actions);
+        }
+    }
+
+    fn reconcile_job(&mut self, view: JobView, slot: u64, now: Now, actions: &mut Vec<Action>) {
+        let uid = view.uid;
+        if !self.jobs.contains_key(&uid) {
+            let interesting = view.seat.is_some()
+                || (view.status == JobStatus::Open
+                    && !self.draining
+                    && self.jobs.len() < self.settings.jobs_tracked_max
+                    && self.settings.policy.admit(&view).is_ok());
+            if !interesting {
+                return;
+            }
+            self.jobs.insert(uid, Job::new(JobRow::new(uid, view.job)));
+        }
+        let adopt = self.settings.adopt_unknown_seats;
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        if slot < job.view_slot {
+            return;
+        }
+        job.view_slot = slot;
+        let before = job.row.phase;
+        let (status, seat) = (view.status, view.seat);
+        job.view = Some(view);
+        match seat {
+            Some(Seat::Accepted) => job.on_seat_accepted(adopt, actions),
+            Some(Seat::Submitted(outcome)) => job.on_seat_submitted(&outcome, adopt, actions),
+            Some(Seat::Missed) => job.on_seat_missed(status, actions),
+            None => job.on_no_seat(status, slot, actions),
+        }
+        if job.row.phase != before {
+            job.not_before_ms = now.monotonic_ms;
+            let durable = !job.row.phase.is_before_accept();
+            if durable {
+                actions.push(Action::Persist(uid));
+            }
+        }
+    }
+}
+
+impl Job {
+    /// The account is closed. What was submitted has been settled; anything else has ended without us.
+    fn on_gone(&mut self, slot: u64, actions: &mut Vec<Action>) {
+        let uid = self.row.uid;
+        if let Some(view) = &mut self.view {
+            view.seat = None;
+        }
+        match self.row.phase {
+            Phase::Submitting | Phase::Submitted | Phase::Settling => {
+                self.row.phase = Phase::Settled;
+                self.row.done_slot = Some(slot);
+                actions.push(Action::Persist(uid));
+            }
+            Phase::Settled | Phase::Claiming | Phase::Claimed => {}
+            Phase::Dropped(_) | Phase::Halted => {
+                self.row.done_slot.get_or_insert(slot);
+            }
+            _ => self.end(DropReason::Ended, slot, actions),
+        }
+    }
+
+    fn on_seat_accepted(&mut self, adopt: bool, actions: &mut Vec<Action>) {
+        let uid = self.row.uid;
+        match self.row.phase {
+            Phase::Accepting => self.enter_accepted(),
+            Phase::Seen | Phase::Fetching | Phase::Prepared | Phase::Dropped(_) => {
+                if matches!(self.row.phase, Phase::Dropped(DropReason::Declined)) {
+                    // E-12: the decline was rolled back; the same bytes are sent again.
+                    self.row.phase = Phase::Declining(super::DeclineReason::HostFault);
+                    self.revive_tx(TxKind::Decline, actions);
+                    return;
+                }
+                // Ours if we signed for it; the acceptance may have landed after we stopped waiting for it.
+                if self.row.tx(TxKind::Accept).is_none() && !adopt {
+                    actions.push(Action::Halt(uid, UNKNOWN_SEAT));
+                    return;
+                }
+                actions.push(Action::StopWork(uid));
+                self.row.done_slot = None;
+                self.enter_accepted();
+            }
+            // E-12: the submission was rolled back.
+            Phase::Submitted | Phase::Settling => {
+                self.row.phase = Phase::Submitting;
+                self.revive_tx(TxKind::Submit, actions);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_seat_submitted(&mut self, outcome: &super::OutcomeBytes, adopt: bool, actions: &mut Vec<Action>) {
+        let uid = self.row.uid;
+        if self.row.outcome != Some(*outcome) {
+            if self.row.outcome.is_some() || !adopt {
+                // E-18: signed with our key, and not by this journal.
+                actions.push(Action::Halt(uid, FOREIGN_RESULT));
+                return;
+            }
+            self.row.outcome = Some(*outcome);
+        }
+        match self.row.phase {
+            Phase::Submitted | Phase::Settling | Phase::Halted => {}
+            // E-12: the settlement was rolled back.
+            Phase::Settled | Phase::Claiming | Phase::Claimed => {
+                self.row.done_slot = None;
+                self.row.phase = Phase::Settling;
+                self.revive_tx(TxKind::Settle, actions);
+            }
+            _ => {
+                actions.push(Action::StopWork(uid));
+                self.row.phase = Phase::Submitted;
+            }
+        }
+    }
+
+    fn on_seat_missed(&mut self, status: JobStatus, actions: &mut Vec<Action>) {
+        let uid = self.row.uid;
+        if !matches!(self.row.phase, Phase::Dropped(_) | Phase::Settling | Phase::Halted) {
+            actions.extend([Action::StopWork(uid), Action::CleanUp(uid)]);
+            self.row.phase = Phase::Dropped(DropReason::Missed);
+        }
+        // The rent of the seat comes back when the job is over.
+        if status.is_terminal() && matches!(self.row.phase, Phase::Dropped(_)) {
+            self.row.tx_failures = 0;
+            self.row.phase = Phase::Settling;
+        }
+    }
+
+    fn on_no_seat(&mut self, status: JobStatus, slot: u64, actions: &mut Vec<Action>) {
+        let open = status == JobStatus::Open;
+        match self.row.phase {
+            Phase::Seen | Phase::Fetching | Phase::Prepared if open => {}
+            Phase::Seen | Phase::Fetching | Phase::Prepared => {
+                let reason = if status == JobStatus::Assigned { DropReason::LostRace } else { DropReason::Ended };
+                self.end(reason, slot, actions);
+            }
+            Phase::Accepting if open => {}
+            Phase::Accepting => self.end(DropReason::LostRace, slot, actions),
+            // E-12: the acceptance was rolled back; it is sent again, and the work starts over once it stands.
+            phase if phase.holds_seat() && open && self.accept_landed() => {
+                actions.push(Action::StopWork(self.row.uid));
+                self.row.phase = Phase::Accepting;
+                self.revive_tx(TxKind::Accept, actions);
+            }
+            Phase::Declining(_) => self.end(DropReason::Declined, slot, actions),
+            Phase::Submitting | Phase::Submitted | Phase::Settling if status == JobStatus::Resolved => {
+                self.row.phase = Phase::Settled;
+                self.row.done_slot = Some(slot);
+            }
+            Phase::Settled | Phase::Claiming | Phase::Claimed => {}
+            // A job that is left alone stays known while it could be taken again; then it may be forgotten.
+            Phase::Dropped(_) | Phase::Halted => {
+                self.row.done_slot = if status.is_terminal() { self.row.done_slot.or(Some(slot)) } else { None };
+            }
+            _ => self.end(DropReason::Ended, slot, actions),
+        }
+    }
+
+    /// Whether our acceptance stood once. False after a decline: then an open job is no rollback.
+    fn accept_landed(&self) -> bool {
+        let landed = |kind| self.row.tx(kind).is_some_and(|tx| matches!(tx.state, TxState::Landed(_)));
+        landed(TxKind::Accept) && !matches!(self.row.phase, Phase::Declining(_))
+    }
+
+    fn end(&mut self, reason: DropReason, slot: u64, actions: &mut Vec<Action>) {
+        let uid: JobUid = self.row.uid;
+        actions.extend([Action::StopWork(uid), Action::CleanUp(uid)]);
+        if let Some(tx) = self.row.txs.iter().find(|tx| tx.state == TxState::Live) {
+            actions.push(Action::StopSending(uid, tx.kind));
+        }
+        self.row.phase = Phase::Dropped(reason);
+        self.row.done_slot = Some(slot);
+    }
+}

@@ -1,0 +1,264 @@
+//! What may start now: in the order of money already at stake, so that owed results never wait for new work.
+
+use super::{
+    Action, Core, DeclineReason, DropReason, Job, JobUid, Now, OutcomeBytes, Phase, ProviderView, TxKind, TxState,
+};
+use assay_protocol::OutcomeKind;
+
+/// The transaction a phase waits for.
+pub(super) const fn wanted_tx(phase: Phase) -> Option<TxKind> {
+    match phase {
+        Phase::Accepting => Some(TxKind::Accept),
+        Phase::Declining(_) => Some(TxKind::Decline),
+        Phase::Submitting => Some(TxKind::Submit),
+        Phase::Settling => Some(TxKind::Settle),
+        Phase::Claiming => Some(TxKind::Claim),
+        _ => None,
+    }
+}
+
+impl Core {
+    pub(super) fn schedule(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let uids: Vec<JobUid> = self.jobs.keys().copied().collect();
+        for uid in &uids {
+            self.watch_deadline(*uid, now, actions);
+        }
+        for uid in &uids {
+            self.advance_owed(*uid, now, actions);
+        }
+        self.advance_claims(now);
+        self.start_acceptances(now, actions);
+        self.start_preparations(now, actions);
+        for uid in uids {
+            self.build_wanted(uid, now, actions);
+            self.forget_done(uid, actions);
+        }
+    }
+
+    /// Gives the seat back while that is still possible, when the result will not be ready in time: a decline costs
+    /// less than a miss.
+    fn watch_deadline(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
+        let (margin_s, unpublished) = (self.settings.decline_margin_s, self.settings.submit_unpublished);
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        let deadline = job.view.as_ref().map_or(0, |view| view.execution_deadline_unix);
+        if deadline == 0 || now.chain_unix < deadline.saturating_sub(margin_s) || now.chain_unix >= deadline {
+            return;
+        }
+        let reason = match job.row.phase {
+            Phase::Accepted | Phase::Running => DeclineReason::OutOfTime,
+            Phase::Ran | Phase::Publishing if unpublished => {
+                job.row.phase = Phase::Published;
+                return;
+            }
+            Phase::Ran | Phase::Publishing => DeclineReason::ContentUnavailable,
+            _ => return,
+        };
+        job.row.phase = Phase::Declining(reason);
+        job.row.tx_failures = 0;
+        actions.extend([Action::StopWork(uid), Action::Persist(uid)]);
+    }
+
+    /// Moves a job whose seat is held one step on, as far as nothing has to be waited for.
+    fn advance_owed(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
+        let running = self.jobs.values().filter(|job| job.row.phase == Phase::Running).count();
+        let (runs_max, crank) = (self.settings.runs_max, self.settings.crank);
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        if job.view.is_none() || now.monotonic_ms < job.not_before_ms || job.is_too_late(now) {
+            return;
+        }
+        if job.row.phase == Phase::Accepted && running < runs_max {
+            job.row.run_attempts = job.row.run_attempts.saturating_add(1);
+            job.row.phase = Phase::Running;
+            // The attempt is counted on disk first: a job that kills the whole process is found out (E-24).
+            actions.extend([Action::Persist(uid), Action::Run(uid)]);
+        }
+        if job.row.phase == Phase::Ran {
+            if job.row.outcome.as_ref().is_some_and(has_package) {
+                job.row.publish_attempts = job.row.publish_attempts.saturating_add(1);
+                job.row.phase = Phase::Publishing;
+                actions.push(Action::Publish(uid));
+            } else {
+                job.row.phase = Phase::Published;
+            }
+        }
+        if job.row.phase == Phase::Published {
+            job.row.phase = Phase::Submitting;
+            job.row.tx_failures = 0;
+        }
+        if job.row.phase == Phase::Submitted && crank && job.window_is_over(now) {
+            job.row.phase = Phase::Settling;
+            job.row.tx_failures = 0;
+        }
+    }
+
+    /// One claim at a time pays for every settled job.
+    fn advance_claims(&mut self, now: Now) {
+        let (slot, min, crank) = (self.slot, self.settings.claim_min_lamports, self.settings.crank);
+        let Some(provider) = self.provider else { return };
+        let mut claiming = self.jobs.values().any(|job| job.row.phase == Phase::Claiming);
+        for job in self.jobs.values_mut() {
+            let seen = job.row.done_slot.is_some_and(|done| slot >= done);
+            if job.row.phase != Phase::Settled || !seen || now.monotonic_ms < job.not_before_ms {
+                continue;
+            }
+            if !crank || provider.earnings_lamports == 0 || provider.earnings_lamports < min {
+                job.row.phase = Phase::Claimed;
+                job.row.done_slot = Some(slot);
+            } else if !claiming {
+                claiming = true;
+                job.row.phase = Phase::Claiming;
+                job.row.tx_failures = 0;
+            }
+        }
+    }
+
+    fn start_acceptances(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let Some(provider) = self.provider else { return };
+        let prepared: Vec<JobUid> =
+            self.jobs.iter().filter(|(_, job)| job.row.phase == Phase::Prepared).map(|(uid, _)| *uid).collect();
+        for uid in prepared {
+            if self.draining || !self.has_free_place(&provider, uid) {
+                continue;
+            }
+            let in_time = self.jobs.get(&uid).is_some_and(|job| self.has_time(job, now));
+            let Some(job) = self.jobs.get_mut(&uid) else { continue };
+            if now.monotonic_ms < job.not_before_ms {
+                continue;
+            }
+            if in_time {
+                job.row.phase = Phase::Accepting;
+                job.row.tx_failures = 0;
+            } else {
+                job.row.phase = Phase::Dropped(DropReason::OutOfTime);
+                actions.push(Action::CleanUp(uid));
+            }
+        }
+    }
+
+    /// Whether one more seat fits everything that bounds them: own settings, capacity, stake, exposure cap.
+    fn has_free_place(&self, provider: &ProviderView, uid: JobUid) -> bool {
+        let Some(view) = self.jobs.get(&uid).and_then(|job| job.view.as_ref()) else { return false };
+        // Seats on their way that the provider account does not count yet.
+        let coming = || self.jobs.values().filter(|job| job.row.phase.owes_result() && job.seat().is_none());
+        let coming_bonds = coming()
+            .filter_map(|job| job.view.as_ref())
+            .fold(view.bond_lamports, |sum, view| sum.saturating_add(view.bond_lamports));
+        let reserved = provider.locked_lamports.saturating_add(coming_bonds);
+        let active = self.jobs.values().filter(|job| job.row.phase.owes_result()).count();
+        let seats = usize::from(provider.active).saturating_add(coming().count());
+        active < self.settings.jobs_active_max
+            && seats < usize::from(provider.capacity)
+            && !provider.market_paused
+            && provider.node_balance_lamports >= self.settings.balance_min_lamports
+            && provider.stake_lamports >= provider.stake_min_lamports
+            && reserved <= provider.stake_lamports
+            && reserved <= provider.exposure_cap_lamports
+    }
+
+    fn has_time(&self, job: &Job, now: Now) -> bool {
+        job.view.as_ref().is_some_and(|view| {
+            let queue_left_s = view.queue_deadline_unix.saturating_sub(now.chain_unix);
+            let needed_s = self.settings.run_time_s.saturating_add(self.settings.decline_margin_s);
+            queue_left_s > self.settings.accept_margin_s && i64::from(view.execution_s) > needed_s
+        })
+    }
+
+    fn start_preparations(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if self.draining || self.provider.is_none() {
+            return;
+        }
+        let count = |phase| self.jobs.values().filter(|job| job.row.phase == phase).count();
+        // What is prepared and cannot be accepted holds disk and memory: no more of it than could start at once.
+        let waiting = count(Phase::Prepared);
+        let free = self.settings.preparations_max.saturating_sub(count(Phase::Fetching));
+        let places = free.min(self.settings.jobs_active_max.saturating_sub(waiting));
+        let mut candidates: Vec<_> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.row.phase == Phase::Seen && now.monotonic_ms >= job.not_before_ms)
+            .filter_map(|(uid, job)| Some((*uid, job.view.as_ref()?)))
+            .map(|(uid, view)| (self.load_of(view), u64::MAX - view.price, view.created_slot, uid))
+            .collect();
+        candidates.sort_unstable();
+        for (.., uid) in candidates.into_iter().take(places) {
+            let in_time = self.jobs.get(&uid).is_some_and(|job| self.has_time(job, now));
+            let attempts_max = self.settings.prepare_attempts_max;
+            let Some(job) = self.jobs.get_mut(&uid) else { continue };
+            if !in_time {
+                job.row.phase = Phase::Dropped(DropReason::OutOfTime);
+            } else if job.row.prepare_attempts >= attempts_max {
+                // Counted on disk before each try: whatever it did to the process, it does not get another (E-24).
+                job.row.phase = Phase::Dropped(DropReason::Quarantined);
+                actions.push(Action::Persist(uid));
+            } else {
+                job.row.prepare_attempts = job.row.prepare_attempts.saturating_add(1);
+                job.row.phase = Phase::Fetching;
+                actions.extend([Action::Persist(uid), Action::Prepare(uid)]);
+            }
+        }
+    }
+
+    /// How many jobs of the same poster are in hand: whoever floods the market waits behind the others (E-23).
+    fn load_of(&self, view: &super::JobView) -> usize {
+        let same = |job: &&Job| job.view.as_ref().is_some_and(|other| other.poster == view.poster);
+        self.jobs.values().filter(same).filter(|job| job.row.phase.owes_result()).count()
+    }
+
+    fn build_wanted(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        let Some(kind) = wanted_tx(job.row.phase) else { return };
+        let waits = job.building.is_some() || now.monotonic_ms < job.not_before_ms || job.view.is_none();
+        let refused = matches!(kind, TxKind::Submit | TxKind::Decline) && job.is_too_late(now);
+        if waits || refused || job.row.has_live_tx(kind) {
+            return;
+        }
+        job.building = Some(kind);
+        actions.push(Action::BuildTx(uid, kind));
+    }
+
+    /// Drops what is over: paid and final, or of no more interest to anybody. Never while a signature may still land.
+    fn forget_done(&mut self, uid: JobUid, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get(&uid) else { return };
+        let over = match job.row.phase {
+            Phase::Claimed => job.row.done_slot.is_some_and(|done| self.finalized_slot >= done),
+            Phase::Dropped(_) | Phase::Halted => job.row.done_slot.is_some_and(|done| self.finalized_slot >= done),
+            _ => false,
+        };
+        if !over || job.row.has_any_live_tx() || job.building.is_some() {
+            return;
+        }
+        self.jobs.remove(&uid);
+        actions.extend([Action::CleanUp(uid), Action::Forget(uid)]);
+    }
+}
+
+impl Job {
+    /// The chain takes nothing for this seat any more but has not said so yet.
+    fn is_too_late(&self, now: Now) -> bool {
+        let deadline = self.view.as_ref().map_or(0, |view| view.execution_deadline_unix);
+        deadline != 0 && now.chain_unix >= deadline
+    }
+
+    fn window_is_over(&self, now: Now) -> bool {
+        self.view.as_ref().is_some_and(|view| {
+            let closes = view.window_deadline_unix;
+            view.status.is_terminal() || (closes != 0 && now.chain_unix >= closes)
+        })
+    }
+
+    /// Makes a landed transaction live again, after the chain forgot it (E-12): the same bytes are sent again.
+    pub(super) fn revive_tx(&mut self, kind: TxKind, actions: &mut Vec<Action>) {
+        let uid = self.row.uid;
+        if let Some(tx) = self.row.tx_mut(kind)
+            && matches!(tx.state, TxState::Landed(_))
+        {
+            tx.state = TxState::Live;
+            actions.extend([Action::Persist(uid), Action::Deliver(uid, kind)]);
+        }
+    }
+}
+
+/// Invalid outcomes have no result package.
+fn has_package(outcome: &OutcomeBytes) -> bool {
+    OutcomeKind::from_code(outcome[0]) != Some(OutcomeKind::Invalid)
+}
