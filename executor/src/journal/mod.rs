@@ -1,0 +1,297 @@
+//! The durable journal: what must be known after a crash, on disk before it is acted on.
+//!
+//! An append-only log of length, chained checksum and JSON. Not a database, because everything about it has to be
+//! ours to decide: the order of write and fsync, what a torn tail means (refuse and say how to repair, never quietly
+//! start afresh, E-17), and a file that a person can read when something went wrong. The checksum of a record covers
+//! the record before it, so a record that was lost, repeated or moved is found as surely as one that was damaged. Rows are
+//! a few hundred bytes and bounded in number; the log is rewritten when it has grown past its limit.
+//!
+//! The sign-guard lives here because here is the only truth that survives: a row's outcome is written once (I-07), and
+//! a signature that may still land is never replaced (E-04).
+
+mod log;
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use log::{Log, RECORD_BYTES_MAX};
+pub use log::{LogFile, RecordError, Repair, repair};
+
+use crate::{
+    core::{JobRow, JobUid, TxKind, TxRecord, TxState},
+    fault::crash_point,
+};
+
+/// Name of the journal in the data directory.
+pub const JOURNAL_FILE: &str = "journal.log";
+/// The log is rewritten when it is longer than this and mostly dead.
+const REWRITE_BYTES: u64 = 4 << 20;
+/// Most rows. Above [`crate::core::Settings::jobs_tracked_max`] by a margin for seats that the chain shows.
+const ROWS_MAX: usize = 65_536;
+
+/// Why the journal stopped.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The disk is full or broken. The process must stop: what cannot be recorded must not be signed (E-16).
+    #[error("write the journal {path}: {source}; nothing more is signed; free or repair the disk, then start again")]
+    Write {
+        /// Journal file.
+        path: String,
+        /// From the system.
+        source: io::Error,
+    },
+    /// The file could not be opened or read.
+    #[error("open the journal {path}: {source}")]
+    Open {
+        /// Journal file.
+        path: String,
+        /// From the system.
+        source: io::Error,
+    },
+    /// The file is damaged (E-17).
+    #[error(
+        "read the journal {path}: {source}. To recover: 1. stop every other instance that uses this node key; \
+         2. copy the data directory; 3. run `assay-executor journal repair`, which keeps the good part and saves \
+         the original beside it; 4. if it reports a damaged middle, settle what the chain still shows for this \
+         provider first (`assay provider status`), then start with --adopt-unknown-seats. Nothing was changed"
+    )]
+    Damaged {
+        /// Journal file.
+        path: String,
+        /// What is wrong, and where.
+        source: RecordError,
+    },
+    /// Another outcome is already recorded for the job (I-07, E-06).
+    #[error("record another outcome for job {0}: one is recorded already, and a job never gets two")]
+    OutcomeDiffers(JobUid),
+    /// A signature that may still land would be replaced (E-04).
+    #[error("replace the {} transaction of job {uid}: the recorded one may still land", kind.name())]
+    LiveTransaction {
+        /// Job.
+        uid: JobUid,
+        /// Kind.
+        kind: TxKind,
+    },
+    /// There is nothing to sign.
+    #[error("sign for job {uid}: no unsigned {} transaction is recorded", kind.name())]
+    NothingToSign {
+        /// Job.
+        uid: JobUid,
+        /// Kind.
+        kind: TxKind,
+    },
+    /// More rows than the journal holds, or a row too large.
+    #[error("record job {0}: the journal is at its limit of {ROWS_MAX} jobs or {RECORD_BYTES_MAX} bytes a row")]
+    Full(JobUid),
+    /// An earlier write failed; the file's end is not known any more.
+    #[error("write the journal: an earlier write failed and its end is unknown; start again")]
+    Poisoned,
+}
+
+/// A committed record that may be signed. Only the journal makes one, and only for a message that is on disk.
+#[derive(Debug)]
+pub struct SigningPermit {
+    uid: JobUid,
+    kind: TxKind,
+    message: Vec<u8>,
+    outcome: Option<crate::core::OutcomeBytes>,
+}
+
+impl SigningPermit {
+    /// Job.
+    #[must_use]
+    pub fn uid(&self) -> JobUid {
+        self.uid
+    }
+
+    /// Kind.
+    #[must_use]
+    pub fn kind(&self) -> TxKind {
+        self.kind
+    }
+
+    /// The message, as journaled.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// The one outcome that a submission of this job may carry.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&crate::core::OutcomeBytes> {
+        self.outcome.as_ref()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Record {
+    Put(Box<JobRow>),
+    Forget(String),
+}
+
+/// The journal and the rows it holds.
+pub struct Journal {
+    log: Log,
+    path: String,
+    rows: BTreeMap<JobUid, JobRow>,
+    poisoned: bool,
+}
+
+impl Journal {
+    /// Opens or creates the journal in a data directory. The caller holds the instance lock.
+    ///
+    /// # Errors
+    /// [`JournalError::Damaged`] when any record is not whole; nothing is changed then.
+    pub fn open(data_dir: &Path) -> Result<Self, JournalError> {
+        let path = data_dir.join(JOURNAL_FILE);
+        let name = path.display().to_string();
+        let open_error = |source| JournalError::Open { path: name.clone(), source };
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(open_error(error)),
+        };
+        let file = log::open_append(&path).map_err(open_error)?;
+        Self::from_parts(Box::new(file), &bytes, &path)
+    }
+
+    /// As [`Self::open`], over any file.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn from_parts(file: Box<dyn LogFile>, bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
+        let name = path.display().to_string();
+        let damaged = |source| JournalError::Damaged { path: name.clone(), source };
+        let (payloads, chain) = log::read(bytes).map_err(damaged)?;
+        let mut rows = BTreeMap::new();
+        for (index, payload) in payloads.iter().enumerate() {
+            let record = serde_json::from_slice(payload)
+                .map_err(|error| damaged(RecordError::Meaning { index, message: error.to_string() }))?;
+            match record {
+                Record::Put(row) => {
+                    rows.insert(row.uid, *row);
+                }
+                Record::Forget(uid) => rows.retain(|key, _| key.to_string() != uid),
+            }
+        }
+        let log = Log::new(file, path.to_path_buf(), chain, bytes.len());
+        Ok(Self { log, path: name, rows, poisoned: false })
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> impl Iterator<Item = &JobRow> {
+        self.rows.values()
+    }
+
+    /// One row, as it is on disk.
+    #[must_use]
+    pub fn row(&self, uid: JobUid) -> Option<&JobRow> {
+        self.rows.get(&uid)
+    }
+
+    /// Commits a row. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// The sign-guard's refusals, or [`JournalError::Write`], after which nothing may be signed.
+    pub fn put(&mut self, row: &JobRow) -> Result<(), JournalError> {
+        let uid = row.uid;
+        if let Some(old) = self.rows.get(&uid) {
+            if old == row {
+                return Ok(());
+            }
+            check_guard(old, row)?;
+        } else if self.rows.len() >= ROWS_MAX {
+            return Err(JournalError::Full(uid));
+        }
+        self.append(&Record::Put(Box::new(row.clone())), uid)?;
+        self.rows.insert(uid, row.clone());
+        crash_point(&format!("journal.put.{}", row.phase.name()));
+        self.rewrite_if_long()
+    }
+
+    /// Drops a row; repeating it changes nothing.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`].
+    pub fn forget(&mut self, uid: JobUid) -> Result<(), JournalError> {
+        if !self.rows.contains_key(&uid) {
+            return Ok(());
+        }
+        self.append(&Record::Forget(uid.to_string()), uid)?;
+        self.rows.remove(&uid);
+        crash_point("journal.forget");
+        Ok(())
+    }
+
+    /// The permission to sign the recorded message of this kind.
+    ///
+    /// # Errors
+    /// [`JournalError::NothingToSign`] unless exactly that message is on disk, live and without a signature.
+    pub fn permit(&self, uid: JobUid, kind: TxKind) -> Result<SigningPermit, JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        let row = self.rows.get(&uid);
+        let tx = row.and_then(|row| row.tx(kind)).filter(|tx| tx.signature.is_none() && tx.state == TxState::Live);
+        let (Some(row), Some(tx)) = (row, tx) else { return Err(JournalError::NothingToSign { uid, kind }) };
+        Ok(SigningPermit { uid, kind, message: tx.message.clone(), outcome: row.outcome })
+    }
+
+    fn append(&mut self, record: &Record, uid: JobUid) -> Result<(), JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        let payload = serde_json::to_vec(record).map_err(|error| self.write_error(error.into()))?;
+        if payload.len() > RECORD_BYTES_MAX {
+            return Err(JournalError::Full(uid));
+        }
+        self.log.append(&payload).map_err(|source| {
+            // After a failed fsync the kernel may have dropped the page: the file's end is unknown for good.
+            self.poisoned = true;
+            self.write_error(source)
+        })
+    }
+
+    fn rewrite_if_long(&mut self) -> Result<(), JournalError> {
+        if self.log.len_bytes() < REWRITE_BYTES {
+            return Ok(());
+        }
+        let records: Result<Vec<Vec<u8>>, _> =
+            self.rows.values().map(|row| serde_json::to_vec(&Record::Put(Box::new(row.clone())))).collect();
+        let records = records.map_err(|error| self.write_error(error.into()))?;
+        let live: usize = records.iter().map(Vec::len).sum();
+        // Mostly alive: rewriting would not make it shorter.
+        if u64::try_from(live).unwrap_or(u64::MAX) > REWRITE_BYTES / 2 {
+            return Ok(());
+        }
+        self.log.rewrite(&records).map_err(|source| {
+            self.poisoned = true;
+            self.write_error(source)
+        })
+    }
+
+    fn write_error(&self, source: io::Error) -> JournalError {
+        JournalError::Write { path: self.path.clone(), source }
+    }
+}
+
+fn check_guard(old: &JobRow, new: &JobRow) -> Result<(), JournalError> {
+    let uid = new.uid;
+    if old.outcome.is_some() && old.outcome != new.outcome {
+        return Err(JournalError::OutcomeDiffers(uid));
+    }
+    for tx in old.txs.iter().filter(|tx| tx.state == TxState::Live && tx.signature.is_some()) {
+        let same = |other: &&TxRecord| other.message == tx.message && other.signature == tx.signature;
+        if new.tx(tx.kind).as_ref().filter(|other| same(other)).is_none() {
+            return Err(JournalError::LiveTransaction { uid, kind: tx.kind });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

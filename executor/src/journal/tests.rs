@@ -1,0 +1,181 @@
+use std::sync::{Arc, Mutex};
+
+use solana_pubkey::Pubkey;
+
+use super::*;
+use crate::core::Phase;
+
+fn row(byte: u8) -> JobRow {
+    JobRow::new(JobUid([byte; 32]), Pubkey::new_from_array([byte; 32]))
+}
+
+fn live(kind: TxKind, message: u8, signature: Option<u8>) -> TxRecord {
+    TxRecord {
+        kind,
+        message: vec![message; 10],
+        signature: signature.map(|byte| [byte; 64]),
+        last_valid_block_height: 7,
+        state: TxState::Live,
+    }
+}
+
+/// A disk that fails from the n-th call on, counting appends and syncs alike.
+struct FailingFile {
+    calls_left: usize,
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl FailingFile {
+    fn call(&mut self) -> io::Result<()> {
+        self.calls_left = self.calls_left.checked_sub(1).ok_or_else(|| io::Error::from(io::ErrorKind::StorageFull))?;
+        Ok(())
+    }
+}
+
+impl LogFile for FailingFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.call()?;
+        self.written.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.call()
+    }
+}
+
+#[test]
+fn rows_survive_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut first = row(1);
+    first.outcome = Some([9; 79]);
+    first.txs.push(live(TxKind::Accept, 3, Some(4)));
+    let mut journal = Journal::open(dir.path()).expect("new");
+    journal.put(&first).expect("written");
+    journal.put(&row(2)).expect("written");
+    journal.forget(JobUid([2; 32])).expect("written");
+    drop(journal);
+    let journal = Journal::open(dir.path()).expect("reopened");
+    assert_eq!(journal.rows().cloned().collect::<Vec<_>>(), vec![first]);
+}
+
+#[test]
+fn i_07_a_second_outcome_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = Journal::open(dir.path()).expect("new");
+    let mut row = row(1);
+    row.outcome = Some([1; 79]);
+    journal.put(&row).expect("written");
+    for other in [Some([2; 79]), None] {
+        let changed = JobRow { outcome: other, ..row.clone() };
+        assert!(matches!(journal.put(&changed), Err(JournalError::OutcomeDiffers(_))));
+    }
+    assert_eq!(journal.row(row.uid), Some(&row));
+}
+
+#[test]
+fn e_04_a_signature_that_may_land_is_not_replaced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = Journal::open(dir.path()).expect("new");
+    let mut row = row(1);
+    row.txs = vec![live(TxKind::Submit, 1, Some(1))];
+    journal.put(&row).expect("written");
+    let mut next = row.clone();
+    next.txs = vec![live(TxKind::Submit, 2, None)];
+    assert!(matches!(journal.put(&next), Err(JournalError::LiveTransaction { .. })));
+    row.txs[0].state = TxState::Dead;
+    journal.put(&row).expect("its death is recorded");
+    journal.put(&next).expect("and then it may be replaced");
+}
+
+#[test]
+fn a_permit_exists_only_for_a_recorded_unsigned_message() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = Journal::open(dir.path()).expect("new");
+    let mut row = row(1);
+    let refused = |journal: &Journal| {
+        matches!(journal.permit(JobUid([1; 32]), TxKind::Accept), Err(JournalError::NothingToSign { .. }))
+    };
+    assert!(refused(&journal));
+    row.txs = vec![live(TxKind::Accept, 1, None)];
+    journal.put(&row).expect("written");
+    assert_eq!(journal.permit(row.uid, TxKind::Accept).expect("permitted").message(), [1; 10]);
+    row.txs[0].signature = Some([5; 64]);
+    journal.put(&row).expect("written");
+    assert!(refused(&journal));
+}
+
+#[test]
+fn e_16_nothing_is_permitted_after_a_failed_write() {
+    for calls_left in 0..4 {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let file = FailingFile { calls_left, written };
+        let mut journal = Journal::from_parts(Box::new(file), &[], Path::new("journal.log")).expect("empty");
+        let mut row = row(1);
+        row.txs = vec![live(TxKind::Accept, 1, None)];
+        let first = journal.put(&row);
+        row.phase = Phase::Accepting;
+        let second = journal.put(&row);
+        assert_eq!(first.is_ok(), calls_left >= 2);
+        assert!(matches!(second, Err(JournalError::Write { .. } | JournalError::Poisoned)));
+        assert!(matches!(journal.permit(row.uid, TxKind::Accept), Err(JournalError::Poisoned)));
+    }
+}
+
+#[test]
+fn e_17_every_truncation_and_every_flipped_byte_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = Journal::open(dir.path()).expect("new");
+    journal.put(&row(1)).expect("written");
+    let one_record = fs::read(dir.path().join(JOURNAL_FILE)).expect("read").len();
+    journal.put(&row(2)).expect("written");
+    let bytes = fs::read(dir.path().join(JOURNAL_FILE)).expect("read");
+    for length in (1..bytes.len()).filter(|length| *length != one_record) {
+        let (_, _) = match log::read(&bytes[..length]) {
+            Err(RecordError::Torn { .. }) => continue,
+            other => panic!("{length} of {} bytes gave {other:?}", bytes.len()),
+        };
+    }
+    for position in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[position] ^= 1;
+        assert!(log::read(&flipped).is_err(), "flipped byte {position}");
+    }
+}
+
+#[test]
+fn e_17_a_damaged_journal_is_left_as_it_is_until_it_is_repaired() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join(JOURNAL_FILE);
+    let mut journal = Journal::open(dir.path()).expect("new");
+    journal.put(&row(1)).expect("written");
+    journal.put(&row(2)).expect("written");
+    drop(journal);
+    let whole = fs::read(&path).expect("read");
+    let torn = &whole[..whole.len() - 3];
+    fs::write(&path, torn).expect("written");
+    let Err(error) = Journal::open(dir.path()) else { panic!("a torn journal was opened") };
+    assert!(error.to_string().contains("journal repair"), "{error}");
+    assert_eq!(fs::read(&path).expect("read"), torn);
+    let repair = repair(dir.path()).expect("repaired").expect("something was wrong");
+    assert_eq!((repair.records_kept, repair.is_harmless), (1, true));
+    assert_eq!(fs::read(&repair.saved_as).expect("saved"), torn);
+    assert_eq!(Journal::open(dir.path()).expect("opens").rows().count(), 1);
+}
+
+#[test]
+fn a_long_journal_is_rewritten_and_still_holds_everything() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = Journal::open(dir.path()).expect("new");
+    let mut row = row(1);
+    row.txs.push(TxRecord { message: vec![7; 60_000], ..live(TxKind::Accept, 1, None) });
+    let mut longest = 0;
+    for attempt in 0..100 {
+        row.run_attempts = attempt;
+        journal.put(&row).expect("written");
+        longest = longest.max(journal.log.len_bytes());
+    }
+    assert!(longest < REWRITE_BYTES + 200_000 && journal.log.len_bytes() < longest, "{longest}");
+    drop(journal);
+    assert_eq!(Journal::open(dir.path()).expect("reopened").row(row.uid), Some(&row));
+}
