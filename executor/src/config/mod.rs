@@ -1,0 +1,323 @@
+//! One TOML file; `ASSAY__SECTION__KEY` overrides a key; unknown keys are refused; listeners are on loopback by
+//! default; secrets are named by file path and their mode is checked when they are read.
+
+mod load;
+mod units;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use solana_pubkey::Pubkey;
+use url::Url;
+
+pub use load::{ConfigError, load, resolved};
+pub use units::{Address, Digest, Size, Span};
+
+/// Everything the bot can be told.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who and where.
+    pub provider: ProviderConfig,
+    /// The chain.
+    #[serde(default)]
+    pub chain: ChainConfig,
+    /// Job directories and results.
+    #[serde(default)]
+    pub content: ContentConfig,
+    /// Which jobs are taken.
+    #[serde(default)]
+    pub policy: PolicyConfig,
+    /// The sandbox child.
+    #[serde(default)]
+    pub worker: WorkerConfig,
+    /// Bounds, margins, attempts.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// Metrics and health.
+    #[serde(default)]
+    pub server: ServerConfig,
+}
+
+/// Who and where.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderConfig {
+    /// Address of the Market account.
+    pub market: Address,
+    /// Address of the provider's cold key; the key itself is not needed here.
+    pub authority: Address,
+    /// Keypair file of the hot key, mode 600.
+    pub node_key_path: PathBuf,
+    /// Journal, blocks, lock. Belongs to one instance.
+    pub data_dir: PathBuf,
+}
+
+/// The chain.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChainConfig {
+    /// Name (`localnet`, `devnet`, ...) or JSON-RPC URL.
+    pub cluster: String,
+    /// WebSocket URL, where it does not follow from the cluster.
+    pub ws_url: Option<Url>,
+    /// Time between two looks at the chain when nothing hints at news.
+    pub poll_interval: Span,
+    /// Time between two looks at a transaction that was sent.
+    pub confirm_interval: Span,
+    /// Time after which an unconfirmed transaction's bytes are sent again.
+    pub resend_interval: Span,
+    /// Longest time for one RPC request.
+    pub request_timeout: Span,
+    /// Subscribe to account changes, as a hint to look sooner.
+    pub subscribe: bool,
+    /// Price per compute unit, micro-lamports. Zero adds no instruction.
+    pub priority_fee_micro_lamports: u64,
+    /// SHA-256 of the program's executable data, hex. Set, any other program is refused.
+    pub program_sha256: Option<Digest>,
+}
+
+impl Default for ChainConfig {
+    fn default() -> Self {
+        Self {
+            cluster: "localnet".into(),
+            ws_url: None,
+            poll_interval: Span(Duration::from_secs(2)),
+            confirm_interval: Span(Duration::from_millis(100)),
+            resend_interval: Span(Duration::from_secs(2)),
+            request_timeout: Span(Duration::from_secs(10)),
+            subscribe: true,
+            priority_fee_micro_lamports: 0,
+            program_sha256: None,
+        }
+    }
+}
+
+/// Job directories and results.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContentConfig {
+    /// Kubo RPC endpoints to fetch from.
+    pub kubo: Vec<Url>,
+    /// Trustless gateways to fetch from.
+    pub gateways: Vec<Url>,
+    /// Kubo RPC endpoints that results are published to; empty means `kubo`.
+    pub publish: Vec<Url>,
+    /// Least number of them that must pin a result.
+    pub pins_min: usize,
+    /// Longest time for one fetch of a job directory.
+    pub fetch_deadline: Span,
+    /// Longest time for publishing a result once.
+    pub publish_deadline: Span,
+    /// Most bytes of blocks on disk; what is not pinned goes first.
+    pub disk_quota: Size,
+    /// Keep a job's content when it failed here.
+    pub keep_on_failure: bool,
+}
+
+impl Default for ContentConfig {
+    fn default() -> Self {
+        let local = Url::parse("http://127.0.0.1:5001").expect("a loopback URL with a port is a URL");
+        Self {
+            kubo: vec![local],
+            gateways: Vec::new(),
+            publish: Vec::new(),
+            pins_min: 1,
+            fetch_deadline: Span(Duration::from_secs(60)),
+            publish_deadline: Span(Duration::from_secs(60)),
+            disk_quota: Size(4 << 30),
+            keep_on_failure: false,
+        }
+    }
+}
+
+/// Which jobs are taken.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// Least price, lamports per 10^12 gas.
+    pub price_min: u64,
+    /// Least base fee, lamports.
+    pub base_fee_min_lamports: u64,
+    /// Highest gas limit.
+    pub gas_limit_max: u64,
+    /// Most linear memory.
+    pub memory_max: Size,
+    /// Only these posters; empty means everybody.
+    pub posters_allowed: Vec<Address>,
+    /// Never these posters.
+    pub posters_denied: Vec<Address>,
+    /// Only these metered modules (hex); empty means all.
+    pub modules_allowed: Vec<Digest>,
+    /// Never these metered modules.
+    pub modules_denied: Vec<Digest>,
+    /// Take a task that is Invalid, for its base fee: its poster learns why at once.
+    pub accept_invalid: bool,
+    /// Submit a result that could not be published, rather than give the seat back.
+    pub submit_unpublished: bool,
+    /// Below this balance of the node key nothing is accepted, lamports.
+    pub balance_min_lamports: u64,
+    /// Earnings are claimed from this amount on, lamports.
+    pub claim_min_lamports: u64,
+    /// Finalize, settle, close and claim own jobs.
+    pub crank: bool,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            price_min: 0,
+            base_fee_min_lamports: 0,
+            gas_limit_max: 1_000_000_000_000,
+            memory_max: Size(assay_protocol::limits::MEMORY_BYTES_MAX),
+            posters_allowed: Vec::new(),
+            posters_denied: Vec::new(),
+            modules_allowed: Vec::new(),
+            modules_denied: Vec::new(),
+            accept_invalid: true,
+            submit_unpublished: false,
+            balance_min_lamports: 10_000_000,
+            claim_min_lamports: 1,
+            crank: true,
+        }
+    }
+}
+
+/// The sandbox child.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkerConfig {
+    /// Wall clock of one run. Liveness only.
+    pub deadline: Span,
+    /// Wall clock of validating and metering one module.
+    pub prepare_deadline: Span,
+    /// Most address space of a child; absent: computed from the job's limits.
+    pub memory_max: Option<Size>,
+    /// Children that run guests at once.
+    pub runs_max: usize,
+    /// Preparations at once.
+    pub preparations_max: usize,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            deadline: Span(Duration::from_millis(assay_protocol::limits::WALL_CLOCK_MS_DEFAULT)),
+            prepare_deadline: Span(Duration::from_secs(15)),
+            memory_max: None,
+            runs_max: 2,
+            preparations_max: 2,
+        }
+    }
+}
+
+/// Bounds, margins, attempts.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Most jobs known at once.
+    pub jobs_tracked_max: usize,
+    /// Most jobs accepted and not yet submitted.
+    pub jobs_active_max: usize,
+    /// Preparations of one job before it is left alone.
+    pub prepare_attempts_max: u8,
+    /// Runs of one job before its seat is given back.
+    pub run_attempts_max: u8,
+    /// Failed transactions of one kind before a human is told.
+    pub tx_failures_max: u8,
+    /// A job whose queue closes sooner is not accepted.
+    pub accept_margin: Span,
+    /// Time before the execution deadline at which the seat is given back instead.
+    pub decline_margin: Span,
+    /// Longest time to finish what is owed after the first SIGTERM.
+    pub drain_deadline: Span,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            jobs_tracked_max: 1_024,
+            jobs_active_max: 8,
+            prepare_attempts_max: 4,
+            run_attempts_max: 3,
+            tx_failures_max: 5,
+            accept_margin: Span(Duration::from_secs(2)),
+            decline_margin: Span(Duration::from_secs(5)),
+            drain_deadline: Span(Duration::from_secs(60)),
+        }
+    }
+}
+
+/// Metrics and health.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Where `/metrics` and `/healthz` listen; absent: nowhere. Port 0 takes a free one.
+    pub listen: Option<SocketAddr>,
+    /// Allow an address other than loopback.
+    pub public: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9_464))), public: false }
+    }
+}
+
+impl Config {
+    /// A configuration with defaults for all but who and where.
+    #[must_use]
+    pub fn new(provider: ProviderConfig) -> Self {
+        Self {
+            provider,
+            chain: ChainConfig::default(),
+            content: ContentConfig::default(),
+            policy: PolicyConfig::default(),
+            worker: WorkerConfig::default(),
+            limits: LimitsConfig::default(),
+            server: ServerConfig::default(),
+        }
+    }
+
+    /// What the core decides by.
+    #[must_use]
+    pub fn settings(&self, options: &crate::Options) -> crate::core::Settings {
+        let (policy, worker, limits) = (&self.policy, &self.worker, &self.limits);
+        let keys = |list: &[Address]| list.iter().map(|address| address.0).collect();
+        let digests = |list: &[Digest]| list.iter().map(|digest| digest.0).collect();
+        crate::core::Settings {
+            policy: crate::core::Policy {
+                price_min: policy.price_min,
+                base_fee_min_lamports: policy.base_fee_min_lamports,
+                gas_limit_max: policy.gas_limit_max,
+                memory_max_bytes: policy.memory_max.0,
+                posters_allowed: keys(&policy.posters_allowed),
+                posters_denied: keys(&policy.posters_denied),
+                modules_allowed: digests(&policy.modules_allowed),
+                modules_denied: digests(&policy.modules_denied),
+                accept_invalid: policy.accept_invalid,
+            },
+            jobs_tracked_max: limits.jobs_tracked_max,
+            jobs_active_max: limits.jobs_active_max,
+            preparations_max: worker.preparations_max,
+            runs_max: worker.runs_max,
+            prepare_attempts_max: limits.prepare_attempts_max,
+            run_attempts_max: limits.run_attempts_max,
+            tx_failures_max: limits.tx_failures_max,
+            accept_margin_s: limits.accept_margin.whole_s(),
+            decline_margin_s: limits.decline_margin.whole_s(),
+            run_time_s: 0,
+            submit_unpublished: policy.submit_unpublished,
+            balance_min_lamports: policy.balance_min_lamports,
+            claim_min_lamports: policy.claim_min_lamports,
+            crank: policy.crank,
+            adopt_unknown_seats: options.adopt_unknown_seats,
+        }
+    }
+
+    /// Address of the market.
+    #[must_use]
+    pub fn market(&self) -> Pubkey {
+        self.provider.market.0
+    }
+}
