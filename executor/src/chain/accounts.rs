@@ -1,0 +1,85 @@
+//! From account bytes to what the core understands.
+
+use anchor_lang::AccountDeserialize;
+use assay_protocol::{ExecutionStatus, JobStatus, outcome::OUTCOME_BYTES};
+use assay_sdk::program::accounts::{Execution, Job, Market, Provider};
+use solana_pubkey::Pubkey;
+
+use crate::core::{JobUid, JobView, ProviderView, Seat};
+
+/// Reads a Job. `None` when the bytes are something else, or from a later version of the program.
+pub(super) fn job_view(address: Pubkey, data: &[u8], seat: Option<(Seat, Pubkey)>) -> Option<JobView> {
+    let job = Job::try_deserialize(&mut &data[..]).ok()?;
+    let status = job.job_status()?;
+    // Deadlines of an earlier holder mean nothing to the next one.
+    let when = |wanted: JobStatus, deadline: i64| if status == wanted { deadline } else { 0 };
+    Some(JobView {
+        uid: JobUid(job.job_uid),
+        job: address,
+        poster: job.poster,
+        status,
+        kind: job.kind,
+        redundancy: job.redundancy,
+        executions_open: job.executions_open,
+        min_trust_bps: job.min_trust_bps,
+        created_slot: job.created_slot,
+        job_cid_digest: job.job_cid_digest,
+        metered_hash: job.metered_hash,
+        profile: job.profile,
+        limits: job.task_limits(),
+        seed: job.seed,
+        clock_unix_ns: job.clock_unix_ns,
+        price: job.price,
+        base_fee_lamports: job.base_fee_lamports,
+        bond_lamports: job.bond_lamports,
+        queue_deadline_unix: job.queue_deadline_unix,
+        execution_s: job.execution_s,
+        execution_deadline_unix: when(JobStatus::Assigned, job.execution_deadline_unix),
+        window_deadline_unix: when(JobStatus::Submitted, job.window_deadline_unix),
+        seat: seat.map(|(seat, _)| seat),
+        rent_payer: seat.map(|(_, rent_payer)| rent_payer),
+    })
+}
+
+/// Reads our Execution and who paid its rent.
+pub(super) fn seat(data: &[u8]) -> Option<(Seat, Pubkey)> {
+    let execution = Execution::try_deserialize(&mut &data[..]).ok()?;
+    let seat = match execution.execution_status()? {
+        ExecutionStatus::Accepted => Seat::Accepted,
+        ExecutionStatus::Submitted => {
+            let outcome: [u8; OUTCOME_BYTES] = execution.outcome;
+            Seat::Submitted(outcome)
+        }
+        ExecutionStatus::Missed => Seat::Missed,
+        // A later version's status: leave it alone.
+        _ => return None,
+    };
+    Some((seat, execution.rent_payer))
+}
+
+/// The job that an Execution belongs to.
+pub(super) fn execution_job(data: &[u8]) -> Option<Pubkey> {
+    Execution::try_deserialize(&mut &data[..]).ok().map(|execution| execution.job)
+}
+
+/// Our Provider account in its market.
+pub(super) fn provider_view(
+    provider: &[u8],
+    market: &[u8],
+    node_balance_lamports: u64,
+    chain_unix: i64,
+) -> Option<ProviderView> {
+    let provider = Provider::try_deserialize(&mut &provider[..]).ok()?;
+    let market = Market::try_deserialize(&mut &market[..]).ok()?;
+    Some(ProviderView {
+        capacity: provider.capacity,
+        active: provider.active,
+        stake_lamports: provider.stake_lamports,
+        locked_lamports: provider.locked_lamports,
+        exposure_cap_lamports: provider.exposure_cap_lamports,
+        earnings_lamports: provider.earnings_lamports,
+        stake_min_lamports: market.current_terms(chain_unix).stake_min_lamports,
+        market_paused: market.is_paused(chain_unix),
+        node_balance_lamports,
+    })
+}

@@ -1,0 +1,116 @@
+//! Brings journaled bytes onto the chain and finds out what became of them. It never signs: what is sent again is the
+//! same bytes, and only the finalised chain may say that they are dead (E-02 to E-05).
+
+use std::time::Duration;
+
+use solana_signature::Signature;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    backoff::Backoff,
+    chain::{Chain, SignatureStatus},
+    core::{TxFate, TxRecord},
+    fault::crash_point,
+    transactions::wire_bytes,
+};
+
+/// Time between two questions whether an unknown signature is dead.
+const DEATH_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often what is done.
+#[derive(Clone, Copy, Debug)]
+pub struct SenderSettings {
+    /// Between two looks at the status.
+    pub confirm_interval: Duration,
+    /// Between two sendings of the same bytes.
+    pub resend_interval: Duration,
+}
+
+/// Sends until the fate is known. `sending` turned to `false` stops the sending, not the watching.
+pub async fn deliver<C: Chain>(
+    chain: C,
+    tx: TxRecord,
+    settings: SenderSettings,
+    sending: watch::Receiver<bool>,
+) -> Option<TxFate> {
+    let signature = tx.signature?;
+    let bytes = wire_bytes(&signature, &tx.message);
+    let mut pace = Pace::new(settings);
+    loop {
+        // Status first: after a restart the transaction may have landed long ago.
+        match chain.status(signature).await {
+            Ok(SignatureStatus::Confirmed { slot, error: None }) => return Some(TxFate::Landed { slot }),
+            Ok(SignatureStatus::Confirmed { slot, error: Some(message) }) => {
+                return Some(TxFate::Failed { slot, message });
+            }
+            Ok(SignatureStatus::Processed) => pace.worked(),
+            Ok(SignatureStatus::Unknown) => {
+                pace.worked();
+                if pace.may_send() && *sending.borrow() {
+                    send(&chain, &bytes, signature).await;
+                }
+                if pace.may_check_death() && is_dead(&chain, &tx, signature).await {
+                    return Some(TxFate::Dead);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "status_not_fetched");
+                sleep(pace.backoff.next_pause()).await;
+            }
+        }
+        sleep(settings.confirm_interval).await;
+    }
+}
+
+async fn send<C: Chain>(chain: &C, bytes: &[u8], signature: [u8; 64]) {
+    crash_point("tx.before_send");
+    // E-03: an error says nothing about whether it lands. The status will.
+    if let Err(error) = chain.send(bytes.to_vec()).await {
+        tracing::warn!(signature = %Signature::from(signature), %error, "transaction_not_taken");
+    }
+    crash_point("tx.sent");
+}
+
+/// Height first, status second: what is unknown after the finalised chain passed its last valid height stays unknown.
+async fn is_dead<C: Chain>(chain: &C, tx: &TxRecord, signature: [u8; 64]) -> bool {
+    let height = chain.finalized_block_height().await;
+    let passed = height.is_ok_and(|height| height > tx.last_valid_block_height);
+    passed && matches!(chain.status(signature).await, Ok(SignatureStatus::Unknown))
+}
+
+struct Pace {
+    settings: SenderSettings,
+    backoff: Backoff,
+    sent: Option<Instant>,
+    death_checked: Instant,
+}
+
+impl Pace {
+    fn new(settings: SenderSettings) -> Self {
+        let backoff = Backoff::new(settings.confirm_interval, Duration::from_secs(5));
+        Self { settings, backoff, sent: None, death_checked: Instant::now() }
+    }
+
+    fn worked(&mut self) {
+        self.backoff.reset();
+    }
+
+    fn may_send(&mut self) -> bool {
+        let due = self.sent.is_none_or(|sent| sent.elapsed() >= self.settings.resend_interval);
+        if due {
+            self.sent = Some(Instant::now());
+        }
+        due
+    }
+
+    fn may_check_death(&mut self) -> bool {
+        let due = self.death_checked.elapsed() >= DEATH_CHECK_INTERVAL;
+        if due {
+            self.death_checked = Instant::now();
+        }
+        due
+    }
+}

@@ -1,0 +1,110 @@
+//! Which instructions a transaction has, from what is known about the job. Pure.
+
+use assay_protocol::{JobStatus, Outcome};
+use assay_sdk::instructions::{self, DeclineJob, JobPoster, ProviderAuthority, Seat as SeatKeys, SettleExecution};
+use solana_compute_budget_interface::ComputeBudgetInstruction;
+use solana_hash::Hash;
+use solana_instruction::Instruction;
+use solana_message::Message;
+use solana_pubkey::Pubkey;
+use thiserror::Error;
+
+use crate::core::{Job, JobUid, Phase, Seat, TxKind};
+
+/// Who sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender {
+    /// Market account.
+    pub market: Pubkey,
+    /// Provider account.
+    pub provider: Pubkey,
+    /// Cold key, paid by `claim_reward`.
+    pub authority: Pubkey,
+    /// Hot key, pays the transaction.
+    pub node_key: Pubkey,
+    /// Price per compute unit; zero adds no instruction.
+    pub priority_fee_micro_lamports: u64,
+}
+
+/// Why there is no such transaction.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The account was not seen yet.
+    #[error("build a transaction for job {0}: its account has not been fetched yet")]
+    NotSeen(JobUid),
+    /// No outcome is recorded, or it is not canonical.
+    #[error("build the submission of job {0}: no canonical outcome is recorded")]
+    NoOutcome(JobUid),
+    /// Nothing is left to do.
+    #[error("build the settlement of job {0}: nothing is left to settle")]
+    NothingToSettle(JobUid),
+}
+
+impl Sender {
+    /// The serialized message of one transaction.
+    ///
+    /// # Errors
+    /// [`BuildError`] when the job does not allow it; the core asks again when it does.
+    pub fn message(&self, job: &Job, kind: TxKind, blockhash: Hash) -> Result<Vec<u8>, BuildError> {
+        let mut instructions = Vec::new();
+        if self.priority_fee_micro_lamports > 0 {
+            instructions.push(ComputeBudgetInstruction::set_compute_unit_price(self.priority_fee_micro_lamports));
+        }
+        instructions.extend(self.instructions(job, kind)?);
+        Ok(Message::new_with_blockhash(&instructions, Some(&self.node_key), &blockhash).serialize())
+    }
+
+    fn instructions(&self, job: &Job, kind: TxKind) -> Result<Vec<Instruction>, BuildError> {
+        let uid = job.row.uid;
+        let view = job.view.as_ref().ok_or(BuildError::NotSeen(uid))?;
+        let seat = SeatKeys { job: job.row.job, provider: self.provider, node_key: self.node_key };
+        let rent_payer = view.rent_payer.unwrap_or(self.node_key);
+        Ok(match kind {
+            TxKind::Accept => vec![instructions::accept_job(&seat, self.market)],
+            TxKind::Decline => {
+                let reason = if let Phase::Declining(reason) = job.row.phase { reason.code() } else { 0 };
+                vec![instructions::decline_job(&DeclineJob { seat, rent_payer, reason })]
+            }
+            TxKind::Submit => {
+                let bytes = job.row.outcome.ok_or(BuildError::NoOutcome(uid))?;
+                let outcome = Outcome::decode(&bytes, view.limits.gas_limit).map_err(|_| BuildError::NoOutcome(uid))?;
+                vec![instructions::submit_results(&seat, &outcome)]
+            }
+            TxKind::Settle => self.settlement(job, rent_payer)?,
+            TxKind::Claim => {
+                vec![instructions::claim_reward(&ProviderAuthority { authority: self.authority, market: self.market })]
+            }
+        })
+    }
+
+    /// What is still missing: finalize, settle our seat, close once nobody else's seat is open.
+    fn settlement(&self, job: &Job, rent_payer: Pubkey) -> Result<Vec<Instruction>, BuildError> {
+        let uid = job.row.uid;
+        let view = job.view.as_ref().ok_or(BuildError::NotSeen(uid))?;
+        let address = job.row.job;
+        let mut steps = Vec::new();
+        if view.status == JobStatus::Submitted {
+            steps.push(instructions::finalize_job(address));
+        }
+        let has_seat = matches!(view.seat, Some(Seat::Submitted(_) | Seat::Missed));
+        if has_seat {
+            let settle = SettleExecution { job: address, market: self.market, provider: self.provider, rent_payer };
+            steps.push(instructions::settle_execution(&settle));
+        }
+        if view.executions_open <= u8::from(has_seat) {
+            steps.push(instructions::close_job(&JobPoster { job: address, poster: view.poster }));
+        }
+        if steps.is_empty() { Err(BuildError::NothingToSettle(uid)) } else { Ok(steps) }
+    }
+}
+
+/// A transaction with one signature, as it is sent: the count, the signature, the message.
+#[must_use]
+pub fn wire_bytes(signature: &[u8; 64], message: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(65 + message.len());
+    bytes.push(1);
+    bytes.extend_from_slice(signature);
+    bytes.extend_from_slice(message);
+    bytes
+}
