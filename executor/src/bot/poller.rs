@@ -1,0 +1,58 @@
+//! Looks at the chain: when there is a hint, and anyway after a while.
+
+use std::{sync::Arc, time::Duration};
+
+use solana_pubkey::Pubkey;
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::Message;
+use crate::{backoff::Backoff, chain::Chain, core::JobUid};
+
+/// However many hints come, looks are at least this far apart.
+const GAP_MIN: Duration = Duration::from_millis(20);
+
+pub(super) struct Poller<C> {
+    pub(super) chain: C,
+    pub(super) tracked: watch::Receiver<Vec<(JobUid, Pubkey)>>,
+    pub(super) hint: Arc<Notify>,
+    pub(super) messages: mpsc::Sender<Message>,
+    pub(super) interval: Duration,
+    pub(super) stopping: CancellationToken,
+}
+
+impl<C: Chain> Poller<C> {
+    pub(super) async fn run(self) -> Result<(), String> {
+        let stopping = self.stopping.clone();
+        tokio::select! {
+            () = self.look_for_ever() => Ok(()),
+            () = stopping.cancelled() => Ok(()),
+        }
+    }
+
+    async fn look_for_ever(self) {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
+        loop {
+            let tracked = self.tracked.borrow().clone();
+            match self.chain.look(tracked).await {
+                Ok(look) => {
+                    backoff.reset();
+                    if self.messages.send(Message::Looked(Box::new(look))).await.is_err() {
+                        return;
+                    }
+                    sleep(GAP_MIN).await;
+                    // An elapsed interval and a hint are the same to us.
+                    let _woken = timeout(self.interval, self.hint.notified()).await;
+                }
+                Err(error) => {
+                    let pause = backoff.next_pause();
+                    tracing::warn!(%error, ?pause, "chain_not_seen");
+                    sleep(pause).await;
+                }
+            }
+        }
+    }
+}

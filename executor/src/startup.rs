@@ -1,0 +1,184 @@
+//! Everything that is checked before the first job: platform, key, lock, journal, store, chain (E-19, E-26).
+
+use std::time::Duration;
+
+use assay_content::{
+    BlockStore, Budget, FetchError, FetchLimits, Fetcher, KuboClient, KuboError, Publisher, Source, StoreError,
+    StoreLimits,
+};
+use assay_protocol::PROFILE_V1;
+use assay_sdk::{Cluster, ClusterError, KeypairError, load_keypair, pda};
+use solana_pubkey::Pubkey;
+use thiserror::Error;
+use tokio::time::sleep;
+use url::Url;
+
+use crate::{
+    Config, InstanceLock, LockError, Options,
+    backoff::Backoff,
+    chain::{ChainError, ChainFacts, RpcChain, RpcSettings},
+    journal::{Journal, JournalError},
+    server::BindError,
+    signer::Signer,
+    work::{WorkSettings, Workshop},
+    worker::ChildSettings,
+};
+
+/// Questions to an endpoint that does not answer at start.
+const CHAIN_ATTEMPTS: usize = 6;
+
+/// Why the bot did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Not Linux.
+    #[error(
+        "start on this system: the sandbox child is confined on Linux only; use Linux, or start with \
+         --allow-unsupported-platform if you trust every guest"
+    )]
+    Platform,
+    /// The node key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeypairError),
+    /// The cluster is not one.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The block store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A source of content cannot be used.
+    #[error(transparent)]
+    Content(#[from] FetchError),
+    /// A node to publish to cannot be used.
+    #[error(transparent)]
+    Publish(#[from] KuboError),
+    /// The chain cannot be used.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The address of the server cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The chain is not the one this bot is for.
+    #[error("start on this cluster: {0}")]
+    Mismatch(String),
+}
+
+/// Everything the loop needs.
+pub(crate) struct Parts<C> {
+    pub(crate) chain: C,
+    pub(crate) journal: Journal,
+    pub(crate) signer: Signer,
+    pub(crate) workshop: Workshop,
+    pub(crate) provider: Pubkey,
+    pub(crate) lock: InstanceLock,
+    pub(crate) ws_url: Url,
+}
+
+pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<RpcChain>, StartError> {
+    if !cfg!(target_os = "linux") && !options.allow_unsupported_platform {
+        return Err(StartError::Platform);
+    }
+    let signer = Signer::new(load_keypair(&config.provider.node_key_path)?);
+    let mut cluster: Cluster = config.chain.cluster.parse()?;
+    if let Some(ws_url) = &config.chain.ws_url {
+        cluster = cluster.with_ws_url(ws_url.clone());
+    }
+    let lock = InstanceLock::acquire(&config.provider.data_dir)?;
+    let journal = Journal::open(&config.provider.data_dir)?;
+    let workshop = workshop(config, options)?;
+    let ws_url = cluster.ws_url.clone();
+    let provider = pda::provider_address(&config.market(), &config.provider.authority.0);
+    let chain = RpcChain::new(RpcSettings {
+        cluster,
+        market: config.market(),
+        provider,
+        node_key: signer.address(),
+        request_timeout: config.chain.request_timeout.0,
+        jobs_max: config.limits.jobs_tracked_max,
+    });
+    let facts = facts(&chain).await?;
+    check(config, &facts, signer.address())?;
+    tracing::info!(
+        provider = %provider,
+        node_key = %signer.address(),
+        program_sha256 = hex::encode(facts.program_sha256),
+        jobs = journal.rows().count(),
+        "executor_started"
+    );
+    Ok(Parts { chain, journal, signer, workshop, provider, lock, ws_url })
+}
+
+/// A supervisor starts services in any order: an endpoint that is not up yet gets some seconds.
+async fn facts(chain: &RpcChain) -> Result<ChainFacts, ChainError> {
+    let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(4));
+    for _ in 1..CHAIN_ATTEMPTS {
+        match chain.facts().await {
+            Err(error @ ChainError::Rpc { .. }) => {
+                tracing::warn!(%error, "chain_not_seen");
+                sleep(backoff.next_pause()).await;
+            }
+            other => return other,
+        }
+    }
+    chain.facts().await
+}
+
+fn check(config: &Config, facts: &ChainFacts, node_key: Pubkey) -> Result<(), StartError> {
+    let ensure = |holds: bool, message: String| if holds { Ok(()) } else { Err(StartError::Mismatch(message)) };
+    let market = config.market();
+    ensure(
+        facts.market_cluster_tag == facts.cluster_tag,
+        format!("market {market} was made for another cluster; check chain.cluster and provider.market"),
+    )?;
+    ensure(
+        facts.market_profiles & 1 == 1,
+        format!("market {market} does not allow profile {PROFILE_V1}, the one this version runs; update the executor"),
+    )?;
+    ensure(
+        facts.node_key == node_key,
+        format!(
+            "the provider names {} as its node key and provider.node_key_path holds {node_key}; give the right file \
+             or rotate the key with `assay provider`",
+            facts.node_key
+        ),
+    )?;
+    let wanted = config.chain.program_sha256;
+    ensure(
+        wanted.is_none_or(|wanted| wanted.0 == facts.program_sha256),
+        format!(
+            "the program's executable has SHA-256 {} and chain.program_sha256 wants another; update the executor or \
+             correct the setting",
+            hex::encode(facts.program_sha256)
+        ),
+    )
+}
+
+fn workshop(config: &Config, options: Options) -> Result<Workshop, StartError> {
+    let (content, worker) = (&config.content, &config.worker);
+    let limits = StoreLimits { quota_bytes: content.disk_quota.0, ..StoreLimits::default() };
+    let store = BlockStore::open(&config.provider.data_dir.join("blocks"), limits)?;
+    let kubo = content.kubo.iter().cloned().map(Source::Kubo);
+    let sources: Vec<Source> = kubo.chain(content.gateways.iter().cloned().map(Source::Gateway)).collect();
+    let limits = FetchLimits { budget: Budget::PROFILE, deadline: content.fetch_deadline.0, ..FetchLimits::default() };
+    let fetcher = Fetcher::new(store.clone(), sources, limits)?;
+    let nodes = if content.publish.is_empty() { &content.kubo } else { &content.publish };
+    let connect = |url: Url| KuboClient::new(url, content.publish_deadline.0);
+    let nodes: Vec<KuboClient> = nodes.iter().cloned().map(connect).collect::<Result<_, _>>()?;
+    let child =
+        |deadline| ChildSettings { program: None, deadline, address_space_bytes: worker.memory_max.map(|size| size.0) };
+    let keep = options.keep_on_failure || content.keep_on_failure;
+    let settings = WorkSettings {
+        fetch_deadline: content.fetch_deadline.0,
+        publish_deadline: content.publish_deadline.0,
+        prepare_child: child(worker.prepare_deadline.0),
+        run_child: child(worker.deadline.0),
+        keep_failed_in: keep.then(|| config.provider.data_dir.join("failed")),
+    };
+    Ok(Workshop::new(store, fetcher, Publisher::new(nodes, content.pins_min), settings))
+}

@@ -1,0 +1,237 @@
+//! The work on one job's content: fetch, prepare, run, publish. Everything hostile happens in the child.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use assay_content::{
+    BlockStore, Budget, Cid, Entry, FetchError, Fetcher, Package, Publisher, cid_from_digest, digest_from_cid,
+    pack_entries, unpack, verify_block, write_entries,
+};
+use assay_protocol::{Outcome, OutcomeKind, TaskSpec};
+use tokio::time::timeout;
+
+use crate::{
+    core::{JobView, OutcomeBytes, Preparation, WorkFault, WorkFaultKind},
+    fault::crash_point,
+    worker::{Cancel, ChildSettings, Prepared, RanTask, Task, WorkReply, WorkRequest, WorkerFault, run_in_child},
+};
+
+/// Deadlines and child settings.
+#[derive(Clone, Debug)]
+pub struct WorkSettings {
+    /// Longest time for one fetch.
+    pub fetch_deadline: Duration,
+    /// Longest time for publishing once.
+    pub publish_deadline: Duration,
+    /// Child that validates and meters.
+    pub prepare_child: ChildSettings,
+    /// Child that runs.
+    pub run_child: ChildSettings,
+    /// Where content of failed jobs is kept, if it is.
+    pub keep_failed_in: Option<PathBuf>,
+}
+
+/// Fetches, computes, publishes. Cheap to clone.
+#[derive(Clone)]
+pub struct Workshop {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: BlockStore,
+    fetcher: Fetcher,
+    publisher: Publisher,
+    settings: WorkSettings,
+}
+
+/// What publishing found.
+#[derive(Debug)]
+pub enum PublishFault {
+    /// The package is not in the local store any more.
+    Lost,
+    /// The nodes did not take it.
+    Failed(WorkFault),
+}
+
+fn fault(kind: WorkFaultKind, message: impl ToString) -> WorkFault {
+    WorkFault { kind, message: message.to_string() }
+}
+
+impl Workshop {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(store: BlockStore, fetcher: Fetcher, publisher: Publisher, settings: WorkSettings) -> Self {
+        Self { shared: Arc::new(Shared { store, fetcher, publisher, settings }) }
+    }
+
+    /// Whether the task can run here: fetched, validated, metered.
+    ///
+    /// # Errors
+    /// [`WorkFault`] of the network or this host.
+    pub async fn prepare(&self, view: &JobView, cancel: &Cancel) -> Result<Preparation, WorkFault> {
+        let entries = match self.fetch(view).await? {
+            Ok(entries) => entries,
+            Err(_) => return Ok(Preparation::Invalid),
+        };
+        let request = WorkRequest::Prepare { task: task(view), entries: entries.clone() };
+        let settings = self.shared.settings.prepare_child.clone();
+        let reply = in_child(request, settings, cancel).await;
+        self.keep_failed(view, &entries, reply.is_err()).await;
+        match reply? {
+            WorkReply::Prepared(Prepared::Runnable) => Ok(Preparation::Runnable),
+            WorkReply::Prepared(Prepared::Invalid(code, explanation)) => {
+                tracing::info!(code, %explanation, "task_found_invalid");
+                Ok(Preparation::Invalid)
+            }
+            _ => Err(fault(WorkFaultKind::Host, "the child answered another question")),
+        }
+    }
+
+    /// Runs the task and stores its package, durably.
+    ///
+    /// # Errors
+    /// [`WorkFault`] of the network or this host. Never signed.
+    pub async fn run(&self, view: &JobView, cancel: &Cancel) -> Result<OutcomeBytes, WorkFault> {
+        let entries = match self.fetch(view).await? {
+            Ok(entries) => entries,
+            Err(reason) => return Ok(Outcome::invalid(reason).encode()),
+        };
+        crash_point("work.fetched");
+        let request = WorkRequest::Run { task: task(view), entries: entries.clone() };
+        let settings = self.shared.settings.run_child.clone();
+        let reply = in_child(request, settings, cancel).await;
+        self.keep_failed(view, &entries, reply.is_err()).await;
+        let WorkReply::Ran(ran) = reply? else {
+            return Err(fault(WorkFaultKind::Host, "the child answered another question"));
+        };
+        crash_point("work.ran");
+        self.store(view, *ran).await
+    }
+
+    /// Checks the child's answer, byte for byte, before anything of it is believed.
+    async fn store(&self, view: &JobView, ran: RanTask) -> Result<OutcomeBytes, WorkFault> {
+        let wrong = |what: &str| fault(WorkFaultKind::Host, format!("the child's answer is not consistent: {what}"));
+        let outcome =
+            Outcome::decode(&ran.outcome, view.limits.gas_limit).map_err(|error| wrong(&error.to_string()))?;
+        tracing::info!(
+            kind = ?outcome.kind,
+            detail = outcome.detail,
+            gas_used = outcome.gas_used,
+            stack_peak_bytes = ran.stack_peak_bytes,
+            memory_peak_bytes = ran.memory_peak_bytes,
+            explanation = ran.explanation.as_deref().unwrap_or_default(),
+            "task_ran"
+        );
+        if outcome.kind == OutcomeKind::Invalid {
+            return Ok(ran.outcome);
+        }
+        let root = ran.root.ok_or_else(|| wrong("no root"))?;
+        let digest = digest_from_cid(&root).map_err(|error| wrong(&error.to_string()))?;
+        if digest != outcome.result_cid_digest {
+            return Err(wrong("the package is not the outcome's"));
+        }
+        let package = Package { root, blocks: ran.blocks, file_bytes: ran.file_bytes };
+        let store = self.shared.store.clone();
+        blocking(move || {
+            for (cid, block) in &package.blocks {
+                verify_block(cid, block).map_err(|error| fault(WorkFaultKind::Host, error))?;
+            }
+            store.put_package(&package).map_err(|error| fault(WorkFaultKind::Host, error))
+        })
+        .await?;
+        crash_point("work.stored");
+        Ok(ran.outcome)
+    }
+
+    /// Publishes the stored package of an outcome.
+    ///
+    /// # Errors
+    /// [`PublishFault`].
+    pub async fn publish(&self, view: &JobView, outcome: &OutcomeBytes) -> Result<(), PublishFault> {
+        let outcome = Outcome::decode(outcome, view.limits.gas_limit).map_err(|_| PublishFault::Lost)?;
+        let root = cid_from_digest(&outcome.result_cid_digest);
+        let store = self.shared.store.clone();
+        let package = blocking(move || {
+            let entries = unpack(root, &store, &Budget::RESULT).ok()?;
+            pack_entries(entries).ok().filter(|package| package.root == root)
+        })
+        .await
+        .ok_or(PublishFault::Lost)?;
+        let publishing = timeout(self.shared.settings.publish_deadline, self.shared.publisher.publish(&package));
+        let failed = |message: String| PublishFault::Failed(fault(WorkFaultKind::Content, message));
+        match publishing.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(failed(error.to_string())),
+            Err(_) => Err(failed("publish the result: no answer in time".to_owned())),
+        }
+    }
+
+    /// Releases a result; its blocks go when the quota needs the room.
+    pub async fn release(&self, root: Cid) {
+        let store = self.shared.store.clone();
+        if let Err(error) = blocking(move || store.unpin(&root)).await {
+            tracing::warn!(%error, %root, "result_not_released");
+        }
+    }
+
+    /// The job directory; `Ok(Err(reason))` when it is not a package, for everybody.
+    async fn fetch(&self, view: &JobView) -> Result<Result<Vec<Entry>, assay_protocol::InvalidReason>, WorkFault> {
+        let root = cid_from_digest(&view.job_cid_digest);
+        let late = || fault(WorkFaultKind::Content, format!("fetch {root}: no source gave it in time"));
+        let fetching = timeout(self.shared.settings.fetch_deadline, self.shared.fetcher.fetch(&root));
+        match fetching.await.map_err(|_| late())? {
+            Ok(entries) => Ok(Ok(entries)),
+            Err(error) => match error.invalid_reason() {
+                Some(reason) => Ok(Err(reason)),
+                None => Err(fault(fetch_fault_kind(&error), error)),
+            },
+        }
+    }
+
+    async fn keep_failed(&self, view: &JobView, entries: &[Entry], failed: bool) {
+        let Some(directory) = self.shared.settings.keep_failed_in.clone().filter(|_| failed) else { return };
+        let (target, entries) = (directory.join(view.uid.to_string()), entries.to_vec());
+        let result = blocking(move || write_entries(&target, &entries)).await;
+        match result {
+            Ok(()) => tracing::info!(directory = %directory.display(), "failed_job_kept"),
+            Err(error) => tracing::debug!(%error, "failed_job_not_kept"),
+        }
+    }
+}
+
+fn fetch_fault_kind(error: &FetchError) -> WorkFaultKind {
+    match error {
+        FetchError::Store(_) => WorkFaultKind::Host,
+        _ => WorkFaultKind::Content,
+    }
+}
+
+fn task(view: &JobView) -> Task {
+    let spec = TaskSpec {
+        profile: view.profile,
+        job_cid_digest: view.job_cid_digest,
+        limits: view.limits,
+        seed: view.seed,
+        clock_unix_ns: view.clock_unix_ns,
+    };
+    Task { spec, metered_hash: Some(view.metered_hash) }
+}
+
+async fn in_child(request: WorkRequest, settings: ChildSettings, cancel: &Cancel) -> Result<WorkReply, WorkFault> {
+    let cancel = cancel.clone();
+    blocking(move || run_in_child(&request, &settings, &cancel)).await.map_err(|error| {
+        let kind = if matches!(error, WorkerFault::Cancelled) { WorkFaultKind::Cancelled } else { WorkFaultKind::Host };
+        fault(kind, error)
+    })
+}
+
+/// Runs blocking work where it may block. A panic in it goes on in the caller, whose task is supervised.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => std::panic::resume_unwind(payload),
+            // The runtime is shutting down; whoever waits for this is being dropped, too.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
