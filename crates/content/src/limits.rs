@@ -34,6 +34,10 @@ pub const CAR_HEADER_BYTES_MAX: usize = 1_024;
 pub const CAR_ROOTS_MAX: usize = 16;
 /// Longest CID in a CAR section: version, codec, hash code, length and a 32-byte digest, with room for long varints.
 pub const CAR_CID_BYTES_MAX: usize = 64;
+/// Longest JSON answer of an RPC that is read, 4 MiB.
+pub const RPC_ANSWER_BYTES_MAX: u64 = 4 << 20;
+/// Blocks asked for at the same time when a source gives no CAR.
+pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
 /// Largest request body the content node takes, 256 MiB: a full job with its block overhead, three times over.
 pub const BODY_BYTES_MAX: u64 = 256 << 20;
 

@@ -1,6 +1,9 @@
 //! Publishing a package to several nodes.
 
+use std::fmt;
+
 use cid::Cid;
+use futures_util::future::join_all;
 
 use crate::{KuboClient, KuboError, Package};
 
@@ -16,8 +19,7 @@ pub struct Published {
 }
 
 /// Fewer nodes than wanted pinned the package.
-#[derive(Debug, thiserror::Error)]
-#[error("publish {root}: {pinned} of {pins_min} wanted nodes pinned it")]
+#[derive(Debug)]
 pub struct PublishError {
     /// The package.
     pub root: Cid,
@@ -28,6 +30,15 @@ pub struct PublishError {
     /// What the others said.
     pub failed: Vec<(String, KuboError)>,
 }
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "publish {}: {} of {} wanted nodes pinned it", self.root, self.pinned, self.pins_min)?;
+        self.failed.iter().try_for_each(|(_, error)| write!(f, "; {error}"))
+    }
+}
+
+impl std::error::Error for PublishError {}
 
 impl PublishError {
     /// Whether trying again later may help.
@@ -56,7 +67,20 @@ impl Publisher {
     /// # Errors
     /// [`PublishError`] when fewer than `pins_min` nodes pinned it.
     pub async fn publish(&self, package: &Package) -> Result<Published, PublishError> {
-        let _ = (package, &self.nodes, self.pins_min);
-        todo!()
+        let imports = self.nodes.iter().map(|node| async { (node.name(), node.dag_import(package).await) });
+        let (mut pinned, mut failed) = (Vec::new(), Vec::new());
+        for (node, imported) in join_all(imports).await {
+            match imported {
+                Ok(()) => pinned.push(node),
+                Err(error) => {
+                    tracing::warn!(%node, %error, root = %package.root, "package_not_pinned");
+                    failed.push((node, error));
+                }
+            }
+        }
+        if pinned.len() < self.pins_min {
+            return Err(PublishError { root: package.root, pinned: pinned.len(), pins_min: self.pins_min, failed });
+        }
+        Ok(Published { root: package.root, pinned, failed })
     }
 }

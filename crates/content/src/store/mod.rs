@@ -120,6 +120,9 @@ pub enum StoreError {
         /// The first missing block.
         missing: Box<Cid>,
     },
+    /// This process is shutting down.
+    #[error("access the store: the work was cancelled by shutdown")]
+    Cancelled,
     /// Something below a root cannot be read.
     #[error("walk {root}: {source}")]
     Walk {
@@ -135,7 +138,7 @@ impl StoreError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Io { .. } | Self::QuotaExceeded { .. } | Self::Incomplete { .. } => true,
+            Self::Io { .. } | Self::QuotaExceeded { .. } | Self::Incomplete { .. } | Self::Cancelled => true,
             Self::Cid(_) | Self::Walk { .. } => false,
         }
     }
