@@ -17,6 +17,9 @@ pub mod program;
 #[cfg(feature = "verify")]
 pub mod verify;
 
+/// The rules that the chain and everybody else agree on.
+pub use assay_protocol as protocol;
+
 pub use accounts::{ExecutionFilter, JobFilter, Keyed, ProviderFilter};
 pub use client::{
     ChainTime, Client, ClientConfig, ContentAccess, PostError, PostedJob, Sent, SharedSigner, SignatureState,

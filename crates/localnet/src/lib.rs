@@ -1,5 +1,13 @@
-//! An embedded network for demo and tests: a real ledger with real servers, in this process.
+//! An Assay network in one process, for demos and tests: a ledger with real JSON-RPC and WebSocket that runs the
+//! committed program, a content node, a market with short windows, funded keys and registered providers.
+//!
+//! The only crate that links the embedded ledger. It is always offline: nothing is read from any other cluster. Providers
+//! are processes of their own, started by whoever starts the network; [`Network::info`] has what they need.
 
-pub mod ledger;
+mod artifact;
+mod ledger;
+mod network;
 
-pub use ledger::{Ledger, LedgerConfig, LedgerError};
+pub use artifact::{ArtifactError, ProgramArtifact};
+pub use ledger::{Ledger, LedgerConfig, LedgerError, Ports};
+pub use network::{Network, NetworkConfig, NetworkError, NetworkInfo, ProviderInfo};

@@ -306,6 +306,28 @@ impl Client {
         self.read("read the rent", || self.rpc.get_minimum_balance_for_rent_exemption(bytes)).await
     }
 
+    /// Asks a test network for lamports, and waits until they are there.
+    ///
+    /// # Errors
+    /// A failure or refusal of the endpoint; [`ClientError::Timeout`] when they do not arrive in time.
+    pub async fn airdrop(&self, address: &Pubkey, lamports: u64) -> Result<(), ClientError> {
+        const DOING: &str = "ask for an airdrop";
+        let before = self.balance(address).await?;
+        // Once only: an endpoint that answers late would give twice.
+        self.once(DOING, &|| self.rpc.request_airdrop(address, lamports)).await?;
+        let timeout = self.config.confirm_timeout;
+        let arrival = async {
+            while self.balance(address).await? <= before {
+                tokio::time::sleep(self.config.poll_interval).await;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(timeout, arrival).await {
+            Ok(arrived) => arrived,
+            Err(_) => Err(ClientError::Timeout { doing: DOING, endpoint: self.endpoint(), timeout }),
+        }
+    }
+
     async fn list<T: ProgramAccount>(&self, filters: Vec<RpcFilterType>) -> Result<Vec<Keyed<T>>, ClientError> {
         let config = RpcProgramAccountsConfig {
             filters: Some(filters),

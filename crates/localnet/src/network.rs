@@ -1,0 +1,468 @@
+//! A whole network: ledger, content node, market, funded keys, registered providers.
+
+use std::{
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use assay_content::{
+    BlockStore, ContentNode, FetchError, FetchLimits, Fetcher, KuboClient, KuboError, NodeConfig, NodeError, Publisher,
+    Source, StoreError, StoreLimits,
+};
+use assay_sdk::{
+    Client, ClientConfig, ClientError, Cluster, ContentAccess, KeypairError, SharedSigner,
+    instructions::{self, CreateMarket, RegisterProvider},
+    load_keypair, pda, program,
+    protocol::MarketTerms,
+    save_keypair,
+};
+use serde::{Deserialize, Serialize};
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+use thiserror::Error;
+use url::Url;
+
+use crate::ledger::{Ledger, LedgerConfig, LedgerError, Ports};
+
+/// Name of the demo market.
+pub const MARKET_NAME: &str = "demo";
+/// File in the network's directory that tells others where everything is.
+pub const INFO_FILE_NAME: &str = "network.json";
+/// What each key is given, 1,000 SOL in lamports.
+const FUNDING_LAMPORTS: u64 = 1_000_000_000_000;
+/// Stake of each provider, 5 SOL in lamports.
+const STAKE_LAMPORTS: u64 = 5_000_000_000;
+/// Exposure cap of each provider, 2 SOL in lamports.
+const EXPOSURE_CAP_LAMPORTS: u64 = 2_000_000_000;
+/// Seats of each provider.
+const CAPACITY: u16 = 4;
+/// Most providers of a local network.
+const PROVIDERS_MAX: usize = 32;
+/// Longest wait for one request to the content node.
+const CONTENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How a network is started.
+#[derive(Clone, Debug)]
+pub struct NetworkConfig {
+    /// Where keys, blocks and [`INFO_FILE_NAME`] go. Keys that are there are used again; the chain begins anew.
+    pub directory: PathBuf,
+    /// The ledger.
+    pub ledger: LedgerConfig,
+    /// Port of the content node's RPC; `None` lets the system choose.
+    pub content_port: Option<u16>,
+    /// Port of the gateway; `None` lets the system choose.
+    pub gateway_port: Option<u16>,
+    /// Providers to register; their processes are started by the caller.
+    pub providers: usize,
+    /// Challenge window of small jobs, seconds, at least 1.
+    pub challenge_s: u32,
+}
+
+impl NetworkConfig {
+    /// The ports that the other tools expect, 400 ms slots, one provider, a challenge window of one second.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        use assay_sdk::cluster::{LOCAL_CONTENT_PORT, LOCAL_GATEWAY_PORT, LOCAL_RPC_PORT};
+        let ports = Ports { rpc: Some(LOCAL_RPC_PORT), ws: LOCAL_RPC_PORT.checked_add(1) };
+        Self {
+            directory: directory.into(),
+            ledger: LedgerConfig { ports, ..LedgerConfig::default() },
+            content_port: Some(LOCAL_CONTENT_PORT),
+            gateway_port: Some(LOCAL_GATEWAY_PORT),
+            providers: 1,
+            challenge_s: 1,
+        }
+    }
+
+    /// Free ports and 50 ms slots.
+    #[must_use]
+    pub fn for_tests(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            ledger: LedgerConfig::for_tests(),
+            content_port: None,
+            gateway_port: None,
+            ..Self::new(directory)
+        }
+    }
+
+    /// The terms of the demo market: short windows, small sums.
+    ///
+    /// # Errors
+    /// [`NetworkError::Config`] when the challenge window breaks the protocol's bounds.
+    pub fn terms(&self) -> Result<MarketTerms, NetworkError> {
+        let problem = |problem: String| NetworkError::Config { problem };
+        // Every window has one second more, for the gas limit at the verify rate.
+        let challenge_base_s =
+            self.challenge_s.checked_sub(1).ok_or_else(|| problem("the challenge window is 0 s".to_owned()))?;
+        let terms = MarketTerms {
+            fee_bps: 250,
+            stake_min_lamports: 1_000_000_000,
+            bond_min_lamports: 10_000_000,
+            bond_rate_bps: 10_000,
+            miss_rate_bps: 5_000,
+            delay_fee_lamports: 1_000_000,
+            decline_fee_lamports: 5_000,
+            attempts_max: 3,
+            queue_timeout_s: 600,
+            execution_base_s: 60,
+            challenge_base_s,
+            job_total_s: 3_600,
+            unbonding_s: self.challenge_s.saturating_add(120),
+            verify_rate_gas_per_s: 1_000_000_000_000,
+            gas_limit_max: 1_000_000_000_000,
+            profiles: 1,
+        };
+        terms.check().map_err(|error| problem(error.to_string()))?;
+        Ok(terms)
+    }
+}
+
+/// Why a network does not start or stop.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The content node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The block store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The content client.
+    #[error(transparent)]
+    Kubo(#[from] KuboError),
+    /// The fetcher.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A keypair file.
+    #[error(transparent)]
+    Keypair(#[from] KeypairError),
+    /// The chain.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A setting.
+    #[error("start the network: {problem}")]
+    Config {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The directory.
+    #[error("start the network: {path}: {source}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// Where everything is; also written to [`INFO_FILE_NAME`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkInfo {
+    /// JSON-RPC.
+    pub rpc_url: Url,
+    /// WebSocket.
+    pub ws_url: Url,
+    /// The content node's RPC.
+    pub content_url: Url,
+    /// The content node's gateway.
+    pub gateway_url: Url,
+    /// Address of the program.
+    pub program: String,
+    /// Address of the market.
+    pub market: String,
+    /// Keypair of the market's authority.
+    pub market_keypair: PathBuf,
+    /// Keypair of a funded poster.
+    pub poster_keypair: PathBuf,
+    /// The registered providers.
+    pub providers: Vec<ProviderInfo>,
+}
+
+/// One registered provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderInfo {
+    /// Address of its account.
+    pub address: String,
+    /// Its cold key.
+    pub authority_keypair: PathBuf,
+    /// Its hot key.
+    pub node_keypair: PathBuf,
+    /// A directory for its journal and store.
+    pub data_directory: PathBuf,
+}
+
+/// A running network.
+#[derive(Debug)]
+pub struct Network {
+    ledger: Ledger,
+    node: ContentNode,
+    client: Client,
+    market: Pubkey,
+    info: NetworkInfo,
+}
+
+impl Network {
+    /// Starts everything, creates Sink and market, funds the keys, registers the providers, and waits until all of it
+    /// answers. Call it from a multi-thread runtime.
+    ///
+    /// # Errors
+    /// [`NetworkError`] names what is in the way; what was started is stopped again.
+    pub async fn start(config: NetworkConfig) -> Result<Self, NetworkError> {
+        if config.providers > PROVIDERS_MAX {
+            let problem = format!("{} providers were asked for, at most {PROVIDERS_MAX} are run", config.providers);
+            return Err(NetworkError::Config { problem });
+        }
+        let terms = config.terms()?;
+        let keys = Keys::load_or_create(&config)?;
+        let node = start_node(&config).await?;
+        let ledger = match Ledger::start(config.ledger.clone()).await {
+            Ok(ledger) => ledger,
+            Err(error) => {
+                node.shutdown().await?;
+                return Err(error.into());
+            }
+        };
+        match Self::set_up(&config, &ledger, &node, (&keys, terms)).await {
+            Ok((client, market, info)) => {
+                let network = Self { ledger, node, client, market, info };
+                network.ready().await?;
+                Ok(network)
+            }
+            Err(error) => {
+                ledger.shutdown().await?;
+                node.shutdown().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn set_up(
+        config: &NetworkConfig,
+        ledger: &Ledger,
+        node: &ContentNode,
+        (keys, terms): (&Keys, MarketTerms),
+    ) -> Result<(Client, Pubkey, NetworkInfo), NetworkError> {
+        let base = Client::new(ClientConfig::new(ledger.cluster()));
+        for key in keys.funded() {
+            ledger.airdrop(&key.address, FUNDING_LAMPORTS).await?;
+        }
+        let market = create_market(&base, &keys.market, terms).await?;
+        let mut providers = Vec::with_capacity(keys.providers.len());
+        for provider in &keys.providers {
+            providers.push(register(&base, provider, (market, node)).await?);
+        }
+        let content = content_access(&config.directory, node)?;
+        let client = base.with_signer(Arc::clone(&keys.poster.signer)).with_content(content);
+        let Cluster { rpc_url, ws_url } = ledger.cluster();
+        let info = NetworkInfo {
+            rpc_url,
+            ws_url,
+            content_url: node.rpc_url(),
+            gateway_url: node.gateway_url(),
+            program: program::ID.to_string(),
+            market: market.to_string(),
+            market_keypair: keys.market.path.clone(),
+            poster_keypair: keys.poster.path.clone(),
+            providers,
+        };
+        info.save(&config.directory)?;
+        Ok((client, market, info))
+    }
+
+    /// Waits until ledger, market and content node answer.
+    ///
+    /// # Errors
+    /// [`NetworkError`] of the part that does not.
+    pub async fn ready(&self) -> Result<(), NetworkError> {
+        self.ledger.ready().await?;
+        self.client.market(&self.market).await?;
+        KuboClient::new(self.node.rpc_url(), CONTENT_TIMEOUT)?.version().await?;
+        Ok(())
+    }
+
+    /// A client that signs as the funded poster and uses the network's content node.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Address of the market.
+    #[must_use]
+    pub const fn market(&self) -> Pubkey {
+        self.market
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Where everything is.
+    #[must_use]
+    pub const fn info(&self) -> &NetworkInfo {
+        &self.info
+    }
+
+    /// Stops everything and waits until the ports are free again.
+    ///
+    /// # Errors
+    /// [`NetworkError`] of the part that does not stop; the other is stopped all the same.
+    pub async fn shutdown(self) -> Result<(), NetworkError> {
+        let ledger = self.ledger.shutdown().await;
+        self.node.shutdown().await?;
+        Ok(ledger?)
+    }
+}
+
+impl NetworkInfo {
+    /// Reads what [`Network::start`] wrote to this directory.
+    ///
+    /// # Errors
+    /// [`NetworkError`] when there is no such file or it is not valid.
+    pub fn load(directory: &Path) -> Result<Self, NetworkError> {
+        let path = directory.join(INFO_FILE_NAME);
+        let text = fs::read_to_string(&path).map_err(|source| NetworkError::Io { path: path.clone(), source })?;
+        serde_json::from_str(&text)
+            .map_err(|error| NetworkError::Config { problem: format!("{}: {error}", path.display()) })
+    }
+
+    fn save(&self, directory: &Path) -> Result<(), NetworkError> {
+        let path = directory.join(INFO_FILE_NAME);
+        let text =
+            serde_json::to_string_pretty(self).map_err(|error| NetworkError::Config { problem: error.to_string() })?;
+        fs::write(&path, text).map_err(|source| NetworkError::Io { path, source })
+    }
+}
+
+/// A key and the file that it is in.
+struct Key {
+    address: Pubkey,
+    signer: SharedSigner,
+    path: PathBuf,
+}
+
+struct ProviderKeys {
+    authority: Key,
+    node: Key,
+    data_directory: PathBuf,
+}
+
+struct Keys {
+    market: Key,
+    poster: Key,
+    providers: Vec<ProviderKeys>,
+}
+
+impl Keys {
+    fn load_or_create(config: &NetworkConfig) -> Result<Self, NetworkError> {
+        let keys = config.directory.join("keys");
+        make_directory(&keys)?;
+        let key = |name: &str| Key::load_or_create(keys.join(format!("{name}.json")));
+        let mut providers = Vec::with_capacity(config.providers);
+        for number in 1..=config.providers {
+            let data_directory = config.directory.join(format!("provider-{number}"));
+            make_directory(&data_directory)?;
+            providers.push(ProviderKeys {
+                authority: key(&format!("provider-{number}-authority"))?,
+                node: key(&format!("provider-{number}-node"))?,
+                data_directory,
+            });
+        }
+        Ok(Self { market: key("market")?, poster: key("poster")?, providers })
+    }
+
+    fn funded(&self) -> impl Iterator<Item = &Key> {
+        let providers = self.providers.iter().flat_map(|provider| [&provider.authority, &provider.node]);
+        [&self.market, &self.poster].into_iter().chain(providers)
+    }
+}
+
+impl Key {
+    fn load_or_create(path: PathBuf) -> Result<Self, NetworkError> {
+        let keypair = match load_keypair(&path) {
+            Ok(keypair) => keypair,
+            Err(KeypairError::Missing { .. }) => {
+                let keypair = Keypair::new();
+                save_keypair(&path, &keypair)?;
+                keypair
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { address: keypair.pubkey(), signer: Arc::new(keypair), path })
+    }
+}
+
+async fn create_market(base: &Client, authority: &Key, terms: MarketTerms) -> Result<Pubkey, NetworkError> {
+    let name = pda::market_name(MARKET_NAME).map_err(|error| NetworkError::Config { problem: error.to_string() })?;
+    let market =
+        CreateMarket { authority: authority.address, name, cluster: base.cluster_tag().await?, terms };
+    let client = base.clone().with_signer(Arc::clone(&authority.signer));
+    client.send(&[instructions::create_sink(authority.address), instructions::create_market(&market)]).await?;
+    Ok(pda::market_address(&authority.address, &name))
+}
+
+async fn register(
+    base: &Client,
+    keys: &ProviderKeys,
+    (market, node): (Pubkey, &ContentNode),
+) -> Result<ProviderInfo, NetworkError> {
+    let gateway = node.gateway_url();
+    let endpoint = instructions::endpoint(gateway.as_str())
+        .ok_or_else(|| NetworkError::Config { problem: format!("{gateway} is longer than an endpoint may be") })?;
+    let provider = RegisterProvider {
+        authority: keys.authority.address,
+        node_key: keys.node.address,
+        market,
+        stake_lamports: STAKE_LAMPORTS,
+        exposure_cap_lamports: EXPOSURE_CAP_LAMPORTS,
+        capacity: CAPACITY,
+        endpoint,
+    };
+    let client = base.clone().with_signer(Arc::clone(&keys.authority.signer));
+    let node_key = [Arc::clone(&keys.node.signer)];
+    client.send_signed_by(&[instructions::register_provider(&provider)], &node_key).await?;
+    Ok(ProviderInfo {
+        address: pda::provider_address(&market, &keys.authority.address).to_string(),
+        authority_keypair: keys.authority.path.clone(),
+        node_keypair: keys.node.path.clone(),
+        data_directory: keys.data_directory.clone(),
+    })
+}
+
+async fn start_node(config: &NetworkConfig) -> Result<ContentNode, NetworkError> {
+    let store = BlockStore::open(&config.directory.join("blocks"), StoreLimits::default())?;
+    let address = |port: Option<u16>| SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(0)));
+    let node = NodeConfig {
+        rpc: address(config.content_port),
+        gateway: address(config.gateway_port),
+        ..NodeConfig::loopback(store)
+    };
+    Ok(ContentNode::start(node).await?)
+}
+
+fn content_access(directory: &Path, node: &ContentNode) -> Result<ContentAccess, NetworkError> {
+    let kubo = KuboClient::new(node.rpc_url(), CONTENT_TIMEOUT)?;
+    let cache = BlockStore::open(&directory.join("cache"), StoreLimits::default())?;
+    let sources = vec![Source::Gateway(node.gateway_url()), Source::Kubo(node.rpc_url())];
+    let limits = FetchLimits { budget: assay_content::Budget::RESULT, ..FetchLimits::default() };
+    Ok(ContentAccess { publisher: Publisher::new(vec![kubo], 1), fetcher: Fetcher::new(cache, sources, limits)? })
+}
+
+/// Private to its owner: it holds keys.
+fn make_directory(path: &Path) -> Result<(), NetworkError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|source| NetworkError::Io { path: path.to_path_buf(), source })
+}
