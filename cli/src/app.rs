@@ -9,7 +9,13 @@ use crate::{
     completion,
     config::{self, ConfigCommand},
     context::{Context, GlobalArgs},
+    doctor,
     error::{CliResult, Context as _, EXIT_CODES},
+    job::{self, JobCommand},
+    market::{self, MarketCommand},
+    provider::{self, ProviderCommand},
+    run, verify,
+    wallet::{self, WalletCommand},
 };
 
 /// A marketplace for verifiable computation on Solana.
@@ -26,6 +32,24 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs a module, or a job directory, exactly as a provider would.
+    Run(run::RunArgs),
+    /// Posts jobs, follows them, fetches their results.
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// Runs a job again and compares outcome, gas and result, field by field.
+    Verify(verify::VerifyArgs),
+    /// Works as a provider: registers, stakes, runs the bot.
+    #[command(subcommand)]
+    Provider(ProviderCommand),
+    /// Creates and shows markets.
+    #[command(subcommand)]
+    Market(MarketCommand),
+    /// Creates the keypair that pays and signs, shows what it holds.
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+    /// Checks cluster, program, market, wallet, content node and sandbox.
+    Doctor,
     /// Shows and changes what the commands use by default.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -37,7 +61,9 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.globals.json;
-    start_logging(cli.globals.verbose);
+    // A bot without a log is a riddle.
+    let least = u8::from(matches!(cli.command, Command::Provider(ProviderCommand::Start(_)))) * 2;
+    start_logging(cli.globals.verbose.max(least));
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => error.report(json),
@@ -45,17 +71,30 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> CliResult<ExitCode> {
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
     let Cli { globals, command } = cli;
-    match command {
-        Command::Completion(args) => completion::run(&args)?,
-        Command::Config(command) => {
-            let context = Context::new(&globals)?;
-            config::run(command, &context.settings, context.output)?;
-        }
-    }
-    drop(runtime);
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
+    runtime.block_on(run_command(&globals, command))?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn run_command(globals: &GlobalArgs, command: Command) -> CliResult {
+    match command {
+        Command::Completion(args) => return completion::run(&args),
+        // Needs neither cluster nor keypair, so broken settings do not stop it.
+        Command::Run(args) => return run::run(globals.output(), args).await,
+        _ => {}
+    }
+    let context = Context::new(globals)?;
+    match command {
+        Command::Completion(_) | Command::Run(_) => Ok(()),
+        Command::Config(command) => config::run(command, &context.settings, context.output),
+        Command::Market(command) => market::run(&context, command).await,
+        Command::Provider(command) => provider::run(&context, command).await,
+        Command::Wallet(command) => wallet::run(&context, command).await,
+        Command::Job(command) => job::run(&context, command).await,
+        Command::Verify(args) => verify::run(&context, &args).await,
+        Command::Doctor => doctor::run(&context).await,
+    }
 }
 
 /// Warnings by default; `ASSAY_LOG` (as RUST_LOG) overrides the flags.

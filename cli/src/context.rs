@@ -58,6 +58,13 @@ pub struct GlobalArgs {
     pub market: Option<String>,
 }
 
+impl GlobalArgs {
+    /// How to print.
+    pub fn output(&self) -> Output {
+        Output { json: self.json, quiet: self.quiet }
+    }
+}
+
 /// A value and where it comes from.
 #[derive(Clone, Debug)]
 pub struct Setting<T> {
@@ -224,8 +231,7 @@ pub struct Context {
 impl Context {
     /// From the global flags.
     pub fn new(globals: &GlobalArgs) -> CliResult<Self> {
-        let output = Output { json: globals.json, quiet: globals.quiet };
-        Ok(Self { settings: Settings::resolve(globals)?, output, yes: globals.yes })
+        Ok(Self { settings: Settings::resolve(globals)?, output: globals.output(), yes: globals.yes })
     }
 
     /// The keypair that pays and signs.

@@ -2,6 +2,7 @@
 
 use std::{fmt, process::ExitCode};
 
+use assay_sdk::errors::NextStep;
 use serde::Serialize;
 
 /// Exit codes, documented in `assay --help`.
@@ -28,6 +29,8 @@ pub const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage ·
 #[derive(Debug)]
 pub struct CliError {
     exit: Exit,
+    /// Everything was printed already; only the exit code is left.
+    is_silent: bool,
     what: String,
     why: Vec<String>,
     next: Option<String>,
@@ -47,7 +50,7 @@ struct Json<'a> {
 impl CliError {
     /// A failure with exit code 1.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { exit: Exit::Failure, what: what.into(), why: Vec::new(), next: None }
+        Self { exit: Exit::Failure, is_silent: false, what: what.into(), why: Vec::new(), next: None }
     }
 
     /// A command line that cannot be meant.
@@ -55,9 +58,25 @@ impl CliError {
         Self { exit: Exit::Usage, ..Self::new(what) }
     }
 
+    /// A failure that the printed result shows already.
+    pub fn silent(what: impl Into<String>) -> Self {
+        Self { is_silent: true, ..Self::new(what) }
+    }
+
+    /// What failed, without causes.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// With another exit code.
     pub fn with_exit(self, exit: Exit) -> Self {
         Self { exit, ..self }
+    }
+
+    /// With a reason.
+    pub fn with_cause(mut self, cause: impl Into<String>) -> Self {
+        self.why.push(cause.into());
+        self
     }
 
     /// With the next step to take.
@@ -67,6 +86,9 @@ impl CliError {
 
     /// Prints it, as JSON on stdout or as text on stderr.
     pub fn report(&self, json: bool) -> ExitCode {
+        if self.is_silent {
+            return ExitCode::from(self.exit as u8);
+        }
         if json {
             let exit_code = self.exit as u8;
             let line = Json { error: &self.what, causes: &self.why, next: self.next.as_deref(), exit_code };
@@ -106,7 +128,22 @@ impl<E: std::error::Error> From<E> for CliError {
             said = text;
             source = cause.source();
         }
-        Self { exit: Exit::Failure, what, why, next: None }
+        Self { why, ..Self::new(what) }
+    }
+}
+
+/// Keeps the next step that an error of the SDK knows.
+pub trait Hint<T> {
+    /// As `?`, with the error's own next step.
+    fn hint(self) -> CliResult<T>;
+}
+
+impl<T, E: std::error::Error + NextStep> Hint<T> for Result<T, E> {
+    fn hint(self) -> CliResult<T> {
+        self.map_err(|error| {
+            let next = error.next_step().map(std::borrow::Cow::into_owned);
+            CliError { next, ..error.into() }
+        })
     }
 }
 
@@ -121,9 +158,9 @@ pub trait Context<T> {
 impl<T, E: Into<CliError>> Context<T> for Result<T, E> {
     fn context(self, what: impl Into<String>) -> CliResult<T> {
         self.map_err(|error| {
-            let CliError { exit, what: cause, mut why, next } = error.into();
+            let CliError { exit, is_silent, what: cause, mut why, next } = error.into();
             why.insert(0, cause);
-            CliError { exit, what: what.into(), why, next }
+            CliError { exit, is_silent, what: what.into(), why, next }
         })
     }
 

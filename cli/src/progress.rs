@@ -58,3 +58,14 @@ impl Drop for Progress {
         self.bar.finish_and_clear();
     }
 }
+
+impl Progress {
+    /// As [`Self::start`], without a line where there is no terminal: for what is over in a moment, usually.
+    pub fn quiet_start(output: Output, text: impl Into<Cow<'static, str>>) -> Self {
+        if output.is_live() {
+            return Self::start(output, text);
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self { bar, output, last: String::new() }
+    }
+}

@@ -1,0 +1,149 @@
+//! The chain as commands use it: a client of the SDK with the settings applied.
+
+use std::{sync::Arc, time::Duration};
+
+use assay_content::{BlockStore, FetchLimits, Fetcher, Publisher, Source, StoreLimits};
+use assay_protocol::MarketTerms;
+use assay_sdk::{
+    accounts::{ExecutionFilter, Keyed, ProviderFilter},
+    client::{Client, ClientConfig, ContentAccess, SharedSigner},
+    instructions::{self, CreateMarket},
+    keypair::load_keypair,
+    pda,
+    program::accounts::{Execution, Market, Provider},
+};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use tempfile::TempDir;
+
+use crate::{
+    context::Context,
+    error::{CliError, CliResult, Context as _, Hint},
+};
+
+/// A command that waits for a transaction gives up after this long.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A client with the settings applied.
+#[derive(Debug)]
+pub struct Chain {
+    client: Client,
+    market: Option<Pubkey>,
+    /// Blocks of this command; gone when it ends.
+    blocks: Option<TempDir>,
+}
+
+impl Chain {
+    /// For commands that only read. The program must be deployed.
+    pub async fn reading(context: &Context) -> CliResult<Self> {
+        let chain = Self::unchecked(context);
+        chain.client.check_program().await.hint()?;
+        Ok(chain)
+    }
+
+    /// For commands that sign with the keypair of the settings.
+    pub async fn signing(context: &Context) -> CliResult<Self> {
+        let signer: SharedSigner = Arc::new(context.keypair()?);
+        let chain = Self::reading(context).await?;
+        Ok(Self { client: chain.client.with_signer(signer), ..chain })
+    }
+
+    /// Without a look at the program: for wallets.
+    pub fn unchecked(context: &Context) -> Self {
+        let settings = &context.settings;
+        let config =
+            ClientConfig { confirm_timeout: CONFIRM_TIMEOUT, ..ClientConfig::new(settings.cluster.value.clone()) };
+        Self { client: Client::new(config), market: settings.market.value, blocks: None }
+    }
+
+    /// Adds the content node of the settings.
+    pub fn with_content(self, context: &Context) -> CliResult<Self> {
+        let blocks = tempfile::tempdir().context("cannot create a temporary directory for blocks")?;
+        let store = BlockStore::open(blocks.path(), StoreLimits::default())?;
+        let settings = &context.settings;
+        let gateways = settings.gateways.value.iter().cloned().map(Source::Gateway);
+        let sources = std::iter::once(Source::Kubo(settings.content.value.clone())).chain(gateways).collect();
+        let content = ContentAccess {
+            publisher: Publisher::new(vec![context.kubo()?], 1),
+            fetcher: Fetcher::new(store, sources, FetchLimits::default())?,
+        };
+        Ok(Self { client: self.client.with_content(content), market: self.market, blocks: Some(blocks) })
+    }
+
+    /// The client underneath.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Where content is found.
+    pub fn fetcher(&self) -> CliResult<&Fetcher> {
+        let content = self.client.content().filter(|_| self.blocks.is_some());
+        content.map(|content| &content.fetcher).ok_or_else(|| CliError::new("no content node is set"))
+    }
+
+    /// The address that signs and pays.
+    pub fn signer(&self) -> CliResult<Pubkey> {
+        self.client.signer_address().hint()
+    }
+
+    /// The chain's clock.
+    pub async fn now_unix(&self) -> CliResult<i64> {
+        Ok(self.client.chain_time().await.hint()?.unix)
+    }
+
+    /// All markets of this cluster.
+    pub async fn markets(&self) -> CliResult<Vec<(Pubkey, Market)>> {
+        let found = self.client.list_markets().await.hint()?;
+        Ok(found.into_iter().map(|Keyed { address, account }| (address, account)).collect())
+    }
+
+    /// The market of the settings, or the only one of the cluster.
+    pub async fn market(&self) -> CliResult<(Pubkey, Market)> {
+        if let Some(address) = self.market {
+            return Ok((address, self.client.market(&address).await.hint()?));
+        }
+        let mut markets = self.markets().await?;
+        match (markets.pop(), markets.len()) {
+            (Some((address, _)), 0) => Ok((address, self.client.market(&address).await.hint()?)),
+            (None, _) => Err(CliError::new("there is no market on this cluster")
+                .with_next("create one with `assay market create --name NAME`, or choose another --cluster")),
+            (Some(_), more) => Err(CliError::usage(format!("there are {} markets on this cluster", more + 1))
+                .with_next("name one with --market; `assay market list` lists them")),
+        }
+    }
+
+    /// Creates a market under the signer's key.
+    pub async fn create_market(&self, name: &str, terms: MarketTerms) -> CliResult<(Pubkey, Signature)> {
+        let name = pda::market_name(name)?;
+        let authority = self.signer()?;
+        let cluster = self.client.cluster_tag().await.hint()?;
+        let mut all = Vec::new();
+        if self
+            .client
+            .fetch_optional::<assay_sdk::program::accounts::Sink>(&pda::sink_address())
+            .await
+            .hint()?
+            .is_none()
+        {
+            all.push(instructions::create_sink(authority));
+        }
+        all.push(instructions::create_market(&CreateMarket { authority, name, cluster, terms }));
+        let sent = self.client.send(&all).await.hint()?;
+        Ok((pda::market_address(&authority, &name), sent.signature))
+    }
+
+    /// The providers of a market.
+    pub async fn providers(&self, market: Pubkey) -> CliResult<Vec<Keyed<Provider>>> {
+        self.client.list_providers(&ProviderFilter { market: Some(market), ..ProviderFilter::default() }).await.hint()
+    }
+
+    /// The seats of a job.
+    pub async fn executions(&self, job: Pubkey) -> CliResult<Vec<Keyed<Execution>>> {
+        self.client.list_executions(&ExecutionFilter { job: Some(job), provider: None }).await.hint()
+    }
+}
+
+/// Loads a keypair as a shared signer.
+pub fn shared_signer(path: &std::path::Path) -> CliResult<SharedSigner> {
+    Ok(Arc::new(load_keypair(path)?))
+}

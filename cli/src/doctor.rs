@@ -1,0 +1,143 @@
+//! `assay doctor`: checks everything that the other commands need, and says what to do about what is missing.
+
+use std::time::Duration;
+
+use assay_sdk::NextStep;
+use serde::Serialize;
+use solana_signer::Signer;
+
+use crate::{
+    chain::Chain,
+    context::Context,
+    error::{CliError, CliResult},
+    output::{duration, lamports},
+    progress::Progress,
+};
+
+/// A wallet with less cannot even pay for a few transactions.
+const BALANCE_LOW_LAMPORTS: u64 = 10_000_000;
+/// The chain's clock may differ this much from this machine's before it is worth a remark.
+const CLOCK_SKEW_S: i64 = 60;
+
+#[derive(Debug, Serialize)]
+struct Check {
+    check: &'static str,
+    ok: bool,
+    found: String,
+    next: Option<String>,
+}
+
+impl Check {
+    fn good(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, ok: true, found: found.into(), next: None }
+    }
+
+    fn bad(check: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { check, ok: false, found: found.into(), next: Some(next.into()) }
+    }
+
+    fn from_error(check: &'static str, error: &(impl std::error::Error + NextStep)) -> Self {
+        let next = error.next_step().map(std::borrow::Cow::into_owned);
+        Self { check, ok: false, found: error.to_string(), next }
+    }
+}
+
+/// Runs `assay doctor`. Exit code 1 when a check fails.
+pub async fn run(context: &Context) -> CliResult {
+    let mut checks = Vec::new();
+    {
+        let mut progress = Progress::quiet_start(context.output, "checking the sandbox");
+        checks.push(sandbox_check());
+        progress.set("checking the cluster");
+        checks.extend(chain_checks(context).await);
+        progress.set("checking the content node");
+        checks.extend(content_checks(context).await);
+    }
+    let failed = checks.iter().filter(|check| !check.ok).count();
+    context.output.result(&checks, || {
+        for Check { check, ok, found, next } in &checks {
+            println!("{} {check:<14} {found}", if *ok { "ok  " } else { "FAIL" });
+            if let Some(next) = next {
+                println!("     next: {next}");
+            }
+        }
+    });
+    match failed {
+        0 => Ok(()),
+        failed if context.output.json => Err(CliError::silent(format!("{failed} checks failed"))),
+        failed => Err(CliError::new(format!("{failed} of {} checks failed", checks.len()))),
+    }
+}
+
+fn sandbox_check() -> Check {
+    if cfg!(target_os = "linux") {
+        Check::good("sandbox", "guests run in a confined child process")
+    } else {
+        Check::bad(
+            "sandbox",
+            "the sandbox child is confined on Linux only",
+            "run providers on Linux; posting and verifying work here",
+        )
+    }
+}
+
+async fn chain_checks(context: &Context) -> Vec<Check> {
+    let settings = &context.settings;
+    let chain = Chain::unchecked(context);
+    let client = chain.client();
+    let mut checks = Vec::new();
+    let time = match client.chain_time().await {
+        Ok(time) => time,
+        Err(error) => return vec![Check::from_error("cluster", &error), wallet_check(context, &chain, false).await],
+    };
+    let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let skew = time.unix.saturating_sub(i64::try_from(here.as_secs()).unwrap_or(i64::MAX)).saturating_abs();
+    let remark = if skew > CLOCK_SKEW_S { format!(", its clock differs by {}", duration(skew)) } else { String::new() };
+    checks.push(Check::good("cluster", format!("{} at slot {}{remark}", settings.cluster.value, time.slot)));
+    match client.check_program().await {
+        Ok(()) => checks.push(Check::good("program", assay_sdk::program::ID.to_string())),
+        Err(error) => checks.push(Check::from_error("program", &error)),
+    }
+    match chain.market().await {
+        Ok((address, market)) => checks.push(Check::good("market", format!("{address} ({})", market.name_text()))),
+        Err(error) => {
+            let next = "create one with `assay market create`, or name one with --market";
+            checks.push(Check::bad("market", error.what(), next));
+        }
+    }
+    checks.push(wallet_check(context, &chain, true).await);
+    checks
+}
+
+async fn wallet_check(context: &Context, chain: &Chain, is_online: bool) -> Check {
+    let keypair = match assay_sdk::load_keypair(&context.settings.keypair.value) {
+        Ok(keypair) => keypair,
+        Err(error) => return Check::bad("wallet", error.to_string(), "create one with `assay wallet new`"),
+    };
+    let address = keypair.pubkey();
+    if !is_online {
+        return Check::good("wallet", address.to_string());
+    }
+    match chain.client().balance(&address).await {
+        Ok(balance) if balance < BALANCE_LOW_LAMPORTS => {
+            let next = format!("send SOL to {address}; on a local or test network: assay wallet airdrop 1");
+            Check::bad("wallet", format!("{address} holds only {}", lamports(balance)), next)
+        }
+        Ok(balance) => Check::good("wallet", format!("{address} holds {}", lamports(balance))),
+        Err(error) => Check::from_error("wallet", &error),
+    }
+}
+
+async fn content_checks(context: &Context) -> Vec<Check> {
+    let url = assay_sdk::cluster::redacted(&context.settings.content.value);
+    let kubo = match context.kubo() {
+        Ok(kubo) => kubo,
+        Err(error) => return vec![Check::bad("content node", error.what(), "correct --content")],
+    };
+    let next = "start Kubo (`ipfs daemon`) or a local network (`assay localnet`), or name another node with --content";
+    match tokio::time::timeout(Duration::from_secs(10), kubo.version()).await {
+        Ok(Ok(version)) => vec![Check::good("content node", format!("{url} speaks as {}", version.version))],
+        Ok(Err(error)) => vec![Check::bad("content node", format!("{url}: {error}"), next)],
+        Err(_) => vec![Check::bad("content node", format!("{url}: no answer within 10 s"), next)],
+    }
+}

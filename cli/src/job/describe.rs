@@ -1,0 +1,109 @@
+//! `assay job describe`.
+
+use assay_protocol::JobStatus;
+use assay_sdk::{
+    accounts::Keyed,
+    job_handle::{JobHandle, JobView},
+    program::accounts::Execution,
+};
+use serde::Serialize;
+use solana_pubkey::Pubkey;
+
+use super::view::JobJson;
+use crate::{
+    chain::Chain,
+    context::Context,
+    error::{CliResult, Hint},
+    output::duration,
+};
+
+/// Why a provider has not accepted a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Obstacle {
+    /// The Provider account.
+    pub provider: String,
+    /// The first condition that fails.
+    pub reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct HistoryJson {
+    event: &'static str,
+    unix: Option<i64>,
+    slot: u64,
+    signature: String,
+}
+
+#[derive(Debug, Serialize)]
+struct DescribeJson {
+    #[serde(flatten)]
+    job: JobJson,
+    obstacles: Vec<Obstacle>,
+    history: Vec<HistoryJson>,
+}
+
+/// The Execution of whoever holds the seat.
+pub(super) async fn seat(handle: &JobHandle, view: &JobView) -> CliResult<Option<Execution>> {
+    if view.account.is_none() || view.provider.is_none() {
+        return Ok(None);
+    }
+    let found = handle.executions().await.hint()?;
+    Ok(found.into_iter().map(|Keyed { account, .. }| account).find(|seat| Some(seat.provider) == view.provider))
+}
+
+/// For each provider of the market, why it has not accepted an open job.
+pub(super) async fn obstacles(chain: &Chain, handle: &JobHandle, view: &JobView) -> CliResult<Vec<Obstacle>> {
+    if view.status != JobStatus::Open || view.account.is_none() {
+        return Ok(Vec::new());
+    }
+    let providers: Vec<Pubkey> = chain.providers(view.market).await?.iter().map(|found| found.address).collect();
+    if providers.is_empty() {
+        let reason = "the market has no provider at all".to_owned();
+        return Ok(vec![Obstacle { provider: "none".to_owned(), reason }]);
+    }
+    let checks = handle.explain(&providers).await.hint()?;
+    let reason = |check: Option<assay_sdk::explain::AcceptCheck>| match check {
+        Some(check) => check.detail,
+        None => "nothing on chain; it has not looked yet, is down, or its own policy refuses the job".to_owned(),
+    };
+    Ok(providers
+        .iter()
+        .zip(checks)
+        .map(|(provider, check)| Obstacle { provider: provider.to_string(), reason: reason(check) })
+        .collect())
+}
+
+pub(super) async fn describe(context: &Context, job: Pubkey) -> CliResult {
+    let chain = Chain::reading(context).await?;
+    let handle = JobHandle::new(chain.client().clone(), job);
+    let view = handle.status().await.hint()?;
+    let now_unix = chain.now_unix().await?;
+    let seat = seat(&handle, &view).await?;
+    let history = handle.history().await.hint()?;
+    let all = DescribeJson {
+        job: JobJson::new(&view, seat.as_ref(), now_unix),
+        obstacles: obstacles(&chain, &handle, &view).await?,
+        history: history
+            .iter()
+            .map(|record| HistoryJson {
+                event: record.event.name(),
+                unix: record.block_time_unix,
+                slot: record.slot,
+                signature: record.signature.to_string(),
+            })
+            .collect(),
+    };
+    context.output.result(&all, || {
+        all.job.print();
+        for obstacle in &all.obstacles {
+            println!("waits for {}: {}", obstacle.provider, obstacle.reason);
+        }
+        println!("history");
+        for entry in &all.history {
+            let age =
+                entry.unix.map_or_else(String::new, |unix| format!("{} ago", duration(now_unix.saturating_sub(unix))));
+            println!("  {:<18} {age:<12} slot {}  {}", entry.event, entry.slot, entry.signature);
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! `assay job`: post jobs, follow them, fetch their results.
+
+mod describe;
+mod end;
+mod list;
+mod result;
+pub mod state;
+mod submit;
+mod view;
+mod wait;
+
+pub use submit::{Order, Plan, Posted};
+pub use view::JobJson;
+
+use std::path::PathBuf;
+
+use assay_protocol::JobStatus;
+use clap::{Args, Subcommand, ValueEnum};
+use solana_pubkey::Pubkey;
+
+use crate::{context::Context, error::CliResult};
+
+/// `assay job`.
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// Posts a job directory; shows the most it can cost and asks.
+    Submit(submit::SubmitArgs),
+    /// Lists jobs.
+    List(ListArgs),
+    /// Shows a job: state, age, reason, what holds providers back, history.
+    Describe(JobArgs),
+    /// Follows a job until its result is final.
+    Wait(WaitArgs),
+    /// Prints what the guest wrote to stdout and stderr.
+    Logs(JobArgs),
+    /// Fetches the result directory and checks every byte of it.
+    Get(GetArgs),
+    /// Takes a job back that nobody accepted yet.
+    Cancel(JobArgs),
+    /// Settles and closes a job that is over; the rest of the escrow and the rent come back.
+    Close(JobArgs),
+    /// Prints the JSON schema of manifest.json.
+    Schema,
+}
+
+/// A job.
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    /// Address of the job.
+    job: Pubkey,
+}
+
+/// `assay job wait`.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// Address of the job.
+    job: Pubkey,
+    /// Give up after this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    timeout_s: Option<u64>,
+}
+
+/// `assay job get`.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// Address of the job.
+    job: Pubkey,
+    /// Where to; by default a new directory named like the job.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// `assay job list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only jobs in this state.
+    #[arg(long)]
+    status: Option<StatusFilter>,
+    /// Only jobs of this poster.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "mine")]
+    poster: Option<Pubkey>,
+    /// Only your own jobs.
+    #[arg(long)]
+    mine: bool,
+}
+
+/// States to filter by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum StatusFilter {
+    /// Waiting for a provider.
+    Open,
+    /// A provider works on it.
+    Assigned,
+    /// A result stands.
+    Submitted,
+    /// The result is final.
+    Resolved,
+    /// Taken back by its poster.
+    Cancelled,
+    /// Ended without a result.
+    Expired,
+}
+
+impl From<StatusFilter> for JobStatus {
+    fn from(filter: StatusFilter) -> Self {
+        match filter {
+            StatusFilter::Open => Self::Open,
+            StatusFilter::Assigned => Self::Assigned,
+            StatusFilter::Submitted => Self::Submitted,
+            StatusFilter::Resolved => Self::Resolved,
+            StatusFilter::Cancelled => Self::Cancelled,
+            StatusFilter::Expired => Self::Expired,
+        }
+    }
+}
+
+/// Runs `assay job`.
+pub async fn run(context: &Context, command: JobCommand) -> CliResult {
+    match command {
+        JobCommand::Submit(args) => submit::submit(context, &args).await,
+        JobCommand::List(args) => list::list(context, &args).await,
+        JobCommand::Describe(args) => describe::describe(context, args.job).await,
+        JobCommand::Wait(args) => wait::wait(context, &args).await,
+        JobCommand::Logs(args) => result::logs(context, args.job).await,
+        JobCommand::Get(args) => result::get(context, &args).await,
+        JobCommand::Cancel(args) => end::cancel(context, args.job).await,
+        JobCommand::Close(args) => end::close(context, args.job).await,
+        JobCommand::Schema => {
+            println!("{}", serde_json::to_string_pretty(&assay_sdk::JobManifest::json_schema())?);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A job's state in words: what it is, since when and why.
+
+use assay_protocol::{JobStatus, Outcome, OutcomeKind};
+use assay_sdk::{
+    job_handle::JobView,
+    program::accounts::{Execution, Job},
+};
+use serde::Serialize;
+
+use crate::output::duration;
+
+/// A state, its age and its reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct State {
+    /// `open`, `assigned`, `submitted`, `resolved`, `cancelled`, `expired`, ...
+    pub state: &'static str,
+    /// Seconds since it began, when that is known.
+    pub age_s: Option<i64>,
+    /// Why the job is in it, and what happens next.
+    pub reason: String,
+}
+
+/// A status as it is shown.
+pub fn status_name(status: JobStatus) -> &'static str {
+    match status {
+        JobStatus::Open => "open",
+        JobStatus::Assigned => "assigned",
+        JobStatus::Submitted => "submitted",
+        JobStatus::Resolved => "resolved",
+        JobStatus::Cancelled => "cancelled",
+        JobStatus::Expired => "expired",
+        JobStatus::Disputed => "disputed",
+        _ => "unknown",
+    }
+}
+
+/// The state of a job at this moment. `seat` is the Execution of whoever holds the seat.
+pub fn state(view: &JobView, seat: Option<&Execution>, now_unix: i64) -> State {
+    let state = status_name(view.status);
+    let Some(job) = view.account.as_deref() else {
+        let since = view.closing.and_then(|closing| closing.closed_unix);
+        let age_s = since.map(|moment| now_unix.saturating_sub(moment).max(0));
+        return State { state, age_s, reason: "settled, refunded and closed".to_owned() };
+    };
+    let (age_s, reason) = live(job, view.status, seat, now_unix);
+    State { state, age_s, reason }
+}
+
+fn live(job: &Job, status: JobStatus, seat: Option<&Execution>, now_unix: i64) -> (Option<i64>, String) {
+    let since = |moment: i64| (moment > 0).then(|| now_unix.saturating_sub(moment).max(0));
+    let left = |moment: i64| duration(moment.saturating_sub(now_unix));
+    match status {
+        JobStatus::Open => open(job, now_unix),
+        JobStatus::Assigned => {
+            let reason = if now_unix < job.execution_deadline_unix {
+                format!("a provider holds the seat and has {} left to submit", left(job.execution_deadline_unix))
+            } else {
+                "the provider let its deadline pass; anybody may expire it now".to_owned()
+            };
+            (seat.and_then(|seat| since(seat.accepted_unix)), reason)
+        }
+        JobStatus::Submitted => {
+            let reason = if now_unix < job.window_deadline_unix {
+                format!("a result stands; it is final in {}", left(job.window_deadline_unix))
+            } else {
+                "the challenge window is over; anybody may finalize it now".to_owned()
+            };
+            (seat.and_then(|seat| since(seat.submitted_unix)), reason)
+        }
+        JobStatus::Resolved if job.executions_open > 0 => {
+            (since(job.resolved_unix), "the result is final; the seat waits to be settled".to_owned())
+        }
+        JobStatus::Resolved => {
+            (since(job.resolved_unix), "the result is final and settled; the job can be closed".to_owned())
+        }
+        JobStatus::Cancelled => (since(job.resolved_unix), "its poster cancelled it before anybody took it".to_owned()),
+        JobStatus::Expired => (since(job.resolved_unix), expired(job)),
+        _ => (None, format!("status {} is newer than this assay; update it", job.status)),
+    }
+}
+
+fn open(job: &Job, now_unix: i64) -> (Option<i64>, String) {
+    // The queue begins anew each time a seat is given back, which no field records but the deadline.
+    let queued = job.queue_deadline_unix.saturating_sub(i64::from(job.queue_timeout_s)).max(job.created_unix);
+    let again = match job.attempt {
+        0 => String::new(),
+        missed => format!("; {missed} of {} attempts were missed", job.attempts_max),
+    };
+    let reason = if now_unix < job.queue_deadline_unix {
+        let left = duration(job.queue_deadline_unix.saturating_sub(now_unix));
+        format!("waiting for a provider, {left} left{again}")
+    } else {
+        format!("nobody took it in time; anybody may expire it now, then everything is refunded{again}")
+    };
+    (Some(now_unix.saturating_sub(queued).max(0)), reason)
+}
+
+fn expired(job: &Job) -> String {
+    let refunded = "the escrow goes back to the poster";
+    match job.attempt {
+        0 => format!("nobody took it in time; {refunded}"),
+        missed if missed >= job.attempts_max => format!("all {missed} attempts missed their deadline; {refunded}"),
+        missed => format!("no time was left after {missed} missed attempts; {refunded}"),
+    }
+}
+
+/// An outcome in a few words.
+pub fn outcome_text(outcome: &Outcome) -> String {
+    match outcome.kind {
+        OutcomeKind::Exited => format!("Exited({})", outcome.exit_code),
+        OutcomeKind::Trapped => match outcome.trap() {
+            Some(trap) => format!("Trapped: {trap}"),
+            None => "Trapped".to_owned(),
+        },
+        OutcomeKind::Invalid => match outcome.invalid_reason() {
+            Some(reason) => format!("Invalid: {reason}"),
+            None => "Invalid".to_owned(),
+        },
+        kind => format!("{kind:?}"),
+    }
+}

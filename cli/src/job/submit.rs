@@ -1,0 +1,275 @@
+//! `assay job submit`: what it can cost, ask, upload, post, follow.
+
+use std::path::PathBuf;
+
+use assay_sdk::{
+    client::PostedJob,
+    job_spec::{JobSpec, PRICE_DEFAULT, PreparedJob, Quote},
+};
+use clap::Args;
+use serde::Serialize;
+use solana_pubkey::Pubkey;
+
+use super::{view::JobJson, wait};
+use crate::{
+    chain::Chain,
+    context::Context,
+    error::{CliError, CliResult, Hint},
+    output::{grouped, lamports, parse_lamports},
+    progress::Progress,
+    sandbox::{self, JobDirectory},
+};
+
+/// `assay job submit`.
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    /// The job directory.
+    dir: PathBuf,
+    /// Lamports per 10^12 gas.
+    #[arg(long, value_name = "LAMPORTS", default_value_t = PRICE_DEFAULT)]
+    price: u64,
+    /// Paid for any outcome, such as 0.0001sol or 500lamports.
+    #[arg(long, default_value = "0lamports", value_parser = parse_lamports, value_name = "AMOUNT")]
+    base_fee: u64,
+    /// Most gas; by default the manifest's, or 1,000,000,000.
+    #[arg(long, value_name = "N")]
+    gas_limit: Option<u64>,
+    /// Seed of the guest's randomness.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Seconds until the job expires when nobody takes it; by default the market's.
+    #[arg(long, value_name = "SECONDS")]
+    expires_in_s: Option<u32>,
+    /// A number of your own; the same number is refused twice, which makes repeating the command safe.
+    #[arg(long, value_name = "N")]
+    id: Option<u64>,
+    /// Show what it would cost and stop.
+    #[arg(long)]
+    dry_run: bool,
+    /// Run it here first; without --gas-limit the gas that it used, and a little, becomes the limit.
+    #[arg(long)]
+    estimate: bool,
+    /// Follow the job until its result is final.
+    #[arg(long)]
+    wait: bool,
+}
+
+/// What to post.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The job directory.
+    pub dir: PathBuf,
+    /// The market.
+    pub market: Pubkey,
+    /// Lamports per 10^12 gas.
+    pub price: u64,
+    /// Paid for any outcome.
+    pub base_fee_lamports: u64,
+    /// Most gas.
+    pub gas_limit: Option<u64>,
+    /// Seed.
+    pub seed: Option<u64>,
+    /// When it expires; 0 is the market's queue timeout.
+    pub expires_unix: i64,
+    /// Chosen id.
+    pub id: Option<u64>,
+}
+
+/// A job that is packed, checked and priced.
+#[derive(Debug)]
+pub struct Plan {
+    /// What is asked for.
+    pub spec: JobSpec,
+    /// What is uploaded.
+    pub prepared: PreparedJob,
+    /// The most that it can cost.
+    pub quote: Quote,
+}
+
+/// A posted job.
+pub type Posted = PostedJob;
+
+impl Plan {
+    /// Packs, checks and prices. Nothing leaves this machine.
+    pub async fn make(chain: &Chain, order: &Order) -> CliResult<Self> {
+        let mut builder = JobSpec::builder(&order.dir, order.market)
+            .price(order.price)
+            .base_fee_lamports(order.base_fee_lamports)
+            .expires_unix(order.expires_unix);
+        if let Some(gas_limit) = order.gas_limit {
+            builder = builder.gas_limit(gas_limit);
+        }
+        if let Some(seed) = order.seed {
+            builder = builder.seed(seed);
+        }
+        if let Some(id) = order.id {
+            builder = builder.id(id);
+        }
+        let spec = builder.build().hint()?;
+        let prepared = chain.client().prepare_job(&spec).await.hint()?;
+        let quote = chain.client().quote(&spec, &prepared).await.hint()?;
+        Ok(Self { spec, prepared, quote })
+    }
+
+    /// Uploads and posts.
+    pub async fn post(self, chain: &Chain) -> CliResult<Posted> {
+        chain.client().post_prepared(&self.spec, self.prepared, self.quote).await.hint()
+    }
+
+    /// What will happen to whose money.
+    fn text(&self, order: &Order, poster: &Pubkey) -> String {
+        let Quote {
+            base_fee_lamports,
+            gas_lamports,
+            market_fee_lamports,
+            escrow_lamports,
+            rent_lamports,
+            transaction_fee_lamports,
+            total_lamports,
+        } = self.quote;
+        format!(
+            "Posts {} ({}) in the market {} from {poster}.\n  \
+             base fee                      {}\n  \
+             at most {} gas         {}  at {} lamports per 10^12\n  \
+             market fee                    {}\n  \
+             = escrow                      {}  what is not used comes back\n  \
+             rent of the job's account     {}  comes back when the job is closed\n  \
+             transaction                   {}\n  \
+             At most {} in all.",
+            order.dir.display(),
+            self.prepared.cid(),
+            order.market,
+            lamports(base_fee_lamports),
+            grouped(self.prepared.task.limits.gas_limit),
+            lamports(gas_lamports),
+            grouped(order.price),
+            lamports(market_fee_lamports),
+            lamports(escrow_lamports),
+            lamports(rent_lamports),
+            lamports(transaction_fee_lamports),
+            lamports(total_lamports),
+        )
+    }
+}
+
+/// The costs as `--json` shows them.
+#[derive(Debug, Serialize)]
+struct PlanJson {
+    job_cid: String,
+    metered_hash: String,
+    gas_limit: u64,
+    price: u64,
+    escrow_lamports: u64,
+    market_fee_lamports: u64,
+    rent_lamports: u64,
+    transaction_fee_lamports: u64,
+    total_lamports: u64,
+    estimated_gas: Option<u64>,
+    job: Option<String>,
+    signature: Option<String>,
+}
+
+pub(super) async fn submit(context: &Context, args: &SubmitArgs) -> CliResult {
+    let chain = Chain::signing(context).await?.with_content(context)?;
+    let (market, _) = chain.market().await?;
+    let expires_unix = match args.expires_in_s {
+        None => 0,
+        Some(seconds) => chain.now_unix().await?.saturating_add(i64::from(seconds)),
+    };
+    let mut order = Order {
+        dir: args.dir.clone(),
+        market,
+        price: args.price,
+        base_fee_lamports: args.base_fee,
+        gas_limit: args.gas_limit,
+        seed: args.seed,
+        expires_unix,
+        id: args.id,
+    };
+    let mut plan = Plan::make(&chain, &order).await?;
+    let mut estimated_gas = None;
+    if args.estimate {
+        let gas = estimate(context, &order, &plan).await?;
+        estimated_gas = Some(gas);
+        if order.gas_limit.is_none() && plan.prepared.manifest.limits.and_then(|limits| limits.gas_limit).is_none() {
+            order.gas_limit = Some(proposed_limit(gas));
+            plan = Plan::make(&chain, &order).await?;
+        }
+    }
+    let mut json = plan_json(&plan, &order, estimated_gas);
+    let text = plan.text(&order, &chain.signer()?);
+    if args.dry_run {
+        context.output.result(&json, || println!("{text}\nDry run: nothing was uploaded or posted."));
+        return Ok(());
+    }
+    context.confirm(&text)?;
+    let posted = {
+        let _progress = Progress::start(context.output, "uploading and posting");
+        plan.post(&chain).await?
+    };
+    let job = posted.handle.address();
+    (json.job, json.signature) = (Some(job.to_string()), Some(posted.created.signature.to_string()));
+    if !args.wait {
+        context.output.result(&json, || {
+            println!("job {job}");
+            println!("next: assay job wait {job}");
+        });
+        return Ok(());
+    }
+    context.output.note(format!("job {job}"));
+    let view = wait::follow(&chain, context.output, job, None).await?;
+    let ended = JobJson::new(&view, None, chain.now_unix().await?);
+    context.output.result(&ended, || ended.print());
+    wait::require_result(&view)
+}
+
+fn plan_json(plan: &Plan, order: &Order, estimated_gas: Option<u64>) -> PlanJson {
+    PlanJson {
+        job_cid: plan.prepared.cid().to_string(),
+        metered_hash: hex::encode(plan.prepared.metered_hash),
+        gas_limit: plan.prepared.task.limits.gas_limit,
+        price: order.price,
+        escrow_lamports: plan.quote.escrow_lamports,
+        market_fee_lamports: plan.quote.market_fee_lamports,
+        rent_lamports: plan.quote.rent_lamports,
+        transaction_fee_lamports: plan.quote.transaction_fee_lamports,
+        total_lamports: plan.quote.total_lamports,
+        estimated_gas,
+        job: None,
+        signature: None,
+    }
+}
+
+/// Runs the job here, as a provider would, and says what it used.
+async fn estimate(context: &Context, order: &Order, plan: &Plan) -> CliResult<u64> {
+    let directory = JobDirectory::read(&order.dir)?;
+    let ran = {
+        let _progress = Progress::start(context.output, "running the job here");
+        let (spec, metered_hash) = (plan.prepared.task, Some(plan.prepared.metered_hash));
+        sandbox::run(sandbox::Order { spec, metered_hash, entries: directory.entries, deadline: None }).await?
+    };
+    let gas = ran.outcome.gas_used;
+    context.output.note(format!(
+        "estimate: {} with {} gas; a gas limit of {} is enough",
+        ran.text(),
+        grouped(gas),
+        grouped(proposed_limit(gas))
+    ));
+    match ran.outcome.kind {
+        assay_protocol::OutcomeKind::OutOfGas => {
+            Err(CliError::new(format!("the job does not finish within {} gas", grouped(gas)))
+                .with_next("estimate again with a higher --gas-limit"))
+        }
+        assay_protocol::OutcomeKind::Invalid => {
+            Err(CliError::new(format!("no provider can run the job: {}", ran.text()))
+                .with_next("correct the job directory"))
+        }
+        _ => Ok(gas),
+    }
+}
+
+/// Gas is the same everywhere, so a hundredth more is plenty; rounded up to be readable.
+fn proposed_limit(gas: u64) -> u64 {
+    const STEP: u64 = 10_000;
+    gas.saturating_add(gas / 100).div_ceil(STEP).max(1).saturating_mul(STEP)
+}

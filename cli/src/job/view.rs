@@ -1,0 +1,124 @@
+//! A job as JSON and as text.
+
+use assay_protocol::OutcomeKind;
+use assay_sdk::{job_handle::JobView, program::accounts::Execution};
+use serde::Serialize;
+
+use super::state::{outcome_text, state};
+use crate::output::{duration, grouped, lamports};
+
+/// A job as `--json` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobJson {
+    /// Address.
+    pub job: String,
+    /// State.
+    pub state: &'static str,
+    /// Seconds in this state.
+    pub age_s: Option<i64>,
+    /// Why, and what is next.
+    pub reason: String,
+    /// Market.
+    pub market: String,
+    /// Poster.
+    pub poster: String,
+    /// Provider account that holds or held the seat.
+    pub provider: Option<String>,
+    /// Job directory.
+    pub job_cid: String,
+    /// Metered module.
+    pub metered_hash: String,
+    /// Most gas.
+    pub gas_limit: u64,
+    /// Lamports per 10^12 gas.
+    pub price: u64,
+    /// Paid for any outcome.
+    pub base_fee_lamports: u64,
+    /// Kind of the outcome that stands.
+    pub outcome: Option<String>,
+    /// Exit code, when the outcome has one.
+    pub exit_code: Option<u32>,
+    /// Gas used.
+    pub gas_used: Option<u64>,
+    /// Result directory.
+    pub result_cid: Option<String>,
+    /// Paid to the provider, once final.
+    pub pay_lamports: u64,
+    /// Paid to the market, once final.
+    pub fee_lamports: u64,
+    /// Came back to the poster, once closed; rent not included.
+    pub refund_lamports: Option<u64>,
+    /// Whether the account is closed.
+    pub closed: bool,
+    /// The outcome in words.
+    #[serde(skip)]
+    pub outcome_text: Option<String>,
+}
+
+impl JobJson {
+    /// From what the SDK knows.
+    pub fn new(view: &JobView, seat: Option<&Execution>, now_unix: i64) -> Self {
+        let state = state(view, seat, now_unix);
+        let outcome = view.outcome.as_ref();
+        let has_exit_code = |kind: OutcomeKind| matches!(kind, OutcomeKind::Exited | OutcomeKind::OutputTooLarge);
+        Self {
+            job: view.address.to_string(),
+            state: state.state,
+            age_s: state.age_s,
+            reason: state.reason,
+            market: view.market.to_string(),
+            poster: view.poster.to_string(),
+            provider: view.provider.map(|provider| provider.to_string()),
+            job_cid: view.job_cid().to_string(),
+            metered_hash: hex::encode(view.metered_hash),
+            gas_limit: view.task.limits.gas_limit,
+            price: view.price.price,
+            base_fee_lamports: view.price.base_fee_lamports,
+            outcome: outcome.map(|outcome| format!("{:?}", outcome.kind)),
+            exit_code: outcome.filter(|outcome| has_exit_code(outcome.kind)).map(|outcome| outcome.exit_code),
+            gas_used: outcome.map(|outcome| outcome.gas_used),
+            result_cid: view.result_cid().map(|cid| cid.to_string()),
+            pay_lamports: view.pay_lamports,
+            fee_lamports: view.fee_lamports,
+            refund_lamports: view.closing.map(|closing| closing.refund_lamports),
+            closed: view.account.is_none(),
+            outcome_text: outcome.map(outcome_text),
+        }
+    }
+
+    /// `submitted for 3 s: a result stands; …`
+    pub fn state_line(&self) -> String {
+        match self.age_s {
+            Some(age) => format!("{} for {}: {}", self.state, duration(age), self.reason),
+            None => format!("{}: {}", self.state, self.reason),
+        }
+    }
+
+    /// Prints it for a person.
+    pub fn print(&self) {
+        println!("job       {}", self.job);
+        println!("state     {}", self.state_line());
+        println!("market    {}", self.market);
+        println!("poster    {}", self.poster);
+        if let Some(provider) = &self.provider {
+            println!("provider  {provider}");
+        }
+        println!("content   {}", self.job_cid);
+        println!(
+            "price     {} per 10^12 gas, at most {} gas, base fee {}",
+            lamports(self.price),
+            grouped(self.gas_limit),
+            lamports(self.base_fee_lamports)
+        );
+        if let Some(outcome) = &self.outcome_text {
+            println!("outcome   {outcome}, {} gas", grouped(self.gas_used.unwrap_or_default()));
+        }
+        if let Some(result) = &self.result_cid {
+            println!("result    {result}");
+        }
+        if self.state == "resolved" {
+            let refund = self.refund_lamports.map_or_else(String::new, |sum| format!(", refunded {}", lamports(sum)));
+            println!("paid      {}, market fee {}{refund}", lamports(self.pay_lamports), lamports(self.fee_lamports));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Provider processes of a local network: this binary again, one per provider, logs to a file, none left behind.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+use crate::error::{CliError, CliResult, Context as _};
+
+/// A provider finishes what it owes; after this long it is killed.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How much of a log an error quotes.
+const LOG_LINES_SHOWN: usize = 6;
+
+/// A running provider.
+#[derive(Debug)]
+pub struct ProviderProcess {
+    child: Child,
+    log_path: PathBuf,
+}
+
+impl ProviderProcess {
+    /// Starts `assay provider start` with this configuration.
+    pub fn start(config_path: &Path, log_path: PathBuf) -> CliResult<Self> {
+        let program = std::env::current_exe().context("cannot find this executable")?;
+        let log = File::create(&log_path).context(format!("cannot create {}", log_path.display()))?;
+        let errors = log.try_clone()?;
+        let child = Command::new(program)
+            .args(["provider", "start", "--die-with", &std::process::id().to_string(), "--config"])
+            .arg(config_path)
+            .env("ASSAY_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            // Ctrl-C reaches this process only, which then stops its providers in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start a provider process")?;
+        Ok(Self { child, log_path })
+    }
+
+    /// An error when it has ended.
+    pub fn check(&mut self) -> CliResult {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(CliError::new(format!("a provider process ended ({status})"))
+                .with_cause(self.log_end())
+                .with_next(format!("read {}", self.log_path.display()))),
+        }
+    }
+
+    /// Asks it to finish, and kills it when it does not.
+    pub async fn stop(mut self) {
+        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
+            if let Err(error) = kill_process(pid, Signal::TERM) {
+                tracing::debug!(%error, "provider_process_had_ended");
+            }
+            if tokio::time::timeout(DRAIN, self.child.wait()).await.is_ok() {
+                return;
+            }
+        }
+        if let Err(error) = self.child.kill().await {
+            tracing::warn!(%error, "provider_process_not_killed");
+        }
+    }
+
+    fn log_end(&self) -> String {
+        let text = std::fs::read(&self.log_path).unwrap_or_default();
+        let text = crate::output::printable(&text);
+        let lines: Vec<&str> = text.lines().rev().take(LOG_LINES_SHOWN).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n    ")
+    }
+}

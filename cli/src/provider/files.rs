@@ -1,0 +1,91 @@
+//! The files of one provider: a directory with its hot key, its configuration and its data.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use assay_executor::config::{Address, Config, ProviderConfig};
+use assay_sdk::keypair::{KeypairError, load_keypair, save_keypair};
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use url::Url;
+
+use crate::error::{CliError, CliResult, Context as _};
+
+pub(super) const CONFIG_NAME: &str = "provider.toml";
+pub(super) const NODE_KEY_NAME: &str = "node.json";
+const DATA_NAME: &str = "data";
+
+/// What a new provider's configuration says beyond the defaults.
+#[derive(Clone, Debug)]
+pub struct NewProvider<'a> {
+    /// Where its files go.
+    pub dir: &'a Path,
+    /// Market it works in.
+    pub market: Pubkey,
+    /// Its cold key's address.
+    pub authority: Pubkey,
+    /// RPC URL or cluster name.
+    pub cluster: String,
+    /// WebSocket URL.
+    pub ws_url: Url,
+    /// Kubo RPC of its content node.
+    pub content: Url,
+    /// Gateways it may fetch from.
+    pub gateways: Vec<Url>,
+    /// Where metrics and health listen; `None` keeps the default.
+    pub listen: Option<SocketAddr>,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct ProviderFiles {
+    /// The configuration.
+    pub config_path: PathBuf,
+    /// The hot key's file.
+    pub node_key_path: PathBuf,
+    /// The hot key.
+    pub node_key: Keypair,
+}
+
+/// Writes configuration and hot key. An existing hot key is kept, because seats may depend on it; an existing
+/// configuration is never overwritten.
+pub fn create(new: &NewProvider<'_>) -> CliResult<ProviderFiles> {
+    let config_path = new.dir.join(CONFIG_NAME);
+    if config_path.exists() {
+        return Err(CliError::new(format!("{} exists and is not overwritten", config_path.display()))
+            .with_next("edit it, or name another directory with --dir"));
+    }
+    let files = ensure_key(new.dir)?;
+    let mut config = Config::new(ProviderConfig {
+        market: Address(new.market),
+        authority: Address(new.authority),
+        // Relative to the file, so that the directory can be moved.
+        node_key_path: NODE_KEY_NAME.into(),
+        data_dir: DATA_NAME.into(),
+    });
+    config.chain.cluster.clone_from(&new.cluster);
+    config.chain.ws_url = Some(new.ws_url.clone());
+    config.content.kubo = vec![new.content.clone()];
+    config.content.gateways.clone_from(&new.gateways);
+    if new.listen.is_some() {
+        config.server.listen = new.listen;
+    }
+    let text = toml::to_string_pretty(&config)?;
+    fs::write(&config_path, text).context(format!("cannot write {}", config_path.display()))?;
+    Ok(files)
+}
+
+fn ensure_key(dir: &Path) -> CliResult<ProviderFiles> {
+    fs::create_dir_all(dir).context(format!("cannot create {}", dir.display()))?;
+    let node_key_path = dir.join(NODE_KEY_NAME);
+    let fresh = Keypair::new();
+    let node_key = match save_keypair(&node_key_path, &fresh) {
+        Ok(()) => fresh,
+        Err(KeypairError::Exists { .. }) => load_keypair(&node_key_path)?,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(ProviderFiles { config_path: dir.join(CONFIG_NAME), node_key_path, node_key })
+}

@@ -1,0 +1,164 @@
+//! `assay provider`: register, stake, start the bot, look after it.
+
+mod files;
+mod stake;
+mod start;
+mod status;
+
+pub use files::{NewProvider, ProviderFiles, create};
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+
+use crate::{chain::Chain, context::Context, error::CliResult, output::parse_lamports};
+
+/// Where a provider's files are, unless told otherwise.
+const DIR_DEFAULT: &str = "provider";
+
+/// `assay provider`.
+#[derive(Debug, Subcommand)]
+pub enum ProviderCommand {
+    /// Writes a provider's configuration and its hot key.
+    Init(InitArgs),
+    /// Registers you as a provider and stakes.
+    Register(RegisterArgs),
+    /// Adds to your stake.
+    Stake(AmountArgs),
+    /// Begins to take stake out; it can be withdrawn after the market's unbonding period.
+    Unstake(AmountArgs),
+    /// Pays out what has unbonded.
+    Withdraw,
+    /// Runs the bot: takes jobs, runs them, gets paid. Ctrl-C finishes what it owes, twice stops at once.
+    Start(StartArgs),
+    /// Shows stake, seats, earnings and record.
+    Status(StatusArgs),
+    /// Pays your earnings out to you.
+    Claim,
+}
+
+/// `assay provider init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Directory for configuration, hot key and data.
+    #[arg(long, default_value = DIR_DEFAULT, value_name = "DIR")]
+    dir: PathBuf,
+    /// Address of the cold key; by default your keypair's.
+    #[arg(long, value_name = "ADDRESS")]
+    authority: Option<Pubkey>,
+    /// Where metrics and health listen.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// `assay provider register`.
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    /// Directory that `init` wrote; its hot key signs too.
+    #[arg(long, default_value = DIR_DEFAULT, value_name = "DIR")]
+    dir: PathBuf,
+    /// Stake, such as 2 or 1.5sol.
+    #[arg(long, value_parser = parse_lamports)]
+    stake: u64,
+    /// Most that may be locked at once, and that a stolen hot key can lose; by default the whole stake.
+    #[arg(long, value_parser = parse_lamports)]
+    exposure_cap: Option<u64>,
+    /// Most seats at once.
+    #[arg(long, default_value_t = 4)]
+    capacity: u16,
+    /// Where the provider can be reached, up to 64 bytes.
+    #[arg(long, default_value = "")]
+    endpoint: String,
+    /// SOL for the hot key, which pays for transactions and the rent of seats.
+    #[arg(long, default_value = "0.1sol", value_parser = parse_lamports)]
+    fund_node: u64,
+}
+
+/// An amount.
+#[derive(Debug, Args)]
+pub struct AmountArgs {
+    /// How much, such as 2 or 0.5sol.
+    #[arg(value_parser = parse_lamports)]
+    amount: u64,
+}
+
+/// `assay provider start`.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// Configuration file.
+    #[arg(long, default_value = "provider/provider.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Start on a system where the sandbox child is not fully confined.
+    #[arg(long)]
+    allow_unsupported_platform: bool,
+    /// Take over seats that the chain shows and the journal does not know; only when the journal is lost for good.
+    #[arg(long)]
+    adopt_unknown_seats: bool,
+    /// Keep the content of jobs that failed on this host.
+    #[arg(long)]
+    keep_on_failure: bool,
+    /// Stop when this process, the parent, is gone.
+    #[arg(long, hide = true, value_name = "PID")]
+    die_with: Option<i32>,
+}
+
+/// `assay provider status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The cold key whose provider to show; by default your own.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "all")]
+    authority: Option<Pubkey>,
+    /// All providers of the market.
+    #[arg(long)]
+    all: bool,
+}
+
+/// Runs `assay provider`.
+pub async fn run(context: &Context, command: ProviderCommand) -> CliResult {
+    match command {
+        ProviderCommand::Init(args) => init(context, args).await,
+        ProviderCommand::Register(args) => stake::register(context, &args).await,
+        ProviderCommand::Stake(args) => stake::stake(context, args.amount).await,
+        ProviderCommand::Unstake(args) => stake::unstake(context, args.amount).await,
+        ProviderCommand::Withdraw => stake::withdraw(context).await,
+        ProviderCommand::Start(args) => start::start(&args).await,
+        ProviderCommand::Status(args) => status::status(context, &args).await,
+        ProviderCommand::Claim => stake::claim(context).await,
+    }
+}
+
+async fn init(context: &Context, args: InitArgs) -> CliResult {
+    let authority = match args.authority {
+        Some(authority) => authority,
+        None => context.keypair()?.pubkey(),
+    };
+    let (market, _) = Chain::reading(context).await?.market().await?;
+    let settings = &context.settings;
+    let files = create(&NewProvider {
+        dir: &args.dir,
+        market,
+        authority,
+        cluster: settings.cluster.value.rpc_url.to_string(),
+        ws_url: settings.cluster.value.ws_url.clone(),
+        content: settings.content.value.clone(),
+        gateways: settings.gateways.value.clone(),
+        listen: args.listen,
+    })?;
+    let node_key = files.node_key.pubkey().to_string();
+    let json = serde_json::json!({
+        "config": files.config_path.display().to_string(),
+        "node_key_path": files.node_key_path.display().to_string(),
+        "node_key": node_key,
+        "market": market.to_string(),
+        "authority": authority.to_string(),
+    });
+    context.output.result(&json, || {
+        println!("config   {}", files.config_path.display());
+        println!("hot key  {node_key} in {}", files.node_key_path.display());
+        println!("market   {market}");
+        println!("next: assay provider register --dir {} --stake AMOUNT", args.dir.display());
+    });
+    Ok(())
+}

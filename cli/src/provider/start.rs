@@ -1,0 +1,32 @@
+//! `assay provider start`: the bot, in this process.
+
+use assay_executor::{Options, Shutdown, cli::stop_on_signals, config};
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+
+use crate::{
+    error::{CliError, CliResult, Context as _},
+    provider::StartArgs,
+};
+
+pub(super) async fn start(args: &StartArgs) -> CliResult {
+    if let Some(parent) = args.die_with {
+        die_with(parent)?;
+    }
+    let config = config::load(&args.config, std::env::vars())?;
+    let options = Options {
+        allow_unsupported_platform: args.allow_unsupported_platform,
+        adopt_unknown_seats: args.adopt_unknown_seats,
+        keep_on_failure: args.keep_on_failure,
+    };
+    let shutdown = Shutdown::default();
+    stop_on_signals(shutdown.clone());
+    assay_executor::run(config, options, shutdown).await.context("the provider stopped")
+}
+
+/// A local network that is killed takes its providers along.
+fn die_with(parent: i32) -> CliResult {
+    let parent = Pid::from_raw(parent).ok_or_else(|| CliError::usage("--die-with needs a process id"))?;
+    set_parent_process_death_signal(Some(Signal::TERM)).context("cannot watch the parent process")?;
+    // The parent may have ended before the line above.
+    if getppid() == Some(parent) { Ok(()) } else { Err(CliError::new("the parent process is gone")) }
+}

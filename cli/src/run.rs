@@ -1,0 +1,229 @@
+//! `assay run`: runs a module, or a whole job directory, exactly as a provider would.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use assay_content::{Cid, Entry, write_entries};
+use assay_protocol::OutcomeKind;
+use assay_sdk::{
+    JobManifest,
+    manifest::MANIFEST_FILE_NAME,
+    verify::{STDERR_FILE_NAME, STDOUT_FILE_NAME},
+};
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    context::Context,
+    error::{CliError, CliResult, Context as _},
+    output::{Output, grouped, printable},
+    progress::Progress,
+    sandbox::{JobDirectory, Order, Ran, TaskTerms, manifest_terms, run as run_in_sandbox},
+};
+
+/// Where `--stdin FILE` is put in the guest's file system.
+const STDIN_ENTRY: &str = "stdin.bin";
+/// Where the guest writes its results.
+const OUTPUT_PATH: &str = "output";
+
+/// `assay run`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "An outcome of any kind is a result, so the exit code is 0 when there is one; read `outcome` and \
+`exit_code` of --json. The exit code is 1 when this host could not come to one."
+)]
+pub struct RunArgs {
+    /// The module; or a job directory, which is then run by its manifest.
+    module: PathBuf,
+    /// Most gas.
+    #[arg(long, value_name = "N")]
+    gas_limit: Option<u64>,
+    /// Most linear memory in bytes, a multiple of 65,536.
+    #[arg(long, value_name = "BYTES")]
+    memory: Option<u64>,
+    /// Files that the guest sees as its root directory.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// An environment variable for the guest; may be repeated.
+    #[arg(long, value_name = "K=V", value_parser = parse_variable)]
+    env: Vec<(String, String)>,
+    /// The guest's standard input.
+    #[arg(long, value_name = "FILE")]
+    stdin: Option<PathBuf>,
+    /// Writes the result directory here: stdout.txt, stderr.txt, output/.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Calls this exported function instead of the module's own entry point.
+    #[arg(long, value_name = "NAME")]
+    function: Option<String>,
+    /// Seed of the guest's randomness.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Gives up after this many seconds, without a result; by default the gas limit decides.
+    #[arg(long, value_name = "SECONDS")]
+    timeout_s: Option<u64>,
+    /// Arguments for the guest.
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is no NAME=VALUE")),
+    }
+}
+
+/// The last line of `--json`. Its keys are a contract.
+#[derive(Debug, Serialize)]
+struct RunLine {
+    outcome: String,
+    exit_code: Option<u32>,
+    gas_used: u64,
+    stack_peak: u64,
+    memory_peak: u64,
+    result_cid: Option<String>,
+    metered_hash: Option<String>,
+}
+
+/// Runs `assay run`.
+pub async fn run(output: Output, args: RunArgs) -> CliResult {
+    if let Some(out) = &args.out
+        && fs::read_dir(out).is_ok_and(|mut found| found.next().is_some())
+    {
+        return Err(CliError::new(format!("the result directory {} exists and is not empty", out.display()))
+            .with_next("name another with --out, or move it away"));
+    }
+    let (directory, terms) = if args.module.is_dir() { job_directory(&args)? } else { module_directory(&args)? };
+    if !terms.limits.is_within_bounds() {
+        return Err(CliError::usage(
+            "the limits are outside the protocol's bounds: gas is 1 to 10^15, memory a multiple of 65,536 up to 1 GiB",
+        ));
+    }
+    let spec = directory.spec(terms)?;
+    let ran = {
+        let _progress = Progress::quiet_start(output, "running");
+        let deadline = args.timeout_s.map(Duration::from_secs);
+        run_in_sandbox(Order { spec, metered_hash: None, entries: directory.entries, deadline }).await?
+    };
+    if let Some(out) = &args.out {
+        write_entries(out, &ran.entries).context(format!("cannot write the result to {}", out.display()))?;
+    }
+    show(output, &ran)
+}
+
+fn terms(args: &RunArgs, manifest: Option<&JobManifest>) -> TaskTerms {
+    let mut terms = TaskTerms::default();
+    if let Some(manifest) = manifest {
+        terms = manifest_terms(manifest, terms);
+    }
+    terms.limits.gas_limit = args.gas_limit.unwrap_or(terms.limits.gas_limit);
+    terms.limits.memory_bytes = args.memory.unwrap_or(terms.limits.memory_bytes);
+    terms.seed = args.seed.unwrap_or(terms.seed);
+    terms
+}
+
+/// A job directory runs by its manifest, so the flags that would make another manifest are refused.
+fn job_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
+    let is_plain = args.dir.is_none()
+        && args.env.is_empty()
+        && args.stdin.is_none()
+        && args.function.is_none()
+        && args.args.is_empty();
+    if !is_plain {
+        return Err(CliError::usage(
+            "a job directory runs by its manifest; --dir, --env, --stdin, --function and arguments are for modules",
+        )
+        .with_next(format!("edit {}, or name the module", args.module.join(MANIFEST_FILE_NAME).display())));
+    }
+    let directory = JobDirectory::read(&args.module)?;
+    // A manifest that is not valid is a result too: the run says Invalid and why.
+    let manifest = directory.manifest().ok();
+    let terms = terms(args, manifest.as_ref());
+    Ok((directory, terms))
+}
+
+/// A module alone becomes a job directory with a manifest made of the flags.
+fn module_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
+    let module = fs::read(&args.module).context(format!("cannot read the module {}", args.module.display()))?;
+    let name = args.module.file_name().and_then(|name| name.to_str());
+    let executable = name.ok_or_else(|| CliError::usage("the module's file name is not UTF-8"))?.to_owned();
+    let mut entries = match &args.dir {
+        Some(dir) => JobDirectory::read(dir)?.entries,
+        None => Vec::new(),
+    };
+    entries.retain(|entry| entry.path != MANIFEST_FILE_NAME);
+    match entries.iter().find(|entry| entry.path == executable) {
+        Some(entry) if entry.bytes().is_some_and(|bytes| bytes.as_ref() == module) => {}
+        Some(_) => return Err(CliError::usage(format!("--dir has another {executable} than the module"))),
+        None => entries.push(Entry::file(executable.clone(), module)),
+    }
+    let stdin = match &args.stdin {
+        None => None,
+        Some(path) => {
+            let bytes = fs::read(path).context(format!("cannot read the standard input {}", path.display()))?;
+            entries.retain(|entry| entry.path != STDIN_ENTRY);
+            entries.push(Entry::file(STDIN_ENTRY, bytes));
+            Some(STDIN_ENTRY.to_owned())
+        }
+    };
+    let manifest = JobManifest {
+        args: args.args.clone(),
+        env: args.env.iter().cloned().collect(),
+        stdin,
+        function_name: args.function.clone(),
+        ..JobManifest::new(executable, OUTPUT_PATH)
+    };
+    entries.push(Entry::file(MANIFEST_FILE_NAME, manifest.to_json()?));
+    Ok((JobDirectory::from_entries(entries)?, terms(args, None)))
+}
+
+fn show(output: Output, ran: &Ran) -> CliResult {
+    let carries_exit_code =
+        !matches!(ran.outcome.kind, OutcomeKind::Trapped | OutcomeKind::OutOfGas | OutcomeKind::Invalid);
+    let line = RunLine {
+        outcome: format!("{:?}", ran.outcome.kind),
+        exit_code: carries_exit_code.then_some(ran.outcome.exit_code),
+        gas_used: ran.outcome.gas_used,
+        stack_peak: ran.stack_peak_bytes,
+        memory_peak: ran.memory_peak_bytes,
+        result_cid: ran.root.as_ref().map(Cid::to_string),
+        metered_hash: ran.metered_hash.map(hex::encode),
+    };
+    let (stdout, stderr) = (ran.file(STDOUT_FILE_NAME), ran.file(STDERR_FILE_NAME));
+    echo(&mut io::stdout().lock(), stdout)?;
+    echo(&mut io::stderr().lock(), stderr)?;
+    if output.json {
+        // The guest's last line and the JSON line are never one.
+        if stdout.last().is_some_and(|byte| *byte != b'\n') {
+            println!();
+        }
+        println!("{}", serde_json::to_string(&line)?);
+        return Ok(());
+    }
+    if stderr.last().is_some_and(|byte| *byte != b'\n') {
+        eprintln!();
+    }
+    if !output.quiet {
+        eprintln!("outcome      {}", ran.text());
+        eprintln!("gas          {}", grouped(line.gas_used));
+        eprintln!("peaks        stack {} bytes, memory {} bytes", grouped(line.stack_peak), grouped(line.memory_peak));
+        eprintln!("result       {}", line.result_cid.as_deref().unwrap_or("none"));
+        eprintln!("metered      {}", line.metered_hash.as_deref().unwrap_or("none"));
+    }
+    Ok(())
+}
+
+/// Guest bytes as they are for a pipe, made harmless for a terminal (W-08).
+fn echo(to: &mut (impl Write + io::IsTerminal), bytes: &[u8]) -> CliResult {
+    let result = if to.is_terminal() { to.write_all(printable(bytes).as_bytes()) } else { to.write_all(bytes) };
+    // A reader that closed its end, as `head` does, wants no more.
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,205 @@
+//! Running a job directory in the sandbox child, exactly as a provider does.
+
+use std::{path::Path, time::Duration};
+
+use assay_content::{
+    BlockSet, Budget, Cid, Entry, PackLimits, Package, digest_from_cid, pack_entries, pack_path, unpack,
+};
+use assay_executor::worker::{Cancel, ChildSettings, RanTask, Task, WorkReply, WorkRequest, run_in_child};
+use assay_protocol::{
+    Hash32, InvalidReason, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
+    limits::{CLOCK_UNIX_NS_DEFAULT, SEED_DEFAULT},
+};
+use assay_sdk::{JobManifest, manifest::MANIFEST_FILE_NAME};
+
+use crate::{
+    error::{CliError, CliResult, Context as _},
+    job::state::outcome_text,
+};
+
+/// Wall clock of a run beside its gas. Liveness only: reaching it is no result.
+const DEADLINE_BASE_S: u64 = 60;
+/// Gas per second that even a slow machine manages.
+const SLOW_GAS_PER_S: u64 = 5_000_000;
+/// Longest wall clock that is worked out.
+const DEADLINE_S_MAX: u64 = 24 * 3_600;
+
+/// A job directory in memory.
+#[derive(Debug)]
+pub struct JobDirectory {
+    /// Its files.
+    pub entries: Vec<Entry>,
+    /// Its blocks.
+    pub package: Package,
+}
+
+impl JobDirectory {
+    /// Reads a directory by the rules that a poster's is packed by.
+    pub fn read(dir: &Path) -> CliResult<Self> {
+        let named = format!("cannot read the job directory {}", dir.display());
+        let package = pack_path(dir, PackLimits::default()).context(named.clone())?;
+        let blocks = BlockSet::from_blocks(package.blocks.iter().cloned())?;
+        let entries = unpack(package.root, &blocks, &Budget::PROFILE).context(named)?;
+        Ok(Self { entries, package })
+    }
+
+    /// From files in memory.
+    pub fn from_entries(entries: Vec<Entry>) -> CliResult<Self> {
+        let package = pack_entries(entries.iter().cloned()).context("cannot pack the job directory")?;
+        Ok(Self { entries, package })
+    }
+
+    /// Its manifest; the error says what is wrong with it.
+    pub fn manifest(&self) -> CliResult<JobManifest> {
+        let file = self.entries.iter().find(|entry| entry.path == MANIFEST_FILE_NAME).and_then(Entry::bytes);
+        let bytes = file.ok_or_else(|| {
+            CliError::new(format!("the job directory has no {MANIFEST_FILE_NAME}"))
+                .with_next(r#"write one: {"executable": "job.wasm", "args": [], "output_path": "output/"}"#)
+        })?;
+        JobManifest::from_json(bytes).context(format!("{MANIFEST_FILE_NAME} is not valid"))
+    }
+
+    /// What determines its outcome under these limits, seed and clock.
+    pub fn spec(&self, terms: TaskTerms) -> CliResult<TaskSpec> {
+        Ok(TaskSpec {
+            profile: PROFILE_V1,
+            job_cid_digest: digest_from_cid(&self.package.root)?,
+            limits: terms.limits,
+            seed: terms.seed,
+            clock_unix_ns: terms.clock_unix_ns,
+        })
+    }
+}
+
+/// What a task may use and what it starts from.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskTerms {
+    /// Limits.
+    pub limits: TaskLimits,
+    /// Seed.
+    pub seed: u64,
+    /// Start of the clock.
+    pub clock_unix_ns: u64,
+}
+
+impl Default for TaskTerms {
+    fn default() -> Self {
+        Self { limits: TaskLimits::default(), seed: SEED_DEFAULT, clock_unix_ns: CLOCK_UNIX_NS_DEFAULT }
+    }
+}
+
+/// What the manifest pins, over the given terms.
+pub fn manifest_terms(manifest: &JobManifest, terms: TaskTerms) -> TaskTerms {
+    TaskTerms {
+        limits: manifest.limits.unwrap_or_default().resolve(&terms.limits),
+        seed: manifest.seed.unwrap_or(terms.seed),
+        clock_unix_ns: manifest.clock_unix_ns.unwrap_or(terms.clock_unix_ns),
+    }
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Ran {
+    /// What is agreed on.
+    pub outcome: Outcome,
+    /// Root of the result directory; `None` when Invalid.
+    pub root: Option<Cid>,
+    /// Files of the result directory.
+    pub entries: Vec<Entry>,
+    /// Most stack, bytes.
+    pub stack_peak_bytes: u64,
+    /// Most linear memory, bytes.
+    pub memory_peak_bytes: u64,
+    /// Hash of the metered module; `None` when it cannot be metered.
+    pub metered_hash: Option<Hash32>,
+    /// Why it is Invalid.
+    pub explanation: Option<String>,
+}
+
+impl Ran {
+    /// A task whose content no host can read.
+    pub fn invalid(reason: InvalidReason, explanation: String) -> Self {
+        Self {
+            outcome: Outcome::invalid(reason),
+            root: None,
+            entries: Vec::new(),
+            stack_peak_bytes: 0,
+            memory_peak_bytes: 0,
+            metered_hash: None,
+            explanation: Some(explanation),
+        }
+    }
+
+    /// A file of the result directory.
+    pub fn file(&self, path: &str) -> &[u8] {
+        self.entries.iter().find(|entry| entry.path == path).and_then(Entry::bytes).map_or(&[], |bytes| bytes.as_ref())
+    }
+
+    /// The outcome in words, with the explanation.
+    pub fn text(&self) -> String {
+        match &self.explanation {
+            Some(explanation) => format!("{} ({explanation})", outcome_text(&self.outcome)),
+            None => outcome_text(&self.outcome),
+        }
+    }
+}
+
+/// What to run.
+#[derive(Debug)]
+pub struct Order {
+    /// Content, limits, seed, clock.
+    pub spec: TaskSpec,
+    /// Hash of the metered module that the job account states; `None` outside a job.
+    pub metered_hash: Option<Hash32>,
+    /// The job directory.
+    pub entries: Vec<Entry>,
+    /// Wall clock; `None`: by the gas limit.
+    pub deadline: Option<Duration>,
+}
+
+/// Runs it in a child process without keys, files and network.
+pub async fn run(order: Order) -> CliResult<Ran> {
+    let gas_limit = order.spec.limits.gas_limit;
+    let by_gas = DEADLINE_BASE_S.saturating_add(gas_limit / SLOW_GAS_PER_S).min(DEADLINE_S_MAX);
+    let settings =
+        ChildSettings { deadline: order.deadline.unwrap_or(Duration::from_secs(by_gas)), ..ChildSettings::default() };
+    let Order { spec, metered_hash, entries, .. } = order;
+    let request = WorkRequest::Run { task: Task { spec, metered_hash }, entries };
+    let cancel = Cancel::default();
+    let stopper = cancel.clone();
+    let work = tokio::task::spawn_blocking(move || run_in_child(&request, &settings, &cancel));
+    let reply = tokio::select! {
+        reply = work => reply,
+        interrupted = tokio::signal::ctrl_c() => {
+            stopper.cancel();
+            interrupted?;
+            return Err(CliError::new("interrupted; the sandbox child was stopped"));
+        }
+    };
+    let ran = match reply.context("the sandbox failed")? {
+        Ok(WorkReply::Ran(ran)) => *ran,
+        Ok(_) => return Err(CliError::new("the sandbox child answered another question")),
+        Err(fault) => return Err(CliError::from(fault)),
+    };
+    read_result(ran, gas_limit)
+}
+
+fn read_result(ran: RanTask, gas_limit: u64) -> CliResult<Ran> {
+    let outcome = Outcome::decode(&ran.outcome, gas_limit).context("the sandbox child gave no valid outcome")?;
+    let entries = match ran.root {
+        Some(root) if outcome.kind != OutcomeKind::Invalid => {
+            let blocks = BlockSet::from_blocks(ran.blocks)?;
+            unpack(root, &blocks, &Budget::RESULT).context("the sandbox child gave no valid result")?
+        }
+        _ => Vec::new(),
+    };
+    Ok(Ran {
+        outcome,
+        root: ran.root,
+        entries,
+        stack_peak_bytes: ran.stack_peak_bytes,
+        memory_peak_bytes: ran.memory_peak_bytes,
+        metered_hash: ran.metered_hash,
+        explanation: ran.explanation,
+    })
+}

@@ -1,0 +1,146 @@
+//! `assay verify`: runs a job again and compares, field by field.
+
+use assay_protocol::Outcome;
+use assay_sdk::job_handle::{JobHandle, JobView};
+use clap::Args;
+use serde::Serialize;
+use solana_pubkey::Pubkey;
+
+use crate::{
+    chain::Chain,
+    context::Context,
+    error::{CliError, CliResult, Context as _, Exit, Hint},
+    job::state::{outcome_text, status_name},
+    output::grouped,
+    progress::Progress,
+    sandbox::{self, Order, Ran},
+};
+
+/// `assay verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 everything agrees · 3 something differs · 1 it could not be checked")]
+pub struct VerifyArgs {
+    /// Address of the job; it may be closed.
+    job: Pubkey,
+}
+
+/// One field, on chain and here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// Which field.
+    pub field: &'static str,
+    /// What the chain says.
+    pub chain: String,
+    /// What running it again gave.
+    pub here: String,
+    /// Whether they agree.
+    pub equal: bool,
+}
+
+/// What the comparison found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// The job.
+    pub job: String,
+    /// Whether every field agrees.
+    pub verified: bool,
+    /// The fields.
+    pub fields: Vec<Field>,
+}
+
+/// Runs `assay verify`.
+pub async fn run(context: &Context, args: &VerifyArgs) -> CliResult {
+    let chain = Chain::reading(context).await?.with_content(context)?;
+    let verdict = {
+        let mut progress = Progress::quiet_start(context.output, "reading the job");
+        verify(&chain, args.job, &mut progress).await?
+    };
+    context.output.result(&verdict, || print(&verdict));
+    require_equal(&verdict)
+}
+
+/// Exit code 3 when something differs.
+pub fn require_equal(verdict: &Verdict) -> CliResult {
+    if verdict.verified {
+        return Ok(());
+    }
+    Err(CliError::new(format!("the result of {} is not what running it again gives", verdict.job))
+        .with_exit(Exit::Differs)
+        .with_next("run it once more on another machine; two that agree against the chain have found a wrong result"))
+}
+
+/// Fetches the job directory, runs it in the sandbox and compares with what the chain holds.
+pub async fn verify(chain: &Chain, job: Pubkey, progress: &mut Progress) -> CliResult<Verdict> {
+    let view = JobHandle::new(chain.client().clone(), job).status().await.hint()?;
+    let claimed = view.outcome.ok_or_else(|| {
+        CliError::new(format!("job {job} has no result to verify: it is {}", status_name(view.status)))
+            .with_next(format!("follow it: assay job wait {job}"))
+    })?;
+    progress.set("fetching the job directory");
+    let ran = match chain.fetcher()?.fetch(&view.job_cid()).await {
+        Ok(entries) => {
+            progress.set("running it again");
+            let order = Order { spec: view.task, metered_hash: Some(view.metered_hash), entries, deadline: None };
+            sandbox::run(order).await?
+        }
+        // Content that no host can read is an outcome, too.
+        Err(error) => match error.invalid_reason() {
+            Some(reason) => Ran::invalid(reason, error.to_string()),
+            None => {
+                return Err(error)
+                    .context("cannot fetch the job directory")
+                    .next("check the content nodes: assay doctor");
+            }
+        },
+    };
+    let mut verdict = compare(&view, &claimed, &ran);
+    if let Some(cid) = view.result_cid() {
+        progress.set("fetching the published result");
+        let here = match chain.fetcher()?.fetch(&cid).await {
+            Ok(entries) if entries == ran.entries => "available, every byte checked".to_owned(),
+            Ok(_) => "available, other files than here".to_owned(),
+            Err(error) => format!("not available: {error}"),
+        };
+        // Availability is shown and does not decide: the outcome is what was agreed on.
+        verdict.fields.push(Field { field: "published result", chain: cid.to_string(), equal: true, here });
+    }
+    Ok(verdict)
+}
+
+fn compare(view: &JobView, claimed: &Outcome, ran: &Ran) -> Verdict {
+    let here = &ran.outcome;
+    let field = |field, chain: String, here: String| Field { field, equal: chain == here, chain, here };
+    let cid = |outcome: &Outcome| {
+        assay_sdk::program::result_cid(outcome).map_or_else(|| "none".to_owned(), |cid| cid.to_string())
+    };
+    let mut fields = vec![
+        field("outcome", outcome_text(claimed), outcome_text(here)),
+        field("detail", claimed.detail.to_string(), here.detail.to_string()),
+        field("exit code", claimed.exit_code.to_string(), here.exit_code.to_string()),
+        field("gas used", grouped(claimed.gas_used), grouped(here.gas_used)),
+        field("result CID", cid(claimed), cid(here)),
+        field("outcome hash", hex::encode(claimed.hash()), hex::encode(here.hash())),
+    ];
+    if let Some(metered_hash) = ran.metered_hash {
+        fields.push(field("metered module", hex::encode(view.metered_hash), hex::encode(metered_hash)));
+    }
+    let verified = claimed.encode() == here.encode();
+    Verdict { job: view.address.to_string(), verified, fields }
+}
+
+/// Prints a verdict for a person.
+pub fn print(verdict: &Verdict) {
+    for Field { field, chain, here, equal } in &verdict.fields {
+        if *equal && chain == here {
+            println!("  same    {field:<16} {here}");
+        } else if *equal {
+            println!("  checked {field:<16} {here}");
+        } else {
+            println!("  DIFFERS {field:<16} chain {chain}");
+            println!("          {:<16} here  {here}", "");
+        }
+    }
+    if verdict.verified {
+        println!("verified: running {} again gives the same outcome", verdict.job);
+    }
+}

@@ -1,0 +1,111 @@
+//! `assay run`: the contract of its JSON, and what it says about modules that cannot run.
+
+use std::{fs, path::Path};
+
+use crate::{assay, home, last_json, stderr};
+
+const KEYS: [&str; 7] = ["outcome", "exit_code", "gas_used", "stack_peak", "memory_peak", "result_cid", "metered_hash"];
+
+/// Prints its environment's `WHO`-independent text, then exits with 3.
+const EXIT_3: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 16) "hello")
+    (data (i32.const 0) "\10\00\00\00\05\00\00\00")
+    (func (export "_start")
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (call $exit (i32.const 3))))"#;
+const TRAP: &str = r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#;
+const LOOP: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))"#;
+
+fn module(dir: &Path, text: &str) -> std::path::PathBuf {
+    let path = dir.join("job.wasm");
+    fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
+    path
+}
+
+fn run_json(text: &str, more: &[&str]) -> (std::process::Output, serde_json::Value) {
+    let home = home();
+    let path = module(home.path(), text);
+    let output = assay(home.path()).arg("run").arg(path).arg("--json").args(more).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let json = last_json(&output);
+    (output, json)
+}
+
+#[test]
+fn the_last_line_has_exactly_the_keys_of_the_contract() {
+    let (output, json) = run_json(EXIT_3, &[]);
+    let mut keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    let mut expected = KEYS;
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+    assert_eq!(json["outcome"], "Exited");
+    assert_eq!(json["exit_code"], 3);
+    assert!(json["gas_used"].as_u64().unwrap() > 0);
+    assert!(json["result_cid"].as_str().unwrap().starts_with('b'));
+    assert_eq!(json["metered_hash"].as_str().unwrap().len(), 64);
+    assert!(output.stdout.starts_with(b"hello\n"), "the guest's text and the JSON line are apart");
+}
+
+#[test]
+fn a_trap_and_an_empty_tank_are_results() {
+    let (_, trap) = run_json(TRAP, &[]);
+    assert_eq!(trap["outcome"], "Trapped");
+    let (_, empty) = run_json(LOOP, &["--gas-limit", "12345"]);
+    assert_eq!((&empty["outcome"], &empty["gas_used"]), (&"OutOfGas".into(), &12_345.into()));
+}
+
+#[test]
+fn the_same_run_gives_the_same_line() {
+    assert_eq!(run_json(EXIT_3, &[]).1, run_json(EXIT_3, &[]).1);
+}
+
+#[test]
+fn a_module_that_cannot_run_is_an_invalid_outcome_with_its_reason() {
+    let home = home();
+    let path = home.path().join("job.wasm");
+    fs::write(&path, b"no module at all").unwrap();
+    let output = assay(home.path()).arg("run").arg(&path).arg("--json").output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let json = last_json(&output);
+    assert_eq!((&json["outcome"], &json["result_cid"]), (&"Invalid".into(), &serde_json::Value::Null));
+    let output = assay(home.path()).arg("run").arg(&path).output().unwrap();
+    assert!(stderr(&output).contains("module is not valid"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_is_missing_or_malformed_on_the_command_line_is_named() {
+    let home = home();
+    let path = module(home.path(), EXIT_3);
+    let path = path.to_str().unwrap();
+    for (arguments, code, named) in [
+        (vec!["run", "absent.wasm"], 1, "absent.wasm"),
+        (vec!["run", path, "--env", "NOVALUE"], 2, "NOVALUE"),
+        (vec!["run", path, "--dir", "absent"], 1, "absent"),
+        (vec!["run", path, "--stdin", "absent"], 1, "absent"),
+        (vec!["run", path, "--gas-limit", "0"], 2, "gas"),
+        (vec!["run", path, "--memory", "1000"], 2, "65,536"),
+    ] {
+        let output = assay(home.path()).args(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(named), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn out_writes_the_result_directory_and_never_over_another() {
+    let home = home();
+    let path = module(home.path(), EXIT_3);
+    let out = home.path().join("result");
+    let run = || assay(home.path()).arg("run").arg(&path).arg("--out").arg(&out).output().unwrap();
+    assert!(run().status.success());
+    assert_eq!(fs::read(out.join("stdout.txt")).unwrap(), b"hello");
+    assert_eq!(fs::read(out.join("stderr.txt")).unwrap(), b"");
+    assert!(out.join("output").is_dir());
+    let again = run();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("result"), "{}", stderr(&again));
+}

@@ -1,0 +1,123 @@
+//! Usage, settings, errors and exit codes.
+
+use crate::{assay, home, last_json, stderr};
+
+/// A port of the loopback interface on which nobody listens.
+fn closed_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    let home = home();
+    let output = assay(home.path()).arg("--help").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for command in
+        ["run", "job", "provider", "market", "verify", "localnet", "demo", "wallet", "doctor", "config", "completion"]
+    {
+        assert!(text.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in\n{text}");
+    }
+    assert!(text.contains("Exit codes: 0 done"), "{text}");
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let home = home();
+    for arguments in [vec![], vec!["nonsense"], vec!["job", "submit"], vec!["run"], vec!["config", "set", "cluster"]] {
+        assay(home.path()).args(&arguments).assert().code(2);
+    }
+}
+
+#[test]
+fn an_unknown_cluster_is_refused_and_the_known_ones_are_named() {
+    let home = home();
+    let output = assay(home.path()).args(["--cluster", "devnett", "config", "show"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("give localnet, devnet"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_setting_comes_from_flag_then_variable_then_file_then_default() {
+    let home = home();
+    let origin = |command: &mut assert_cmd::Command| {
+        let output = command.args(["config", "show", "--json"]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let json = last_json(&output);
+        let field = |name: &str| json["cluster"][name].as_str().unwrap().to_owned();
+        (field("value"), field("from"))
+    };
+    assert_eq!(origin(&mut assay(home.path())), ("http://127.0.0.1:8899".into(), "default".into()));
+    assay(home.path()).args(["config", "set", "cluster", "http://127.0.0.1:1001"]).assert().success();
+    assert_eq!(origin(&mut assay(home.path())), ("http://127.0.0.1:1001".into(), "config file".into()));
+    let mut from_variable = assay(home.path());
+    from_variable.env("ANCHOR_PROVIDER_URL", "http://127.0.0.1:1002");
+    assert_eq!(origin(&mut from_variable), ("http://127.0.0.1:1002".into(), "ANCHOR_PROVIDER_URL".into()));
+    let mut from_flag = assay(home.path());
+    from_flag.env("ASSAY_CLUSTER", "devnet").args(["--cluster", "http://127.0.0.1:1003"]);
+    assert_eq!(origin(&mut from_flag), ("http://127.0.0.1:1003".into(), "flag".into()));
+    assay(home.path()).args(["config", "unset", "cluster"]).assert().success();
+    assert_eq!(origin(&mut assay(home.path())).1, "default");
+}
+
+#[test]
+fn a_config_file_with_an_unknown_key_is_refused_by_name() {
+    let home = home();
+    let path = home.path().join("config.toml");
+    std::fs::write(&path, "clustre = \"devnet\"\n").unwrap();
+    let output = assay(home.path()).env("ASSAY_CONFIG", &path).args(["config", "show"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("clustre"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_missing_keypair_says_how_to_create_one() {
+    let home = home();
+    let url = format!("http://127.0.0.1:{}", closed_port());
+    let output = assay(home.path()).args(["--cluster", &url, "wallet", "balance"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("assay wallet new"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_new_wallet_is_private_and_never_overwritten() {
+    let home = home();
+    let path = home.path().join("keys/id.json");
+    let create = || assay(home.path()).args(["wallet", "new", "--json", "--out"]).arg(&path).output().unwrap();
+    let output = create();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(last_json(&output)["path"], path.display().to_string());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let before = std::fs::read(&path).unwrap();
+    let again = create();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(last_json(&again)["error"].as_str().unwrap().contains("is not overwritten"));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_is_named_with_the_next_step() {
+    let home = home();
+    let key = home.path().join("id.json");
+    assay(home.path()).args(["wallet", "new", "--out"]).arg(&key).assert().success();
+    let url = format!("http://127.0.0.1:{}", closed_port());
+    let output =
+        assay(home.path()).args(["--cluster", &url, "wallet", "balance", "--keypair"]).arg(&key).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains(&url) && text.contains("next:"), "{text}");
+}
+
+#[test]
+fn completion_scripts_name_the_commands() {
+    let home = home();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = assay(home.path()).args(["completion", shell]).output().unwrap();
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap().contains("localnet"), "{shell}");
+    }
+}
