@@ -1,0 +1,71 @@
+//! Compute units of each step of a job's life, over many keys: addresses have different bumps, so costs differ.
+
+use crate::{
+    calls::create_sink,
+    party::{Party, exited, terms},
+    scenario::GAS_USED,
+    world::{SOL, World},
+};
+
+/// What one step took.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Instruction, or the instructions of the transaction.
+    pub name: &'static str,
+    units: Vec<u64>,
+}
+
+impl Sample {
+    /// The middle one.
+    #[must_use]
+    pub fn median(&self) -> u64 {
+        self.units.get(self.units.len() / 2).copied().unwrap_or(0)
+    }
+
+    /// The most.
+    #[must_use]
+    pub fn max(&self) -> u64 {
+        self.units.last().copied().unwrap_or(0)
+    }
+}
+
+/// Plays a whole life of a job with each of `keys` sets of keys. As the SDK does, the poster picks a job id whose
+/// address has the highest bump.
+#[must_use]
+pub fn measure(keys: u64) -> Vec<Sample> {
+    let mut samples: Vec<Sample> = Vec::new();
+    for salt in 0..keys {
+        for (name, units) in life(salt) {
+            match samples.iter_mut().find(|sample| sample.name == name) {
+                Some(sample) => sample.units.push(units),
+                None => samples.push(Sample { name, units: vec![units] }),
+            }
+        }
+    }
+    for sample in &mut samples {
+        sample.units.sort_unstable();
+    }
+    samples
+}
+
+fn life(salt: u64) -> Vec<(&'static str, u64)> {
+    let mut world = World::salted(salt.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let payer = world.wallet(SOL);
+    world.ok(&create_sink(payer));
+    let mut party = Party::new(&mut world);
+    let mut units = Vec::new();
+    for call in [party.create_market(&terms()), party.register_provider()] {
+        units.push((call.name, world.ok(&call).compute_units));
+    }
+    party = (1..).map(|id| party.with_job(id)).find(Party::job_bump_is_highest).expect("half of all ids do");
+    for call in [party.create_job(), party.accept_job(), party.submit_results(&exited(GAS_USED))] {
+        units.push((call.name, world.ok(&call).compute_units));
+    }
+    world.advance(160);
+    let last = [party.finalize_job(), party.settle_execution(), party.close_job()].map(|call| call.instruction);
+    let receipt = world.send_all(&last).expect("the end of a job");
+    units.push(("finalize_job + settle_execution + close_job", receipt.compute_units));
+    let claim = party.claim_reward();
+    units.push((claim.name, world.ok(&claim).compute_units));
+    units
+}

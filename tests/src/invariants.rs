@@ -1,0 +1,120 @@
+//! What holds after every instruction, whatever was sent.
+
+use anchor_lang::{AccountDeserialize, Discriminator};
+use assay_protocol::{ExecutionStatus, JobStatus, Outcome};
+use solana_account::Account;
+use solana_pubkey::Pubkey;
+
+use crate::{
+    assay::accounts::{Execution, Job, Market, Provider, Sink},
+    world::World,
+};
+
+/// Everything the program owns, decoded.
+#[derive(Default)]
+pub struct Ledgers {
+    /// Markets.
+    pub markets: Vec<(Pubkey, Market)>,
+    /// Providers.
+    pub providers: Vec<(Pubkey, Provider)>,
+    /// Jobs.
+    pub jobs: Vec<(Pubkey, Job)>,
+    /// Executions.
+    pub executions: Vec<(Pubkey, Execution)>,
+    /// Sinks; one or none.
+    pub sinks: Vec<(Pubkey, Sink)>,
+}
+
+impl Ledgers {
+    /// Decodes every account of the program and checks each against its lamports.
+    ///
+    /// # Panics
+    /// When an account is of no known type, or holds less than rent and fields (I-01).
+    #[must_use]
+    pub fn read(world: &World) -> Self {
+        let mut all = Self::default();
+        for (key, account) in world.program_accounts() {
+            let rent = world.rent(account.data.len());
+            let fields = if let Some(market) = decode::<Market>(&account) {
+                let fields = market.fees_lamports;
+                all.markets.push((key, market));
+                fields
+            } else if let Some(provider) = decode::<Provider>(&account) {
+                let fields = provider.stake_lamports + provider.unbonding_lamports + provider.earnings_lamports;
+                all.providers.push((key, provider));
+                fields
+            } else if let Some(job) = decode::<Job>(&account) {
+                let fields = job.escrow_lamports + job.compensation_lamports;
+                all.jobs.push((key, job));
+                fields
+            } else if decode::<Execution>(&account).map(|execution| all.executions.push((key, execution))).is_some() {
+                0
+            } else if let Some(sink) = decode::<Sink>(&account) {
+                let fields = sink.burned_lamports;
+                all.sinks.push((key, sink));
+                fields
+            } else {
+                panic!("{key} is no account of the program: {:?}", account.data.get(..8));
+            };
+            assert!(account.lamports >= rent + fields, "I-01: {key} holds {} of {rent} + {fields}", account.lamports);
+        }
+        all
+    }
+}
+
+/// # Panics
+/// When a promise is broken, with its id.
+pub fn check(world: &World) {
+    let ledgers = Ledgers::read(world);
+    for (key, provider) in &ledgers.providers {
+        check_provider(&ledgers, key, provider);
+    }
+    for (key, job) in &ledgers.jobs {
+        check_job(&ledgers, key, job);
+    }
+    for (key, execution) in &ledgers.executions {
+        let status = ExecutionStatus::from_code(execution.status).expect("a known status");
+        let job = ledgers.jobs.iter().find(|(job, _)| *job == execution.job);
+        assert!(job.is_some(), "execution {key} outlived its job");
+        assert_eq!(execution.outcome == [0; 79], status != ExecutionStatus::Submitted, "outcome of {key}");
+    }
+}
+
+fn check_provider(ledgers: &Ledgers, key: &Pubkey, provider: &Provider) {
+    assert!(provider.locked_lamports <= provider.stake_lamports, "{key} locks more than its stake");
+    let own = || ledgers.executions.iter().map(|(_, execution)| execution).filter(|held| held.provider == *key);
+    let held = || own().filter(|held| held.status != ExecutionStatus::Missed.code());
+    assert_eq!(usize::from(provider.active), held().count(), "seats of {key}");
+    let locks: u64 = held().map(|held| held.lock_lamports).sum();
+    assert_eq!(provider.locked_lamports, locks, "locks of {key}");
+}
+
+fn check_job(ledgers: &Ledgers, key: &Pubkey, job: &Job) {
+    let status = JobStatus::from_code(job.status).expect("a known status");
+    let open = ledgers.executions.iter().filter(|(_, execution)| execution.job == *key);
+    assert_eq!(usize::from(job.executions_open), open.count(), "executions of {key}");
+    // I-04: what is not over has a deadline that somebody can act on.
+    let deadline = match status {
+        JobStatus::Open => job.queue_deadline_unix,
+        JobStatus::Assigned => job.execution_deadline_unix,
+        JobStatus::Submitted => job.window_deadline_unix,
+        _ => job.resolved_unix,
+    };
+    assert!(deadline > 0, "I-04: {key} is {status:?} without a deadline");
+    let stands = matches!(status, JobStatus::Submitted | JobStatus::Resolved);
+    assert_eq!(job.outcome != [0; 79], stands, "outcome of {key}");
+    if stands {
+        let outcome = Outcome::decode(&job.outcome, job.limits.gas_limit);
+        assert!(outcome.is_ok(), "the outcome of {key} is not canonical");
+    }
+}
+
+/// Lamports of everybody but the fee payer: an instruction moves them, none creates or destroys any (I-01, I-05).
+#[must_use]
+pub fn lamports_total(world: &World) -> u128 {
+    world.snapshot().values().map(|account| u128::from(account.lamports)).sum()
+}
+
+fn decode<T: AccountDeserialize + Discriminator>(account: &Account) -> Option<T> {
+    T::try_deserialize(&mut account.data.as_slice()).ok()
+}
