@@ -1,0 +1,325 @@
+//! Attacks of docs/THREATS.md that need more than one wrong account; the mutation suite has those.
+
+use assay_protocol::JobStatus;
+use assay_tests::{
+    assay::{self, accounts::Job, types::UpdateProviderArgs},
+    call::Call,
+    calls::job_args,
+    idl, invariants,
+    party::{EXPOSURE_CAP, Party, exited, sink, terms},
+    scenario::Scenario,
+    world::{SOL, World},
+};
+use solana_account::Account;
+use solana_pubkey::Pubkey;
+use solana_system_interface::instruction::transfer;
+
+#[test]
+fn a_05_a_job_closed_and_created_again_is_another_job() {
+    let mut s = Scenario::settled();
+    let old = s.job();
+    s.world.ok(&s.party.close_job());
+    s.world.ok(&s.party.create_job());
+    let new = s.job();
+    assert_eq!(new.task_digest, old.task_digest);
+    assert_ne!(new.job_uid, old.job_uid);
+    assert_eq!((new.outcome, new.executions_open, new.compensation_lamports), ([0; 79], 0, 0));
+    // In the transaction that closes it, too.
+    s.world.next_slot();
+    s.world.ok(&s.party.cancel_job());
+    let both = [s.party.close_job(), s.party.create_job()].map(|call| call.instruction);
+    s.world.send_all(&both).expect("closing frees the address");
+    assert_ne!(s.job().job_uid, new.job_uid);
+    invariants::check(&s.world);
+}
+
+#[test]
+fn p_24_what_was_signed_for_a_closed_job_means_nothing_for_its_successor() {
+    let mut s = Scenario::settled();
+    let old = [
+        s.party.submit_results(&exited(1)),
+        s.party.decline_job(1),
+        s.party.settle_execution(),
+        s.party.finalize_job(),
+        s.party.expire_assigned_job(),
+    ];
+    s.world.ok(&s.party.close_job());
+    s.world.ok(&s.party.create_job());
+    let before = s.world.snapshot();
+    for call in &old {
+        assert!(s.world.send(call).is_err(), "{} went through", call.name);
+        s.world.assert_unchanged(&before);
+    }
+}
+
+#[test]
+fn a_10_a_closed_account_stays_closed_though_its_lamports_are_refilled() {
+    for (stage, close, again) in [
+        (Scenario::settled(), "job", "close_job"),
+        (Scenario::resolved(), "execution", "settle_execution"),
+        (Scenario::assigned(), "execution", "decline_job"),
+    ] {
+        let mut s = stage;
+        let call = match again {
+            "close_job" => s.party.close_job(),
+            "settle_execution" => s.party.settle_execution(),
+            _ => s.party.decline_job(1),
+        };
+        let key = call.key(close);
+        let thief = s.world.wallet(10 * SOL);
+        let refill = transfer(&thief, &key, SOL);
+        // Close, refill, use again, in one transaction: nothing happens at all.
+        let before = s.world.snapshot();
+        let all = [call.instruction.clone(), refill.clone(), call.instruction.clone()];
+        let refusal = s.world.send_all(&all).expect_err("revived");
+        // A job that was declined is open before its seat is even looked at.
+        let expected = format!("{close}.AccountOwnedByWrongProgram");
+        assert_eq!(refusal.to_string(), expected, "{again}");
+        s.world.assert_unchanged(&before);
+        // Close and refill: what remains is an ordinary wallet of nobody.
+        s.world.send_all(&[call.instruction.clone(), refill]).expect("closing and a gift");
+        let left = s.world.account(&key).expect("the gift");
+        assert!(left.data.is_empty() && left.owner == Pubkey::default(), "{again} left {left:?}");
+        assert!(s.world.send(&call).is_err(), "{again} twice");
+    }
+}
+
+#[test]
+fn a_10_a_refilled_seat_can_be_taken_again() {
+    let mut s = Scenario::assigned();
+    s.world.ok(&s.party.decline_job(1));
+    s.world.donate(&s.party.execution, 3);
+    s.world.ok(&s.party.accept_job());
+    invariants::check(&s.world);
+}
+
+#[test]
+fn a_11_no_instruction_takes_a_sysvar_account() {
+    for name in idl::instruction_names() {
+        for slot in idl::account_slots(&name) {
+            let sysvars = ["clock", "rent", "slot_hashes", "instructions", "epoch_schedule", "recent_blockhashes"];
+            assert!(!sysvars.contains(&slot.name.as_str()), "{name} takes {}", slot.name);
+        }
+    }
+}
+
+#[test]
+fn a_21_rent_goes_back_to_who_paid_it_whoever_closes() {
+    let mut s = Scenario::resolved();
+    let payer = s.party.node_key;
+    // The key is rotated away; the rent still is the old key's.
+    let fresh = s.world.wallet(SOL);
+    let args = UpdateProviderArgs { exposure_cap_lamports: None, capacity: None, endpoint: None };
+    s.world.ok(&s.party.update_provider(args, Some(fresh)));
+    let (before, rent) = (s.lamports(&payer), s.lamports(&s.party.execution));
+    let call = s.party.settle_execution();
+    s.world.refuse(&call.clone().with("rent_payer", fresh), "execution.RentPayerMismatch");
+    s.world.ok(&call);
+    assert_eq!(s.lamports(&payer), before + rent);
+}
+
+#[test]
+fn a_26_too_few_accounts_or_bytes_are_an_error_and_no_panic() {
+    let s = Scenario::assigned();
+    for name in idl::instruction_names() {
+        let call = crate::mutation::fixture(&name).call;
+        for keep in 0..call.instruction.accounts.len() {
+            let mut short = call.clone();
+            short.instruction.accounts.truncate(keep);
+            let refusal = s.world.clone().send(&short).expect_err("too few accounts").to_string();
+            assert!(!refusal.contains("ProgramFailedToComplete"), "{name} with {keep} accounts: {refusal}");
+        }
+        for keep in [0, 7, 8, call.instruction.data.len() - 1] {
+            let mut short = call.clone();
+            if keep >= short.instruction.data.len() {
+                continue;
+            }
+            short.instruction.data.truncate(keep);
+            let refusal = s.world.clone().send(&short).expect_err("too few bytes").to_string();
+            assert!(!refusal.contains("ProgramFailedToComplete"), "{name} with {keep} bytes: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn a_29_a_markets_authority_can_do_nothing_outside_its_table() {
+    let s = Scenario::resolved();
+    let admin = s.party.market_authority;
+    let roles = [
+        (s.party.cancel_job(), "poster"),
+        (s.party.accept_job(), "node_key"),
+        (s.party.decline_job(1), "node_key"),
+        (s.party.submit_results(&exited(1)), "node_key"),
+        (s.party.unstake(1), "authority"),
+        (s.party.withdraw_stake(), "authority"),
+        (s.party.close_provider(), "authority"),
+        (s.party.stake(1), "authority"),
+        (s.party.claim_reward(), "authority"),
+        (s.party.close_job(), "poster"),
+        (s.party.settle_execution(), "rent_payer"),
+    ];
+    for (call, role) in roles {
+        let mut world = s.world.clone();
+        let before = world.snapshot();
+        let refusal = world.send(&call.with(role, admin)).expect_err("an admin's reach").to_string();
+        assert!(refusal.ends_with("Mismatch"), "{refusal}");
+        world.assert_unchanged(&before);
+    }
+}
+
+#[test]
+fn a_31_a_clock_that_goes_backwards_opens_no_deadline_early() {
+    let mut s = Scenario::submitted();
+    let (slot, now) = (s.world.slot(), s.world.now());
+    s.world.set_clock(slot + 1, now - 1_000);
+    s.world.refuse(&s.party.finalize_job(), "DeadlineNotReached");
+    s.world.set_clock(slot + 2, 0);
+    s.world.refuse(&s.party.finalize_job(), "DeadlineNotReached");
+    s.world.set_clock(slot + 3, i64::MIN);
+    s.world.refuse(&s.party.finalize_job(), "DeadlineNotReached");
+    s.world.set_clock(slot + 4, s.job().window_deadline_unix);
+    s.world.ok(&s.party.finalize_job());
+}
+
+#[test]
+fn a_31_a_clock_at_the_end_of_time_is_a_named_error() {
+    let mut s = Scenario::ready();
+    s.world.set_clock(s.world.slot(), i64::MAX);
+    s.world.refuse(&s.party.create_job(), "AmountOverflow");
+    s.world.refuse(&s.party.unstake(1), "AmountOverflow");
+}
+
+#[test]
+fn p_21_a_lamport_given_to_any_account_bricks_nothing() {
+    let mut s = Scenario::ready();
+    let party = s.party;
+    let gift = |s: &mut Scenario| {
+        for key in [party.market, party.provider, party.job, party.execution, sink()] {
+            if s.world.account(&key).is_some() {
+                s.world.donate(&key, 1);
+            }
+        }
+        invariants::check(&s.world);
+    };
+    gift(&mut s);
+    s.world.ok(&party.create_job());
+    gift(&mut s);
+    s.world.ok(&party.accept_job());
+    gift(&mut s);
+    s.world.ok(&party.submit_results(&exited(1_000)));
+    gift(&mut s);
+    s.world.advance_to(s.job().window_deadline_unix);
+    for call in [party.finalize_job(), party.settle_execution(), party.close_job(), party.claim_reward()] {
+        s.world.ok(&call);
+        gift(&mut s);
+    }
+}
+
+#[test]
+fn p_21_earnings_that_an_empty_wallet_cannot_hold_stay_claimable() {
+    let mut s = Scenario::settled();
+    let earned = s.provider().earnings_lamports;
+    assert!(earned < s.world.rent(0));
+    s.world.set_account(s.party.authority, Account::default());
+    let before = s.world.snapshot();
+    let refusal = s.world.send(&s.party.claim_reward()).expect_err("below the rent minimum").to_string();
+    assert!(refusal.starts_with("InsufficientFundsForRent"), "{refusal}");
+    s.world.assert_unchanged(&before);
+    s.world.donate(&s.party.authority, s.world.rent(0));
+    s.world.ok(&s.party.claim_reward());
+    assert_eq!(s.lamports(&s.party.authority), s.world.rent(0) + earned);
+}
+
+#[test]
+fn p_23_a_hundred_decliners_burn_no_attempt_and_pay_for_it() {
+    let mut s = Scenario::open();
+    let burned = |world: &World| world.read::<assay::accounts::Sink>(&sink()).burned_lamports;
+    for count in 1..=100u64 {
+        let rival = s.rival();
+        s.world.ok(&rival.accept_job());
+        s.world.ok(&rival.decline_job(1));
+        assert_eq!(burned(&s.world), count * terms().decline_fee_lamports);
+    }
+    assert_eq!((s.status(), s.job().attempt), (JobStatus::Open, 0));
+    s.world.ok(&s.party.accept_job());
+}
+
+#[test]
+fn p_25_a_stolen_node_key_loses_at_most_the_exposure_cap() {
+    let mut s = Scenario::ready();
+    let cap = 45_000_000;
+    let args = UpdateProviderArgs { exposure_cap_lamports: Some(cap), capacity: None, endpoint: None };
+    s.world.ok(&s.party.update_provider(args, None));
+    let stake_before = s.provider().stake_lamports;
+    let accomplice = s.world.wallet(100 * SOL);
+    // The thief takes everything it can and delivers nothing, as long as the program lets it; the accomplice posts
+    // jobs with the dearest bond so that the delay fees are the thief's.
+    let mut missed = 0;
+    for id in 1..=64 {
+        let mut party = s.party;
+        party.poster = accomplice;
+        let party = party.with_job(id);
+        let mut job = job_args(id);
+        job.price = 10_000_000_000;
+        job.escrow_lamports = SOL;
+        s.world.ok(&party.create_job_with(job));
+        if s.world.send(&party.accept_job()).is_err() {
+            continue;
+        }
+        let deadline = s.world.read::<Job>(&party.job).execution_deadline_unix;
+        s.world.advance_to(deadline);
+        s.world.ok(&party.expire_assigned_job());
+        missed += 1;
+        invariants::check(&s.world);
+    }
+    let provider = s.provider();
+    let lost = stake_before - provider.stake_lamports;
+    assert!(missed > 0 && lost <= cap, "{missed} misses lost {lost} of a cap of {cap}");
+    assert!(provider.exposure_cap_lamports <= cap - lost);
+    // What only the cold key may do.
+    let thief = s.party.node_key;
+    for call in [
+        s.party.unstake(1),
+        s.party.withdraw_stake(),
+        s.party.close_provider(),
+        s.party.update_provider(
+            UpdateProviderArgs { exposure_cap_lamports: Some(EXPOSURE_CAP), capacity: None, endpoint: None },
+            None,
+        ),
+        s.party.claim_reward(),
+    ] {
+        s.world.refuse(&call.with("authority", thief), "provider.AuthorityMismatch");
+    }
+}
+
+#[test]
+fn p_12_a_market_of_another_cluster_gives_another_uid() {
+    let uid = |genesis: [u8; 32]| {
+        let mut s = Scenario::ready();
+        s.world.edit::<assay::accounts::Market>(&s.party.market, |market| {
+            market.cluster = assay_protocol::cluster_tag(&genesis);
+        });
+        s.world.ok(&s.party.create_job());
+        (s.job().job_uid, s.job().task_digest)
+    };
+    let ((left, task), (right, same_task)) = (uid([1; 32]), uid([2; 32]));
+    assert_eq!(task, same_task);
+    assert_ne!(left, right);
+}
+
+#[test]
+fn a_02_two_parties_of_one_market_never_touch_each_other() {
+    let mut s = Scenario::assigned();
+    let other: Party = s.party.another(&mut s.world);
+    s.world.ok(&other.register_provider());
+    s.world.ok(&other.create_job());
+    s.world.ok(&other.accept_job());
+    let theirs = [other.job, other.execution, other.provider];
+    let before = theirs.map(|key| s.world.account(&key));
+    let calls: [Call; 2] = [s.party.submit_results(&exited(5)), other.submit_results(&exited(6))];
+    s.world.ok(&calls[0]);
+    assert_eq!(theirs.map(|key| s.world.account(&key)), before);
+    s.world.ok(&calls[1]);
+    assert_eq!(s.world.read::<Job>(&other.job).outcome, exited(6).encode());
+    assert_eq!(s.job().outcome, exited(5).encode());
+}

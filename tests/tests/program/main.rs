@@ -1,0 +1,26 @@
+//! The committed program, without a network: every instruction, every refusal, every attack of docs/THREATS.md that
+//! the program must answer.
+
+#[path = "../../../crates/protocol/golden/vectors.rs"]
+#[allow(dead_code, reason = "shared with other suites")]
+mod golden;
+
+mod attacks;
+mod closing;
+mod compute;
+mod expiry;
+mod jobs;
+mod lifecycle;
+mod markets;
+mod mutation;
+mod pauses;
+mod providers;
+mod seats;
+mod second_ledger;
+mod settlement;
+mod stateful;
+
+#[test]
+fn the_linked_protocol_agrees_with_the_golden_vectors() {
+    golden::check_all();
+}

@@ -1,0 +1,232 @@
+//! The mutation suite: one fixture per instruction of the IDL, every cell against `mutations.txt`.
+//!
+//! After a change of the program that is meant, `ASSAY_BLESS=1 cargo test -p assay-tests --test program mutation` writes
+//! the table anew; every changed line is then a line of the review. A cell that goes through is refused until a
+//! reason stands behind it.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use assay_tests::{
+    assay::types::UpdateProviderArgs,
+    call::Call,
+    calls::create_sink,
+    idl,
+    mutate::{self, Fixture, HARMLESS, Table},
+    party::{Party, exited, sink, terms},
+    scenario::GAS_USED,
+    world::{SOL, World},
+};
+
+/// How far a party has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Nothing,
+    Market,
+    Registered,
+    Open,
+    Assigned,
+    Submitted,
+}
+
+/// How the fixtures for one instruction are made.
+struct Recipe {
+    stage: Stage,
+    /// After the stage, once for all parties.
+    then: fn(&mut World, &Party),
+    call: fn(&World, &Party) -> Call,
+}
+
+impl Recipe {
+    fn at(stage: Stage, call: fn(&World, &Party) -> Call) -> Self {
+        Self { stage, then: |_, _| (), call }
+    }
+
+    fn then(self, then: fn(&mut World, &Party)) -> Self {
+        Self { then, ..self }
+    }
+}
+
+fn heir(party: &Party) -> solana_pubkey::Pubkey {
+    party.poster
+}
+
+/// Stake that left and may be withdrawn.
+fn unbonded(world: &mut World, party: &Party) {
+    world.ok(&party.unstake(assay_tests::party::STAKE));
+}
+
+fn recipe(instruction: &str) -> Recipe {
+    match instruction {
+        "create_sink" => Recipe::at(Stage::Nothing, |_, party| create_sink(party.poster)),
+        "create_market" => Recipe::at(Stage::Nothing, |_, party| party.create_market(&terms())),
+        "update_market" => Recipe::at(Stage::Market, |_, party| party.update_market(&terms())),
+        "pause_market" => Recipe::at(Stage::Market, |world, party| party.pause_market(world.now() + 10)),
+        "propose_market_authority" => Recipe::at(Stage::Market, |_, party| party.propose_market_authority(heir(party))),
+        "accept_market_authority" => Recipe::at(Stage::Market, |_, party| party.accept_market_authority(heir(party)))
+            .then(|world, party| drop(world.ok(&party.propose_market_authority(heir(party))))),
+        "claim_market_fees" => Recipe::at(Stage::Submitted, |_, party| party.claim_market_fees()),
+        "register_provider" => Recipe::at(Stage::Market, |_, party| party.register_provider()),
+        "update_provider" => Recipe::at(Stage::Registered, |_, party| {
+            let args = UpdateProviderArgs { exposure_cap_lamports: Some(5), capacity: Some(1), endpoint: None };
+            party.update_provider(args, Some(party.poster))
+        }),
+        "stake" => Recipe::at(Stage::Registered, |_, party| party.stake(SOL)),
+        "unstake" => Recipe::at(Stage::Registered, |_, party| party.unstake(SOL)),
+        "withdraw_stake" => Recipe::at(Stage::Registered, |_, party| party.withdraw_stake()).then(unbonded),
+        "close_provider" => Recipe::at(Stage::Registered, |_, party| party.close_provider()).then(unbonded),
+        "create_job" => Recipe::at(Stage::Registered, |_, party| party.create_job()),
+        "cancel_job" => Recipe::at(Stage::Open, |_, party| party.cancel_job()),
+        "accept_job" => Recipe::at(Stage::Open, |_, party| party.accept_job()),
+        "decline_job" => Recipe::at(Stage::Assigned, |_, party| party.decline_job(1)),
+        "submit_results" => Recipe::at(Stage::Assigned, |_, party| party.submit_results(&exited(GAS_USED))),
+        "finalize_job" => Recipe::at(Stage::Submitted, |_, party| party.finalize_job()),
+        "settle_execution" => Recipe::at(Stage::Submitted, |_, party| party.settle_execution()),
+        "expire_job" => Recipe::at(Stage::Assigned, |_, party| party.expire_assigned_job()),
+        "claim_reward" => Recipe::at(Stage::Submitted, |_, party| party.claim_reward()),
+        "close_job" => Recipe::at(Stage::Submitted, |_, party| party.close_job()),
+        other => panic!("the IDL has an instruction {other} and the mutation suite has no fixture for it"),
+    }
+}
+
+/// A ledger on which the instruction would go through for three parties, two of one market and one of another, and in
+/// which every type of account exists.
+pub fn fixture(instruction: &str) -> Fixture {
+    let recipe = recipe(instruction);
+    let mut world = World::new();
+    let payer = world.wallet(SOL);
+    let party = Party::new(&mut world);
+    let twin = party.another(&mut world);
+    let foreign = Party::new(&mut world);
+    // Stands still while the others move, so that an account of each type is there.
+    let extra = Party::new(&mut world);
+    if instruction != "create_sink" {
+        world.ok(&create_sink(payer));
+        reach(&mut world, &extra, Stage::Assigned, true);
+    }
+    for (index, each) in [party, foreign, twin].iter().enumerate() {
+        reach(&mut world, each, recipe.stage, index < 2);
+    }
+    advance(&mut world, instruction);
+    for (index, each) in [party, foreign, twin].iter().enumerate() {
+        // The twin shares the first party's market; what is done to a market is done once.
+        if index < 2 || instruction != "accept_market_authority" {
+            (recipe.then)(&mut world, each);
+        }
+    }
+    finish(&mut world, instruction, &[party, foreign, twin]);
+    let types = [
+        ("market", extra.market),
+        ("provider", extra.provider),
+        ("job", extra.job),
+        ("execution", extra.execution),
+        ("sink", sink()),
+    ];
+    let types = types.into_iter().filter(|(_, key)| world.account(key).is_some()).collect();
+    let twin_call = if instruction == "accept_market_authority" { party } else { twin };
+    let calls = [("same_market", (recipe.call)(&world, &twin_call)), ("other_market", (recipe.call)(&world, &foreign))];
+    Fixture { call: (recipe.call)(&world, &party), twins: calls, world, types }
+}
+
+fn reach(world: &mut World, party: &Party, stage: Stage, own_market: bool) {
+    let steps: [(Stage, fn(&Party) -> Call); 5] = [
+        (Stage::Market, |party| party.create_market(&terms())),
+        (Stage::Registered, |party| party.register_provider()),
+        (Stage::Open, |party| party.create_job()),
+        (Stage::Assigned, |party| party.accept_job()),
+        (Stage::Submitted, |party| party.submit_results(&exited(GAS_USED))),
+    ];
+    for (at, call) in steps {
+        let shared = at == Stage::Market && !own_market;
+        if at <= stage && !shared {
+            world.ok(&call(party));
+        }
+    }
+}
+
+/// Time that all parties wait for together.
+fn advance(world: &mut World, instruction: &str) {
+    match instruction {
+        "finalize_job" | "settle_execution" | "claim_reward" | "claim_market_fees" | "close_job" | "expire_job" => {
+            world.advance(160);
+        }
+        _ => world.next_slot(),
+    }
+}
+
+fn finish(world: &mut World, instruction: &str, parties: &[Party]) {
+    for party in parties {
+        if matches!(instruction, "settle_execution" | "claim_reward" | "claim_market_fees" | "close_job") {
+            world.ok(&party.finalize_job());
+        }
+        if matches!(instruction, "claim_reward" | "claim_market_fees" | "close_job") {
+            world.ok(&party.settle_execution());
+        }
+    }
+    if matches!(instruction, "withdraw_stake" | "close_provider") {
+        world.advance(86_400);
+    }
+    if instruction == "close_provider" {
+        for party in parties {
+            world.ok(&party.withdraw_stake());
+        }
+    }
+}
+
+#[test]
+fn every_account_of_every_instruction_is_checked() {
+    let mut found = Table::new();
+    for name in idl::instruction_names() {
+        found.extend(mutate::run(&fixture(&name)));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/mutations.txt");
+    let expected = read(&fs::read_to_string(&path).unwrap_or_default());
+    if std::env::var_os("ASSAY_BLESS").is_some() {
+        fs::write(&path, write(&found, &expected)).expect("the table is writable");
+    }
+    let expected = read(&fs::read_to_string(&path).expect("tests/program/mutations.txt"));
+    let harmless = found.values().filter(|result| *result == HARMLESS).count();
+    println!("mutation suite: {} cells, {} refused, {harmless} harmless", found.len(), found.len() - harmless);
+    let mut wrong = Vec::new();
+    for (cell, result) in &found {
+        match expected.get(cell) {
+            None => wrong.push(format!("{cell}: {result}, not in the table")),
+            Some(line) if result == HARMLESS => {
+                let reason = line.strip_prefix(HARMLESS).unwrap_or("").trim();
+                if reason.is_empty() || reason == "?" {
+                    wrong.push(format!("{cell}: went through and no reason says why that is harmless"));
+                }
+            }
+            Some(line) if line != result => wrong.push(format!("{cell}: {result}, expected {line}")),
+            Some(_) => {}
+        }
+    }
+    wrong.extend(expected.keys().filter(|cell| !found.contains_key(*cell)).map(|cell| format!("{cell}: no such cell")));
+    assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn read(text: &str) -> Table {
+    text.lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| {
+            let (cell, result) = line.split_once(" -> ").unwrap_or_else(|| panic!("no cell: {line}"));
+            (cell.to_owned(), result.to_owned())
+        })
+        .collect()
+}
+
+fn write(found: &Table, old: &Table) -> String {
+    let mut text = String::from("# instruction account mutation -> error, or why going through is harmless\n");
+    let mut by_instruction: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (cell, result) in found {
+        let reason = old.get(cell).filter(|line| line.starts_with(HARMLESS)).map(String::as_str);
+        let result = if result == HARMLESS { reason.unwrap_or("harmless: ?") } else { result };
+        let name = cell.split(' ').next().unwrap_or_default();
+        by_instruction.entry(name).or_default().push(format!("{cell} -> {result}"));
+    }
+    for lines in by_instruction.values() {
+        text.push('\n');
+        text.push_str(&lines.join("\n"));
+        text.push('\n');
+    }
+    text
+}
