@@ -25,7 +25,7 @@ pub struct AccountSlot {
 #[must_use]
 pub fn instruction_names() -> Vec<String> {
     let instructions = IDL["instructions"].as_array().expect("an IDL has instructions");
-    instructions.iter().map(|instruction| name(instruction)).collect()
+    instructions.iter().map(name).collect()
 }
 
 /// The accounts of an instruction, in order.

@@ -3,6 +3,7 @@
 //! agrees to other rules:
 //!
 //! ```ignore
+//! #[rustfmt::skip]
 //! #[path = "../../crates/protocol/golden/vectors.rs"]
 //! mod golden;
 //!

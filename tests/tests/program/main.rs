@@ -1,6 +1,7 @@
 //! The committed program, without a network: every instruction, every refusal, every attack of docs/THREATS.md that
 //! the program must answer.
 
+#[rustfmt::skip] // The protocol formats it, in its own edition.
 #[path = "../../../crates/protocol/golden/vectors.rs"]
 #[allow(dead_code, reason = "shared with other suites")]
 mod golden;

@@ -64,8 +64,8 @@ fn a_market_pays_in_lamports_and_knows_its_cluster() {
     };
     let call = |args| Call::new("create_market", &accounts, &assay::client::args::CreateMarket { args });
     let mint = Pubkey::new_from_array([1; 32]);
-    world.refuse(&call(assay::types::CreateMarketArgs { mint, ..args.clone() }), "MintUnsupported");
-    world.refuse(&call(assay::types::CreateMarketArgs { cluster: [0; 32], ..args.clone() }), "DigestZero");
+    world.refuse(&call(assay::types::CreateMarketArgs { mint, ..args }), "MintUnsupported");
+    world.refuse(&call(assay::types::CreateMarketArgs { cluster: [0; 32], ..args }), "DigestZero");
     world.ok(&call(args));
 }
 

@@ -128,7 +128,8 @@ pub fn fixture(instruction: &str) -> Fixture {
 }
 
 fn reach(world: &mut World, party: &Party, stage: Stage, own_market: bool) {
-    let steps: [(Stage, fn(&Party) -> Call); 5] = [
+    type Step = (Stage, fn(&Party) -> Call);
+    let steps: [Step; 5] = [
         (Stage::Market, |party| party.create_market(&terms())),
         (Stage::Registered, |party| party.register_provider()),
         (Stage::Open, |party| party.create_job()),

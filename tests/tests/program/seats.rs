@@ -62,7 +62,8 @@ fn a_31_an_open_job_is_accepted_until_the_second_before_its_deadline() {
 
 #[test]
 fn p_07_a_seat_needs_stake_free_stake_exposure_and_capacity() {
-    let edits: [(fn(&mut Provider), &str); 6] = [
+    type Edit = (fn(&mut Provider), &'static str);
+    let edits: [Edit; 6] = [
         (|provider| provider.stake_lamports = SOL - 1, "StakeTooSmall"),
         (|provider| provider.locked_lamports = STAKE, "FreeStakeTooSmall"),
         (|provider| provider.locked_lamports = STAKE - BOND + 1, "FreeStakeTooSmall"),
