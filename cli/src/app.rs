@@ -17,6 +17,8 @@ use crate::{
     run, verify,
     wallet::{self, WalletCommand},
 };
+#[cfg(feature = "localnet")]
+use crate::{demo, localnet};
 
 /// A marketplace for verifiable computation on Solana.
 ///
@@ -32,8 +34,15 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs a module, or a job directory, exactly as a provider would.
-    Run(run::RunArgs),
+    #[command(flatten)]
+    Networked(Networked),
+    #[command(flatten)]
+    Standalone(Standalone),
+}
+
+/// Commands that use the settings: cluster, keypair, content node, market.
+#[derive(Debug, Subcommand)]
+enum Networked {
     /// Posts jobs, follows them, fetches their results.
     #[command(subcommand)]
     Job(JobCommand),
@@ -53,6 +62,19 @@ enum Command {
     /// Shows and changes what the commands use by default.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+/// Commands that need no settings, so that broken ones do not stop them.
+#[derive(Debug, Subcommand)]
+enum Standalone {
+    /// Runs a module, or a job directory, exactly as a provider would.
+    Run(run::RunArgs),
+    /// Keeps a local network up: ledger, content node, providers.
+    #[cfg(feature = "localnet")]
+    Localnet(localnet::LocalnetArgs),
+    /// Posts the sample jobs on a local network, shows what they cost, verifies one.
+    #[cfg(feature = "localnet")]
+    Demo(demo::DemoArgs),
     /// Prints a completion script for a shell.
     Completion(completion::CompletionArgs),
 }
@@ -61,47 +83,57 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.globals.json;
-    // A bot without a log is a riddle.
-    let least = u8::from(matches!(cli.command, Command::Provider(ProviderCommand::Start(_)))) * 2;
-    start_logging(cli.globals.verbose.max(least));
+    start_logging(cli.globals.verbose, &cli.command);
     match dispatch(cli) {
-        Ok(code) => code,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(json),
     }
 }
 
-fn dispatch(cli: Cli) -> CliResult<ExitCode> {
+fn dispatch(cli: Cli) -> CliResult {
     let Cli { globals, command } = cli;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
-    runtime.block_on(run_command(&globals, command))?;
-    Ok(ExitCode::SUCCESS)
+    runtime.block_on(async {
+        match command {
+            Command::Standalone(command) => run_standalone(&globals, command).await,
+            // The bot has a configuration of its own.
+            Command::Networked(Networked::Provider(ProviderCommand::Start(args))) => provider::start(&args).await,
+            Command::Networked(command) => run_networked(&Context::new(&globals)?, command).await,
+        }
+    })
 }
 
-async fn run_command(globals: &GlobalArgs, command: Command) -> CliResult {
+async fn run_standalone(globals: &GlobalArgs, command: Standalone) -> CliResult {
     match command {
-        Command::Completion(args) => return completion::run(&args),
-        // Needs neither cluster nor keypair, so broken settings do not stop it.
-        Command::Run(args) => return run::run(globals.output(), args).await,
-        _ => {}
-    }
-    let context = Context::new(globals)?;
-    match command {
-        Command::Completion(_) | Command::Run(_) => Ok(()),
-        Command::Config(command) => config::run(command, &context.settings, context.output),
-        Command::Market(command) => market::run(&context, command).await,
-        Command::Provider(command) => provider::run(&context, command).await,
-        Command::Wallet(command) => wallet::run(&context, command).await,
-        Command::Job(command) => job::run(&context, command).await,
-        Command::Verify(args) => verify::run(&context, &args).await,
-        Command::Doctor => doctor::run(&context).await,
+        Standalone::Run(args) => run::run(globals.output(), args).await,
+        #[cfg(feature = "localnet")]
+        Standalone::Localnet(args) => localnet::run(globals.output(), &args).await,
+        #[cfg(feature = "localnet")]
+        Standalone::Demo(args) => demo::run(globals.output(), &args).await,
+        Standalone::Completion(args) => completion::run(&args),
     }
 }
 
-/// Warnings by default; `ASSAY_LOG` (as RUST_LOG) overrides the flags.
-fn start_logging(verbose: u8) {
+async fn run_networked(context: &Context, command: Networked) -> CliResult {
+    match command {
+        Networked::Job(command) => job::run(context, command).await,
+        Networked::Verify(args) => verify::run(context, &args).await,
+        Networked::Provider(command) => provider::run(context, command).await,
+        Networked::Market(command) => market::run(context, command).await,
+        Networked::Wallet(command) => wallet::run(context, command).await,
+        Networked::Doctor => doctor::run(context).await,
+        Networked::Config(command) => config::run(command, &context.settings, context.output),
+    }
+}
+
+/// `ASSAY_LOG` (as RUST_LOG) overrides the flags. A bot without a log is a riddle, so it says what it does.
+fn start_logging(verbose: u8, command: &Command) {
+    let is_bot = matches!(command, Command::Networked(Networked::Provider(ProviderCommand::Start(_))));
     let default = match verbose {
-        0 => "error",
-        1 => "warn,assay=info",
+        0 | 1 if is_bot => "info",
+        // The embedded ledger reports ordinary refusals as errors.
+        0 => "off",
+        1 => "warn",
         2 => "info,assay=debug",
         _ => "debug",
     };

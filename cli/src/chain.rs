@@ -2,15 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use assay_content::{BlockStore, FetchLimits, Fetcher, Publisher, Source, StoreLimits};
+use assay_content::{BlockStore, Budget, FetchLimits, Fetcher, Publisher, Source, StoreLimits};
 use assay_protocol::MarketTerms;
 use assay_sdk::{
-    accounts::{ExecutionFilter, Keyed, ProviderFilter},
+    accounts::{Keyed, ProviderFilter},
     client::{Client, ClientConfig, ContentAccess, SharedSigner},
     instructions::{self, CreateMarket},
-    keypair::load_keypair,
     pda,
-    program::accounts::{Execution, Market, Provider},
+    program::accounts::{Market, Provider},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -30,7 +29,7 @@ pub struct Chain {
     client: Client,
     market: Option<Pubkey>,
     /// Blocks of this command; gone when it ends.
-    blocks: Option<TempDir>,
+    _blocks: Option<TempDir>,
 }
 
 impl Chain {
@@ -53,7 +52,13 @@ impl Chain {
         let settings = &context.settings;
         let config =
             ClientConfig { confirm_timeout: CONFIRM_TIMEOUT, ..ClientConfig::new(settings.cluster.value.clone()) };
-        Self { client: Client::new(config), market: settings.market.value, blocks: None }
+        Self { client: Client::new(config), market: settings.market.value, _blocks: None }
+    }
+
+    /// Over a client that signs and has content already.
+    #[cfg(feature = "localnet")]
+    pub fn over(client: Client, market: Pubkey) -> Self {
+        Self { client, market: Some(market), _blocks: None }
     }
 
     /// Adds the content node of the settings.
@@ -63,11 +68,13 @@ impl Chain {
         let settings = &context.settings;
         let gateways = settings.gateways.value.iter().cloned().map(Source::Gateway);
         let sources = std::iter::once(Source::Kubo(settings.content.value.clone())).chain(gateways).collect();
+        // Results may be larger than job directories.
+        let limits = FetchLimits { budget: Budget::RESULT, ..FetchLimits::default() };
         let content = ContentAccess {
             publisher: Publisher::new(vec![context.kubo()?], 1),
-            fetcher: Fetcher::new(store, sources, FetchLimits::default())?,
+            fetcher: Fetcher::new(store, sources, limits)?,
         };
-        Ok(Self { client: self.client.with_content(content), market: self.market, blocks: Some(blocks) })
+        Ok(Self { client: self.client.with_content(content), market: self.market, _blocks: Some(blocks) })
     }
 
     /// The client underneath.
@@ -77,7 +84,7 @@ impl Chain {
 
     /// Where content is found.
     pub fn fetcher(&self) -> CliResult<&Fetcher> {
-        let content = self.client.content().filter(|_| self.blocks.is_some());
+        let content = self.client.content();
         content.map(|content| &content.fetcher).ok_or_else(|| CliError::new("no content node is set"))
     }
 
@@ -136,14 +143,4 @@ impl Chain {
     pub async fn providers(&self, market: Pubkey) -> CliResult<Vec<Keyed<Provider>>> {
         self.client.list_providers(&ProviderFilter { market: Some(market), ..ProviderFilter::default() }).await.hint()
     }
-
-    /// The seats of a job.
-    pub async fn executions(&self, job: Pubkey) -> CliResult<Vec<Keyed<Execution>>> {
-        self.client.list_executions(&ExecutionFilter { job: Some(job), provider: None }).await.hint()
-    }
-}
-
-/// Loads a keypair as a shared signer.
-pub fn shared_signer(path: &std::path::Path) -> CliResult<SharedSigner> {
-    Ok(Arc::new(load_keypair(path)?))
 }

@@ -5,9 +5,13 @@ mod chain;
 mod completion;
 mod config;
 mod context;
+#[cfg(feature = "localnet")]
+mod demo;
 mod doctor;
 mod error;
 mod job;
+#[cfg(feature = "localnet")]
+mod localnet;
 mod market;
 mod output;
 mod progress;

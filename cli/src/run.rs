@@ -18,7 +18,6 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    context::Context,
     error::{CliError, CliResult, Context as _},
     output::{Output, grouped, printable},
     progress::Progress,

@@ -9,7 +9,9 @@ mod submit;
 mod view;
 mod wait;
 
-pub use submit::{Order, Plan, Posted};
+#[cfg(feature = "localnet")]
+pub use submit::{Order, Plan};
+#[cfg(feature = "localnet")]
 pub use view::JobJson;
 
 use std::path::PathBuf;

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(feature = "localnet")]
+use assay_executor::config::Span;
 use assay_executor::config::{Address, Config, ProviderConfig};
 use assay_sdk::keypair::{KeypairError, load_keypair, save_keypair};
 use solana_keypair::Keypair;
@@ -17,6 +19,9 @@ use crate::error::{CliError, CliResult, Context as _};
 pub(super) const CONFIG_NAME: &str = "provider.toml";
 pub(super) const NODE_KEY_NAME: &str = "node.json";
 const DATA_NAME: &str = "data";
+/// A local network is looked at more often.
+#[cfg(feature = "localnet")]
+const LOCAL_POLL: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// What a new provider's configuration says beyond the defaults.
 #[derive(Clone, Debug)]
@@ -39,6 +44,26 @@ pub struct NewProvider<'a> {
     pub listen: Option<SocketAddr>,
 }
 
+impl NewProvider<'_> {
+    /// The configuration. Relative paths are relative to the file, so that the directory can be moved.
+    fn config(&self, node_key_path: PathBuf) -> Config {
+        let mut config = Config::new(ProviderConfig {
+            market: Address(self.market),
+            authority: Address(self.authority),
+            node_key_path,
+            data_dir: DATA_NAME.into(),
+        });
+        config.chain.cluster.clone_from(&self.cluster);
+        config.chain.ws_url = Some(self.ws_url.clone());
+        config.content.kubo = vec![self.content.clone()];
+        config.content.gateways.clone_from(&self.gateways);
+        if self.listen.is_some() {
+            config.server.listen = self.listen;
+        }
+        config
+    }
+}
+
 /// What was written.
 #[derive(Debug)]
 pub struct ProviderFiles {
@@ -59,23 +84,27 @@ pub fn create(new: &NewProvider<'_>) -> CliResult<ProviderFiles> {
             .with_next("edit it, or name another directory with --dir"));
     }
     let files = ensure_key(new.dir)?;
-    let mut config = Config::new(ProviderConfig {
-        market: Address(new.market),
-        authority: Address(new.authority),
-        // Relative to the file, so that the directory can be moved.
-        node_key_path: NODE_KEY_NAME.into(),
-        data_dir: DATA_NAME.into(),
-    });
-    config.chain.cluster.clone_from(&new.cluster);
-    config.chain.ws_url = Some(new.ws_url.clone());
-    config.content.kubo = vec![new.content.clone()];
-    config.content.gateways.clone_from(&new.gateways);
-    if new.listen.is_some() {
-        config.server.listen = new.listen;
-    }
-    let text = toml::to_string_pretty(&config)?;
-    fs::write(&config_path, text).context(format!("cannot write {}", config_path.display()))?;
+    write_config(&config_path, &new.config(NODE_KEY_NAME.into()))?;
     Ok(files)
+}
+
+/// Configuration of a provider of a local network: its keys exist, and its journal belongs to a chain that is gone.
+#[cfg(feature = "localnet")]
+pub fn create_local(new: &NewProvider<'_>, node_key_path: &Path) -> CliResult<PathBuf> {
+    let node_key_path = std::path::absolute(node_key_path)?;
+    if new.dir.exists() {
+        fs::remove_dir_all(new.dir).context(format!("cannot empty {}", new.dir.display()))?;
+    }
+    fs::create_dir_all(new.dir).context(format!("cannot create {}", new.dir.display()))?;
+    let mut config = new.config(node_key_path);
+    config.chain.poll_interval = Span(LOCAL_POLL);
+    let config_path = new.dir.join(CONFIG_NAME);
+    write_config(&config_path, &config)?;
+    Ok(config_path)
+}
+
+fn write_config(path: &Path, config: &Config) -> CliResult {
+    fs::write(path, toml::to_string_pretty(config)?).context(format!("cannot write {}", path.display()))
 }
 
 fn ensure_key(dir: &Path) -> CliResult<ProviderFiles> {

@@ -5,7 +5,11 @@ mod stake;
 mod start;
 mod status;
 
-pub use files::{NewProvider, ProviderFiles, create};
+pub use files::NewProvider;
+use files::create;
+#[cfg(feature = "localnet")]
+pub use files::create_local;
+pub use start::start;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -123,7 +127,7 @@ pub async fn run(context: &Context, command: ProviderCommand) -> CliResult {
         ProviderCommand::Stake(args) => stake::stake(context, args.amount).await,
         ProviderCommand::Unstake(args) => stake::unstake(context, args.amount).await,
         ProviderCommand::Withdraw => stake::withdraw(context).await,
-        ProviderCommand::Start(args) => start::start(&args).await,
+        ProviderCommand::Start(args) => start(&args).await,
         ProviderCommand::Status(args) => status::status(context, &args).await,
         ProviderCommand::Claim => stake::claim(context).await,
     }

@@ -8,7 +8,9 @@ use crate::{
     provider::StartArgs,
 };
 
-pub(super) async fn start(args: &StartArgs) -> CliResult {
+/// Runs the bot until it is asked to stop. Its own configuration says everything; the settings of the command line do
+/// not count.
+pub async fn start(args: &StartArgs) -> CliResult {
     if let Some(parent) = args.die_with {
         die_with(parent)?;
     }

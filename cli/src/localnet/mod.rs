@@ -1,0 +1,231 @@
+//! `assay localnet`: keeps a local network up until Ctrl-C.
+
+mod process;
+
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use assay_localnet::{LedgerConfig, Network, NetworkConfig, NetworkInfo, Ports};
+use assay_sdk::{
+    cluster::{LOCAL_CONTENT_PORT, LOCAL_GATEWAY_PORT, LOCAL_RPC_PORT},
+    load_keypair,
+};
+use clap::Args;
+use rustix::fs::{FlockOperation, flock};
+use solana_signer::Signer;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    error::{CliError, CliResult, Context as _},
+    output::Output,
+    progress::Progress,
+    provider::{NewProvider, create_local},
+};
+use process::ProviderProcess;
+
+const LOCK_NAME: &str = "lock";
+/// How often the providers are looked at.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// `assay localnet`.
+#[derive(Debug, Args)]
+pub struct LocalnetArgs {
+    /// Provider processes.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    providers: usize,
+    /// Slot time in milliseconds.
+    #[arg(long, default_value_t = 400, value_name = "MS")]
+    slot_ms: u64,
+    /// Challenge window of small jobs, in seconds.
+    #[arg(long, default_value_t = 1, value_name = "SECONDS")]
+    challenge_s: u32,
+    /// Where keys, blocks and logs go; keys that are there are used again.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// RPC port; 8899, or a free one when that is taken.
+    #[arg(long, value_name = "PORT")]
+    rpc_port: Option<u16>,
+    /// WebSocket port; 8900, or a free one when that is taken.
+    #[arg(long, value_name = "PORT")]
+    ws_port: Option<u16>,
+    /// Port of the content node's Kubo RPC; 5001, or a free one when that is taken.
+    #[arg(long, value_name = "PORT")]
+    content_port: Option<u16>,
+    /// Port of the gateway; 8080, or a free one when that is taken.
+    #[arg(long, value_name = "PORT")]
+    gateway_port: Option<u16>,
+}
+
+/// A network and its provider processes.
+#[derive(Debug)]
+pub struct Running {
+    network: Network,
+    processes: Vec<ProviderProcess>,
+}
+
+impl Running {
+    /// Starts the network, then one process per provider. What was started is stopped again when something fails.
+    pub async fn start(config: NetworkConfig) -> CliResult<Self> {
+        let network = Network::start(config).await?;
+        let mut running = Self { network, processes: Vec::new() };
+        match running.start_providers() {
+            Ok(()) => Ok(running),
+            Err(error) => {
+                running.stop().await?;
+                Err(error)
+            }
+        }
+    }
+
+    fn start_providers(&mut self) -> CliResult {
+        let info = self.network.info();
+        for provider in &info.providers {
+            let authority = load_keypair(&provider.authority_keypair)?;
+            let config_path = create_local(
+                &NewProvider {
+                    dir: &provider.data_directory,
+                    market: self.network.market(),
+                    authority: authority.pubkey(),
+                    cluster: info.rpc_url.to_string(),
+                    ws_url: info.ws_url.clone(),
+                    content: info.content_url.clone(),
+                    gateways: vec![info.gateway_url.clone()],
+                    listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+                },
+                &provider.node_keypair,
+            )?;
+            let log_path = provider.data_directory.join("provider.log");
+            self.processes.push(ProviderProcess::start(&config_path, log_path)?);
+        }
+        Ok(())
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// An error when a provider process has ended.
+    pub fn check(&mut self) -> CliResult {
+        self.processes.iter_mut().try_for_each(ProviderProcess::check)
+    }
+
+    /// Stops the providers, then everything else, and waits until nothing is left.
+    pub async fn stop(self) -> CliResult {
+        futures_util::future::join_all(self.processes.into_iter().map(ProviderProcess::stop)).await;
+        Ok(self.network.shutdown().await?)
+    }
+}
+
+/// Returns when this process is asked to stop: Ctrl-C, SIGTERM, SIGHUP.
+pub async fn stop_requested() -> CliResult {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}
+
+/// Runs `assay localnet`.
+pub async fn run(output: Output, args: &LocalnetArgs) -> CliResult {
+    let dir = match &args.dir {
+        Some(dir) => std::path::absolute(dir)?,
+        None => default_dir()?,
+    };
+    let _lock = lock(&dir)?;
+    let config = NetworkConfig {
+        ledger: LedgerConfig {
+            ports: Ports {
+                rpc: port(output, args.rpc_port, ("--rpc-port", LOCAL_RPC_PORT)),
+                ws: port(output, args.ws_port, ("--ws-port", LOCAL_RPC_PORT.saturating_add(1))),
+            },
+            slot_ms: args.slot_ms,
+            ..LedgerConfig::default()
+        },
+        content_port: port(output, args.content_port, ("--content-port", LOCAL_CONTENT_PORT)),
+        gateway_port: port(output, args.gateway_port, ("--gateway-port", LOCAL_GATEWAY_PORT)),
+        providers: args.providers,
+        challenge_s: args.challenge_s,
+        ..NetworkConfig::new(&dir)
+    };
+    let mut running = {
+        let _progress = Progress::start(output, "starting the local network");
+        tokio::select! {
+            running = Running::start(config) => running?,
+            stopped = stop_requested() => return stopped,
+        }
+    };
+    let info = running.network().info();
+    output.result(info, || print(info, &dir));
+    let watched = tokio::select! {
+        stopped = stop_requested() => stopped,
+        died = watch(&mut running) => died,
+    };
+    output.note("stopping the local network");
+    running.stop().await?;
+    watched
+}
+
+async fn watch(running: &mut Running) -> CliResult {
+    loop {
+        running.check()?;
+        tokio::time::sleep(WATCH).await;
+    }
+}
+
+/// The port that was asked for; else the usual one; else, when that is taken, any free one.
+fn port(output: Output, told: Option<u16>, (flag, usual): (&str, u16)) -> Option<u16> {
+    if told.is_some() {
+        return told;
+    }
+    if TcpListener::bind((Ipv4Addr::LOCALHOST, usual)).is_ok() {
+        return Some(usual);
+    }
+    output.note(format!("port {usual} is taken, another one is used (choose one with {flag})"));
+    None
+}
+
+fn default_dir() -> CliResult<PathBuf> {
+    let data_home = std::env::var_os("XDG_DATA_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let base = data_home.or_else(|| home.map(|home| home.join(".local").join("share")));
+    let base = base.ok_or_else(|| CliError::new("HOME is not set").with_next("name a directory with --dir"))?;
+    Ok(base.join("assay").join("localnet"))
+}
+
+/// One network per directory.
+fn lock(dir: &Path) -> CliResult<File> {
+    fs::create_dir_all(dir).context(format!("cannot create {}", dir.display()))?;
+    let path = dir.join(LOCK_NAME);
+    let file = File::create(&path).context(format!("cannot create {}", path.display()))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .context(format!("another local network uses {}", dir.display()))
+        .next("stop it, or name another directory with --dir")?;
+    Ok(file)
+}
+
+fn print(info: &NetworkInfo, dir: &Path) {
+    let poster = info.poster_keypair.display();
+    println!("The local network is up.");
+    println!("  RPC          {}", info.rpc_url);
+    println!("  WebSocket    {}", info.ws_url);
+    println!("  content      {}  (Kubo RPC)", info.content_url);
+    println!("  gateway      {}", info.gateway_url);
+    println!("  market       {}", info.market);
+    println!("  poster       {poster}  (funded)");
+    println!("  providers    {}, logs in {}", info.providers.len(), dir.join("provider-*/provider.log").display());
+    println!();
+    println!("In another terminal:");
+    println!("  export ASSAY_CLUSTER={} ASSAY_WS_URL={}", info.rpc_url, info.ws_url);
+    println!("  export ASSAY_CONTENT={} ASSAY_KEYPAIR={poster}", info.content_url);
+    println!("  assay job submit examples/jobs/word-count/job --wait");
+    println!("Ctrl-C stops everything.");
+}
