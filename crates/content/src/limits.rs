@@ -41,6 +41,11 @@ pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
 /// Largest request body the content node takes, 256 MiB: a full job with its block overhead, three times over.
 pub const BODY_BYTES_MAX: u64 = 256 << 20;
 
+/// Requests that a content node works on at the same time, per listener; more are turned away.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 64;
+/// Bytes of blocks that an import holds before it writes them.
+pub const IMPORT_BATCH_BYTES: usize = 8 << 20;
+
 /// What [`crate::unpack`] may spend on one package. Checked before the cost is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {

@@ -1,6 +1,6 @@
 //! One source: a CAR if it gives one, else block by block.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
 use cid::Cid;
@@ -12,7 +12,7 @@ use crate::{
     BlockGet, HttpError, UnpackError,
     car::{CarDecoder, CarError, CarLimits},
     dag::{Step, Walk},
-    http::{HostPolicy, HttpLimits, Server},
+    http::{Body, HostPolicy, HttpLimits, Server},
     limits::{BLOCK_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, Budget},
     verify_block,
 };
@@ -64,12 +64,17 @@ impl SourceClient {
             }
             Err(error) => return Err(error),
         }
+        // What this source lacks is not asked for twice; the rest of its blocks still helps the others.
+        let mut lacking = HashSet::new();
         loop {
             let missing = missing(root, pool, budget)?;
-            if missing.is_empty() {
-                return Ok(());
+            let wanted: Vec<_> = missing.iter().copied().filter(|cid| !lacking.contains(cid)).collect();
+            match (missing.first(), wanted.is_empty()) {
+                (None, _) => return Ok(()),
+                (Some(cid), true) if cid == root => return Err(HttpError::NotFound.into()),
+                (Some(cid), true) => return Err(SourceError::Missing { cid: Box::new(*cid) }),
+                (Some(_), false) => lacking.extend(self.blocks(wanted, pool).await?),
             }
-            self.blocks(missing, pool).await?;
         }
     }
 
@@ -79,7 +84,7 @@ impl SourceClient {
             Dialect::Kubo => self.server.post(&["api", "v0", "dag", "export"]).query(&[("arg", root.to_string())]),
             Dialect::Gateway => self.gateway(root, "car", CAR_TYPE),
         };
-        let mut body = self.server.ask(request).await?.capped(limits.bytes);
+        let mut body = self.ask(request).await?.capped(limits.bytes);
         if self.dialect == Dialect::Gateway {
             body.expect_type(CAR_TYPE)?;
         }
@@ -94,14 +99,21 @@ impl SourceClient {
         Ok(())
     }
 
-    async fn blocks(&self, missing: Vec<Cid>, pool: &Arc<Pool>) -> Result<(), SourceError> {
-        stream::iter(missing)
-            .map(|cid| async move { self.block(&cid).await.map(|block| (cid, block)) })
+    /// Puts blocks into the pool and gives those that the source does not have.
+    async fn blocks(&self, wanted: Vec<Cid>, pool: &Arc<Pool>) -> Result<Vec<Cid>, SourceError> {
+        stream::iter(wanted)
+            .map(|cid| async move { (cid, self.block(&cid).await) })
             .buffer_unordered(BLOCKS_IN_FLIGHT_MAX)
-            .try_for_each(|(cid, block)| {
-                lock(pool).insert_verified(cid, block);
-                std::future::ready(Ok(()))
+            .map(|(cid, block)| match block {
+                Ok(block) => {
+                    lock(pool).insert_verified(cid, block);
+                    Ok(None)
+                }
+                Err(SourceError::Http(HttpError::NotFound)) => Ok(Some(cid)),
+                Err(error) => Err(error),
             })
+            .try_filter_map(|lacking| std::future::ready(Ok(lacking)))
+            .try_collect()
             .await
     }
 
@@ -110,10 +122,22 @@ impl SourceClient {
             Dialect::Kubo => self.server.post(&["api", "v0", "block", "get"]).query(&[("arg", cid.to_string())]),
             Dialect::Gateway => self.gateway(cid, "raw", RAW_TYPE),
         };
-        let mut body = self.server.ask(request).await?.capped(BLOCK_BYTES_MAX as u64);
+        let mut body = self.ask(request).await?.capped(BLOCK_BYTES_MAX as u64);
         let block = body.whole().await?;
         verify_block(cid, &block).map_err(|error| SourceError::Block(Box::new(error)))?;
         Ok(block)
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Body, HttpError> {
+        match self.server.ask(request).await {
+            // Kubo has one status for every failure and tells absence by its text only.
+            Err(HttpError::Status { status: 500, message })
+                if self.dialect == Dialect::Kubo && (message.contains("not find") || message.contains("not found")) =>
+            {
+                Err(HttpError::NotFound)
+            }
+            answer => answer,
+        }
     }
 
     /// Both the parameter and the header: gateways disagree on which one counts.

@@ -151,6 +151,11 @@ impl BlockSink for Collected {
 }
 
 impl Collected {
+    /// The blocks so far.
+    pub(crate) fn blocks(&self) -> &[(Cid, Bytes)] {
+        &self.blocks
+    }
+
     /// Finishes the package with its directories.
     fn finish(mut self, tree: Tree, file_bytes: u64) -> Result<Package, PackError> {
         let (root, _) = tree.finish(&mut self)?;
@@ -179,7 +184,7 @@ pub fn pack_entries(entries: impl IntoIterator<Item = Entry>) -> Result<Package,
     sink.finish(tree, file_bytes)
 }
 
-fn file_of_bytes(bytes: &Bytes, sink: &mut impl BlockSink) -> FileRoot {
+pub(crate) fn file_of_bytes(bytes: &Bytes, sink: &mut impl BlockSink) -> FileRoot {
     let starts = (0..bytes.len().max(1)).step_by(CHUNK_BYTES);
     let leaves = starts
         .map(|start| {

@@ -68,10 +68,20 @@ impl Tree {
     }
 
     /// Emits every directory's blocks, children before parents, and gives the root.
-    pub(crate) fn finish(mut self, sink: &mut impl BlockSink) -> Result<Target, PackError> {
+    pub(crate) fn finish(self, sink: &mut impl BlockSink) -> Result<Target, PackError> {
+        self.finish_each(sink, |_, _| {})
+    }
+
+    /// As [`Self::finish`], and tells every directory's path and target, the root's last.
+    pub(crate) fn finish_each(
+        mut self,
+        sink: &mut impl BlockSink,
+        mut each: impl FnMut(&str, Target),
+    ) -> Result<Target, PackError> {
         // A path sorts before everything below it, so the last one has no unfinished directory in it.
         while let Some((path, children)) = self.directories.pop_last() {
             let target = directory(&children, sink)?;
+            each(&path, target);
             if path.is_empty() {
                 return Ok(target);
             }

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod car;
+mod doubles;
+mod fetching;
 mod hostile;
 mod oracle;
 mod packing;
+mod serving;
 mod stores;

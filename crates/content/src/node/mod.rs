@@ -1,0 +1,183 @@
+//! The content node: a store served as a subset of Kubo's RPC and as a trustless gateway.
+//!
+//! The RPC writes, so it is careful who asks: `POST` only, no browser's `Origin`, no host name that is not its own (a
+//! page that points a name of its own at 127.0.0.1 gets nothing). The gateway only reads and anybody may.
+
+mod add;
+mod answer;
+mod export;
+mod gateway;
+mod listing;
+mod resolve;
+mod rpc;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, extract::DefaultBodyLimit};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+use url::Url;
+
+use crate::{
+    BlockStore,
+    limits::{BODY_BYTES_MAX, Budget, REQUESTS_IN_FLIGHT_MAX},
+};
+
+/// How long [`ContentNode::shutdown`] waits for requests in flight.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// How a node is started.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// What it serves.
+    pub store: BlockStore,
+    /// Where the RPC listens; port 0 picks one. Loopback unless the machine's firewall says otherwise: whoever
+    /// reaches it may write.
+    pub rpc: SocketAddr,
+    /// Where the gateway listens; port 0 picks one.
+    pub gateway: SocketAddr,
+    /// Largest request body.
+    pub body_bytes_max: u64,
+    /// What a file or directory may cost that is read for somebody.
+    pub budget: Budget,
+    /// Host names, besides `localhost` and addresses, under which the RPC answers.
+    pub host_names: Vec<String>,
+}
+
+impl NodeConfig {
+    /// Both listeners on loopback, ports picked by the system.
+    #[must_use]
+    pub fn loopback(store: BlockStore) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            store,
+            rpc: any,
+            gateway: any,
+            body_bytes_max: BODY_BYTES_MAX,
+            budget: Budget::RESULT,
+            host_names: Vec::new(),
+        }
+    }
+}
+
+/// Why a node could not start or stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// A port could not be taken.
+    #[error("listen on {address}: {source}; choose another port or stop what uses it")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A listener failed while serving.
+    #[error("serve on {address}: {reason}")]
+    Serve {
+        /// The address.
+        address: SocketAddr,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// What every handler shares.
+#[derive(Debug)]
+struct State {
+    store: BlockStore,
+    budget: Budget,
+    host_names: Vec<String>,
+    requests: Semaphore,
+}
+
+type Shared = Arc<State>;
+
+/// A running content node. Dropping it stops it; [`Self::shutdown`] waits for requests in flight.
+#[derive(Debug)]
+pub struct ContentNode {
+    rpc: SocketAddr,
+    gateway: SocketAddr,
+    /// Servers stop when this says so, or is dropped.
+    stop: watch::Sender<bool>,
+    servers: Vec<(SocketAddr, JoinHandle<io::Result<()>>)>,
+}
+
+impl ContentNode {
+    /// Binds both listeners and serves.
+    ///
+    /// # Errors
+    /// [`NodeError::Listen`] when a port is taken.
+    pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
+        let NodeConfig { store, rpc, gateway, body_bytes_max, budget, host_names } = config;
+        let state = || {
+            let requests = Semaphore::new(REQUESTS_IN_FLIGHT_MAX);
+            let (store, host_names) = (store.clone(), host_names.clone());
+            Arc::new(State { store, budget, host_names, requests })
+        };
+        let body_limit = DefaultBodyLimit::max(usize::try_from(body_bytes_max).unwrap_or(usize::MAX));
+        let (stop, stopped) = watch::channel(false);
+        let mut servers = Vec::new();
+        let routers = [(rpc, rpc::router(state()).layer(body_limit)), (gateway, gateway::router(state()))];
+        for (address, router) in routers {
+            let listener = TcpListener::bind(address).await.map_err(|source| NodeError::Listen { address, source })?;
+            let bound = listener.local_addr().map_err(|source| NodeError::Listen { address, source })?;
+            servers.push((bound, tokio::spawn(serve(listener, router, stopped.clone()))));
+        }
+        let (rpc, gateway) = (servers[0].0, servers[1].0);
+        tracing::info!(%rpc, %gateway, "content_node_started");
+        Ok(Self { rpc, gateway, stop, servers })
+    }
+
+    /// Base URL of the RPC, as [`crate::KuboClient::new`] takes it.
+    #[must_use]
+    pub fn rpc_url(&self) -> Url {
+        url_of(self.rpc)
+    }
+
+    /// Base URL of the gateway, as [`crate::Source::Gateway`] takes it.
+    #[must_use]
+    pub fn gateway_url(&self) -> Url {
+        url_of(self.gateway)
+    }
+
+    /// Stops listening, lets requests in flight end for at most five seconds, and returns.
+    ///
+    /// # Errors
+    /// [`NodeError::Serve`] when a server had failed.
+    pub async fn shutdown(self) -> Result<(), NodeError> {
+        let Self { stop, servers, .. } = self;
+        stop.send_replace(true);
+        for (address, mut server) in servers {
+            let failed = |reason: String| NodeError::Serve { address, reason };
+            match timeout(SHUTDOWN_GRACE, &mut server).await {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => return Err(failed(error.to_string())),
+                Ok(Err(panic)) => return Err(failed(panic.to_string())),
+                Err(_) => {
+                    tracing::warn!(%address, "content_node_requests_cut");
+                    server.abort();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
+    let stopping = async move {
+        // An error is a dropped sender: the node is gone, so stop as well.
+        if stopped.wait_for(|stop| *stop).await.is_err() {
+            tracing::debug!("content_node_dropped");
+        }
+    };
+    axum::serve(listener, router).with_graceful_shutdown(stopping).await
+}
+
+fn url_of(address: SocketAddr) -> Url {
+    Url::parse(&format!("http://{address}")).expect("a socket address makes a valid URL")
+}
