@@ -1,4 +1,29 @@
-//! Rust SDK of Assay.
+//! Rust SDK of Assay, a marketplace for verifiable computation: what posters, providers and verifiers link.
+//!
+//! A job is a directory with a [`JobManifest`], a WebAssembly module and its inputs. [`JobSpec`] says what to pay for it,
+//! [`Client`] posts it, [`JobHandle`] follows it and fetches its result:
+#![doc = "```no_run"]
+#![doc = include_str!("../doc/post_and_read.rs")]
+#![doc = "```"]
+//! A client that can do this has a key and a place for content:
+//! ```no_run
+//! # use std::{path::Path, sync::Arc, time::Duration};
+//! use assay_content::{BlockStore, FetchLimits, Fetcher, KuboClient, Publisher, Source, StoreLimits};
+//! use assay_sdk::{Client, ClientConfig, ContentAccess, load_keypair};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let node: url::Url = "http://127.0.0.1:5001".parse()?;
+//! let store = BlockStore::open(Path::new("cache"), StoreLimits::default())?;
+//! let content = ContentAccess {
+//!     publisher: Publisher::new(vec![KuboClient::new(node.clone(), Duration::from_secs(60))?], 1),
+//!     fetcher: Fetcher::new(store, vec![Source::Kubo(node)], FetchLimits::default())?,
+//! };
+//! let poster = Arc::new(load_keypair(Path::new("poster.json"))?);
+//! let client = Client::new(ClientConfig::new("localnet".parse()?)).with_signer(poster).with_content(content);
+//! # Ok(()) }
+//! ```
+//! Errors say what failed and why; [`NextStep`] says what to do about it. Refusals of the program carry the names of its
+//! IDL ([`program::ProgramFailure`]). With the feature `verify`, the module `verify` turns a job directory into an
+//! outcome, exactly as every provider does.
 
 pub mod accounts;
 pub mod client;
@@ -19,6 +44,8 @@ pub mod verify;
 
 /// The rules that the chain and everybody else agree on.
 pub use assay_protocol as protocol;
+/// An account's address.
+pub use solana_pubkey::Pubkey;
 
 pub use accounts::{ExecutionFilter, JobFilter, Keyed, ProviderFilter};
 pub use client::{

@@ -27,14 +27,6 @@ pub const FUNCTION_NAME_BYTES_MAX: usize = 256;
 
 /// What a job runs and how. `executable`, `args` and `output_path` are a complete manifest; everything else has a
 /// meaning when it is absent.
-///
-/// ```
-/// use assay_sdk::JobManifest;
-/// let text = r#"{"executable": "job.wasm", "args": ["--fast"], "output_path": "output/"}"#;
-/// let manifest = JobManifest::from_json(text.as_bytes())?;
-/// assert_eq!(manifest.output_path(), "output");
-/// # Ok::<(), assay_sdk::manifest::ManifestError>(())
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Assay job manifest")]
@@ -176,6 +168,14 @@ impl JobManifest {
     }
 
     /// Reads and checks a manifest.
+    ///
+    /// ```
+    /// use assay_sdk::JobManifest;
+    /// let text = r#"{"executable": "job.wasm", "args": ["--fast"], "output_path": "output/"}"#;
+    /// let manifest = JobManifest::from_json(text.as_bytes())?;
+    /// assert_eq!(manifest.output_path(), "output");
+    /// # Ok::<(), assay_sdk::manifest::ManifestError>(())
+    /// ```
     ///
     /// # Errors
     /// [`ManifestError`] says what is wrong and where.

@@ -25,7 +25,9 @@ pub struct ProgramArtifact {
 #[non_exhaustive]
 pub enum ArtifactError {
     /// The program and the record beside it do not belong together.
-    #[error("load the program: its SHA-256 is {found}, the record beside it says {recorded}; build it again with tools/sbf-kit")]
+    #[error(
+        "load the program: its SHA-256 is {found}, the record beside it says {recorded}; build it again with tools/sbf-kit"
+    )]
     HashMismatch {
         /// Of the bytes.
         found: String,
@@ -130,10 +132,7 @@ mod tests {
     fn a_changed_program_is_refused() {
         let mut elf = COMMITTED.to_vec();
         *elf.last_mut().unwrap() ^= 1;
-        assert!(matches!(
-            ProgramArtifact::checked(elf, COMMITTED_RECORD),
-            Err(ArtifactError::HashMismatch { .. })
-        ));
+        assert!(matches!(ProgramArtifact::checked(elf, COMMITTED_RECORD), Err(ArtifactError::HashMismatch { .. })));
     }
 
     #[test]

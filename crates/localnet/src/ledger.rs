@@ -166,14 +166,8 @@ impl Ledger {
     ) -> Result<Self, LedgerError> {
         let (commands, commands_rx) = crossbeam_channel::unbounded();
         let (started, start) = oneshot::channel();
-        let runner = Runner {
-            elf: program.elf().to_vec(),
-            slot_ms,
-            rpc_port,
-            ws_port,
-            commands: commands.clone(),
-            commands_rx,
-        };
+        let runner =
+            Runner { elf: program.elf().to_vec(), slot_ms, rpc_port, ws_port, commands: commands.clone(), commands_rx };
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || runner.run(started))

@@ -81,12 +81,7 @@ impl NetworkConfig {
     /// Free ports and 50 ms slots.
     #[must_use]
     pub fn for_tests(directory: impl Into<PathBuf>) -> Self {
-        Self {
-            ledger: LedgerConfig::for_tests(),
-            content_port: None,
-            gateway_port: None,
-            ..Self::new(directory)
-        }
+        Self { ledger: LedgerConfig::for_tests(), content_port: None, gateway_port: None, ..Self::new(directory) }
     }
 
     /// The terms of the demo market: short windows, small sums.
@@ -404,8 +399,7 @@ impl Key {
 
 async fn create_market(base: &Client, authority: &Key, terms: MarketTerms) -> Result<Pubkey, NetworkError> {
     let name = pda::market_name(MARKET_NAME).map_err(|error| NetworkError::Config { problem: error.to_string() })?;
-    let market =
-        CreateMarket { authority: authority.address, name, cluster: base.cluster_tag().await?, terms };
+    let market = CreateMarket { authority: authority.address, name, cluster: base.cluster_tag().await?, terms };
     let client = base.clone().with_signer(Arc::clone(&authority.signer));
     client.send(&[instructions::create_sink(authority.address), instructions::create_market(&market)]).await?;
     Ok(pda::market_address(&authority.address, &name))
