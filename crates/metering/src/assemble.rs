@@ -18,7 +18,11 @@ pub(crate) fn meter(wasm: &[u8]) -> Result<Metered, MeterError> {
     let mut bodies = Vec::new();
     let shape = scan::scan(wasm, |shape, body| {
         let additions = additions.get_or_insert_with(|| Additions::new(shape));
-        append_body(&rewrite::function(body, additions), &mut bodies);
+        let body = rewrite::function(body, additions);
+        let (one, all) = (bounds::length(body.len()), bounds::length(bodies.len()));
+        bounds::check("size of a function's metered body in bytes", one, bounds::METERED_BODY_BYTES_MAX)?;
+        append_body(&body, &mut bodies);
+        bounds::check("size of the metered code in bytes", all.saturating_add(one), bounds::METERED_CODE_BYTES_MAX)
     })?;
     let mut additions = additions.unwrap_or_else(|| Additions::new(&shape));
     let mut injected_types = Vec::new();

@@ -19,6 +19,10 @@ pub const NAME_BYTES_MAX: u64 = 1_024;
 pub const FUNCTIONS_MAX: u64 = 50_000;
 /// Bytes of one function's body.
 pub const BODY_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of one function's body after rewriting. Engines refuse bodies over 7,654,321 bytes.
+pub const METERED_BODY_BYTES_MAX: u64 = 4 << 20;
+/// Bytes of all functions' bodies after rewriting.
+pub const METERED_CODE_BYTES_MAX: u64 = 64 << 20;
 /// Locals of one function, parameters included.
 pub const LOCALS_MAX: u64 = 10_000;
 /// Values on the operand stack of one function.

@@ -82,21 +82,23 @@ pub(crate) fn explain(error: &wasmparser::Error, wasm: &[u8]) -> MeterError {
     let message = error.message().to_owned();
     let offset = error.offset();
     let named = error.missing_wasm_feature().and_then(name_feature);
-    let found = named.or_else(|| {
-        // Some errors do not carry the feature: ask with everything on, and name the first that makes the difference.
-        let all = WasmFeatures::all();
-        let error = wasmparser::Validator::new_with_features(features()).validate_all(wasm).err()?;
-        wasmparser::Validator::new_with_features(all).validate_all(wasm).ok()?;
-        let by_kind = error.missing_wasm_feature().and_then(name_feature);
-        Some(by_kind.unwrap_or((
-            "a proposal outside the profile",
-            "the flags of --target wasm32-wasip1, -mcpu=mvp and no further features",
-        )))
-    });
+    let found = named.or_else(|| necessary_feature(wasm));
     match found {
         Some((feature, flag)) => MeterError::Feature { feature, flag, message, offset },
         None => MeterError::Invalid { message, offset },
     }
+}
+
+/// For errors that do not carry the feature: if everything together would make the module valid, the first feature
+/// without which it is not.
+fn necessary_feature(wasm: &[u8]) -> Option<(&'static str, &'static str)> {
+    let is_valid = |features| wasmparser::Validator::new_with_features(features).validate_all(wasm).is_ok();
+    if !is_valid(WasmFeatures::all()) {
+        return None;
+    }
+    let necessary = REFUSED.iter().find(|(bit, ..)| !is_valid(WasmFeatures::all().difference(*bit)));
+    let unnamed = ("a proposal outside the profile", "--target wasm32-wasip1, -mcpu=mvp and no further features");
+    Some(necessary.map_or(unnamed, |(_, name, flag)| (*name, *flag)))
 }
 
 fn name_feature(missing: WasmFeatures) -> Option<(&'static str, &'static str)> {

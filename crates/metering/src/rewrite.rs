@@ -355,6 +355,10 @@ fn grow(globals: Globals, rule: &Grow<'_>) -> Vec<u8> {
     let delta = [I::LocalGet(rule.delta), I::I64ExtendI32U];
     let mut out = Vec::new();
     declare(&[ValType::I64, ValType::I64, ValType::I32], &mut out);
+    // Growing by nothing only asks. The real operator therefore runs at most once per page or element, whatever the
+    // guest does: the reference engine leaves a native stack frame behind at each `memory.grow`.
+    emit(&mut out, &[I::LocalGet(rule.delta), I::I32Eqz, I::If(BlockType::Empty)]);
+    emit(&mut out, &[rule.size.clone(), I::Return, I::End]);
     emit(&mut out, &[rule.size.clone(), I::I64ExtendI32U]);
     emit(&mut out, &delta);
     emit(&mut out, &[I::I64Add, I::LocalTee(wanted), constant(rule.maximum), I::I64GtU, I::If(BlockType::Empty)]);

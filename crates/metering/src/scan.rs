@@ -90,7 +90,7 @@ pub(crate) struct Body<'s, 'a> {
 /// Walks the module, checks everything, and hands every function's body to `on_body`.
 pub(crate) fn scan<'a>(
     wasm: &'a [u8],
-    mut on_body: impl FnMut(&Shape<'a>, &Body<'_, 'a>),
+    mut on_body: impl FnMut(&Shape<'a>, &Body<'_, 'a>) -> Result<(), MeterError>,
 ) -> Result<Shape<'a>, MeterError> {
     if length(wasm.len()) > MODULE_BYTES_MAX {
         return Err(MeterError::TooLarge { size_bytes: wasm.len(), limit_bytes: MODULE_BYTES_MAX });
@@ -279,7 +279,7 @@ fn check_function<'a>(
     function: FuncToValidate<ValidatorResources>,
     body: &FunctionBody<'a>,
     allocations: FuncValidatorAllocations,
-    on_body: &mut impl FnMut(&Shape<'a>, &Body<'_, 'a>),
+    on_body: &mut impl FnMut(&Shape<'a>, &Body<'_, 'a>) -> Result<(), MeterError>,
 ) -> Result<FuncValidatorAllocations, MeterError> {
     let explain = |error: wasmparser::Error| profile::explain(&error, wasm);
     let index = function.index;
@@ -303,7 +303,7 @@ fn check_function<'a>(
     let plan = analyze::function(reader, &mut validator, declared).map_err(|error| error.explain(wasm))?;
     let end = body.range().end;
     let locals = Raw { count: groups, entries: slice(wasm, locals_start, code_start) };
-    on_body(shape, &Body { signature, locals, code: slice(wasm, code_start, end), plan });
+    on_body(shape, &Body { signature, locals, code: slice(wasm, code_start, end), plan })?;
     Ok(validator.into_allocations())
 }
 

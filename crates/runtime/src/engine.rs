@@ -191,7 +191,7 @@ impl Machine {
         limits: &TaskLimits,
         wasi: Wasi,
         gas_left: u64,
-    ) -> Result<Self, (Interruption, Wasi)> {
+    ) -> Result<Self, Box<(Interruption, Wasi)>> {
         let engine = Engine::new(&config(limits));
         let compiled = linker(&engine).and_then(|linker| {
             let module = Module::new(&engine, &metered.wasm).map_err(|error| fault(&error))?;
@@ -199,7 +199,7 @@ impl Machine {
         });
         let (linker, module) = match compiled {
             Ok(parts) => parts,
-            Err(fault) => return Err((fault.into(), wasi)),
+            Err(fault) => return Err(Box::new((fault.into(), wasi))),
         };
         let memory_bytes = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
         let store_limits = StoreLimitsBuilder::new().memory_size(memory_bytes).trap_on_grow_failure(true).build();
@@ -211,13 +211,13 @@ impl Machine {
             Ok(instance) => instance,
             Err(error) => {
                 let interruption = interpret_instantiation(&error, &store);
-                return Err((interruption, store.into_data().wasi));
+                return Err(Box::new((interruption, store.into_data().wasi)));
             }
         };
         let mut machine = Self { store, instance };
         match machine.prepare(limits, gas_left) {
             Ok(()) => Ok(machine),
-            Err(fault) => Err((fault.into(), machine.store.into_data().wasi)),
+            Err(fault) => Err(Box::new((fault.into(), machine.store.into_data().wasi))),
         }
     }
 

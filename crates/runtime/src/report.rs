@@ -61,6 +61,9 @@ pub enum HostFault {
     /// The engine refused or failed in a way that a metered module cannot cause.
     #[error("run the program: the engine failed: {0}; the metered module and this engine do not fit, report it")]
     Engine(String),
+    /// The host did not start the thread that runs the engine.
+    #[error("run the program: this host starts no thread for it; raise its limits on threads and memory")]
+    Thread,
     /// The request breaks a rule that the caller must keep, such as limits outside the protocol's bounds.
     #[error("run the program: the request is not valid: {0}")]
     Request(&'static str),

@@ -11,6 +11,9 @@ use crate::{
     wasi::{self, Wasi},
 };
 
+/// Native stack of the thread that runs the engine. The engine leaves a frame of about 200 bytes behind at each
+/// `memory.grow`, of which the metered module allows one per page: 3 MiB at most.
+const NATIVE_STACK_BYTES: usize = 32 << 20;
 /// Most bytes of arguments and environment together.
 const ARGS_BYTES_MAX: usize = 1 << 20;
 
@@ -19,6 +22,15 @@ const ARGS_BYTES_MAX: usize = 1 << 20;
 /// # Errors
 /// [`HostFault`] when this host could not run it to its end. Not a property of the program: never signed.
 pub fn run(request: &RunRequest) -> Result<RunReport, HostFault> {
+    // A thread of its own, because the caller's stack may be small and because a panic must not become a result.
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("guest".into()).stack_size(NATIVE_STACK_BYTES);
+        let thread = thread.spawn_scoped(scope, || run_here(request)).map_err(|_| HostFault::Thread)?;
+        thread.join().unwrap_or_else(|_| Err(HostFault::Engine("the engine panicked".into())))
+    })
+}
+
+fn run_here(request: &RunRequest) -> Result<RunReport, HostFault> {
     if !request.limits.is_within_bounds() {
         return Err(HostFault::Request("its limits are outside the protocol's bounds"));
     }
@@ -44,7 +56,8 @@ pub fn run(request: &RunRequest) -> Result<RunReport, HostFault> {
             let figures = machine.figures()?;
             finish(request, ended, figures, machine.into_wasi())
         }
-        Err((interruption, wasi)) => {
+        Err(failed) => {
+            let (interruption, wasi) = *failed;
             let gas_left = i64::try_from(gas_left).unwrap_or(i64::MAX);
             let figures = Figures { gas_left, stack_peak_bytes: 0, memory_bytes: 0 };
             finish(request, Err(interruption), figures, wasi)

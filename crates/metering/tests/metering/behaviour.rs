@@ -81,7 +81,7 @@ fn only_the_branch_taken_is_charged() {
     assert_eq!(yes.call("f", &[Val::I32(1)]).unwrap()[0].i32(), Some(1));
     assert_eq!(no.call("f", &[Val::I32(0)]).unwrap()[0].i32(), Some(2));
     let entry = cost::SEGMENT + cost::FUNCTION_ENTRY + 1 + 2;
-    assert_eq!(used(&yes), entry + cost::SEGMENT + 1 + 1 + 10);
+    assert_eq!(used(&yes), entry + cost::SEGMENT + 1 + 1 + 12);
     assert_eq!(used(&no), entry + cost::SEGMENT + 1);
 }
 
@@ -168,12 +168,10 @@ fn bulk_operations_cost_their_bytes_before_they_run() {
     run.call("f", &[Val::I32(0)]).unwrap();
     let fixed = used(&run);
     run.call("f", &[Val::I32(65_535)]).unwrap();
-    assert_eq!(used(&run), 2 * fixed + 65_535_u64.div_ceil(16));
+    assert_eq!(used(&run), 2 * fixed + 65_535_u64.div_ceil(cost::BYTES_PER_GAS));
     // Out of bounds, but paid for first.
-    let before = used(&run);
     assert!(run.call("f", &[Val::I32(-1)]).is_err());
     assert_eq!(run.i32(export::TRAP_CODE), 0);
-    let _ = before;
     assert!(run.i64(export::GAS_LEFT) < 0, "four gigabytes cost more than the limit");
 }
 
@@ -186,7 +184,7 @@ fn memory_grows_to_the_limit_and_traps_beyond() {
     assert!(used(&run) > 3 * cost::MEMORY_PAGE);
     let before = used(&run);
     assert_eq!(run.call("grow", &[Val::I32(5)]).unwrap()[0].i32(), Some(-1), "past the declared maximum");
-    assert!(used(&run) - before < 100, "a refused growth costs no pages");
+    assert!(used(&run) - before < 300, "a refused growth costs no pages");
     assert_eq!(run.call("grow", &[Val::I32(-1)]).unwrap()[0].i32(), Some(-1));
     assert!(run.call("grow", &[Val::I32(1)]).is_err());
     assert_eq!(run.i32(export::TRAP_CODE), 10);

@@ -1,1 +1,226 @@
+//! Modules that nobody may be hurt by (HAZARDS W-03, W-05, W-09).
+
+use assay_metering::{MeterError, bounds, meter, validate};
+use assay_protocol::InvalidReason;
+use proptest::prelude::*;
+
 use super::behaviour::wat;
+
+fn refusal(wasm: &[u8]) -> MeterError {
+    let error = meter(wasm).unwrap_err();
+    assert_eq!(validate(wasm).unwrap_err(), error);
+    error
+}
+
+fn over_bounds(text: &str, what: &str) {
+    let error = refusal(&wat(text));
+    assert!(matches!(&error, MeterError::OverBounds { what: found, .. } if *found == what), "{error}");
+    assert_eq!(error.reason(), InvalidReason::ModuleOverBounds);
+}
+
+#[test]
+fn w_03_bombs_are_refused_by_name() {
+    let many = |count: u64, text: &str| text.repeat(usize::try_from(count).unwrap() + 1);
+    over_bounds(&format!("(module {})", many(bounds::TYPES_MAX, "(type (func))")), "number of types");
+    let params = many(bounds::PARAMS_MAX, "i32 ");
+    over_bounds(&format!("(module (type (func (param {params}))))"), "number of a function's parameters");
+    let results = many(bounds::RESULTS_MAX, "i32 ");
+    over_bounds(&format!("(module (type (func (result {results}))))"), "number of a function's results");
+    over_bounds(&format!("(module {})", many(bounds::FUNCTIONS_MAX, "(func)")), "number of functions");
+    over_bounds(&format!("(module {})", many(bounds::GLOBALS_MAX, "(global i32 (i32.const 0))")), "number of globals");
+    over_bounds(&format!("(module {})", many(bounds::TABLES_MAX, "(table 0 funcref)")), "number of tables");
+    over_bounds("(module (table 100001 funcref))", "number of a table's elements");
+    over_bounds(
+        &format!("(module (memory 1) {})", many(bounds::DATA_SEGMENTS_MAX, r#"(data "")"#)),
+        "number of data segments",
+    );
+    over_bounds(
+        &format!("(module {})", many(bounds::ELEMENT_SEGMENTS_MAX, "(elem func)")),
+        "number of element segments",
+    );
+    let elements = many(bounds::ELEMENTS_MAX, "$f ");
+    over_bounds(&format!("(module (func $f) (elem func {elements}))"), "number of elements in all segments");
+    let exports: String = (0..=bounds::EXPORTS_MAX).map(|n| format!(r#"(export "{n}" (func 0))"#)).collect();
+    over_bounds(&format!("(module (func) {exports})"), "number of exports");
+    let name = "n".repeat(1_025);
+    over_bounds(&format!(r#"(module (func (export "{name}")))"#), "length of an export's name in bytes");
+    let import = r#"(import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))"#;
+    over_bounds(&format!("(module {})", many(bounds::IMPORTS_MAX, import)), "number of imports");
+}
+
+#[test]
+fn w_03_function_bombs_are_refused_by_name() {
+    let many = |count: u64, text: &str| text.repeat(usize::try_from(count).unwrap() + 1);
+    let locals = many(bounds::LOCALS_MAX, "i64 ");
+    over_bounds(&format!("(module (func (local {locals})))"), "number of a function's locals");
+    let blocks = many(bounds::NESTING_MAX, "block ");
+    let ends = many(bounds::NESTING_MAX, "end ");
+    over_bounds(&format!("(module (func {blocks}{ends}))"), "depth of nested blocks");
+    let operands = many(bounds::OPERANDS_MAX, "i32.const 0 ");
+    over_bounds(&format!("(module (func {operands} unreachable))"), "number of values on a function's operand stack");
+    let targets = many(bounds::BR_TABLE_MAX, "0 ");
+    over_bounds(&format!("(module (func i32.const 0 br_table {targets} 0))"), "number of a br_table's targets");
+    let tables = many(20, &format!("i32.const 0 br_table {} ", "0 ".repeat(5_000)));
+    over_bounds(&format!("(module (func {tables}))"), "number of a function's br_table targets");
+    let body = many(bounds::BODY_BYTES_MAX, "nop ");
+    over_bounds(&format!("(module (func {body}))"), "size of a function's body in bytes");
+    let floats = "f64.sqrt f64.neg ".repeat(400_000);
+    over_bounds(&format!("(module (func f64.const 0 {floats} drop))"), "size of a function's metered body in bytes");
+    let function = format!("(func {})", "loop end ".repeat(150_000));
+    over_bounds(&format!("(module {})", function.repeat(23)), "size of the metered code in bytes");
+}
+
+/// The header of a declaration of 4 billion locals, by hand: text would not write it.
+#[test]
+fn w_03_declared_counts_are_never_believed() {
+    let head = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0";
+    let body = b"\x0a\x0a\x01\x08\x01\xff\xff\xff\xff\x0f\x7f\x0b";
+    let error = refusal(&[head.as_slice(), body.as_slice()].concat());
+    assert_eq!(error.reason(), InvalidReason::ModuleOverBounds, "{error}");
+    // Sections that claim more entries than they have bytes.
+    for section in [1_u8, 2, 3, 4, 5, 6, 7, 9, 10, 11] {
+        let wasm = [b"\0asm\x01\0\0\0".as_slice(), &[section, 5, 0xff, 0xff, 0xff, 0xff, 0x0f]].concat();
+        assert!(meter(&wasm).is_err(), "section {section}");
+    }
+}
+
+#[test]
+fn w_03_a_module_over_ten_mebibytes_is_refused_before_it_is_read() {
+    let error = refusal(&vec![0; (10 << 20) + 1]);
+    assert_eq!(error.reason(), InvalidReason::ModuleTooLarge);
+}
+
+#[test]
+fn w_05_nothing_is_decompressed() {
+    for magic in [&[0x1f, 0x8b, 8, 0][..], &[0x28, 0xb5, 0x2f, 0xfd]] {
+        let error = refusal(magic);
+        assert_eq!(error.reason(), InvalidReason::ModuleInvalid);
+        assert!(error.to_string().contains("compressed"), "{error}");
+    }
+}
+
+#[test]
+fn w_09_every_feature_outside_the_profile_is_named_with_its_flag() {
+    let cases = [
+        ("(module (func (param v128)))", "SIMD", "-simd128"),
+        ("(module (func v128.const i64x2 0 0 drop))", "SIMD", "-simd128"),
+        (
+            "(module (func (result v128) v128.const i64x2 0 0 v128.const i64x2 0 0 i8x16.relaxed_swizzle v128.const i64x2 0 0))",
+            "SIMD",
+            "simd",
+        ),
+        ("(module (memory 1 1 shared))", "threads", "-atomics"),
+        ("(module (memory 1) (func i32.const 0 i32.const 0 i32.atomic.rmw.add drop))", "threads", "-atomics"),
+        ("(module (memory i64 1))", "memory64", "wasm32-wasip1"),
+        ("(module (memory 1) (memory 1))", "multiple memories", "-multimemory"),
+        ("(module (func return_call 0))", "tail calls", "-tail-call"),
+        ("(module (tag) (func throw 0))", "exception handling", "panic=abort"),
+        ("(module (func try end))", "exception handling", "panic=abort"),
+        ("(module (table 1 externref))", "externref", "-reference-types"),
+        ("(module (func (param externref)))", "externref", "-reference-types"),
+        ("(module (type (struct (field i32))))", "garbage collection", "-mno-gc"),
+        ("(module (type $f (func)) (func (param (ref $f))))", "function references", "-mno-gc"),
+        (
+            "(module (func (param i64 i64 i64 i64) (result i64 i64) local.get 0 local.get 1 local.get 2 local.get 3 i64.add128))",
+            "wide arithmetic",
+            "wide-arithmetic",
+        ),
+        ("(component)", "component model", "wasm32-wasip1"),
+    ];
+    for (text, feature, flag) in cases {
+        let error = refusal(&wat(text));
+        assert_eq!(error.reason(), InvalidReason::FeatureForbidden, "{text}: {error}");
+        let message = error.to_string();
+        assert!(message.contains(feature) && message.contains(flag), "{text}: {message}");
+    }
+}
+
+#[test]
+fn what_compilers_emit_is_accepted() {
+    for text in [
+        "(module (func (result i32) i32.const 200 i32.extend8_s))",
+        "(module (func (result i32) f32.const 1e30 i32.trunc_sat_f32_s))",
+        "(module (func (result i32 i64) i32.const 1 i64.const 2))",
+        r#"(module (memory 1) (data $d "x") (func i32.const 0 i32.const 0 i32.const 1 memory.init $d data.drop $d))"#,
+        "(module (global (export \"g\") (mut i32) (i32.const 0)))",
+        "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
+        "(module (table 4 funcref) (table 2 funcref) (func ref.null func i32.const 1 table.grow 1 drop))",
+        "(module (type $t (func)) (table 1 funcref) (func i32.const 0 call_indirect (type $t)))",
+    ] {
+        let metered = meter(&wat(text)).unwrap();
+        wasmi::Module::new(&wasmi::Engine::default(), &metered.wasm).unwrap();
+    }
+}
+
+#[test]
+fn imports_outside_the_list_are_refused_by_name() {
+    for (import, problem) in [
+        (r#"(import "env" "f" (func))"#, "no such module"),
+        (r#"(import "wasi_snapshot_preview1" "sock_open" (func))"#, "no such function"),
+        (r#"(import "wasi_snapshot_preview1" "fd_close" (func (param i64) (result i32)))"#, "signature"),
+        (r#"(import "env" "memory" (memory 1))"#, "define and export"),
+        (r#"(import "env" "g" (global i32))"#, "define and export"),
+        (r#"(import "env" "t" (table 1 funcref))"#, "define and export"),
+    ] {
+        let error = refusal(&wat(&format!("(module {import})")));
+        assert_eq!(error.reason(), InvalidReason::UnknownImport);
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn reserved_names_cannot_be_exported() {
+    let error = refusal(&wat(r#"(module (func (export "assay:gas_left")))"#));
+    assert!(matches!(error, MeterError::ReservedExport { .. }));
+}
+
+/// A module with something of everything the rewriting touches.
+const MIXED: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $w (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1 3) (table 3 10 funcref) (global $g (mut i64) (i64.const 1))
+    (data (i32.const 8) "abc") (elem (i32.const 0) $fac $two)
+    (type $pair (func (param i32) (result i32 i32)))
+    (func $two (type $pair) local.get 0 if (result i32 i32) i32.const 1 i32.const 2 return else i32.const 3 i32.const 4 end)
+    (func $fac (export "fac") (param i64) (result i64)
+      local.get 0 i64.eqz if (result i64) i64.const 1 else local.get 0 local.get 0 i64.const 1 i64.sub call $fac i64.mul end)
+    (func (export "f") (param f64) (result f64) (local i32)
+      block $out loop $in
+        local.get 1 i32.const 5 i32.ge_u br_if $out
+        local.get 1 i32.const 1 i32.add local.set 1
+        local.get 0 f64.sqrt local.get 0 f64.div local.set 0
+        i32.const 0 i32.const 16 i32.const 3 memory.copy
+        local.get 1 br_table $in $out $in
+      end end
+      i32.const 1 memory.grow drop ref.null func i32.const 1 table.grow 0 drop
+      i32.const 1 i32.const 1 call_indirect (type $pair) drop drop local.get 0)
+    (func $s nop) (start $s) (func (export "_start")))"#;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn w_03_no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        let _error = meter(&bytes).err();
+        let with_header = [b"\0asm\x01\0\0\0".as_slice(), &bytes].concat();
+        let _error = meter(&with_header).err();
+    }
+
+    #[test]
+    fn w_03_no_mutation_of_a_module_makes_it_panic_or_gives_an_invalid_one(
+        mutations in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
+        cut in proptest::option::weighted(0.1, any::<proptest::sample::Index>()),
+    ) {
+        let mut wasm = wat(MIXED);
+        for (index, byte) in mutations {
+            let at = index.index(wasm.len());
+            wasm[at] = byte;
+        }
+        if let Some(cut) = cut {
+            wasm.truncate(cut.index(wasm.len()));
+        }
+        if let Ok(metered) = meter(&wasm) {
+            prop_assert_eq!(&meter(&wasm).unwrap(), &metered);
+            wasmi::Module::new(&wasmi::Engine::default(), &metered.wasm).unwrap();
+        }
+    }
+}

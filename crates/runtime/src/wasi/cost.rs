@@ -1,7 +1,7 @@
 //! What host calls cost, version 1: a fixed part, and parts for what they move. Always charged before the work.
 
 /// Every host call.
-pub const CALL: u64 = 200;
+pub const CALL: u64 = 400;
 /// One byte copied between host and guest, or written, or zeroed: this many cost one unit, rounded up.
 pub const BYTES_PER_GAS: u64 = 8;
 /// One buffer of a vector, one subscription, one argument, one variable.

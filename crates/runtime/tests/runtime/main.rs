@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod abi;
+#[path = "../corpus/operators.rs"]
+mod corpus;
 mod guest;
 mod programs;
+mod sandbox;
