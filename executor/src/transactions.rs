@@ -9,7 +9,7 @@ use solana_message::Message;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
-use crate::core::{Job, JobUid, Phase, Seat, TxKind};
+use crate::core::{Job, JobUid, JobView, Phase, Seat, TxKind};
 
 /// Who sends.
 #[derive(Clone, Copy, Debug)]
@@ -57,21 +57,23 @@ impl Sender {
 
     fn instructions(&self, job: &Job, kind: TxKind) -> Result<Vec<Instruction>, BuildError> {
         let uid = job.row.uid;
-        let view = job.view.as_ref().ok_or(BuildError::NotSeen(uid))?;
+        let view = || job.view.as_ref().ok_or(BuildError::NotSeen(uid));
         let seat = SeatKeys { job: job.row.job, provider: self.provider, node_key: self.node_key };
-        let rent_payer = view.rent_payer.unwrap_or(self.node_key);
         Ok(match kind {
             TxKind::Accept => vec![instructions::accept_job(&seat, self.market)],
             TxKind::Decline => {
                 let reason = if let Phase::Declining(reason) = job.row.phase { reason.code() } else { 0 };
+                let rent_payer = view()?.rent_payer.unwrap_or(self.node_key);
                 vec![instructions::decline_job(&DeclineJob { seat, rent_payer, reason })]
             }
             TxKind::Submit => {
                 let bytes = job.row.outcome.ok_or(BuildError::NoOutcome(uid))?;
-                let outcome = Outcome::decode(&bytes, view.limits.gas_limit).map_err(|_| BuildError::NoOutcome(uid))?;
+                let outcome =
+                    Outcome::decode(&bytes, view()?.limits.gas_limit).map_err(|_| BuildError::NoOutcome(uid))?;
                 vec![instructions::submit_results(&seat, &outcome)]
             }
-            TxKind::Settle => self.settlement(job, rent_payer)?,
+            TxKind::Settle => self.settlement(job, view()?)?,
+            // Needs no account of the job, which may be closed by now.
             TxKind::Claim => {
                 vec![instructions::claim_reward(&ProviderAuthority { authority: self.authority, market: self.market })]
             }
@@ -79,16 +81,15 @@ impl Sender {
     }
 
     /// What is still missing: finalize, settle our seat, close once nobody else's seat is open.
-    fn settlement(&self, job: &Job, rent_payer: Pubkey) -> Result<Vec<Instruction>, BuildError> {
-        let uid = job.row.uid;
-        let view = job.view.as_ref().ok_or(BuildError::NotSeen(uid))?;
-        let address = job.row.job;
+    fn settlement(&self, job: &Job, view: &JobView) -> Result<Vec<Instruction>, BuildError> {
+        let (uid, address) = (job.row.uid, job.row.job);
         let mut steps = Vec::new();
         if view.status == JobStatus::Submitted {
             steps.push(instructions::finalize_job(address));
         }
         let has_seat = matches!(view.seat, Some(Seat::Submitted(_) | Seat::Missed));
         if has_seat {
+            let rent_payer = view.rent_payer.unwrap_or(self.node_key);
             let settle = SettleExecution { job: address, market: self.market, provider: self.provider, rent_payer };
             steps.push(instructions::settle_execution(&settle));
         }

@@ -207,7 +207,9 @@ impl Core {
     fn build_wanted(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
         let Some(job) = self.jobs.get_mut(&uid) else { return };
         let Some(kind) = wanted_tx(job.row.phase) else { return };
-        let waits = job.building.is_some() || now.monotonic_ms < job.not_before_ms || job.view.is_none();
+        // A claim is about the provider; after a restart the job's account may be closed already.
+        let unseen = job.view.is_none() && kind != TxKind::Claim;
+        let waits = job.building.is_some() || now.monotonic_ms < job.not_before_ms || unseen;
         let refused = matches!(kind, TxKind::Submit | TxKind::Decline) && job.is_too_late(now);
         if waits || refused || job.row.has_live_tx(kind) {
             return;

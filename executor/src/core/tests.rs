@@ -93,6 +93,8 @@ struct World {
     signed: Vec<(JobUid, OutcomeBytes)>,
     /// Signed transactions that may land.
     live: Vec<(JobUid, TxKind, [u8; 64])>,
+    /// What became of those that met the program: asking again gives the same answer.
+    fates: BTreeMap<[u8; 64], TxFate>,
     signatures: u8,
     accepted: u32,
     paid: u32,
@@ -113,6 +115,7 @@ impl World {
             pending: Vec::new(),
             signed: Vec::new(),
             live: Vec::new(),
+            fates: BTreeMap::new(),
             signatures: 0,
             accepted: 0,
             paid: 0,
@@ -164,7 +167,10 @@ impl World {
                 Action::Deliver(uid, kind) => {
                     let tx = self.rows[&uid].tx(kind).expect("journaled before it is sent");
                     let signature = tx.signature.expect("signed before it is sent");
-                    self.live.push((uid, kind, signature));
+                    match self.fates.get(&signature).cloned() {
+                        Some(fate) => self.pending.push(Event::TxResolved { uid, kind, signature, fate }),
+                        None => self.live.push((uid, kind, signature)),
+                    }
                 }
                 Action::Halt(..) => self.halted = true,
                 Action::StopSending(..) | Action::StopWork(_) | Action::CleanUp(_) | Action::Alert(..) => {}
@@ -211,6 +217,7 @@ impl World {
         let worked = self.apply(uid, kind, outcome);
         let slot = self.slot;
         let fate = if worked { TxFate::Landed { slot } } else { TxFate::Failed { slot, message: String::new() } };
+        self.fates.insert(signature, fate.clone());
         self.pending.push(Event::TxResolved { uid, kind, signature, fate });
     }
 
@@ -469,6 +476,7 @@ fn e_12_an_acceptance_that_was_rolled_back_is_sent_again_as_the_same_bytes() {
     }
     let signature = world.row(uid).tx(TxKind::Accept).expect("accepted").signature;
     world.live.clear();
+    world.fates.clear();
     world.slot += 1;
     world.jobs.insert(uid, view(1));
     world.step(Event::Polled(world.snapshot()));

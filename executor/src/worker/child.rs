@@ -2,7 +2,8 @@
 
 use std::{io, process::ExitCode};
 
-use assay_sdk::verify::{self, ExecutedTask, PreparedTask, TaskInput};
+use assay_protocol::Hash32;
+use assay_sdk::verify::{self, ExecutedTask, PreparedTask, TaskInput, VerifyFault};
 
 use super::{
     CHILD_ARGUMENT,
@@ -69,13 +70,18 @@ fn prepare(input: &TaskInput) -> WorkReply {
 }
 
 fn run(input: &TaskInput) -> WorkReply {
-    match verify::execute(input) {
-        Ok(executed) => WorkReply::Ran(Box::new(ran(executed))),
+    let mut metered_hash = None;
+    let executed = verify::execute_with(input, |request| {
+        metered_hash = Some(request.metered.hash);
+        assay_runtime::run(request).map_err(VerifyFault::from)
+    });
+    match executed {
+        Ok(executed) => WorkReply::Ran(Box::new(ran(executed, metered_hash))),
         Err(fault) => WorkReply::Fault(fault.to_string()),
     }
 }
 
-fn ran(executed: ExecutedTask) -> RanTask {
+fn ran(executed: ExecutedTask, metered_hash: Option<Hash32>) -> RanTask {
     let ExecutedTask { outcome, package, report, problem } = executed;
     let peaks = report.map_or((0, 0), |report| (report.stack_peak_bytes, report.memory_peak_bytes));
     let root = package.as_ref().map(|package| package.root);
@@ -87,6 +93,7 @@ fn ran(executed: ExecutedTask) -> RanTask {
         file_bytes,
         stack_peak_bytes: peaks.0,
         memory_peak_bytes: peaks.1,
+        metered_hash,
         explanation: problem.map(|problem| problem.to_string()),
     }
 }

@@ -61,6 +61,8 @@ pub struct RanTask {
     pub stack_peak_bytes: u64,
     /// Most linear memory, bytes.
     pub memory_peak_bytes: u64,
+    /// Hash of the metered module; `None` when the task did not come so far.
+    pub metered_hash: Option<Hash32>,
     /// Why the task is Invalid, in words that a person can act on.
     pub explanation: Option<String>,
 }
@@ -106,6 +108,7 @@ struct RanHeader {
     file_bytes: u64,
     stack_peak_bytes: u64,
     memory_peak_bytes: u64,
+    metered_hash: Option<Hash32>,
     explanation: Option<String>,
     /// CID and length in the body.
     blocks: Vec<(String, u64)>,
@@ -184,6 +187,7 @@ impl WorkReply {
                     file_bytes: ran.file_bytes,
                     stack_peak_bytes: ran.stack_peak_bytes,
                     memory_peak_bytes: ran.memory_peak_bytes,
+                    metered_hash: ran.metered_hash,
                     explanation: ran.explanation.clone(),
                     blocks: ran.blocks.iter().map(|(cid, bytes)| (cid.to_string(), length(bytes))).collect(),
                 };
@@ -214,6 +218,7 @@ impl WorkReply {
                     file_bytes: ran.file_bytes,
                     stack_peak_bytes: ran.stack_peak_bytes,
                     memory_peak_bytes: ran.memory_peak_bytes,
+                    metered_hash: ran.metered_hash,
                     explanation: ran.explanation,
                 }))
             }
