@@ -294,11 +294,12 @@ impl Files {
             }
             place = self.step(base, here, name, must_be_directory)?;
         }
-        if path.ends_with("/.") && place.found.is_some_and(|found| !self.is_directory(found)) {
-            return Err(Errno::NotDirectory);
+        if path == "." || path.ends_with("/.") {
+            let here = place.found.ok_or(Errno::NoEntry)?;
+            place = Place { parent: here, name: None, found: Some(here), must_be_directory: true };
         }
         match place.found {
-            Some(found) if must_be_directory && !self.is_directory(found) => Err(Errno::NotDirectory),
+            Some(found) if place.must_be_directory && !self.is_directory(found) => Err(Errno::NotDirectory),
             _ => Ok(place),
         }
     }

@@ -34,6 +34,8 @@ impl Call<'_> {
         let (count, bytes) = sizes(strings)?;
         self.gas.charge(u64::from(count).saturating_mul(cost::ITEM))?;
         self.gas.charge_bytes(u64::from(bytes))?;
+        self.memory.read(table, count.saturating_mul(4))?;
+        self.memory.read(buffer, bytes)?;
         let (mut slot, mut at) = (table, buffer);
         for string in strings {
             self.memory.write_u32(slot, at)?;

@@ -7,3 +7,4 @@ mod corpus;
 mod guest;
 mod programs;
 mod sandbox;
+mod wasi;

@@ -208,7 +208,7 @@ fn w_08_a_flood_of_output_is_cut_and_flagged() {
 #[test]
 fn w_09_the_same_request_gives_the_same_report_in_another_order_and_thread() {
     let wasm = include_bytes!("../guests/probe.wasm");
-    let mut requests: Vec<_> = (0..4).map(|seed| request_wasm(wasm)).collect();
+    let mut requests: Vec<_> = (0..4).map(|_| request_wasm(wasm)).collect();
     for (seed, request) in (0_u64..).zip(&mut requests) {
         request.seed = seed;
         request.root.insert_file("data/hello.txt", *b"hello").unwrap();
