@@ -206,6 +206,9 @@ pub enum AssayError {
     /// Fewer lamports than the ledger owes.
     #[msg("an account must hold its rent and every lamport that its ledger owes")]
     LedgerNotBacked,
+    /// The address of a new sink, market or provider is taken.
+    #[msg("the new account's address must be unused")]
+    AccountInUse,
 }
 
 impl From<FeeError> for AssayError {

@@ -1,13 +1,17 @@
-//! Finding and creating program-derived accounts cheaply.
+//! Finding, creating and funding accounts, cheaply.
 //!
 //! The runtime's `find_program_address` costs 1,500 compute units per candidate. Hashing a candidate and asking whether
 //! it is a curve point gives the same canonical address for a quarter of that, so the worst case over many keys stays
 //! inside the budget. Only instructions that create accounts come here; everything else trusts owner, discriminator
-//! and `has_one`.
+//! and `has_one`. Calls to the system program are encoded by hand, which is half the size of the general encoder.
 
 use anchor_lang::{
     prelude::*,
-    system_program::{self, Allocate, Assign, CreateAccount, Transfer},
+    solana_program::{
+        instruction::{AccountMeta, Instruction},
+        program::invoke_signed,
+        system_program,
+    },
 };
 use solana_curve25519::edwards::{validate_edwards, PodEdwardsPoint};
 use solana_sha256_hasher::hashv;
@@ -20,11 +24,22 @@ pub type Seeds<'a> = [&'a [u8]; 4];
 /// Ends the preimage of a program-derived address.
 const MARKER: &[u8] = b"ProgramDerivedAddress";
 
+/// Bytes that every account is charged for on top of its data.
+const ACCOUNT_OVERHEAD_BYTES: u64 = 128;
+
+/// Codes of the system program's instructions, u32 little-endian.
+mod system_instruction {
+    pub const CREATE_ACCOUNT: [u8; 4] = [0, 0, 0, 0];
+    pub const ASSIGN: [u8; 4] = [1, 0, 0, 0];
+    pub const TRANSFER: [u8; 4] = [2, 0, 0, 0];
+    pub const ALLOCATE: [u8; 4] = [8, 0, 0, 0];
+}
+
 /// The bump for which `address` is the canonical address of `seeds`: the highest one that is off the curve.
 ///
 /// # Errors
 /// [`AssayError::AddressMismatch`] when it is not.
-pub fn canonical_bump(address: &Pubkey, seeds: &Seeds<'_>) -> Result<u8> {
+fn canonical_bump(address: &Pubkey, seeds: &Seeds<'_>) -> Result<u8> {
     let [first, second, third, fourth] = seeds;
     for bump in (0..=u8::MAX).rev() {
         let candidate = hashv(&[first, second, third, fourth, &[bump], crate::ID.as_ref(), MARKER]).to_bytes();
@@ -37,53 +52,114 @@ pub fn canonical_bump(address: &Pubkey, seeds: &Seeds<'_>) -> Result<u8> {
     err!(AssayError::AddressMismatch)
 }
 
+/// Rent of an account with this much data. The sysvar's factor is a float that is a whole number on every cluster;
+/// reading it as an integer, rounded up, keeps floats out of the program.
+///
+/// # Errors
+/// [`AssayError::AmountOverflow`] for a rent that leaves `u64`.
+#[expect(deprecated, reason = "the helper that replaces these fields computes in floats")]
+fn rent_lamports(size_bytes: u64) -> Result<u64> {
+    const MANTISSA_BITS: u64 = 52;
+    const EXPONENT_BIAS: u64 = 1_023;
+    let rent = Rent::get()?;
+    let bits = rent.exemption_threshold.to_bits();
+    let factor = match (bits >> MANTISSA_BITS).checked_sub(EXPONENT_BIAS) {
+        None => 1,
+        Some(exponent) if exponent <= MANTISSA_BITS => {
+            let mantissa = (bits & ((1 << MANTISSA_BITS) - 1)) | (1 << MANTISSA_BITS);
+            let unit = 1_u64 << MANTISSA_BITS.saturating_sub(exponent);
+            mantissa.div_ceil(unit)
+        }
+        Some(_) => return err!(AssayError::AmountOverflow),
+    };
+    let bytes = size_bytes.checked_add(ACCOUNT_OVERHEAD_BYTES).ok_or(AssayError::AmountOverflow)?;
+    let yearly = bytes.checked_mul(rent.lamports_per_byte_year).ok_or(AssayError::AmountOverflow)?;
+    Ok(yearly.checked_mul(factor).ok_or(AssayError::AmountOverflow)?)
+}
+
+/// What was created.
+pub struct Created {
+    /// The canonical bump.
+    pub bump: u8,
+    /// The account's rent.
+    pub rent_lamports: u64,
+}
+
 /// What to create and where.
 pub struct NewAccount<'a, 'info> {
     /// Pays rent and deposit; a signer.
-    pub payer: AccountInfo<'info>,
-    /// The address to fill.
-    pub account: AccountInfo<'info>,
-    /// Its seeds without the bump, already checked by [`canonical_bump`].
+    pub payer: &'a AccountInfo<'info>,
+    /// The address to fill. The caller has checked that the system program owns it.
+    pub account: &'a AccountInfo<'info>,
+    /// Its seeds without the bump.
     pub seeds: &'a Seeds<'a>,
-    /// Its canonical bump.
-    pub bump: u8,
     /// Discriminator included.
     pub size_bytes: usize,
-    /// Rent; the account holds at least this much afterwards.
-    pub rent_lamports: u64,
-    /// Paid in on top of the rent, whatever the account held before.
+    /// Paid in on top of the rent, whatever the address held before.
     pub deposit_lamports: u64,
 }
 
 impl NewAccount<'_, '_> {
     /// Creates the account, owned by this program and filled with zeros. Lamports that were sent to the address before
-    /// pay its rent and otherwise stay as a donation (A-20, P-21). The caller has checked that the system program owns
-    /// the address.
+    /// pay its rent and otherwise stay as a donation (A-20, P-21), so that I-01 holds: rent and deposit are there.
     ///
     /// # Errors
-    /// [`AssayError::AmountOverflow`], and what the system program refuses.
-    pub fn create(self) -> Result<()> {
-        let [first, second, third, fourth] = self.seeds;
-        let bump = [self.bump];
-        let signer: [&[u8]; 5] = [first, second, third, fourth, &bump];
-        let signers: &[&[&[u8]]] = &[&signer];
+    /// [`AssayError::AddressMismatch`] for another address than the canonical one, [`AssayError::AmountOverflow`], and
+    /// what the system program refuses.
+    pub fn create(&self) -> Result<Created> {
+        let bump = canonical_bump(self.account.key, self.seeds)?;
         let space = u64::try_from(self.size_bytes).map_err(|_| AssayError::AmountOverflow)?;
-        let prefunded_lamports = self.account.lamports();
-        if prefunded_lamports == 0 {
-            let lamports = self.rent_lamports.checked_add(self.deposit_lamports).ok_or(AssayError::AmountOverflow)?;
-            let accounts = CreateAccount { from: self.payer, to: self.account };
-            let context = CpiContext::new_with_signer(system_program::ID, accounts, signers);
-            return system_program::create_account(context, lamports, space, &crate::ID);
+        let rent_lamports = rent_lamports(space)?;
+        let held_lamports = self.account.lamports();
+        let missing_lamports = rent_lamports.saturating_sub(held_lamports);
+        let lamports = missing_lamports.checked_add(self.deposit_lamports).ok_or(AssayError::AmountOverflow)?;
+        if held_lamports == 0 {
+            let data = [
+                system_instruction::CREATE_ACCOUNT.as_slice(),
+                &lamports.to_le_bytes(),
+                &space.to_le_bytes(),
+                crate::ID.as_ref(),
+            ];
+            self.invoke(&data, true, bump)?;
+        } else {
+            transfer(self.payer, self.account, lamports)?;
+            self.invoke(&[&system_instruction::ALLOCATE, &space.to_le_bytes()], false, bump)?;
+            self.invoke(&[&system_instruction::ASSIGN, crate::ID.as_ref()], false, bump)?;
         }
-        let missing_rent_lamports = self.rent_lamports.saturating_sub(prefunded_lamports);
-        let lamports = missing_rent_lamports.checked_add(self.deposit_lamports).ok_or(AssayError::AmountOverflow)?;
-        if lamports > 0 {
-            let accounts = Transfer { from: self.payer, to: self.account.clone() };
-            system_program::transfer(CpiContext::new(system_program::ID, accounts), lamports)?;
-        }
-        let accounts = Allocate { account_to_allocate: self.account.clone() };
-        system_program::allocate(CpiContext::new_with_signer(system_program::ID, accounts, signers), space)?;
-        let accounts = Assign { account_to_assign: self.account };
-        system_program::assign(CpiContext::new_with_signer(system_program::ID, accounts, signers), &crate::ID)
+        Ok(Created { bump, rent_lamports })
     }
+
+    /// Calls the system program with the new address as signer, and the payer when it pays.
+    fn invoke(&self, data: &[&[u8]], payer_pays: bool, bump: u8) -> Result<()> {
+        let [first, second, third, fourth] = self.seeds;
+        let account = AccountMeta::new(*self.account.key, true);
+        let accounts = if payer_pays { vec![AccountMeta::new(*self.payer.key, true), account] } else { vec![account] };
+        let instruction = Instruction { program_id: system_program::ID, accounts, data: data.concat() };
+        let infos = [self.payer.clone(), self.account.clone()];
+        Ok(invoke_signed(&instruction, &infos, &[&[first, second, third, fourth, &[bump]]])?)
+    }
+}
+
+/// Moves lamports from a signer's wallet; nothing happens for zero.
+///
+/// # Errors
+/// What the system program refuses, such as a balance that is too small.
+pub fn transfer<'info>(from: &AccountInfo<'info>, to: &AccountInfo<'info>, lamports: u64) -> Result<()> {
+    if lamports == 0 {
+        return Ok(());
+    }
+    let instruction = Instruction {
+        program_id: system_program::ID,
+        accounts: vec![AccountMeta::new(*from.key, true), AccountMeta::new(*to.key, false)],
+        data: [system_instruction::TRANSFER.as_slice(), &lamports.to_le_bytes()].concat(),
+    };
+    Ok(invoke_signed(&instruction, &[from.clone(), to.clone()], &[])?)
+}
+
+/// Writes a new account's discriminator and fields.
+///
+/// # Errors
+/// Anchor's, when the account is too small for them.
+pub fn write_new<T: AccountSerialize>(account: &AccountInfo<'_>, value: &T) -> Result<()> {
+    value.try_serialize(&mut account.try_borrow_mut_data()?.as_mut())
 }

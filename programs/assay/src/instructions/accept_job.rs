@@ -17,7 +17,7 @@ use crate::{
     errors::AssayError,
     events::JobAccepted,
     invariants::check_backed,
-    pda::{canonical_bump, NewAccount},
+    pda::{write_new, NewAccount},
     state::{deadline_unix, seeds, Execution, Job, Market, Provider},
 };
 
@@ -30,10 +30,10 @@ pub struct AcceptJob<'info> {
     /// The market of both.
     pub market: Box<Account<'info, Market>>,
     /// The provider.
-    #[account(mut, has_one = node_key @ AssayError::NodeKeyMismatch, has_one = market @ AssayError::MarketMismatch)]
+    #[account(mut, dup, has_one = node_key @ AssayError::NodeKeyMismatch, has_one = market @ AssayError::MarketMismatch)]
     pub provider: Box<Account<'info, Provider>>,
     /// The job.
-    #[account(mut, has_one = market @ AssayError::MarketMismatch)]
+    #[account(mut, dup, has_one = market @ AssayError::MarketMismatch)]
     pub job: Box<Account<'info, Job>>,
     /// The new seat.
     /// CHECK: the node key chooses it; the handler requires the canonical address of its seeds, owned by the system
@@ -100,12 +100,17 @@ impl AcceptJob<'_> {
     fn open_execution(&self, clock: &Clock) -> Result<()> {
         let Self { node_key, market: _, provider, job, execution, system_program: _ } = self;
         let (job_key, provider_key) = (job.key(), provider.key());
-        let execution_seeds = [seeds::EXECUTION, job_key.as_ref(), provider_key.as_ref(), &[]];
-        let bump = canonical_bump(execution.key, &execution_seeds)?;
-        let size_bytes = Execution::SIZE_BYTES;
+        let created = NewAccount {
+            payer: node_key,
+            account: execution,
+            seeds: &[seeds::EXECUTION, job_key.as_ref(), provider_key.as_ref(), &[]],
+            size_bytes: Execution::SIZE_BYTES,
+            deposit_lamports: 0,
+        }
+        .create()?;
         let opened = Execution {
             version: PROTOCOL_VERSION,
-            bump,
+            bump: created.bump,
             status: ExecutionStatus::Accepted.code(),
             job: job_key,
             provider: provider_key,
@@ -121,16 +126,6 @@ impl AcceptJob<'_> {
             submitted_unix: 0,
             reserved: [0; 32],
         };
-        NewAccount {
-            payer: node_key.to_account_info(),
-            account: execution.to_account_info(),
-            seeds: &execution_seeds,
-            bump,
-            size_bytes,
-            rent_lamports: Rent::get()?.minimum_balance(size_bytes),
-            deposit_lamports: 0,
-        }
-        .create()?;
-        opened.try_serialize(&mut execution.try_borrow_mut_data()?.as_mut())
+        write_new(execution, &opened)
     }
 }

@@ -17,7 +17,7 @@ pub struct AcceptMarketAuthority<'info> {
     /// The proposed key.
     pub new_authority: Signer<'info>,
     /// The market.
-    #[account(mut)]
+    #[account(mut, dup)]
     pub market: Box<Account<'info, Market>>,
 }
 

@@ -18,7 +18,7 @@ pub struct CancelJob<'info> {
     /// The job's poster.
     pub poster: Signer<'info>,
     /// The job.
-    #[account(mut, has_one = poster @ AssayError::PosterMismatch)]
+    #[account(mut, dup, has_one = poster @ AssayError::PosterMismatch)]
     pub job: Box<Account<'info, Job>>,
 }
 

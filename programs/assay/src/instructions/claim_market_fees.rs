@@ -17,7 +17,7 @@ pub struct ClaimMarketFees<'info> {
     #[account(mut)]
     pub authority: Signer<'info>,
     /// The market.
-    #[account(mut, has_one = authority @ AssayError::AuthorityMismatch)]
+    #[account(mut, dup, has_one = authority @ AssayError::AuthorityMismatch)]
     pub market: Box<Account<'info, Market>>,
 }
 

@@ -16,7 +16,7 @@ use crate::{errors::AssayError, events::RewardClaimed, invariants::check_backed,
 #[derive(Accounts)]
 pub struct ClaimReward<'info> {
     /// The provider.
-    #[account(mut, has_one = authority @ AssayError::AuthorityMismatch)]
+    #[account(mut, dup, has_one = authority @ AssayError::AuthorityMismatch)]
     pub provider: Box<Account<'info, Provider>>,
     /// The provider's authority.
     /// CHECK: the provider's owner controls it; bound by `has_one`, it only receives lamports.

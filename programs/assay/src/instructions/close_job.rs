@@ -15,7 +15,7 @@ use crate::{errors::AssayError, events::JobClosed, invariants::check_backed, sta
 #[derive(Accounts)]
 pub struct CloseJob<'info> {
     /// The job.
-    #[account(mut, close = poster, has_one = poster @ AssayError::PosterMismatch)]
+    #[account(mut, dup, close = poster, has_one = poster @ AssayError::PosterMismatch)]
     pub job: Box<Account<'info, Job>>,
     /// Who posted it.
     /// CHECK: the poster controls it; bound by `has_one`, it only receives lamports.

@@ -18,7 +18,7 @@ pub struct CloseProvider<'info> {
     #[account(mut)]
     pub authority: Signer<'info>,
     /// The provider.
-    #[account(mut, close = authority, has_one = authority @ AssayError::AuthorityMismatch)]
+    #[account(mut, dup, close = authority, has_one = authority @ AssayError::AuthorityMismatch)]
     pub provider: Box<Account<'info, Provider>>,
 }
 

@@ -22,7 +22,7 @@ use assay_protocol::{
 use crate::{
     errors::AssayError,
     events::JobCreated,
-    pda::{canonical_bump, NewAccount},
+    pda::{write_new, Created, NewAccount},
     state::{deadline_unix, seeds, Job, Market, KIND_SINGLE, MODE_OPTIMISTIC},
 };
 
@@ -132,23 +132,16 @@ impl CreateJob<'_> {
         let computed = ctx.accounts.validate(&args, terms, clock.unix_timestamp)?;
 
         let (market_key, poster_key, id) = (market.key(), ctx.accounts.poster.key(), args.id.to_le_bytes());
-        let job_seeds = [seeds::JOB, market_key.as_ref(), poster_key.as_ref(), id.as_ref()];
-        let bump = canonical_bump(ctx.accounts.job.key, &job_seeds)?;
-        let size_bytes = Job::SIZE_BYTES;
-        let rent_lamports = Rent::get()?.minimum_balance(size_bytes);
-        let job = Box::new(ctx.accounts.new_job(&args, &computed, terms, &clock, NewLedger { bump, rent_lamports })?);
-        NewAccount {
-            payer: ctx.accounts.poster.to_account_info(),
-            account: ctx.accounts.job.to_account_info(),
-            seeds: &job_seeds,
-            bump,
-            size_bytes,
-            rent_lamports,
+        let created = NewAccount {
+            payer: &ctx.accounts.poster,
+            account: &ctx.accounts.job,
+            seeds: &[seeds::JOB, market_key.as_ref(), poster_key.as_ref(), id.as_ref()],
+            size_bytes: Job::SIZE_BYTES,
             deposit_lamports: args.escrow_lamports,
         }
         .create()?;
-        job.try_serialize(&mut ctx.accounts.job.try_borrow_mut_data()?.as_mut())?;
-        // I-01 holds: `NewAccount` paid in the whole rent and, on top of it, the whole escrow.
+        let job = ctx.accounts.new_job(&args, &computed, &created, &clock)?;
+        write_new(&ctx.accounts.job, &*job)?;
         emit!(JobCreated {
             market: market_key,
             job: ctx.accounts.job.key(),
@@ -165,15 +158,8 @@ impl CreateJob<'_> {
         Ok(())
     }
 
-    #[inline(never)]
-    fn new_job(
-        &self,
-        args: &CreateJobArgs,
-        computed: &Computed,
-        terms: &MarketTerms,
-        clock: &Clock,
-        ledger: NewLedger,
-    ) -> Result<Job> {
+    fn new_job(&self, args: &CreateJobArgs, computed: &Computed, created: &Created, clock: &Clock) -> Result<Box<Job>> {
+        let terms = self.market.current_terms(clock.unix_timestamp);
         let task = TaskSpec {
             profile: args.profile,
             job_cid_digest: args.job_cid_digest,
@@ -191,9 +177,9 @@ impl CreateJob<'_> {
         });
         // The terms' bounds keep both windows under 7 days for every gas limit that the market takes.
         let window_s = |seconds: u64| u32::try_from(seconds).map_err(|_| AssayError::AmountOverflow);
-        Ok(Job {
+        Ok(Box::new(Job {
             version: PROTOCOL_VERSION,
-            bump: ledger.bump,
+            bump: created.bump,
             status: JobStatus::Open.code(),
             market: self.market.key(),
             poster: self.poster.key(),
@@ -238,14 +224,8 @@ impl CreateJob<'_> {
             window_deadline_unix: 0,
             resolved_unix: 0,
             outcome: [0; OUTCOME_BYTES],
-            rent_lamports: ledger.rent_lamports,
+            rent_lamports: created.rent_lamports,
             reserved: [0; 120],
-        })
+        }))
     }
-}
-
-/// What the new account's own bookkeeping needs.
-struct NewLedger {
-    bump: u8,
-    rent_lamports: u64,
 }

@@ -5,14 +5,15 @@
 //! `0 [signer, writable] authority: pays rent, becomes creator and authority · 1 [writable] market: PDA("market",
 //! authority, name), unused · 2 [] system program`
 //!
-//! Errors: `MintUnsupported`, `DigestZero`, the `Terms…` errors.
+//! Errors: `AccountInUse`, `AddressMismatch`, `MintUnsupported`, `DigestZero`, the `Terms…` errors.
 
-use anchor_lang::prelude::*;
+use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{MarketTerms, PROTOCOL_VERSION};
 
 use crate::{
     errors::AssayError,
     events::MarketCreated,
+    pda::{write_new, NewAccount},
     state::{seeds, Market, STATUS_ACTIVE},
 };
 
@@ -31,20 +32,15 @@ pub struct CreateMarketArgs {
 
 /// Accounts of `create_market`.
 #[derive(Accounts)]
-#[instruction(args: CreateMarketArgs)]
 pub struct CreateMarket<'info> {
     /// Pays rent, becomes creator and authority.
     #[account(mut)]
     pub authority: Signer<'info>,
     /// The new market.
-    #[account(
-        init,
-        payer = authority,
-        space = Market::SIZE_BYTES,
-        seeds = [seeds::MARKET, authority.key().as_ref(), args.name.as_ref()],
-        bump
-    )]
-    pub market: Box<Account<'info, Market>>,
+    /// CHECK: the authority chooses it; the handler requires the canonical address of its seeds, owned by the system
+    /// program, and creates it there.
+    #[account(mut)]
+    pub market: UncheckedAccount<'info>,
     /// Creates accounts.
     pub system_program: Program<'info, System>,
 }
@@ -52,9 +48,9 @@ pub struct CreateMarket<'info> {
 impl CreateMarket<'_> {
     fn validate(&self, args: &CreateMarketArgs) -> Result<()> {
         // authority: signs, and the address holds its key, so nobody creates a market under another's.
-        // market: `init` refuses a used address.
         // Deliberately absent: that `cluster` is true. Nothing on chain knows the genesis hash; clients compare it.
-        let Self { authority: _, market: _, system_program: _ } = self;
+        let Self { authority: _, market, system_program: _ } = self;
+        require_keys_eq!(*market.owner, system_program::ID, AssayError::AccountInUse);
         require_keys_eq!(args.mint, Pubkey::default(), AssayError::MintUnsupported);
         require!(args.cluster != [0; 32], AssayError::DigestZero);
         args.terms.check().map_err(AssayError::from)?; // P-22
@@ -68,13 +64,21 @@ impl CreateMarket<'_> {
     pub fn handler(ctx: Context<Self>, args: CreateMarketArgs) -> Result<()> {
         ctx.accounts.validate(&args)?;
         let Self { authority, market, system_program: _ } = ctx.accounts;
-        let rent_lamports = Rent::get()?.minimum_balance(Market::SIZE_BYTES);
-        market.set_inner(Market {
+        let authority_key = authority.key();
+        let created = NewAccount {
+            payer: authority,
+            account: market,
+            seeds: &[seeds::MARKET, authority_key.as_ref(), &args.name, &[]],
+            size_bytes: Market::SIZE_BYTES,
+            deposit_lamports: 0,
+        }
+        .create()?;
+        let opened = Box::new(Market {
             version: PROTOCOL_VERSION,
-            bump: ctx.bumps.market,
+            bump: created.bump,
             status: STATUS_ACTIVE,
-            creator: authority.key(),
-            authority: authority.key(),
+            creator: authority_key,
+            authority: authority_key,
             pending_authority: Pubkey::default(),
             mint: args.mint,
             name: args.name,
@@ -85,10 +89,11 @@ impl CreateMarket<'_> {
             terms: args.terms,
             pending_terms: args.terms,
             pending_from_unix: 0,
-            rent_lamports,
+            rent_lamports: created.rent_lamports,
             reserved: [0; 64],
         });
-        emit!(MarketCreated { market: market.key(), authority: authority.key(), name: args.name });
+        write_new(market, &*opened)?;
+        emit!(MarketCreated { market: market.key(), authority: authority_key, name: args.name });
         Ok(())
     }
 }

@@ -4,13 +4,15 @@
 //!
 //! `0 [signer, writable] payer: pays rent · 1 [writable] sink: PDA("sink"), unused · 2 [] system program`
 //!
-//! Errors: the system program's when the Sink exists.
+//! Errors: `AccountInUse`, `AddressMismatch`.
 
-use anchor_lang::prelude::*;
+use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::PROTOCOL_VERSION;
 
 use crate::{
+    errors::AssayError,
     events::SinkCreated,
+    pda::{write_new, NewAccount},
     state::{seeds, Sink, STATUS_ACTIVE},
 };
 
@@ -21,27 +23,45 @@ pub struct CreateSink<'info> {
     #[account(mut)]
     pub payer: Signer<'info>,
     /// The Sink.
-    #[account(init, payer = payer, space = Sink::SIZE_BYTES, seeds = [seeds::SINK], bump)]
-    pub sink: Account<'info, Sink>,
+    /// CHECK: the payer chooses it; the handler requires the canonical address of its seeds, owned by the system
+    /// program, and creates it there.
+    #[account(mut)]
+    pub sink: UncheckedAccount<'info>,
     /// Creates accounts.
     pub system_program: Program<'info, System>,
 }
 
 impl CreateSink<'_> {
+    fn validate(&self) -> Result<()> {
+        // Deliberately absent: an authority. The Sink has one address and nobody owns it.
+        let Self { payer: _, sink, system_program: _ } = self;
+        require_keys_eq!(*sink.owner, system_program::ID, AssayError::AccountInUse);
+        Ok(())
+    }
+
     /// Runs the instruction.
     ///
     /// # Errors
     /// As the module says.
     pub fn handler(ctx: Context<Self>) -> Result<()> {
-        // Nothing to validate: the Sink has one address, no authority and no arguments.
-        let Self { payer: _, sink, system_program: _ } = ctx.accounts;
-        sink.set_inner(Sink {
+        ctx.accounts.validate()?;
+        let Self { payer, sink, system_program: _ } = ctx.accounts;
+        let created = NewAccount {
+            payer,
+            account: sink,
+            seeds: &[seeds::SINK, &[], &[], &[]],
+            size_bytes: Sink::SIZE_BYTES,
+            deposit_lamports: 0,
+        }
+        .create()?;
+        let opened = Sink {
             version: PROTOCOL_VERSION,
-            bump: ctx.bumps.sink,
+            bump: created.bump,
             status: STATUS_ACTIVE,
             burned_lamports: 0,
             reserved: [0; 32],
-        });
+        };
+        write_new(sink, &opened)?;
         emit!(SinkCreated { sink: sink.key() });
         Ok(())
     }

@@ -32,14 +32,15 @@ pub struct DeclineJob<'info> {
     /// The provider's hot key.
     pub node_key: Signer<'info>,
     /// The provider.
-    #[account(mut, has_one = node_key @ AssayError::NodeKeyMismatch)]
+    #[account(mut, dup, has_one = node_key @ AssayError::NodeKeyMismatch)]
     pub provider: Box<Account<'info, Provider>>,
     /// The job.
-    #[account(mut)]
+    #[account(mut, dup)]
     pub job: Box<Account<'info, Job>>,
     /// The seat.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = job @ AssayError::JobMismatch,
         has_one = provider @ AssayError::ProviderMismatch,
@@ -51,7 +52,7 @@ pub struct DeclineJob<'info> {
     #[account(mut)]
     pub rent_payer: UncheckedAccount<'info>,
     /// Receives the fee.
-    #[account(mut)]
+    #[account(mut, dup)]
     pub sink: Account<'info, Sink>,
 }
 

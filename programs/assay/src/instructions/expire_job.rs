@@ -28,16 +28,16 @@ use crate::{
 #[derive(Accounts)]
 pub struct ExpireJob<'info> {
     /// The job.
-    #[account(mut)]
+    #[account(mut, dup)]
     pub job: Box<Account<'info, Job>>,
     /// The seat whose deadline passed.
-    #[account(mut, has_one = job @ AssayError::JobMismatch)]
+    #[account(mut, dup, has_one = job @ AssayError::JobMismatch)]
     pub execution: Option<Box<Account<'info, Execution>>>,
     /// Its provider.
-    #[account(mut)]
+    #[account(mut, dup)]
     pub provider: Option<Box<Account<'info, Provider>>>,
     /// Receives the burned part of the penalty.
-    #[account(mut)]
+    #[account(mut, dup)]
     pub sink: Option<Account<'info, Sink>>,
 }
 

@@ -16,7 +16,7 @@ use crate::{errors::AssayError, events::JobFinalized, state::Job};
 #[derive(Accounts)]
 pub struct FinalizeJob<'info> {
     /// The job.
-    #[account(mut)]
+    #[account(mut, dup)]
     pub job: Box<Account<'info, Job>>,
 }
 

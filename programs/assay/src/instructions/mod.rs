@@ -1,5 +1,10 @@
 //! One file per instruction: who may call, state before and after, money, accounts, errors; then arguments, accounts,
 //! checks, effects.
+//!
+//! Typed accounts that are written carry `dup`. It turns off Anchor's check that no account is passed twice, which
+//! hashes every key at about 700 compute units each and is not needed here: inside one instruction all typed accounts
+//! differ in type, so an account passed twice fails its discriminator in one of the two places. An instruction
+//! with two accounts of one type must leave `dup` out. Untyped recipients are bound by `has_one`.
 
 pub mod accept_job;
 pub mod accept_market_authority;

@@ -6,18 +6,15 @@
 //! `0 [signer, writable] authority: pays · 1 [signer] node_key · 2 [] market: not paused · 3 [writable] provider:
 //! PDA("provider", market, authority), unused · 4 [] system program`
 //!
-//! Errors: `MarketPaused`, `NodeKeyIsAuthority`.
+//! Errors: `AccountInUse`, `AddressMismatch`, `MarketPaused`, `NodeKeyIsAuthority`.
 
-use anchor_lang::{
-    prelude::*,
-    system_program::{self, Transfer},
-};
+use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::PROTOCOL_VERSION;
 
 use crate::{
     errors::AssayError,
     events::ProviderRegistered,
-    invariants::check_backed,
+    pda::{write_new, NewAccount},
     state::{deadline_unix, seeds, Market, Provider, TrustVector, STATUS_ACTIVE},
 };
 
@@ -45,23 +42,19 @@ pub struct RegisterProvider<'info> {
     /// The market.
     pub market: Box<Account<'info, Market>>,
     /// The new provider.
-    #[account(
-        init,
-        payer = authority,
-        space = Provider::SIZE_BYTES,
-        seeds = [seeds::PROVIDER, market.key().as_ref(), authority.key().as_ref()],
-        bump
-    )]
-    pub provider: Box<Account<'info, Provider>>,
+    /// CHECK: the authority chooses it; the handler requires the canonical address of its seeds, owned by the system
+    /// program, and creates it there.
+    #[account(mut)]
+    pub provider: UncheckedAccount<'info>,
     /// Creates accounts, moves the stake.
     pub system_program: Program<'info, System>,
 }
 
 impl RegisterProvider<'_> {
     fn validate(&self, now_unix: i64) -> Result<()> {
-        // provider: `init` refuses a used address.
         // Deliberately absent: a least stake. `accept_job` asks for it, and the stake may arrive later.
-        let Self { authority, node_key, market, provider: _, system_program: _ } = self;
+        let Self { authority, node_key, market, provider, system_program: _ } = self;
+        require_keys_eq!(*provider.owner, system_program::ID, AssayError::AccountInUse);
         require!(!market.is_paused(now_unix), AssayError::MarketPaused);
         require_keys_neq!(node_key.key(), authority.key(), AssayError::NodeKeyIsAuthority); // P-25
         Ok(())
@@ -75,14 +68,22 @@ impl RegisterProvider<'_> {
         let now_unix = Clock::get()?.unix_timestamp;
         ctx.accounts.validate(now_unix)?;
         let Self { authority, node_key, market, provider, system_program: _ } = ctx.accounts;
+        let (market_key, authority_key) = (market.key(), authority.key());
         let maturing_s = market.current_terms(now_unix).unbonding_s;
-        let rent_lamports = Rent::get()?.minimum_balance(Provider::SIZE_BYTES);
-        provider.set_inner(Provider {
+        let created = NewAccount {
+            payer: authority,
+            account: provider,
+            seeds: &[seeds::PROVIDER, market_key.as_ref(), authority_key.as_ref(), &[]],
+            size_bytes: Provider::SIZE_BYTES,
+            deposit_lamports: args.stake_lamports,
+        }
+        .create()?;
+        let opened = Box::new(Provider {
             version: PROTOCOL_VERSION,
-            bump: ctx.bumps.provider,
+            bump: created.bump,
             status: STATUS_ACTIVE,
-            market: market.key(),
-            authority: authority.key(),
+            market: market_key,
+            authority: authority_key,
             node_key: node_key.key(),
             stake_lamports: args.stake_lamports,
             locked_lamports: 0,
@@ -96,18 +97,16 @@ impl RegisterProvider<'_> {
             endpoint: args.endpoint,
             trust: TrustVector::default(),
             registered_unix: now_unix,
-            rent_lamports,
+            rent_lamports: created.rent_lamports,
             executions_open: 0,
             maturing_s,
             reserved: [0; 48],
         });
-        let accounts = Transfer { from: authority.to_account_info(), to: provider.to_account_info() };
-        system_program::transfer(CpiContext::new(system_program::ID, accounts), args.stake_lamports)?;
-        check_backed(provider)?;
+        write_new(provider, &*opened)?;
         emit!(ProviderRegistered {
-            market: market.key(),
+            market: market_key,
             provider: provider.key(),
-            authority: authority.key(),
+            authority: authority_key,
             node_key: node_key.key(),
             stake_lamports: args.stake_lamports,
         });

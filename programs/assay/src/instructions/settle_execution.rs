@@ -24,11 +24,12 @@ use crate::{
 #[derive(Accounts)]
 pub struct SettleExecution<'info> {
     /// The job.
-    #[account(mut, has_one = market @ AssayError::MarketMismatch)]
+    #[account(mut, dup, has_one = market @ AssayError::MarketMismatch)]
     pub job: Box<Account<'info, Job>>,
     /// The seat.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = job @ AssayError::JobMismatch,
         has_one = provider @ AssayError::ProviderMismatch,
@@ -36,10 +37,10 @@ pub struct SettleExecution<'info> {
     )]
     pub execution: Box<Account<'info, Execution>>,
     /// The provider.
-    #[account(mut)]
+    #[account(mut, dup)]
     pub provider: Box<Account<'info, Provider>>,
     /// The market, for its fee.
-    #[account(mut)]
+    #[account(mut, dup)]
     pub market: Box<Account<'info, Market>>,
     /// Who paid the seat's rent.
     /// CHECK: whoever signed `accept_job` controls it; bound by `has_one`, it only receives lamports.

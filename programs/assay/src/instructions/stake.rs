@@ -6,15 +6,13 @@
 //!
 //! Errors: `AuthorityMismatch`, `AmountZero`, `AmountOverflow`.
 
-use anchor_lang::{
-    prelude::*,
-    system_program::{self, Transfer},
-};
+use anchor_lang::prelude::*;
 
 use crate::{
     errors::AssayError,
     events::Staked,
     invariants::check_backed,
+    pda::transfer,
     state::{deadline_unix, Provider},
 };
 
@@ -32,7 +30,7 @@ pub struct Stake<'info> {
     #[account(mut)]
     pub authority: Signer<'info>,
     /// The provider.
-    #[account(mut, has_one = authority @ AssayError::AuthorityMismatch)]
+    #[account(mut, dup, has_one = authority @ AssayError::AuthorityMismatch)]
     pub provider: Box<Account<'info, Provider>>,
     /// Moves the stake.
     pub system_program: Program<'info, System>,
@@ -57,8 +55,7 @@ impl Stake<'_> {
         let stake_lamports = provider.stake_lamports.checked_add(args.lamports).ok_or(AssayError::AmountOverflow)?;
         provider.stake_lamports = stake_lamports;
         provider.stake_mature_from_unix = deadline_unix(Clock::get()?.unix_timestamp, provider.maturing_s)?;
-        let accounts = Transfer { from: authority.to_account_info(), to: provider.to_account_info() };
-        system_program::transfer(CpiContext::new(system_program::ID, accounts), args.lamports)?;
+        transfer(authority, &provider.to_account_info(), args.lamports)?;
         check_backed(provider)?;
         emit!(Staked { provider: provider.key(), lamports: args.lamports, stake_lamports });
         Ok(())

@@ -34,10 +34,10 @@ pub struct SubmitResults<'info> {
     #[account(has_one = node_key @ AssayError::NodeKeyMismatch)]
     pub provider: Box<Account<'info, Provider>>,
     /// The job.
-    #[account(mut)]
+    #[account(mut, dup)]
     pub job: Box<Account<'info, Job>>,
     /// The seat.
-    #[account(mut, has_one = job @ AssayError::JobMismatch, has_one = provider @ AssayError::ProviderMismatch)]
+    #[account(mut, dup, has_one = job @ AssayError::JobMismatch, has_one = provider @ AssayError::ProviderMismatch)]
     pub execution: Box<Account<'info, Execution>>,
 }
 

@@ -31,7 +31,7 @@ pub struct Unstake<'info> {
     /// The provider's market, for its unbonding period.
     pub market: Box<Account<'info, Market>>,
     /// The provider.
-    #[account(mut, has_one = authority @ AssayError::AuthorityMismatch, has_one = market @ AssayError::MarketMismatch)]
+    #[account(mut, dup, has_one = authority @ AssayError::AuthorityMismatch, has_one = market @ AssayError::MarketMismatch)]
     pub provider: Box<Account<'info, Provider>>,
 }
 

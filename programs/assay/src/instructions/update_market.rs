@@ -30,7 +30,7 @@ pub struct UpdateMarket<'info> {
     /// The market's authority.
     pub authority: Signer<'info>,
     /// The market.
-    #[account(mut, has_one = authority @ AssayError::AuthorityMismatch)]
+    #[account(mut, dup, has_one = authority @ AssayError::AuthorityMismatch)]
     pub market: Box<Account<'info, Market>>,
 }
 

@@ -28,7 +28,7 @@ pub struct UpdateProvider<'info> {
     /// The provider's authority.
     pub authority: Signer<'info>,
     /// The provider.
-    #[account(mut, has_one = authority @ AssayError::AuthorityMismatch)]
+    #[account(mut, dup, has_one = authority @ AssayError::AuthorityMismatch)]
     pub provider: Box<Account<'info, Provider>>,
     /// The hot key from now on.
     pub new_node_key: Option<Signer<'info>>,

@@ -17,7 +17,7 @@ pub struct WithdrawStake<'info> {
     #[account(mut)]
     pub authority: Signer<'info>,
     /// The provider.
-    #[account(mut, has_one = authority @ AssayError::AuthorityMismatch)]
+    #[account(mut, dup, has_one = authority @ AssayError::AuthorityMismatch)]
     pub provider: Box<Account<'info, Provider>>,
 }
 
