@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use anchor_lang::{AnchorDeserialize, Discriminator};
 use assay_content::{Cid, Entry, FetchError, cid_from_digest};
 use assay_protocol::{
     Hash32, JobStatus, Outcome, OutcomeKind, TaskSpec,
@@ -19,14 +18,14 @@ use crate::{
     client::{Client, Sent},
     crank,
     errors::{ClientError, NextStep},
-    events::{Event, EventRecord},
+    events::EventRecord,
     explain::{AcceptCheck, AcceptContext, first_obstacle},
     instructions::{self, JobPoster},
+    job_history,
     pda::ExecutionSeeds,
     program::{
         self,
         accounts::{Execution, Job},
-        client::args,
     },
 };
 
@@ -240,7 +239,7 @@ impl JobHandle {
     pub async fn status(&self) -> Result<JobView, JobError> {
         match self.client.fetch_optional::<Job>(&self.address).await? {
             Some(job) => Ok(live_view(self.address, job)?),
-            None => self.closed_view().await,
+            None => job_history::closed_view(&self.client, self.address).await,
         }
     }
 
@@ -413,67 +412,6 @@ impl JobHandle {
             Err(error) => Err(error),
         }
     }
-
-    async fn closed_view(&self) -> Result<JobView, JobError> {
-        let records = self.history().await?;
-        let created = records.iter().find_map(|record| match &record.event {
-            Event::JobCreated(event) => Some((record.signature, event.clone())),
-            _ => None,
-        });
-        let Some((signature, created)) = created else {
-            return Err(match records.is_empty() {
-                true => ClientError::NotFound { kind: "job", address: self.address }.into(),
-                false => JobError::NoHistory { job: self.address },
-            });
-        };
-        let posted = self.posted_args(&signature).await?;
-        let task = TaskSpec {
-            profile: posted.profile,
-            job_cid_digest: posted.job_cid_digest,
-            limits: posted.limits.into(),
-            seed: posted.seed,
-            clock_unix_ns: posted.clock_unix_ns,
-        };
-        let mut view = JobView {
-            address: self.address,
-            market: created.market,
-            poster: created.poster,
-            task,
-            metered_hash: posted.metered_hash,
-            price: Price { base_fee_lamports: posted.base_fee_lamports, price: posted.price },
-            status: JobStatus::Open,
-            provider: None,
-            outcome: None,
-            pay_lamports: 0,
-            fee_lamports: 0,
-            account: None,
-            closing: None,
-        };
-        for record in &records {
-            apply_event(&mut view, record);
-        }
-        Ok(view)
-    }
-
-    /// The arguments of the `create_job` that a transaction holds: the events do not repeat all of them.
-    async fn posted_args(
-        &self,
-        signature: &solana_signature::Signature,
-    ) -> Result<program::types::CreateJobArgs, JobError> {
-        let missing = || JobError::NoHistory { job: self.address };
-        let transaction = self.client.transaction(signature).await?.ok_or_else(missing)?;
-        let keys = transaction.message.static_account_keys();
-        let posted = transaction.message.instructions().iter().find_map(|instruction| {
-            let job = instruction.accounts.get(2).and_then(|index| keys.get(usize::from(*index)))?;
-            let program = keys.get(usize::from(instruction.program_id_index))?;
-            if *program != program::ID || *job != self.address {
-                return None;
-            }
-            let mut data = instruction.data.strip_prefix(args::CreateJob::DISCRIMINATOR)?;
-            args::CreateJob::deserialize(&mut data).ok()
-        });
-        Ok(posted.ok_or_else(missing)?.args)
-    }
 }
 
 fn unknown_status(job: &Keyed<Job>) -> ClientError {
@@ -505,36 +443,4 @@ fn live_view(address: Pubkey, job: Job) -> Result<JobView, ClientError> {
         account: Some(Box::new(job)),
         closing: None,
     })
-}
-
-fn apply_event(view: &mut JobView, record: &EventRecord) {
-    match &record.event {
-        Event::JobAccepted(event) => {
-            (view.status, view.provider) = (JobStatus::Assigned, Some(event.provider));
-        }
-        Event::JobDeclined(_) => (view.status, view.provider) = (JobStatus::Open, None),
-        Event::ExecutionMissed(event) => {
-            view.status = if event.requeued { JobStatus::Open } else { JobStatus::Expired };
-            view.provider = None;
-        }
-        Event::ResultsSubmitted(event) => {
-            view.status = JobStatus::Submitted;
-            view.outcome = Outcome::decode(&event.outcome, view.task.limits.gas_limit).ok();
-        }
-        Event::JobFinalized(event) => {
-            view.status = JobStatus::Resolved;
-            (view.pay_lamports, view.fee_lamports) = (event.pay_lamports, event.fee_lamports);
-        }
-        Event::JobCancelled(_) => view.status = JobStatus::Cancelled,
-        Event::JobExpired(_) => view.status = JobStatus::Expired,
-        Event::JobClosed(event) => {
-            view.closing = Some(JobClosing {
-                refund_lamports: event.refund_lamports,
-                compensation_lamports: event.compensation_lamports,
-                total_lamports: event.lamports,
-                closed_unix: record.block_time_unix,
-            });
-        }
-        _ => {}
-    }
 }

@@ -1,1 +1,132 @@
+//! Tests of what is checked before anything is uploaded or paid.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
+use proptest::prelude::*;
+
+use super::*;
+
+const MANIFEST: &str = r#"{"executable": "job.wasm", "args": [], "output_path": "output/"}"#;
+
+fn job(manifest: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let module = wat::parse_str(r#"(module (func (export "_start")))"#).unwrap();
+    std::fs::write(directory.path().join("job.wasm"), module).unwrap();
+    std::fs::write(directory.path().join(MANIFEST_FILE_NAME), manifest).unwrap();
+    directory
+}
+
+fn builder(directory: &tempfile::TempDir) -> JobSpecBuilder {
+    JobSpec::builder(directory.path(), Pubkey::new_unique())
+}
+
+fn refusal(directory: &tempfile::TempDir) -> SpecError {
+    builder(directory).build().unwrap().prepare().unwrap_err()
+}
+
+#[test]
+fn a_minimum_job_is_packed_with_the_defaults() {
+    let directory = job(MANIFEST);
+    let prepared = builder(&directory).build().unwrap().prepare().unwrap();
+    assert_eq!(prepared.task.limits, TaskLimits::default());
+    assert_eq!((prepared.task.seed, prepared.task.clock_unix_ns), (SEED_DEFAULT, CLOCK_UNIX_NS_DEFAULT));
+    assert_eq!(digest_from_cid(&prepared.cid()), Ok(prepared.task.job_cid_digest));
+    assert!(prepared.module.entry_points.command);
+}
+
+#[test]
+fn the_manifests_limits_are_taken_and_may_not_be_contradicted() {
+    let directory = job(&MANIFEST.replacen('}', r#", "limits": {"gas_limit": 77}, "seed": 5}"#, 1));
+    let prepared = builder(&directory).build().unwrap().prepare().unwrap();
+    assert_eq!((prepared.task.limits.gas_limit, prepared.task.seed), (77, 5));
+    let error = builder(&directory).gas_limit(78).build().unwrap().prepare().unwrap_err();
+    assert!(error.to_string().contains("`limits.gas_limit` is 77 in the manifest and 78"), "{error}");
+    assert!(error.next_step().unwrap().contains("Invalid"));
+}
+
+#[test]
+fn what_a_provider_would_find_wrong_is_said_before_anything_is_paid() {
+    let directory = job(MANIFEST);
+    std::fs::remove_file(directory.path().join("job.wasm")).unwrap();
+    assert!(matches!(refusal(&directory), SpecError::FileMissing { field: "executable", .. }));
+    std::fs::write(directory.path().join("job.wasm"), "no module").unwrap();
+    assert!(matches!(refusal(&directory), SpecError::Meter(_)));
+    std::fs::remove_file(directory.path().join(MANIFEST_FILE_NAME)).unwrap();
+    assert!(matches!(refusal(&directory), SpecError::FileMissing { field: "manifest", .. }));
+    let directory = job(&MANIFEST.replacen('}', r#", "stdin": "in.txt"}"#, 1));
+    assert!(matches!(refusal(&directory), SpecError::FileMissing { field: "stdin", .. }));
+    let directory = job("{}");
+    assert!(matches!(refusal(&directory), SpecError::Manifest(_)));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_symbolic_link_is_refused() {
+    let directory = job(MANIFEST);
+    std::os::unix::fs::symlink("/etc/hostname", directory.path().join("link")).unwrap();
+    assert!(matches!(refusal(&directory), SpecError::Pack(_)));
+    std::fs::remove_file(directory.path().join("link")).unwrap();
+    std::fs::rename(directory.path().join("job.wasm"), directory.path().join("real.wasm")).unwrap();
+    std::os::unix::fs::symlink("real.wasm", directory.path().join("job.wasm")).unwrap();
+    assert!(matches!(refusal(&directory), SpecError::Pack(_) | SpecError::FileMissing { .. }));
+}
+
+#[test]
+fn numbers_out_of_bounds_are_refused_by_name() {
+    let directory = job(MANIFEST);
+    for (built, field) in [
+        (builder(&directory).price(0).build(), "price"),
+        (builder(&directory).price(u64::MAX).build(), "price"),
+        (builder(&directory).base_fee_lamports(u64::MAX).build(), "base fee"),
+        (builder(&directory).redundancy(0).build(), "redundancy"),
+        (builder(&directory).min_trust_bps(10_001).build(), "least trust"),
+    ] {
+        assert!(matches!(built, Err(SpecError::Range { field: found, .. }) if found == field), "{field}");
+    }
+    let limits = TaskLimits { memory_bytes: 1, ..TaskLimits::default() };
+    let error = builder(&directory).limits(limits).build().unwrap().prepare().unwrap_err();
+    assert!(matches!(error, SpecError::Limits { .. }));
+}
+
+fn quote(price: Price, gas_limit: u64, fee_bps: u16) -> Result<Quote, FeeError> {
+    let mut terms: MarketTerms =
+        anchor_lang::AnchorDeserialize::deserialize(&mut [0_u8; 256].as_slice()).map(from_declared).unwrap();
+    terms.fee_bps = fee_bps;
+    Quote::new(&QuoteInput {
+        price,
+        gas_limit,
+        redundancy: 1,
+        terms: &terms,
+        rent_lamports: 5_000_000,
+        transaction_fee_lamports: 5_000,
+    })
+}
+
+fn from_declared(terms: crate::program::types::MarketTerms) -> MarketTerms {
+    terms.into()
+}
+
+#[test]
+fn a_quote_states_every_component() {
+    let quote = quote(Price { base_fee_lamports: 1_000, price: 2_000_000_000_000 }, 5_000_000, 250).unwrap();
+    let expected = Quote {
+        base_fee_lamports: 1_000,
+        gas_lamports: 10_000_000,
+        market_fee_lamports: 250_025,
+        escrow_lamports: 10_251_025,
+        rent_lamports: 5_000_000,
+        transaction_fee_lamports: 5_000,
+        total_lamports: 15_256_025,
+    };
+    assert_eq!(quote, expected);
+}
+
+proptest! {
+    #[test]
+    fn the_components_of_a_quote_add_up(base in 0_u64..=1_000_000_000_000, price in 1_u64..=1_000_000_000_000_000,
+        gas in 1_u64..=1_000_000_000_000, fee_bps in 0_u16..=1_000) {
+        if let Ok(quote) = quote(Price { base_fee_lamports: base, price }, gas, fee_bps) {
+            prop_assert_eq!(quote.base_fee_lamports + quote.gas_lamports + quote.market_fee_lamports, quote.escrow_lamports);
+            prop_assert_eq!(quote.escrow_lamports + 5_005_000, quote.total_lamports);
+        }
+    }
+}

@@ -34,6 +34,7 @@ pub mod events;
 pub mod explain;
 pub mod instructions;
 pub mod job_handle;
+mod job_history;
 pub mod job_spec;
 pub mod keypair;
 pub mod manifest;

@@ -3,6 +3,7 @@
 mod events;
 mod post;
 mod send;
+mod watch;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -32,6 +33,7 @@ use crate::{
 
 pub use post::{PostError, PostedJob};
 pub use send::{Blockhash, Sent, SignatureState, Simulation, TransactionPlan};
+pub use watch::AccountWatch;
 
 /// A key that signs, shared by clones of a client.
 pub type SharedSigner = Arc<dyn Signer + Send + Sync>;

@@ -57,7 +57,7 @@ async fn a_posted_job_is_executed_paid_and_closed() {
     let result = handle.result().await.unwrap();
     assert!(result.entries.iter().any(|entry| entry.path.starts_with("output/")), "{:?}", result.entries.len());
 
-    let earned = client.list_providers(&ProviderFilter::default()).await.unwrap()[0].account.clone();
+    let earned = client.list_providers(&ProviderFilter::default()).await.unwrap()[0].account;
     assert_eq!(earned.earnings_lamports, job.pay_lamports);
     assert_eq!((earned.locked_lamports, earned.active), (0, 0));
     let owner = ProviderAuthority { authority: earned.authority, market: network.market() };
@@ -163,5 +163,42 @@ async fn a_poster_without_enough_lamports_is_told_what_is_missing() {
     let error = client.post_job(&spec(&network)).await.unwrap_err();
     assert!(error.to_string().contains("holds 0 lamports"), "{error}");
     assert!(error.next_step().unwrap().contains("assay wallet airdrop"));
+    network.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_is_told_of_a_new_job_and_only_of_those_it_asked_for() {
+    let (network, _directory) = start().await;
+    let client = network.client();
+    let filter = JobFilter { market: Some(network.market()), ..JobFilter::default() };
+    let elsewhere = JobFilter { market: Some(Pubkey::new_unique()), ..JobFilter::default() };
+    let (mut watch, mut silent) =
+        (client.watch_jobs(&filter).await.unwrap(), client.watch_jobs(&elsewhere).await.unwrap());
+    let job = async {
+        loop {
+            // The subscription may begin after the first job was posted: a watch is a hint.
+            let posted = client.post_job(&spec(&network)).await.unwrap();
+            let pushed = tokio::time::timeout(std::time::Duration::from_secs(2), watch.next()).await;
+            if let Ok(Some(pushed)) = pushed {
+                break (posted.handle.address(), pushed);
+            }
+        }
+    };
+    let (_, pushed) = job.await;
+    assert_eq!((pushed.account.market, pushed.account.job_status()), (network.market(), Some(JobStatus::Open)));
+    let nothing = tokio::time::timeout(std::time::Duration::from_millis(200), silent.next()).await;
+    assert!(nothing.is_err());
+    network.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_websocket_url_is_an_error_with_its_address() {
+    let (network, _directory) = start().await;
+    let cluster = network.client().config().cluster.clone();
+    let gone = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let cluster = cluster.with_ws_url(format!("ws://{gone}").parse().unwrap());
+    let client = assay_sdk::Client::new(assay_sdk::ClientConfig::new(cluster));
+    let error = client.watch_jobs(&JobFilter::default()).await.unwrap_err();
+    assert!(error.to_string().contains(&gone.to_string()) && error.is_retryable(), "{error}");
     network.shutdown().await.unwrap();
 }
