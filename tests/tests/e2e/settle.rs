@@ -1,0 +1,60 @@
+//! Jobs that settle.
+
+use assay_protocol::{OutcomeKind, limits::GAS_LIMIT_TEST};
+
+use crate::support::{EXECUTOR, Net, assert_settled_once, until_paid};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_settles_from_the_posters_call_to_the_providers_pay() {
+    let net = Net::start(1).await;
+    let client = net.network.client();
+    let mut executor = net.executor(0);
+    // The released binary knows no crash points: these variables mean nothing to it.
+    let log = executor.path("crash-log");
+    let process =
+        executor.start(EXECUTOR, &[("ASSAY_CRASH_AT", "1".to_owned()), ("ASSAY_CRASH_LOG", log.display().to_string())]);
+    let before = client.balance(&executor.authority).await.expect("a balance");
+    let posted = net.post(client, 1).await;
+    until_paid(client, &posted.handle, &executor.address()).await;
+
+    let settled = assert_settled_once(client, &posted.handle, &executor.address()).await;
+    let after = client.balance(&executor.authority).await.expect("a balance");
+    assert_eq!(after, before + settled.pay_lamports, "the authority was paid");
+    assert!(settled.pay_lamports >= 1_000_000, "at least the base fee");
+    let view = posted.handle.status().await.expect("a view");
+    let outcome = view.outcome.expect("an outcome");
+    assert_eq!((outcome.kind, outcome.exit_code), (OutcomeKind::Exited, 0));
+    assert!(outcome.gas_used > 0 && outcome.gas_used <= GAS_LIMIT_TEST);
+    let logs = posted.handle.logs().await.expect("logs");
+    assert_eq!(&logs.stdout[..], b"job 1\n");
+    assert!(!log.exists(), "the released binary has crash points");
+    process.drain().await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_jobs_and_two_providers_settle_each_job_once() {
+    let net = Net::start(2).await;
+    let client = net.network.client();
+    let mut executors = [net.executor(0), net.executor(1)];
+    let processes = executors.each_mut().map(|executor| executor.start(EXECUTOR, &[]));
+    let mut posted = Vec::new();
+    for number in 0..4 {
+        posted.push(net.post(client, number).await);
+    }
+    let mut completed = 0;
+    for job in &posted {
+        for executor in &executors {
+            until_paid(client, &job.handle, &executor.address()).await;
+        }
+        assert_settled_once(client, &job.handle, &executors[0].address()).await;
+    }
+    for executor in &executors {
+        completed += assert_settled_once(client, &posted[0].handle, &executor.address()).await.completed;
+    }
+    assert_eq!(completed, 4);
+    for process in processes {
+        process.drain().await;
+    }
+    net.stop().await;
+}

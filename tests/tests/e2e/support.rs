@@ -1,0 +1,278 @@
+//! A network, providers with their processes, and waiting for what the chain says, always with a deadline.
+
+use std::{
+    future::Future,
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use assay_executor::{
+    Config,
+    config::{Address, ProviderConfig, Span},
+};
+use assay_localnet::{Network, NetworkConfig, ProviderInfo};
+use assay_protocol::JobStatus;
+use assay_sdk::{
+    Client, Event, JobHandle, JobSpec, PostedJob, Pubkey,
+    program::accounts::{Job, Provider},
+};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use tempfile::TempDir;
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, interval, timeout},
+};
+use url::Url;
+
+/// Longest wait for anything; what is waited for takes seconds.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+/// How often the chain is asked.
+const LOOK: Duration = Duration::from_millis(50);
+/// Given to each extra poster, 10 SOL in lamports.
+const POSTER_LAMPORTS: u64 = 10_000_000_000;
+
+/// The executor as it is released.
+pub const EXECUTOR: &str = env!("CARGO_BIN_EXE_executor_plain");
+/// The executor with its crash points.
+pub const EXECUTOR_WITH_FAULTS: &str = env!("CARGO_BIN_EXE_executor_with_faults");
+
+/// A network and the directory it lives in.
+pub struct Net {
+    /// The network.
+    pub network: Network,
+    directory: TempDir,
+}
+
+impl Net {
+    /// Starts a network with this many registered providers and no process.
+    pub async fn start(providers: usize) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let config = NetworkConfig { providers, ..NetworkConfig::for_tests(directory.path().join("net")) };
+        let network = Network::start(config).await.expect("the network starts");
+        Self { network, directory }
+    }
+
+    /// Stops the network.
+    pub async fn stop(self) {
+        self.network.shutdown().await.expect("the network stops");
+    }
+
+    /// The files of a provider's process, with this number from 0.
+    pub fn executor(&self, number: usize) -> Executor {
+        let info = self.network.info();
+        let provider = info.providers[number].clone();
+        let authority = assay_sdk::load_keypair(&provider.authority_keypair).expect("a keypair").pubkey();
+        let home = self.directory.path().join(format!("executor-{number}"));
+        std::fs::create_dir_all(&home).expect("a directory");
+        let mut config = Config::new(ProviderConfig {
+            market: Address(self.network.market()),
+            authority: Address(authority),
+            node_key_path: provider.node_keypair.clone(),
+            data_dir: home.join("data"),
+        });
+        config.chain.cluster = info.rpc_url.to_string();
+        config.chain.ws_url = Some(info.ws_url.clone());
+        config.chain.poll_interval = Span(Duration::from_millis(300));
+        config.content.kubo = vec![info.content_url.clone()];
+        config.content.gateways = vec![info.gateway_url.clone()];
+        config.server.listen = Some(([127, 0, 0, 1], 0).into());
+        Executor { config, provider, authority, home, log_number: 0 }
+    }
+
+    /// A client of a new, funded poster.
+    pub async fn poster(&self) -> Client {
+        let keypair = Keypair::new();
+        self.network.ledger().airdrop(&keypair.pubkey(), POSTER_LAMPORTS).await.expect("an airdrop");
+        self.network.client().clone().with_signer(Arc::new(keypair))
+    }
+
+    /// Posts a small job that prints its number.
+    pub async fn post(&self, client: &Client, number: u64) -> PostedJob {
+        let directory = self.directory.path().join(format!("job-{number}"));
+        write_job(&directory, number);
+        let spec =
+            JobSpec::builder(directory, self.network.market()).price(10_000_000_000).base_fee_lamports(1_000_000);
+        let spec = spec.gas_limit(1_000_000).build().expect("a spec");
+        client.post_job(&spec).await.expect("the job is posted")
+    }
+}
+
+/// A job whose guest prints a line and returns.
+fn write_job(directory: &Path, number: u64) {
+    std::fs::create_dir_all(directory).expect("a directory");
+    let line = format!("job {number}\\n");
+    let length = format!("job {number}\n").len();
+    let module = format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "\10\00\00\00\{length:02x}\00\00\00")
+            (data (i32.const 16) "{line}")
+            (func (export "_start")
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#
+    );
+    std::fs::write(directory.join("job.wasm"), wat::parse_str(module).expect("a module")).expect("written");
+    let manifest = r#"{"executable": "job.wasm", "args": [], "output_path": "output/"}"#;
+    std::fs::write(directory.join("manifest.json"), manifest).expect("written");
+}
+
+/// One provider's configuration and directory; a process of it is started with [`Executor::start`].
+pub struct Executor {
+    /// What its file will say.
+    pub config: Config,
+    /// Its keys.
+    pub provider: ProviderInfo,
+    /// Address of its cold key.
+    pub authority: Pubkey,
+    home: PathBuf,
+    log_number: u32,
+}
+
+impl Executor {
+    /// Address of the Provider account.
+    pub fn address(&self) -> Pubkey {
+        self.provider.address.parse().expect("an address")
+    }
+
+    /// Takes jobs of this poster only.
+    pub fn only_for(&mut self, poster: &Client) {
+        self.config.policy.posters_allowed = vec![Address(poster.signer_address().expect("a signer"))];
+    }
+
+    /// A path in the executor's own directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+
+    /// Starts a process; what it logs goes to a file of its own.
+    pub fn start(&mut self, binary: &str, variables: &[(&str, String)]) -> Process {
+        let config = self.path("provider.toml");
+        std::fs::write(&config, toml::to_string(&self.config).expect("a configuration")).expect("written");
+        self.log_number += 1;
+        let log = self.path(&format!("log-{}", self.log_number));
+        let file = std::fs::File::create(&log).expect("a log");
+        let mut command = Command::new(binary);
+        command
+            .arg("--config")
+            .arg(config)
+            .arg("run")
+            .envs(variables.iter().map(|(key, value)| (*key, value.as_str())));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true);
+        Process { child: command.spawn().expect("the executor starts"), log }
+    }
+}
+
+/// A running executor. Dropping it kills it.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Everything it logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Asks it to drain.
+    pub fn terminate(&self) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let id = id.expect("the process runs");
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the signal is sent");
+    }
+
+    /// Waits until it ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        match timeout(PATIENCE, self.child.wait()).await {
+            Ok(status) => status.expect("the process can be waited for"),
+            Err(_) => panic!("the executor still runs\n{}", self.log()),
+        }
+    }
+
+    /// Asks it to drain and waits until it did, with success.
+    pub async fn drain(mut self) {
+        self.terminate();
+        let status = self.ended().await;
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// Waits until it was killed by SIGKILL (true) or `other` is over (false).
+    pub async fn killed_before(&mut self, other: impl Future<Output = ()>) -> bool {
+        tokio::select! {
+            status = self.child.wait() => {
+                let status = status.expect("the process can be waited for");
+                assert_eq!(status.signal(), Some(9), "it ended in another way: {status}\n{}", self.log());
+                true
+            }
+            () = other => false,
+        }
+    }
+}
+
+/// Asks until the answer is there.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let end = Instant::now() + PATIENCE;
+    let mut looks = interval(LOOK);
+    loop {
+        looks.tick().await;
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < end, "waited {PATIENCE:?} in vain for {what}");
+    }
+}
+
+/// The job's status on chain; `None` once it is closed.
+pub async fn status(client: &Client, job: &JobHandle) -> Option<JobStatus> {
+    let account: Option<Job> = client.fetch_optional(&job.address()).await.expect("an answer");
+    account.map(|job| JobStatus::from_code(job.status).expect("a known status"))
+}
+
+/// Waits until the job is closed and its provider was paid everything.
+pub async fn until_paid(client: &Client, job: &JobHandle, provider: &Pubkey) {
+    until("the job to be closed and paid", || async {
+        let account: Provider = client.fetch(provider).await.expect("an answer");
+        let paid = account.earnings_lamports == 0 && account.active == 0;
+        (paid && status(client, job).await.is_none()).then_some(())
+    })
+    .await;
+}
+
+/// I-02, I-07: each step of this job's life happened once, and nothing else did.
+pub async fn assert_settled_once(client: &Client, job: &JobHandle, provider: &Pubkey) -> Settled {
+    let history = job.history().await.expect("a history");
+    let names: Vec<&str> = history.iter().map(|record| record.event.name()).collect();
+    for name in ["JobCreated", "JobAccepted", "ResultsSubmitted", "JobFinalized", "ExecutionSettled", "JobClosed"] {
+        assert_eq!(names.iter().filter(|seen| **seen == name).count(), 1, "{name} in {names:?}");
+    }
+    for name in ["JobDeclined", "ExecutionMissed", "JobExpired", "JobCancelled"] {
+        assert!(!names.contains(&name), "{name} in {names:?}");
+    }
+    let account: Provider = client.fetch(provider).await.expect("an answer");
+    let mut pay_lamports = 0;
+    for record in &history {
+        if let Event::JobFinalized(event) = &record.event {
+            pay_lamports = event.pay_lamports;
+        }
+    }
+    Settled { pay_lamports, completed: account.trust.completed }
+}
+
+/// What a settled job left behind.
+pub struct Settled {
+    /// The provider's pay.
+    pub pay_lamports: u64,
+    /// Jobs that its provider completed.
+    pub completed: u32,
+}
+
+/// A URL with another port.
+pub fn with_port(url: &Url, port: u16) -> Url {
+    let mut url = url.clone();
+    url.set_port(Some(port)).expect("a URL with a host takes a port");
+    url
+}
