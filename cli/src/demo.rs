@@ -128,7 +128,7 @@ async fn show(output: Output, args: &DemoArgs, running: &mut Running, started: I
             name: sample.name,
             job: JobJson::new(view, None, now_unix),
             expected_result_cid: sample.expected_cid.clone(),
-            verify: format!("assay verify {}", view.address),
+            verify: format!("verify {}", view.address),
         })
         .collect();
     output.result(&rows, || print(&rows, &samples, &info));
@@ -227,13 +227,14 @@ fn print(rows: &[Row], samples: &[Sample], info: &assay_localnet::NetworkInfo) {
         ]);
     }
     println!("{shown}");
-    println!("Verify each on this network (`--keep` keeps it up):");
+    let assay = std::env::var("ASSAY_INVOKED_AS").unwrap_or_else(|_| "assay".to_owned());
+    println!("Verify each on this network (--keep keeps it up) with:");
     for row in rows {
-        println!("  {} --cluster {} --ws-url {} --content {}", row.verify, info.rpc_url, info.ws_url, info.content_url);
+        println!("  {assay} {} --cluster {} --content {}", row.verify, info.rpc_url, info.content_url);
     }
-    println!("or anywhere, at any time: run it again and compare the result CID:");
+    println!("or anywhere, at any time, by running it again and comparing the result CID:");
     for sample in samples {
-        println!("  assay run {}", sample.dir.display());
+        println!("  {assay} run {}", sample.dir.display());
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Progress {
     bar: ProgressBar,
     output: Output,
     last: String,
+    /// Says nothing where no line can move.
+    is_silent: bool,
 }
 
 impl Progress {
@@ -30,7 +32,7 @@ impl Progress {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
         };
         bar.set_message(text.clone());
-        Self { bar, output, last: text.into_owned() }
+        Self { bar, output, last: text.into_owned(), is_silent: false }
     }
 
     /// Says something new.
@@ -39,7 +41,7 @@ impl Progress {
         if text == self.last {
             return;
         }
-        if !self.output.is_live() {
+        if !self.output.is_live() && !self.is_silent {
             self.output.note(&text);
         }
         self.bar.set_message(text.clone());
@@ -66,6 +68,6 @@ impl Progress {
             return Self::start(output, text);
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        Self { bar, output, last: String::new() }
+        Self { bar, output, last: String::new(), is_silent: true }
     }
 }

@@ -127,28 +127,28 @@ impl Plan {
             transaction_fee_lamports,
             total_lamports,
         } = self.quote;
-        format!(
-            "Posts {} ({}) in the market {} from {poster}.\n  \
-             base fee                      {}\n  \
-             at most {} gas         {}  at {} lamports per 10^12\n  \
-             market fee                    {}\n  \
-             = escrow                      {}  what is not used comes back\n  \
-             rent of the job's account     {}  comes back when the job is closed\n  \
-             transaction                   {}\n  \
-             At most {} in all.",
+        let gas = format!("at most {} gas", grouped(self.prepared.task.limits.gas_limit));
+        let rows = [
+            ("base fee", base_fee_lamports, String::new()),
+            (gas.as_str(), gas_lamports, format!("{} lamports per 10^12 gas", grouped(order.price))),
+            ("market fee", market_fee_lamports, String::new()),
+            ("= escrow", escrow_lamports, "what is not used comes back".to_owned()),
+            ("rent of the job's account", rent_lamports, "comes back when the job is closed".to_owned()),
+            ("transaction", transaction_fee_lamports, String::new()),
+        ];
+        let mut text = format!(
+            "Posts {} ({})\n  in the market {}, paid by {poster}:\n",
             order.dir.display(),
             self.prepared.cid(),
-            order.market,
-            lamports(base_fee_lamports),
-            grouped(self.prepared.task.limits.gas_limit),
-            lamports(gas_lamports),
-            grouped(order.price),
-            lamports(market_fee_lamports),
-            lamports(escrow_lamports),
-            lamports(rent_lamports),
-            lamports(transaction_fee_lamports),
-            lamports(total_lamports),
-        )
+            order.market
+        );
+        for (name, sum, remark) in rows {
+            let line = format!("  {name:<32} {:<18} {remark}", lamports(sum));
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text.push_str(&format!("At most {} in all.", lamports(total_lamports)));
+        text
     }
 }
 
