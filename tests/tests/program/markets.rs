@@ -26,14 +26,14 @@ fn the_sink_is_created_once_by_anybody() {
     let mut world = World::new();
     let (first, second) = (world.wallet(SOL), world.wallet(SOL));
     world.ok(&create_sink(first));
-    world.refuse(&create_sink(second), "system error 0");
+    world.refuse(&create_sink(second), "AccountInUse");
     assert!(world.account(&sink()).is_some());
 }
 
 #[test]
 fn a_05_a_market_is_created_once() {
     let mut s = Scenario::ready();
-    s.world.refuse(&s.party.create_market(&terms()), "system error 0");
+    s.world.refuse(&s.party.create_market(&terms()), "AccountInUse");
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_28_nobody_creates_a_market_under_anothers_key() {
     let party = Party::new(&mut world);
     let attacker = world.wallet(10 * SOL);
     let call = party.create_market(&terms());
-    world.refuse(&call.clone().with("authority", attacker), "market.ConstraintSeeds");
+    world.refuse(&call.clone().with("authority", attacker), "AddressMismatch");
     world.refuse(&call.unsigned("authority"), "authority.AccountNotSigner");
 }
 

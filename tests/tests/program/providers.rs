@@ -28,7 +28,7 @@ fn registering_records_keys_stake_cap_and_capacity() {
 #[test]
 fn a_05_a_provider_registers_once() {
     let mut s = Scenario::ready();
-    s.world.refuse(&s.party.register_provider(), "system error 0");
+    s.world.refuse(&s.party.register_provider(), "AccountInUse");
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn nobody_registers_another_and_the_node_key_agrees() {
     let call = other.register_provider();
     s.world.refuse(&call.clone().unsigned("node_key"), "node_key.AccountNotSigner");
     s.world.refuse(&call.clone().unsigned("authority"), "authority.AccountNotSigner");
-    s.world.refuse(&call.clone().with("authority", s.party.poster), "provider.ConstraintSeeds");
+    s.world.refuse(&call.clone().with("authority", s.party.poster), "AddressMismatch");
     s.world.refuse(&call.with("node_key", other.authority), "NodeKeyIsAuthority");
 }
 
