@@ -60,7 +60,7 @@ impl Parts<'_> {
         let pages = memory.map_or(0, |memory| memory.initial_pages);
         cost::INSTANTIATE
             .saturating_add(bytes.saturating_mul(cost::MODULE_BYTE))
-            .saturating_add(pages.saturating_mul(cost::MEMORY_PAGE))
+            .saturating_add(pages.saturating_mul(cost::INITIAL_PAGE))
             .saturating_add(table_elements.saturating_mul(cost::TABLE_ELEMENT))
     }
 

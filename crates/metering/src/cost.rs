@@ -8,7 +8,7 @@ use wasmparser::Operator;
 /// Version of this table.
 pub const COST_TABLE_VERSION: u32 = 1;
 /// Every segment, for its check.
-pub const SEGMENT: u64 = 16;
+pub const SEGMENT: u64 = 24;
 /// Entering a function.
 pub const FUNCTION_ENTRY: u64 = 24;
 /// This many locals (parameters not counted) cost one unit when a function is entered: they are zeroed.
@@ -17,8 +17,10 @@ pub const LOCALS_PER_GAS: u64 = 4;
 pub const BYTES_PER_GAS: u64 = 8;
 /// One element of `table.fill`, `table.copy`, `table.init`, `table.grow`.
 pub const TABLE_ELEMENT: u64 = 1;
-/// One page of `memory.grow`, and of the initial memory.
-pub const MEMORY_PAGE: u64 = 8_192;
+/// One page of `memory.grow`.
+pub const MEMORY_PAGE: u64 = 16_384;
+/// One page of the initial memory, which hosts give as zeros without touching it.
+pub const INITIAL_PAGE: u64 = 4_096;
 /// Every instantiation.
 pub const INSTANTIATE: u64 = 10_000;
 /// One byte of the metered module's code, data and element sections.
@@ -90,7 +92,7 @@ const fn is_integer_division(op: &Operator<'_>) -> bool {
 const fn float(op: &Operator<'_>) -> Option<u64> {
     use Operator as O;
     Some(match op {
-        O::F32Add | O::F32Sub | O::F32Mul | O::F64Add | O::F64Sub | O::F64Mul => 8,
+        O::F32Add | O::F32Sub | O::F32Mul | O::F64Add | O::F64Sub | O::F64Mul => 12,
         O::F32Div | O::F64Div => 24,
         O::F32Sqrt | O::F64Sqrt => 24,
         O::F32Min | O::F32Max | O::F64Min | O::F64Max => 20,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use assay_protocol::limits::MODULE_BYTES_MAX;
 use wasmparser::{
     BinaryReader, CompositeInnerType, ElementItems, ExternalKind, FuncToValidate, FuncValidatorAllocations,
-    FunctionBody, Parser, Payload, RefType, SectionLimited, TypeRef, ValType, ValidPayload, Validator,
-    ValidatorResources,
+    FunctionBody, Parser, Payload, RefType, SectionLimited, TypeRef, TypeSectionReader, ValType, ValidPayload,
+    Validator, ValidatorResources,
 };
 
 use crate::{
@@ -157,21 +157,7 @@ fn check_counts(payload: &Payload<'_>) -> Result<(), MeterError> {
 fn record<'a>(wasm: &'a [u8], shape: &mut Shape<'a>, payload: &Payload<'a>) -> Result<(), MeterError> {
     let explain = |error: wasmparser::Error| profile::explain(&error, wasm);
     match payload {
-        Payload::TypeSection(section) => {
-            shape.raw_types = raw(wasm, section);
-            for group in section.clone() {
-                for sub_type in group.map_err(explain)?.into_types() {
-                    let CompositeInnerType::Func(func) = sub_type.composite_type.inner else {
-                        return Err(unexpected("a type that is not a function's"));
-                    };
-                    check("number of a function's parameters", length(func.params().len()), bounds::PARAMS_MAX)?;
-                    check("number of a function's results", length(func.results().len()), bounds::RESULTS_MAX)?;
-                    let signature =
-                        Signature { params: value_types(func.params())?, results: value_types(func.results())? };
-                    shape.types.push(signature);
-                }
-            }
-        }
+        Payload::TypeSection(section) => record_types(wasm, shape, section)?,
         Payload::ImportSection(section) => {
             shape.raw_imports = raw(wasm, section);
             for import in section.clone().into_imports() {
@@ -231,6 +217,22 @@ fn record<'a>(wasm: &'a [u8], shape: &mut Shape<'a>, payload: &Payload<'a>) -> R
             check("number of custom sections", shape.custom_sections, bounds::CUSTOM_SECTIONS_MAX)?;
         }
         _ => {}
+    }
+    Ok(())
+}
+
+fn record_types<'a>(wasm: &'a [u8], shape: &mut Shape<'a>, section: &TypeSectionReader<'a>) -> Result<(), MeterError> {
+    shape.raw_types = raw(wasm, section);
+    for group in section.clone() {
+        for sub_type in group.map_err(|error| profile::explain(&error, wasm))?.into_types() {
+            let CompositeInnerType::Func(func) = sub_type.composite_type.inner else {
+                return Err(unexpected("a type that is not a function's"));
+            };
+            check("number of a function's parameters", length(func.params().len()), bounds::PARAMS_MAX)?;
+            check("number of a function's results", length(func.results().len()), bounds::RESULTS_MAX)?;
+            let signature = Signature { params: value_types(func.params())?, results: value_types(func.results())? };
+            shape.types.push(signature);
+        }
     }
     Ok(())
 }

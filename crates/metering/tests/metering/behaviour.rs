@@ -213,5 +213,5 @@ fn the_instantiation_gas_is_in_the_module() {
     let metered = meter(&wat(r#"(module (memory 2) (data (i32.const 0) "hello") (func nop))"#)).unwrap();
     let run = Run::new(&metered, 0);
     assert_eq!(u64::try_from(run.i64(export::INSTANTIATION_GAS)).unwrap(), metered.instantiation_gas);
-    assert!(metered.instantiation_gas > cost::INSTANTIATE + 2 * cost::MEMORY_PAGE);
+    assert!(metered.instantiation_gas > cost::INSTANTIATE + 2 * cost::INITIAL_PAGE);
 }

@@ -196,7 +196,12 @@ impl Files {
             return Err(Errno::NoSpace);
         }
         let size = usize::try_from(size).map_err(|_| Errno::NoSpace)?;
-        self.owned(inode)?.resize(size, 0);
+        let bytes = self.owned(inode)?;
+        bytes.resize(size, 0);
+        if bytes.capacity() / 2 > size {
+            // What a file once was must not stay in the host's memory uncounted.
+            bytes.shrink_to_fit();
+        }
         self.written_bytes = total;
         Ok(())
     }

@@ -83,6 +83,13 @@ pub struct Place {
     pub must_be_directory: bool,
 }
 
+/// One step on the way to a [`Place`].
+struct Step<'p> {
+    parent: Inode,
+    name: Option<&'p str>,
+    found: Option<Inode>,
+}
+
 /// All files of one run.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -285,38 +292,38 @@ impl Files {
         if !self.is_linked(base) {
             return Err(Errno::NoEntry);
         }
-        let must_be_directory = path.ends_with('/');
-        let mut place = Place { parent: base, name: None, found: Some(base), must_be_directory };
+        let mut here = Step { parent: base, name: None, found: Some(base) };
         for name in path.split('/').filter(|name| !name.is_empty() && *name != ".") {
-            let here = place.found.ok_or(Errno::NoEntry)?;
-            if !self.is_directory(here) {
+            let directory = here.found.ok_or(Errno::NoEntry)?;
+            if !self.is_directory(directory) {
                 return Err(Errno::NotDirectory);
             }
-            place = self.step(base, here, name, must_be_directory)?;
+            here = self.step(base, directory, name)?;
         }
-        if path == "." || path.ends_with("/.") {
-            let here = place.found.ok_or(Errno::NoEntry)?;
-            place = Place { parent: here, name: None, found: Some(here), must_be_directory: true };
+        let ends_in_dot = path == "." || path.ends_with("/.");
+        if ends_in_dot {
+            let found = here.found.ok_or(Errno::NoEntry)?;
+            here = Step { parent: found, name: None, found: Some(found) };
         }
-        match place.found {
-            Some(found) if place.must_be_directory && !self.is_directory(found) => Err(Errno::NotDirectory),
-            _ => Ok(place),
+        let must_be_directory = ends_in_dot || path.ends_with('/');
+        match here.found {
+            Some(found) if must_be_directory && !self.is_directory(found) => Err(Errno::NotDirectory),
+            found => Ok(Place { parent: here.parent, name: here.name.map(Arc::from), found, must_be_directory }),
         }
     }
 
-    fn step(&self, base: Inode, here: Inode, name: &str, must_be_directory: bool) -> Result<Place, Errno> {
+    fn step<'p>(&self, base: Inode, here: Inode, name: &'p str) -> Result<Step<'p>, Errno> {
         if name == ".." {
             if here == base {
                 return Err(Errno::NotCapable);
             }
             let up = self.parent(here);
-            return Ok(Place { parent: up, name: None, found: Some(up), must_be_directory });
+            return Ok(Step { parent: up, name: None, found: Some(up) });
         }
         if name.len() > NAME_BYTES_MAX {
             return Err(Errno::NameTooLong);
         }
-        let found = self.lookup(here, name);
-        Ok(Place { parent: here, name: Some(name.into()), found, must_be_directory })
+        Ok(Step { parent: here, name: Some(name), found: self.lookup(here, name) })
     }
 }
 

@@ -116,10 +116,9 @@ impl Call<'_> {
 
     /// Makes a file at least this long, paid for first.
     fn grow_file(&mut self, inode: Inode, size: u64) -> Result<(), Stop> {
-        let before = self.wasi.files.size(inode);
-        if size > before {
-            // A file that is still the job's is copied as well.
-            self.gas.charge_bytes(size)?;
+        let grown = size.saturating_sub(self.wasi.files.size(inode));
+        if grown > 0 {
+            self.gas.charge_bytes(grown)?;
             self.wasi.files.resize(inode, size)?;
         }
         Ok(())
@@ -311,7 +310,7 @@ impl Call<'_> {
         let first = usize::try_from(cookie).unwrap_or(usize::MAX);
         let mut out = Vec::new();
         let room = usize::try_from(room).unwrap_or(usize::MAX);
-        for (listed, next) in listing.iter().zip(1_u64..).skip(first) {
+        for (listed, next) in listing.get(first..).unwrap_or_default().iter().zip(cookie.saturating_add(1)..) {
             if out.len() >= room {
                 break;
             }

@@ -21,6 +21,8 @@ impl Call<'_> {
             return Err(Errno::NameTooLong.into());
         }
         self.gas.charge(u64::from(length).saturating_mul(cost::PATH_BYTE).saturating_add(cost::PATH_CALL))?;
+        let components = bytes.split(|byte| *byte == b'/').count();
+        self.gas.charge(super::length(components).saturating_mul(cost::PATH_COMPONENT))?;
         let path = core::str::from_utf8(bytes).map_err(|_| Errno::IllegalSequence)?;
         if path.contains('\0') {
             return Err(Errno::Invalid.into());
