@@ -150,9 +150,10 @@ pub(crate) fn accept(cid: &Cid) -> Result<(Codec, Hash32), CidError> {
 /// [`CidError`] when the CID is not canonical or the hash differs.
 pub fn verify_block(cid: &Cid, block: &[u8]) -> Result<Codec, CidError> {
     let (codec, digest) = accept(cid)?;
-    if Hash32::from(Sha256::digest(block)) == digest {
-        Ok(codec)
-    } else {
-        Err(CidError::Mismatch { cid: *cid, block_bytes: block.len() })
-    }
+    if has_digest(block, &digest) { Ok(codec) } else { Err(CidError::Mismatch { cid: *cid, block_bytes: block.len() }) }
+}
+
+/// Whether the block has this digest.
+pub(crate) fn has_digest(block: &[u8], digest: &Hash32) -> bool {
+    Hash32::from(Sha256::digest(block)) == *digest
 }

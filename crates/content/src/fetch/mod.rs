@@ -92,6 +92,9 @@ struct Shared {
     limits: FetchLimits,
 }
 
+/// A running attempt: which source, and what came of it.
+type Attempt<'a> = BoxFuture<'a, (usize, Result<Vec<Entry>, SourceError>)>;
+
 /// Verified blocks of one fetch, shared by its sources.
 pub(crate) type Pool = Mutex<BlockSet>;
 
@@ -151,17 +154,16 @@ impl Fetcher {
         let limits = &self.shared.limits;
         let deadline = Instant::now() + limits.deadline;
         let mut waiting = self.order().into_iter();
-        let mut running: FuturesUnordered<BoxFuture<'_, (usize, Result<Vec<Entry>, SourceError>)>> =
-            FuturesUnordered::new();
+        let mut running: FuturesUnordered<Attempt<'_>> = FuturesUnordered::new();
         let mut asked = Vec::new();
         let mut reports: Vec<(usize, SourceError)> = Vec::new();
         loop {
-            if running.len() < limits.parallel_sources.max(1) {
-                if let Some(index) = waiting.next() {
-                    asked.push(index);
-                    let source = &self.shared.sources[index];
-                    running.push(self.attempt(source, root, pool).map(move |result| (index, result)).boxed());
-                }
+            if running.len() < limits.parallel_sources.max(1)
+                && let Some(index) = waiting.next()
+            {
+                asked.push(index);
+                let source = &self.shared.sources[index];
+                running.push(self.attempt(source, root, pool).map(move |result| (index, result)).boxed());
             }
             let hedge = Instant::now() + limits.hedge_after;
             let may_hedge = waiting.len() > 0 && running.len() < limits.parallel_sources;
@@ -235,11 +237,13 @@ impl Fetcher {
             let blocks = lock(&pool).clone();
             let mut import = shared.store.import();
             let mut walk = Walk::new(&blocks, [root], shared.limits.budget.links);
+            let mut kept = Vec::new();
             while let Some(step) = walk.next()? {
                 if let Step::Block(cid, block) = step {
-                    import.put_verified(&cid, &block)?;
+                    kept.push((cid, block));
                 }
             }
+            import.put_verified(&kept)?;
             Ok::<_, UnpackError>(())
         });
         if let Err(error) = kept.await.map_err(UnpackError::from).and_then(|kept| kept) {

@@ -127,9 +127,7 @@ fn store(store: &BlockStore, entries: Vec<Entry>, options: Options) -> Result<Ve
     }
     if !options.only_hash {
         let mut import = store.import();
-        for (cid, block) in blocks {
-            import.put_verified(cid, block)?;
-        }
+        import.put_verified(blocks)?;
         if options.pin {
             for (cid, _) in outermost(&added, root, options) {
                 import.pin(&cid)?;

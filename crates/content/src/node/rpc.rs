@@ -169,9 +169,7 @@ fn pin(import: &Import, root: &Cid) -> Value {
 
 async fn write_batch(mut import: Import, batch: Vec<(Cid, Bytes)>) -> Result<Import, Refusal> {
     blocking(move || {
-        for (cid, block) in batch {
-            import.put_verified(&cid, &block)?;
-        }
+        import.put_verified(&batch)?;
         Ok(import)
     })
     .await

@@ -1,37 +1,41 @@
 //! The store on disk.
 //!
 //! ```text
-//! blocks/ab/ab12…   one file per block, named by its digest
-//! pins/bafy…        one empty file per pinned root
-//! temporary/        files being written; a rename makes them blocks
+//! segments/….blocks   blocks that came together, see [`super::segment`]
+//! pins/bafy…          one empty file per pinned root
+//! temporary/          files being written; a rename makes them segments or pins
 //! ```
 //!
-//! A block appears whole or not at all, and every read hashes it again: a rotten or torn file is removed and reported
-//! as missing, never returned (C-18). Blocks reach the disk when a root above them is pinned, all by one sync: a sync
-//! per block takes ten times longer, and an unpinned block is only a copy.
+//! A segment appears whole or not at all, and every read hashes the block again: what is rotten or torn is reported
+//! as missing, never returned (C-18). Blocks reach the disk when a root above them is pinned: an unpinned block is
+//! only a copy.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, File},
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use assay_protocol::Hash32;
 use bytes::Bytes;
 use cid::Cid;
 
-use super::{BlockGet, StoreError};
+use super::{
+    BlockGet, StoreError,
+    index::Index,
+    io_at,
+    segment::{self, Segment},
+};
 use crate::{
     Package,
     dag::{Step, Walk},
-    id::{accept, verify_block},
-    limits::BLOCK_BYTES_MAX,
+    id::{accept, has_digest, verify_block},
     parse_cid,
 };
 
@@ -41,7 +45,7 @@ const TEMPORARY_AGE_MAX: Duration = Duration::from_secs(3_600);
 /// Bounds of a [`BlockStore`].
 #[derive(Clone, Copy, Debug)]
 pub struct StoreLimits {
-    /// Most bytes of blocks on disk. Unpinned blocks go, oldest first, when a new one needs the room.
+    /// Most bytes on disk. Unpinned blocks go, oldest first, when new ones need the room.
     pub quota_bytes: u64,
 }
 
@@ -51,8 +55,8 @@ impl Default for StoreLimits {
     }
 }
 
-/// A block store on disk. Cheap to clone; clones share it. Several processes may use one directory; each keeps to the
-/// quota by what it has seen itself.
+/// A block store on disk. Cheap to clone; clones share it. Several processes may read and write one directory; only
+/// one of them may collect garbage, for it knows only its own running imports.
 #[derive(Clone, Debug)]
 pub struct BlockStore {
     shared: Arc<Shared>,
@@ -60,11 +64,12 @@ pub struct BlockStore {
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) directory: PathBuf,
+    directory: PathBuf,
     limits: StoreLimits,
-    temporary_next: AtomicU64,
-    /// Bytes of blocks on disk; `None` until something is written, so that opening scans nothing.
-    pub(super) usage_bytes: Mutex<Option<u64>>,
+    names_next: AtomicU64,
+    index: RwLock<Index>,
+    /// Segments that may not have reached the disk yet.
+    unsynced: Mutex<HashSet<String>>,
     /// Blocks that an [`Import`] has put or found, by count: garbage collection leaves them alone.
     pub(super) leased: Mutex<HashMap<Hash32, usize>>,
     /// Pinning reads, garbage collection writes: a root is pinned before or after a collection, never during one.
@@ -76,26 +81,24 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let path = path.to_owned();
-    move |source| StoreError::Io { path, source }
-}
-
 impl BlockStore {
-    /// Opens or creates the store in a directory. Cheap: blocks are not scanned.
+    /// Opens or creates the store in a directory. Cheap: no segment is read.
     ///
     /// # Errors
     /// [`StoreError::Io`] when the directory cannot be made or written.
     pub fn open(directory: &Path, limits: StoreLimits) -> Result<Self, StoreError> {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let shared = Shared {
             directory: directory.to_owned(),
             limits,
-            temporary_next: AtomicU64::new(0),
-            usage_bytes: Mutex::new(None),
+            // Later openings name later segments; the process id keeps two at the same moment apart.
+            names_next: AtomicU64::new(u64::try_from(since_epoch.as_micros()).unwrap_or(0)),
+            index: RwLock::default(),
+            unsynced: Mutex::default(),
             leased: Mutex::default(),
             pinning: RwLock::default(),
         };
-        for part in ["blocks", "pins", "temporary"] {
+        for part in ["segments", "pins", "temporary"] {
             let path = directory.join(part);
             fs::create_dir_all(&path).map_err(io_at(&path))?;
         }
@@ -129,10 +132,17 @@ impl BlockStore {
         import.pin(&package.root)
     }
 
-    /// Whether a block is there, by its file's existence; only a read tells whether it is whole.
-    #[must_use]
-    pub fn contains(&self, cid: &Cid) -> bool {
-        accept(cid).is_ok_and(|(_, digest)| self.shared.block_path(&digest).exists())
+    /// Whether a block should be there; only a read tells whether it is whole.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn contains(&self, cid: &Cid) -> Result<bool, StoreError> {
+        let (_, digest) = accept(cid)?;
+        if self.shared.loaded_index()?.contains(&digest) {
+            return Ok(true);
+        }
+        self.shared.refresh()?;
+        Ok(self.shared.index().contains(&digest))
     }
 
     /// Keeps a root and everything below it from garbage collection. When this returned, all of it survives a crash.
@@ -144,14 +154,11 @@ impl BlockStore {
         let walk_error = |source| StoreError::Walk { root: *root, source: Box::new(source) };
         let mut walk = Walk::new(self, [*root], usize::MAX);
         while let Some(step) = walk.next().map_err(walk_error)? {
-            match step {
-                Step::Missing(missing) => {
-                    return Err(StoreError::Incomplete { root: *root, missing: Box::new(missing) });
-                }
-                Step::Block(cid, _) => self.shared.sync_block(&cid)?,
+            if let Step::Missing(missing) = step {
+                return Err(StoreError::Incomplete { root: *root, missing: Box::new(missing) });
             }
         }
-        self.shared.sync_all_blocks()?;
+        self.shared.sync()?;
         self.shared.write_durably(&self.shared.pin_path(root))
     }
 
@@ -193,12 +200,12 @@ impl BlockStore {
         self.shared.pin_path(root).exists()
     }
 
-    /// Bytes of all blocks. The first call scans the directory.
+    /// Bytes on disk, tables included.
     ///
     /// # Errors
     /// [`StoreError::Io`].
     pub fn usage_bytes(&self) -> Result<u64, StoreError> {
-        self.shared.usage(&mut lock(&self.shared.usage_bytes))
+        Ok(self.shared.loaded_index()?.file_bytes())
     }
 
     /// Removes every block that is neither below a pinned root nor part of a running import. Gives the bytes freed.
@@ -209,60 +216,37 @@ impl BlockStore {
         self.collect(u64::MAX)
     }
 
-    /// Charges bytes to the quota, collecting garbage if need be.
-    fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
+    /// Makes room for a segment. Two imports at once may go over the quota by one segment each, never by more.
+    fn make_room(&self, bytes: u64) -> Result<(), StoreError> {
         let quota_bytes = self.shared.limits.quota_bytes;
-        for collected in [false, true] {
-            let needed = {
-                let mut usage = lock(&self.shared.usage_bytes);
-                let after = self.shared.usage(&mut usage)?.saturating_add(bytes);
-                if after <= quota_bytes {
-                    *usage = Some(after);
-                    return Ok(());
-                }
-                after - quota_bytes
-            };
-            if !collected && bytes <= quota_bytes {
-                self.collect(needed)?;
-            }
+        let over = || Ok::<_, StoreError>(self.usage_bytes()?.saturating_add(bytes).saturating_sub(quota_bytes));
+        let too_much = over()?;
+        if too_much > 0 && bytes <= quota_bytes {
+            self.collect(too_much)?;
         }
-        Err(StoreError::QuotaExceeded { bytes, quota_bytes })
-    }
-
-    fn put_one(&self, cid: &Cid, block: &[u8]) -> Result<(), StoreError> {
-        let (_, digest) = accept(cid)?;
-        let path = self.shared.block_path(&digest);
-        let bytes = block.len() as u64;
-        let before = fs::metadata(&path).ok().map(|metadata| metadata.len());
-        if before == Some(bytes) {
-            return Ok(());
-        }
-        // A file of another length is torn: the rename replaces it.
-        self.reserve(bytes)?;
-        let written = self.shared.write_block(&path, block);
-        let refund = if written.is_ok() { before.unwrap_or(0) } else { bytes };
-        self.shared.refund(refund);
-        written
+        if over()? > 0 { Err(StoreError::QuotaExceeded { bytes, quota_bytes }) } else { Ok(()) }
     }
 }
 
 impl BlockGet for BlockStore {
     fn get(&self, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
         let (_, digest) = accept(cid)?;
-        let path = self.shared.block_path(&digest);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_at(&path)(error)),
-        };
-        let mut block = Vec::new();
-        file.take(BLOCK_BYTES_MAX as u64 + 1).read_to_end(&mut block).map_err(io_at(&path))?;
-        if verify_block(cid, &block).is_err() {
+        for refreshed in [false, true] {
+            if refreshed {
+                // Another process may have written it, or moved it while collecting garbage.
+                self.shared.refresh()?;
+            }
+            let place = self.shared.loaded_index()?.find(&digest).map(|(segment, entry)| (segment.path.clone(), entry));
+            let Some((path, entry)) = place else { continue };
+            let Some(block) = segment::read_block(&path, &entry)? else { continue };
+            if has_digest(&block, &digest) {
+                return Ok(Some(block.into()));
+            }
             tracing::warn!(%cid, bytes = block.len(), "rotten_block_evicted");
-            self.shared.remove_block(&path)?;
+            self.shared.index_mut().evict(&digest);
             return Ok(None);
         }
-        Ok(Some(block.into()))
+        Ok(None)
     }
 
     fn verified(&self) -> bool {
@@ -281,22 +265,40 @@ impl Import {
     /// Verifies and stores blocks.
     ///
     /// # Errors
-    /// [`StoreError`]; blocks before the failing one stay.
+    /// [`StoreError`]; then none of these is stored.
     pub fn put(&mut self, blocks: &[(Cid, Bytes)]) -> Result<(), StoreError> {
         for (cid, block) in blocks {
             verify_block(cid, block)?;
-            self.put_verified(cid, block)?;
         }
-        Ok(())
+        self.put_verified(blocks)
     }
 
-    /// Stores a block that was verified a moment ago.
-    pub(crate) fn put_verified(&mut self, cid: &Cid, block: &[u8]) -> Result<(), StoreError> {
-        let (_, digest) = accept(cid)?;
-        // Leased before the look at the disk: from here on no collection takes it away.
-        *lock(&self.store.shared.leased).entry(digest).or_default() += 1;
-        self.leased.push(digest);
-        self.store.put_one(cid, block)
+    /// Stores blocks that were verified a moment ago, the new ones as one segment.
+    pub(crate) fn put_verified(&mut self, blocks: &[(Cid, Bytes)]) -> Result<(), StoreError> {
+        let shared = &self.store.shared;
+        let mut digests = Vec::with_capacity(blocks.len());
+        for (cid, _) in blocks {
+            digests.push(accept(cid)?.1);
+        }
+        {
+            // Leased before the look at the index: from here on no collection takes one away.
+            let mut leased = lock(&shared.leased);
+            digests.iter().for_each(|digest| *leased.entry(*digest).or_default() += 1);
+            self.leased.extend(&digests);
+        }
+        let mut seen = HashSet::new();
+        let new: Vec<(Hash32, &[u8])> = {
+            let index = shared.loaded_index()?;
+            let pairs = digests.into_iter().zip(blocks.iter().map(|(_, block)| block.as_ref()));
+            pairs.filter(|(digest, _)| !index.contains(digest) && seen.insert(*digest)).collect()
+        };
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.store.make_room(segment::file_bytes(&new))?;
+        let (name, segment) = shared.write_segment(&new)?;
+        shared.index_mut().insert(name, segment);
+        Ok(())
     }
 
     /// Pins a root, see [`BlockStore::pin`].
@@ -323,18 +325,71 @@ impl Drop for Import {
 }
 
 impl Shared {
-    pub(super) fn block_path(&self, digest: &Hash32) -> PathBuf {
-        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.directory.join("blocks").join(&name[..2]).join(name)
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn loaded_index(&self) -> Result<RwLockReadGuard<'_, Index>, StoreError> {
+        let index = self.index();
+        if index.is_loaded() {
+            return Ok(index);
+        }
+        drop(index);
+        self.refresh()?;
+        Ok(self.index())
+    }
+
+    pub(super) fn refresh(&self) -> Result<(), StoreError> {
+        self.index_mut().refresh(&self.directory.join("segments"))
     }
 
     fn pin_path(&self, root: &Cid) -> PathBuf {
         self.directory.join("pins").join(root.to_string())
     }
 
+    /// Sorts after every name given before.
+    fn name(&self) -> String {
+        let number = self.names_next.fetch_add(1, Ordering::Relaxed);
+        format!("{number:020}-{}", std::process::id())
+    }
+
     fn temporary_path(&self) -> PathBuf {
-        let number = self.temporary_next.fetch_add(1, Ordering::Relaxed);
-        self.directory.join("temporary").join(format!("{}-{number}", std::process::id()))
+        self.directory.join("temporary").join(self.name())
+    }
+
+    fn segment_path(&self, name: &str) -> PathBuf {
+        self.directory.join("segments").join(name)
+    }
+
+    /// Writes a segment that is in no index yet.
+    pub(super) fn write_segment(&self, blocks: &[(Hash32, &[u8])]) -> Result<(String, Segment), StoreError> {
+        let name = format!("{}.blocks", self.name());
+        let segment = segment::write(&self.temporary_path(), self.segment_path(&name), blocks)?;
+        lock(&self.unsynced).insert(name.clone());
+        Ok((name, segment))
+    }
+
+    /// Everything written so far reaches the disk, names included.
+    fn sync(&self) -> Result<(), StoreError> {
+        let names: Vec<String> = lock(&self.unsynced).iter().cloned().collect();
+        names.iter().try_for_each(|name| self.sync_segment(name))
+    }
+
+    /// One segment and its name reach the disk.
+    pub(super) fn sync_segment(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.segment_path(name);
+        match File::open(&path).and_then(|file| file.sync_all()) {
+            // Collected in the meantime.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            synced => synced.map_err(io_at(&path))?,
+        }
+        sync_directory(&self.directory.join("segments"))?;
+        lock(&self.unsynced).remove(name);
+        Ok(())
     }
 
     fn remove_stale_temporaries(&self) -> Result<(), StoreError> {
@@ -344,97 +399,33 @@ impl Shared {
             let age =
                 fs::metadata(&path).and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
             if age.is_some_and(|age| age > TEMPORARY_AGE_MAX) {
-                remove_if_there(&path)?;
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_at(&path)(error)),
+                    _ => tracing::info!(path = %path.display(), "stale_temporary_removed"),
+                }
             }
         }
         Ok(())
-    }
-
-    fn write_block(&self, path: &Path, block: &[u8]) -> Result<(), StoreError> {
-        let temporary = self.temporary_path();
-        let written =
-            fs::write(&temporary, block).map_err(io_at(&temporary)).and_then(|()| self.rename(&temporary, path));
-        if written.is_err() {
-            remove_if_there(&temporary)?;
-        }
-        written
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
-        match fs::rename(from, to) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let shard = to.parent().unwrap_or(&self.directory);
-                fs::create_dir_all(shard).map_err(io_at(shard))?;
-                fs::rename(from, to).map_err(io_at(to))
-            }
-            renamed => renamed.map_err(io_at(to)),
-        }
     }
 
     /// An empty file that survives a crash.
     fn write_durably(&self, path: &Path) -> Result<(), StoreError> {
         let temporary = self.temporary_path();
         File::create(&temporary).and_then(|file| file.sync_all()).map_err(io_at(&temporary))?;
-        self.rename(&temporary, path)?;
-        let parent = path.parent().unwrap_or(&self.directory);
-        File::open(parent).and_then(|directory| directory.sync_all()).map_err(io_at(parent))
-    }
-
-    /// Everything written so far reaches the disk, names included: one system call for all blocks.
-    #[cfg(target_os = "linux")]
-    fn sync_all_blocks(&self) -> Result<(), StoreError> {
-        let directory = File::open(&self.directory).map_err(io_at(&self.directory))?;
-        rustix::fs::syncfs(&directory).map_err(|error| io_at(&self.directory)(error.into()))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::unnecessary_wraps, reason = "the other platform's version can fail")]
-    fn sync_all_blocks(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    /// One block and its name reach the disk, where there is no call for all of them.
-    #[cfg(not(target_os = "linux"))]
-    fn sync_block(&self, cid: &Cid) -> Result<(), StoreError> {
-        let (_, digest) = accept(cid)?;
-        let path = self.block_path(&digest);
-        File::open(&path).and_then(|file| file.sync_all()).map_err(io_at(&path))
-    }
-
-    #[cfg(target_os = "linux")]
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the other platforms' version can fail")]
-    fn sync_block(&self, _: &Cid) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    pub(super) fn refund(&self, bytes: u64) {
-        if let Some(usage) = lock(&self.usage_bytes).as_mut() {
-            *usage = usage.saturating_sub(bytes);
-        }
-    }
-
-    /// Removes a block's file and gives its length back to the quota.
-    pub(super) fn remove_block(&self, path: &Path) -> Result<u64, StoreError> {
-        let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-        remove_if_there(path)?;
-        self.refund(bytes);
-        Ok(bytes)
-    }
-
-    /// The running sum; counted once, when first needed.
-    fn usage(&self, usage: &mut Option<u64>) -> Result<u64, StoreError> {
-        if let Some(bytes) = *usage {
-            return Ok(bytes);
-        }
-        let bytes = self.block_files()?.iter().map(|file| file.bytes).sum();
-        *usage = Some(bytes);
-        Ok(bytes)
+        fs::rename(&temporary, path).map_err(io_at(path))?;
+        sync_directory(path.parent().unwrap_or(&self.directory))
     }
 }
 
-fn remove_if_there(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_at(path)(error)),
-        _ => Ok(()),
-    }
+/// Names in a directory reach the disk.
+#[cfg(unix)]
+fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(io_at(directory))
+}
+
+/// Elsewhere a directory cannot be opened as a file; the system orders renames itself.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the other platform's version can fail")]
+fn sync_directory(_: &Path) -> Result<(), StoreError> {
+    Ok(())
 }

@@ -1,49 +1,76 @@
 //! Garbage collection: what no pinned root leads to goes, oldest first.
 
-use std::{collections::HashSet, fs, path::PathBuf, sync::PoisonError, time::SystemTime};
+use std::{collections::HashSet, fs, io, sync::PoisonError};
 
 use assay_protocol::Hash32;
 
 use super::{
     BlockGet, StoreError,
-    disk::{BlockStore, Shared, io_at, lock},
+    disk::{BlockStore, lock},
+    io_at,
+    segment::{self, Entry},
 };
 use crate::{
-    id::{Codec, accept},
+    id::{Codec, accept, has_digest},
     node_codec,
 };
 
-/// A block's file.
-pub(super) struct BlockFile {
-    path: PathBuf,
-    /// From its name; a file with another name is garbage.
-    digest: Option<Hash32>,
-    pub(super) bytes: u64,
-    written: SystemTime,
-}
-
 impl BlockStore {
-    /// Removes unpinned blocks, oldest first, until `bytes` are free.
+    /// Removes unpinned blocks, oldest segments first, until `bytes` are free. A segment that is partly in use is
+    /// written again without the rest.
     pub(super) fn collect(&self, bytes: u64) -> Result<u64, StoreError> {
         let shared = self.shared();
         let _no_pinning = shared.pinning.write().unwrap_or_else(PoisonError::into_inner);
-        let kept = self.pinned_blocks()?;
-        let mut files = shared.block_files()?;
-        files.retain(|file| !file.digest.is_some_and(|digest| kept.contains(&digest)));
-        files.sort_unstable_by(|a, b| (a.written, &a.path).cmp(&(b.written, &b.path)));
+        shared.refresh()?;
+        let pinned = self.pinned_blocks()?;
+        let names = shared.index().names();
         let mut freed = 0;
-        for file in files {
+        for name in names {
             if freed >= bytes {
                 break;
             }
-            // The lease table is held while the file goes: an import that leases it now finds it gone and writes it.
-            let leased = lock(&shared.leased);
-            if !file.digest.is_some_and(|digest| leased.contains_key(&digest)) {
-                freed += shared.remove_block(&file.path)?;
-            }
+            freed += self.collect_segment(&name, &pinned)?;
         }
         tracing::info!(freed_bytes = freed, "garbage_collected");
         Ok(freed)
+    }
+
+    /// Leases and index are held while the segment goes: an import that leases a block now finds it gone and writes it.
+    fn collect_segment(&self, name: &str, pinned: &HashSet<Hash32>) -> Result<u64, StoreError> {
+        let shared = self.shared();
+        let leased = lock(&shared.leased);
+        let mut index = shared.index_mut();
+        let wanted = |digest: &Hash32| pinned.contains(digest) || leased.contains_key(digest);
+        let Some((old, live)) = index.live(name, wanted) else { return Ok(0) };
+        if live.len() == old.entries.len() {
+            return Ok(0);
+        }
+        let (old_path, old_bytes) = (old.path.clone(), old.file_bytes);
+        let mut kept = Vec::new();
+        for Entry { digest, offset, bytes } in live {
+            let block = segment::read_block(&old_path, &Entry { digest, offset, bytes })?;
+            // Rotten blocks are not carried on.
+            kept.extend(block.filter(|block| has_digest(block, &digest)).map(|block| (digest, block)));
+        }
+        let mut new_bytes = 0;
+        let moved = if kept.is_empty() {
+            None
+        } else {
+            let blocks: Vec<_> = kept.iter().map(|(digest, block)| (*digest, block.as_slice())).collect();
+            let (new_name, new) = shared.write_segment(&blocks)?;
+            // The old copy may be on disk already and is about to go: the new one must be there first.
+            shared.sync_segment(&new_name)?;
+            new_bytes = new.file_bytes;
+            Some((new_name, new))
+        };
+        match fs::remove_file(&old_path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_at(&old_path)(error)),
+            _ => index.forget(name),
+        }
+        if let Some((new_name, new)) = moved {
+            index.insert(new_name, new);
+        }
+        Ok(old_bytes.saturating_sub(new_bytes))
     }
 
     /// Digests of everything below the pinned roots that is there. Chunks have no links, so they are not read.
@@ -63,35 +90,4 @@ impl BlockStore {
         }
         Ok(kept)
     }
-}
-
-impl Shared {
-    /// Every block on disk.
-    pub(super) fn block_files(&self) -> Result<Vec<BlockFile>, StoreError> {
-        let blocks = self.directory.join("blocks");
-        let mut files = Vec::new();
-        for shard in fs::read_dir(&blocks).map_err(io_at(&blocks))? {
-            let shard = shard.map_err(io_at(&blocks))?.path();
-            for entry in fs::read_dir(&shard).map_err(io_at(&shard))? {
-                let entry = entry.map_err(io_at(&shard))?;
-                // Another process may have removed it since the directory was read.
-                let Ok(metadata) = entry.metadata() else { continue };
-                let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                let digest = entry.file_name().to_str().and_then(digest_of_name);
-                files.push(BlockFile { path: entry.path(), digest, bytes: metadata.len(), written });
-            }
-        }
-        Ok(files)
-    }
-}
-
-fn digest_of_name(name: &str) -> Option<Hash32> {
-    let mut digest = Hash32::default();
-    if name.len() != 2 * digest.len() || !name.is_ascii() {
-        return None;
-    }
-    for (at, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&name[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(digest)
 }

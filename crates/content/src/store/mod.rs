@@ -2,8 +2,14 @@
 
 mod disk;
 mod gc;
+mod index;
+mod segment;
 
-use std::{collections::HashMap, io, path::PathBuf};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use cid::Cid;
@@ -131,6 +137,12 @@ pub enum StoreError {
         /// What is wrong.
         source: Box<UnpackError>,
     },
+}
+
+/// Says where the disk failed.
+fn io_at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |source| StoreError::Io { path, source }
 }
 
 impl StoreError {

@@ -144,7 +144,7 @@ async fn add_packs_by_the_frozen_profile_like_we_do() {
     };
     let hashed = running.rpc("add?wrap-with-directory=true&only-hash=true").multipart(form()).send().await.unwrap();
     assert_eq!(lines(hashed).await.last().unwrap()["Hash"], package.root.to_string());
-    assert!(!running.store().contains(&package.root));
+    assert!(!running.store().contains(&package.root).unwrap());
 
     let added = running.rpc("add?wrap-with-directory=true&cid-version=1").multipart(form()).send().await.unwrap();
     let added = lines(added).await;

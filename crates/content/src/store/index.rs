@@ -1,0 +1,105 @@
+//! What is where: built from the segments' tables when first needed, so that opening a store reads nothing.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::Path,
+};
+
+use assay_protocol::Hash32;
+
+use super::{
+    StoreError, io_at,
+    segment::{self, Entry, Segment},
+};
+
+/// Segments by name. Names grow, so a later copy of a block wins over an earlier, perhaps rotten one.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    segments: BTreeMap<String, Segment>,
+    blocks: HashMap<Hash32, (String, Entry)>,
+    loaded: bool,
+}
+
+impl Index {
+    /// Takes in segments that appeared since the last look and forgets those that are gone.
+    pub(super) fn refresh(&mut self, directory: &Path) -> Result<(), StoreError> {
+        let mut present = Vec::new();
+        for file in fs::read_dir(directory).map_err(io_at(directory))? {
+            let name = file.map_err(io_at(directory))?.file_name();
+            present.extend(name.into_string().ok().filter(|name| name.ends_with(".blocks")));
+        }
+        present.sort_unstable();
+        self.forget_all(|name| present.binary_search(name).is_err());
+        for name in present {
+            if self.segments.contains_key(&name) {
+                continue;
+            }
+            match segment::read(&directory.join(&name))? {
+                Some(segment) => self.insert(name, segment),
+                None => tracing::warn!(%name, "torn_segment_skipped"),
+            }
+        }
+        self.loaded = true;
+        Ok(())
+    }
+
+    pub(super) const fn is_loaded(&self) -> bool {
+        self.loaded
+    }
+
+    pub(super) fn insert(&mut self, name: String, segment: Segment) {
+        for entry in &segment.entries {
+            let newer_known = self.blocks.get(&entry.digest).is_some_and(|(known, _)| *known > name);
+            if !newer_known {
+                self.blocks.insert(entry.digest, (name.clone(), *entry));
+            }
+        }
+        self.segments.insert(name, segment);
+    }
+
+    pub(super) fn contains(&self, digest: &Hash32) -> bool {
+        self.blocks.contains_key(digest)
+    }
+
+    /// The segment and place of a block.
+    pub(super) fn find(&self, digest: &Hash32) -> Option<(&Segment, Entry)> {
+        let (name, entry) = self.blocks.get(digest)?;
+        Some((self.segments.get(name)?, *entry))
+    }
+
+    /// Forgets a rotten block; its bytes go with the next collection.
+    pub(super) fn evict(&mut self, digest: &Hash32) {
+        self.blocks.remove(digest);
+    }
+
+    /// Names, oldest first.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.segments.keys().cloned().collect()
+    }
+
+    /// A segment with those of its blocks that no other segment provides and `wanted` keeps.
+    pub(super) fn live(&self, name: &str, wanted: impl Fn(&Hash32) -> bool) -> Option<(&Segment, Vec<Entry>)> {
+        let segment = self.segments.get(name)?;
+        let here =
+            |entry: &&Entry| self.blocks.get(&entry.digest).is_some_and(|(at, known)| at == name && known == *entry);
+        Some((segment, segment.entries.iter().filter(here).filter(|entry| wanted(&entry.digest)).copied().collect()))
+    }
+
+    pub(super) fn forget(&mut self, forgotten: &str) {
+        self.forget_all(|name| name == forgotten);
+    }
+
+    fn forget_all(&mut self, forgotten: impl Fn(&String) -> bool) {
+        let before = self.segments.len();
+        self.segments.retain(|name, _| !forgotten(name));
+        if self.segments.len() < before {
+            self.blocks.retain(|_, (name, _)| !forgotten(name));
+        }
+    }
+
+    /// Bytes of all segments.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.segments.values().map(|segment| segment.file_bytes).sum()
+    }
+}
