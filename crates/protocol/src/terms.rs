@@ -16,7 +16,7 @@ use crate::limits::{
 pub struct MarketTerms {
     /// Fee on top of the pay, basis points, at most 1,000.
     pub fee_bps: u16,
-    /// Least free stake of a provider that accepts, lamports.
+    /// Least stake of a provider that accepts, locked part included, lamports.
     pub stake_min_lamports: u64,
     /// Least bond of a seat, lamports, above zero.
     pub bond_min_lamports: u64,

@@ -4,9 +4,6 @@
 //! objected in time the outcome is final, the provider is paid for the gas it proved, and the rest goes back to the
 //! lamport. `docs/PROTOCOL.md` is normative. Read [`state`], then `instructions/` in the order of [`assay`].
 
-// Anchor's entry point and dispatch are generated here; lints that they trip are off for this file's macros only.
-#![allow(clippy::diverging_sub_expression, reason = "Anchor's generated entry point")]
-
 pub mod errors;
 pub mod events;
 pub mod instructions;
