@@ -62,12 +62,40 @@ fn w_03_function_bombs_are_refused_by_name() {
     over_bounds(&format!("(module (func i32.const 0 br_table {targets} 0))"), "number of a br_table's targets");
     let tables = many(20, &format!("i32.const 0 br_table {} ", "0 ".repeat(5_000)));
     over_bounds(&format!("(module (func {tables}))"), "number of a function's br_table targets");
-    let body = many(bounds::BODY_BYTES_MAX, "nop ");
-    over_bounds(&format!("(module (func {body}))"), "size of a function's body in bytes");
-    let floats = "f64.sqrt f64.neg ".repeat(400_000);
-    over_bounds(&format!("(module (func f64.const 0 {floats} drop))"), "size of a function's metered body in bytes");
-    let function = format!("(func {})", "loop end ".repeat(150_000));
-    over_bounds(&format!("(module {})", function.repeat(23)), "size of the metered code in bytes");
+}
+
+/// A module of functions with this body, written in bytes: text of this size is slow to read.
+fn functions(count: u32, body: &[u8]) -> Vec<u8> {
+    use wasm_encoder::{CodeSection, Function, FunctionSection, Module, TypeSection};
+    let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+    types.ty().function([], []);
+    let mut function = Function::new([]);
+    function.raw(body.iter().copied()).raw([0x0b]);
+    for _ in 0..count {
+        functions.function(0);
+        code.function(&function);
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    module.finish()
+}
+
+#[test]
+fn w_03_code_bombs_are_refused_by_name() {
+    const NOP: u8 = 0x01;
+    const LOOP_END: [u8; 3] = [0x03, 0x40, 0x0b];
+    const SQRT_NEG: [u8; 2] = [0x9f, 0x9a];
+    let body = usize::try_from(bounds::BODY_BYTES_MAX).unwrap();
+    let zero = [&[0x44; 1][..], &[0; 8]].concat();
+    let floats = [zero, SQRT_NEG.repeat(400_000), vec![0x1a]].concat();
+    for (wasm, expected) in [
+        (functions(1, &vec![NOP; body]), "size of a function's body in bytes"),
+        (functions(1, &floats), "size of a function's metered body in bytes"),
+        (functions(23, &LOOP_END.repeat(140_000)), "size of the metered code in bytes"),
+    ] {
+        let error = refusal(&wasm);
+        assert!(matches!(&error, MeterError::OverBounds { what, .. } if *what == expected), "{error}");
+    }
 }
 
 /// The header of a declaration of 4 billion locals, by hand: text would not write it.

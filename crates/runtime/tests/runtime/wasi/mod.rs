@@ -4,6 +4,7 @@ mod bounds;
 mod clocks;
 mod directories;
 mod files;
+mod fuzz;
 mod process;
 mod refusals;
 mod script;
