@@ -1,7 +1,8 @@
 //! Cost table, version 1. What a piece of code costs depends on nothing but the original operators.
 //!
-//! One unit is about a quarter of a nanosecond of the reference interpreter on a machine of 2023: a `local.get` or an
-//! addition. What the rewriting itself adds (checks, frames, canonical NaNs) is in the prices. docs/METERING.md holds the same table; change both or neither.
+//! One unit is about a quarter of a nanosecond in the reference interpreter on the machine of docs/METERING.md: a
+//! `local.get`, an addition. What the rewriting itself adds (checks, frames, canonical NaNs) is in the prices.
+//! docs/METERING.md holds the same table; change both or neither.
 
 use wasmparser::Operator;
 
