@@ -161,7 +161,7 @@ fn check(config: &Config, facts: &ChainFacts, node_key: Pubkey) -> Result<(), St
 
 fn workshop(config: &Config, options: Options) -> Result<Workshop, StartError> {
     let (content, worker) = (&config.content, &config.worker);
-    let limits = StoreLimits { quota_bytes: content.disk_quota.0, ..StoreLimits::default() };
+    let limits = StoreLimits { quota_bytes: content.disk_quota.0 };
     let store = BlockStore::open(&config.provider.data_dir.join("blocks"), limits)?;
     let kubo = content.kubo.iter().cloned().map(Source::Kubo);
     let sources: Vec<Source> = kubo.chain(content.gateways.iter().cloned().map(Source::Gateway)).collect();

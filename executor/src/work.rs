@@ -97,7 +97,9 @@ impl Workshop {
         };
         crash_point("work.fetched");
         let request = WorkRequest::Run { task: task(view), entries: entries.clone() };
-        let settings = self.shared.settings.run_child.clone();
+        let mut settings = self.shared.settings.run_child.clone();
+        // A job that is allowed much gas is given the time for it; the core ends it before the seat is lost.
+        settings.deadline = settings.deadline.max(Duration::from_secs(view.execution_s.into()));
         let reply = in_child(request, settings, cancel).await;
         self.keep_failed(view, &entries, reply.is_err()).await;
         let WorkReply::Ran(ran) = reply? else {

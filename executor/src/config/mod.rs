@@ -187,7 +187,7 @@ impl Default for PolicyConfig {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerConfig {
-    /// Wall clock of one run. Liveness only.
+    /// Wall clock of one run, or the time that the job's market gives it if that is longer. Liveness only.
     pub deadline: Span,
     /// Wall clock of validating and metering one module.
     pub prepare_deadline: Span,
@@ -206,7 +206,7 @@ impl Default for WorkerConfig {
             prepare_deadline: Span(Duration::from_secs(15)),
             memory_max: None,
             runs_max: 2,
-            preparations_max: 2,
+            preparations_max: 4,
         }
     }
 }

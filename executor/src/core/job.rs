@@ -107,8 +107,6 @@ pub enum DropReason {
     Policy,
     /// The task is Invalid and the policy does not accept such jobs.
     Invalid,
-    /// The content could not be fetched within its budget (C-15).
-    ContentUnavailable,
     /// It failed on this host too often (E-24).
     Quarantined,
     /// Too little time is left to finish it safely.
@@ -128,7 +126,6 @@ impl DropReason {
             Self::Declined => "declined",
             Self::Policy => "policy",
             Self::Invalid => "invalid",
-            Self::ContentUnavailable => "content_unavailable",
             Self::Quarantined => "quarantined",
             Self::OutOfTime => "out_of_time",
             Self::AcceptFailed => "accept_failed",
@@ -271,6 +268,8 @@ pub struct JobRow {
     pub phase: Phase,
     /// Times preparing it was begun.
     pub prepare_attempts: u8,
+    /// Preparations that ended because its content was not to be had: no fault of the job's module.
+    pub content_failures: u8,
     /// Times running it was begun.
     pub run_attempts: u8,
     /// Times publishing it was begun.
@@ -295,6 +294,7 @@ impl JobRow {
             job,
             phase: Phase::Seen,
             prepare_attempts: 0,
+            content_failures: 0,
             run_attempts: 0,
             publish_attempts: 0,
             tx_failures: 0,

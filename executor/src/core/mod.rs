@@ -95,6 +95,11 @@ impl Job {
         self.not_before_ms = now.monotonic_ms.saturating_add(doubled.min(BACKOFF_MS_MAX));
     }
 
+    /// Preparations that may have failed because of what is in the job (E-24).
+    fn crashed_preparations(&self) -> u8 {
+        self.row.prepare_attempts.saturating_sub(self.row.content_failures)
+    }
+
     fn seat(&self) -> Option<Seat> {
         self.view.as_ref().and_then(|view| view.seat)
     }
@@ -206,10 +211,13 @@ impl Core {
             Ok(Preparation::Runnable) => Phase::Prepared,
             Ok(Preparation::Invalid) if accept_invalid => Phase::Prepared,
             Ok(Preparation::Invalid) => Phase::Dropped(DropReason::Invalid),
-            Err(fault) if attempt >= attempts_max => match fault.kind {
-                WorkFaultKind::Content => Phase::Dropped(DropReason::ContentUnavailable),
-                WorkFaultKind::Host | WorkFaultKind::Cancelled => Phase::Dropped(DropReason::Quarantined),
-            },
+            // C-15: content that is not to be had now may be had later; not accepting costs nothing.
+            Err(fault) if fault.kind == WorkFaultKind::Content => {
+                job.row.content_failures = job.row.content_failures.saturating_add(1);
+                job.back_off(job.row.content_failures, now);
+                Phase::Seen
+            }
+            Err(_) if job.crashed_preparations() >= attempts_max => Phase::Dropped(DropReason::Quarantined),
             Err(_) => {
                 job.back_off(attempt, now);
                 Phase::Seen

@@ -176,8 +176,9 @@ impl Core {
             .jobs
             .iter()
             .filter(|(_, job)| job.row.phase == Phase::Seen && now.monotonic_ms >= job.not_before_ms)
-            .filter_map(|(uid, job)| Some((*uid, job.view.as_ref()?)))
-            .map(|(uid, view)| (self.load_of(view), u64::MAX - view.price, view.created_slot, uid))
+            .filter_map(|(uid, job)| Some((*uid, job.row.content_failures, job.view.as_ref()?)))
+            // Whoever's content was not to be had waits behind the others, then whoever floods the market (E-23).
+            .map(|(uid, failures, view)| (failures, self.load_of(view), u64::MAX - view.price, view.created_slot, uid))
             .collect();
         candidates.sort_unstable();
         for (.., uid) in candidates.into_iter().take(places) {
@@ -186,7 +187,7 @@ impl Core {
             let Some(job) = self.jobs.get_mut(&uid) else { continue };
             if !in_time {
                 job.row.phase = Phase::Dropped(DropReason::OutOfTime);
-            } else if job.row.prepare_attempts >= attempts_max {
+            } else if job.crashed_preparations() >= attempts_max {
                 // Counted on disk before each try: whatever it did to the process, it does not get another (E-24).
                 job.row.phase = Phase::Dropped(DropReason::Quarantined);
                 actions.push(Action::Persist(uid));
@@ -198,7 +199,7 @@ impl Core {
         }
     }
 
-    /// How many jobs of the same poster are in hand: whoever floods the market waits behind the others (E-23).
+    /// How many jobs of the same poster are in hand.
     fn load_of(&self, view: &super::JobView) -> usize {
         let same = |job: &&Job| job.view.as_ref().is_some_and(|other| other.poster == view.poster);
         self.jobs.values().filter(same).filter(|job| job.row.phase.owes_result()).count()
