@@ -1,0 +1,127 @@
+//! The sandbox child, real and impersonated.
+
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use assay_content::{Entry, digest_from_cid, pack_entries};
+use assay_executor::worker::{
+    Cancel, ChildSettings, Prepared, Task, WorkReply, WorkRequest, WorkerFault, run_in_child,
+};
+use assay_protocol::{
+    InvalidReason, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
+    limits::{CLOCK_UNIX_NS_DEFAULT, GAS_LIMIT_MAX, SEED_DEFAULT},
+};
+
+/// Long enough that only a hang would reach it.
+const NEVER: Duration = Duration::from_secs(120);
+
+fn settings(program: PathBuf, deadline: Duration) -> ChildSettings {
+    ChildSettings { program: Some(program), deadline, address_space_bytes: None }
+}
+
+fn real(deadline: Duration) -> ChildSettings {
+    settings(PathBuf::from(env!("CARGO_BIN_EXE_assay-executor")), deadline)
+}
+
+fn double(name: &str, deadline: Duration) -> ChildSettings {
+    settings(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/doubles").join(name), deadline)
+}
+
+/// A module that only loops, as bytes: (module (func (export "_start") (loop (br 0))) (memory (export "memory") 1)).
+const LOOPING: &[u8] = &[
+    0, b'a', b's', b'm', 1, 0, 0, 0, // header
+    1, 4, 1, 0x60, 0, 0, // type: () -> ()
+    3, 2, 1, 0, // one function of it
+    5, 3, 1, 0, 1, // one memory of one page
+    7, 19, 2, 6, b'_', b's', b't', b'a', b'r', b't', 0, 0, 6, b'm', b'e', b'm', b'o', b'r', b'y', 2, 0, // exports
+    10, 9, 1, 7, 0, 3, 0x40, 12, 0, 11, 11, // loop, br 0
+];
+
+fn job(manifest: &str, module: &[u8], gas_limit: u64) -> (Task, Vec<Entry>) {
+    let entries =
+        vec![Entry::file("manifest.json", manifest.as_bytes().to_vec()), Entry::file("job.wasm", module.to_vec())];
+    let package = pack_entries(entries.clone()).expect("packed");
+    let spec = TaskSpec {
+        profile: PROFILE_V1,
+        job_cid_digest: digest_from_cid(&package.root).expect("a canonical CID"),
+        limits: TaskLimits { gas_limit, ..TaskLimits::default() },
+        seed: SEED_DEFAULT,
+        clock_unix_ns: CLOCK_UNIX_NS_DEFAULT,
+    };
+    (Task { spec, metered_hash: None }, entries)
+}
+
+const MANIFEST: &str = r#"{"executable": "job.wasm", "args": [], "output_path": "output/"}"#;
+
+fn request(gas_limit: u64) -> WorkRequest {
+    let (task, entries) = job(MANIFEST, LOOPING, gas_limit);
+    WorkRequest::Run { task, entries }
+}
+
+#[test]
+fn a_looping_guest_runs_out_of_gas_in_the_child() {
+    let reply = run_in_child(&request(100_000), &real(NEVER), &Cancel::default()).expect("an answer");
+    let WorkReply::Ran(ran) = reply else { panic!("{reply:?}") };
+    let outcome = Outcome::decode(&ran.outcome, 100_000).expect("canonical");
+    assert_eq!((outcome.kind, outcome.gas_used), (OutcomeKind::OutOfGas, 100_000));
+    assert!(ran.root.is_some() && ran.metered_hash.is_some() && !ran.blocks.is_empty());
+}
+
+#[test]
+fn a_task_is_prepared_or_found_invalid_in_the_child() {
+    for (module, expected) in [(LOOPING, None), (&b"not wasm"[..], Some(InvalidReason::ModuleInvalid))] {
+        let (task, entries) = job(MANIFEST, module, 1_000);
+        let request = WorkRequest::Prepare { task, entries };
+        let reply = run_in_child(&request, &real(NEVER), &Cancel::default()).expect("an answer");
+        match (reply, expected) {
+            (WorkReply::Prepared(Prepared::Runnable), None) => {}
+            (WorkReply::Prepared(Prepared::Invalid(code, _)), Some(reason)) => assert_eq!(code, reason.code()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn w_01_a_run_over_its_wall_clock_is_a_host_fault() {
+    let fault = run_in_child(&request(GAS_LIMIT_MAX), &real(Duration::from_millis(300)), &Cancel::default());
+    assert!(matches!(fault, Err(WorkerFault::Deadline(_))), "{fault:?}");
+}
+
+#[test]
+fn e_13_a_run_can_be_stopped() {
+    let cancel = Cancel::default();
+    let stopper = cancel.clone();
+    let running = thread::spawn(move || run_in_child(&request(GAS_LIMIT_MAX), &real(NEVER), &cancel));
+    stopper.cancel();
+    let fault = running.join().expect("no panic");
+    assert!(matches!(fault, Err(WorkerFault::Cancelled)), "{fault:?}");
+}
+
+#[test]
+fn w_03_a_child_without_memory_is_a_host_fault() {
+    let settings = ChildSettings { address_space_bytes: Some(16 << 20), ..real(NEVER) };
+    let fault = run_in_child(&request(1_000), &settings, &Cancel::default());
+    assert!(matches!(fault, Err(WorkerFault::Crashed { .. } | WorkerFault::Reported(_))), "{fault:?}");
+}
+
+#[test]
+fn w_14_w_17_whatever_is_not_exactly_one_good_frame_is_a_host_fault() {
+    for name in ["garbage.sh", "partial.sh", "huge.sh", "crash.sh"] {
+        let fault = run_in_child(&request(1_000), &double(name, NEVER), &Cancel::default());
+        assert!(matches!(fault, Err(WorkerFault::Crashed { .. })), "{name}: {fault:?}");
+    }
+    let fault = run_in_child(&request(1_000), &double("other_answer.sh", NEVER), &Cancel::default());
+    assert!(matches!(fault, Err(WorkerFault::Reported(_))), "{fault:?}");
+}
+
+#[test]
+fn w_17_w_18_a_hanging_child_is_killed_with_its_descendants() {
+    let begun = Instant::now();
+    let fault = run_in_child(&request(1_000), &double("hang.sh", Duration::from_millis(300)), &Cancel::default());
+    assert!(matches!(fault, Err(WorkerFault::Deadline(_))), "{fault:?}");
+    // The descendant held the pipe for 600 s; that it closed shows that the descendant was killed as well.
+    assert!(begun.elapsed() < NEVER);
+}
