@@ -7,4 +7,5 @@ mod corpus;
 mod guest;
 mod programs;
 mod sandbox;
+mod tree;
 mod wasi;

@@ -83,3 +83,17 @@ fn a_c_program_finds_all_that_libc_needs() {
     assert!(stdout.ends_with(". .. hello.txt more zebra \nfrom\n0 13 0\n-1 Read-only file system\nx\n"), "{stdout}");
     assert_eq!(report.output.file("c.txt").unwrap().as_ref(), b"hello from C\n");
 }
+
+#[test]
+fn the_committed_guests_are_those_of_the_committed_sources() {
+    use sha2::Digest;
+    let files: [(&str, &[u8]); 5] = [
+        ("build", include_bytes!("../guests/build")),
+        ("probe.rs", include_bytes!("../guests/probe.rs")),
+        ("probe.wasm", PROBE),
+        ("libc.c", include_bytes!("../guests/libc.c")),
+        ("libc.wasm", include_bytes!("../guests/libc.wasm")),
+    ];
+    let sums = files.map(|(name, bytes)| format!("{}  {name}\n", hex::encode(sha2::Sha256::digest(bytes))));
+    assert_eq!(sums.concat(), include_str!("../guests/SHA256SUMS"), "run tests/guests/build and commit all it writes");
+}

@@ -69,7 +69,14 @@ fn w_02_the_engines_own_stack_is_never_the_limit() {
     }
 }
 
-/// With 128 pages instead of 1 the same would hold; the number keeps the test quick.
+#[test]
+fn w_02_the_callers_stack_may_be_small() {
+    let recursion = request(&start(r#"(func $f (export "_start") call $f)"#));
+    let thread = std::thread::Builder::new().stack_size(256 << 10);
+    let report = thread.spawn(move || run_twice(&recursion)).unwrap().join().unwrap();
+    assert_eq!(report.end, End::Trapped(Trap::StackExhausted));
+}
+
 #[test]
 fn w_02_no_operator_leaves_anything_on_the_native_stack() {
     for (name, code) in CASES {
