@@ -11,10 +11,10 @@ pub const PATH_COMPONENT: u64 = 150;
 /// One byte of a path.
 pub const PATH_BYTE: u64 = 4;
 /// Opening, creating, removing, renaming; with [`INODE`] for everything that moves.
-pub const PATH_CALL: u64 = 800;
+pub const PATH_CALL: u64 = 2_000;
 /// One file or directory looked at.
 pub const INODE: u64 = 100;
 /// One entry listed.
-pub const DIRECTORY_ENTRY: u64 = 80;
+pub const DIRECTORY_ENTRY: u64 = 200;
 /// One byte of randomness.
-pub const RANDOM_BYTE: u64 = 4;
+pub const RANDOM_BYTE: u64 = 16;
