@@ -17,9 +17,6 @@ use crate::{
     transactions::wire_bytes,
 };
 
-/// Time between two questions whether an unknown signature is dead.
-const DEATH_CHECK_INTERVAL: Duration = Duration::from_secs(5);
-
 /// How often what is done.
 #[derive(Clone, Copy, Debug)]
 pub struct SenderSettings {
@@ -27,6 +24,8 @@ pub struct SenderSettings {
     pub confirm_interval: Duration,
     /// Between two sendings of the same bytes.
     pub resend_interval: Duration,
+    /// Between two questions whether an unknown signature is dead.
+    pub death_check_interval: Duration,
 }
 
 /// Sends until the fate is known. `sending` turned to `false` stops the sending, not the watching.
@@ -107,10 +106,13 @@ impl Pace {
     }
 
     fn may_check_death(&mut self) -> bool {
-        let due = self.death_checked.elapsed() >= DEATH_CHECK_INTERVAL;
+        let due = self.death_checked.elapsed() >= self.settings.death_check_interval;
         if due {
             self.death_checked = Instant::now();
         }
         due
     }
 }
+
+#[cfg(test)]
+mod tests;

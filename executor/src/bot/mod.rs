@@ -37,6 +37,9 @@ const EVENTS_MAX: usize = 256;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How often an unknown signature is asked to be dead.
+const DEATH_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Why the bot stopped.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -155,6 +158,7 @@ impl<C: Chain> Bot<C> {
         let pace = SenderSettings {
             confirm_interval: config.chain.confirm_interval.0,
             resend_interval: config.chain.resend_interval.0,
+            death_check_interval: DEATH_CHECK_INTERVAL,
         };
         let polling = poller::Poller {
             chain: chain.clone(),

@@ -80,3 +80,40 @@ impl Policy {
 fn is_listed<T: Ord>(value: &T, allowed: &BTreeSet<T>, denied: &BTreeSet<T>) -> bool {
     !denied.contains(value) && (allowed.is_empty() || allowed.contains(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::tests::view;
+
+    fn open() -> Policy {
+        Policy { gas_limit_max: u64::MAX, memory_max_bytes: u64::MAX, ..Policy::default() }
+    }
+
+    #[test]
+    fn every_rule_refuses_by_its_own_name() {
+        let job = view(1);
+        assert_eq!(open().admit(&job), Ok(()));
+        let refusals = [
+            (Policy { price_min: job.price + 1, ..open() }, Refusal::Price),
+            (Policy { base_fee_min_lamports: job.base_fee_lamports + 1, ..open() }, Refusal::Price),
+            (Policy { gas_limit_max: job.limits.gas_limit - 1, ..open() }, Refusal::Gas),
+            (Policy { memory_max_bytes: job.limits.memory_bytes - 1, ..open() }, Refusal::Memory),
+            (Policy { posters_denied: [job.poster].into(), ..open() }, Refusal::Poster),
+            (Policy { posters_allowed: [job.job].into(), ..open() }, Refusal::Poster),
+            (Policy { modules_denied: [job.metered_hash].into(), ..open() }, Refusal::Module),
+            (Policy { modules_allowed: [[0; 32]].into(), ..open() }, Refusal::Module),
+        ];
+        for (policy, refusal) in refusals {
+            assert_eq!(policy.admit(&job), Err(refusal));
+        }
+    }
+
+    #[test]
+    fn what_this_release_cannot_run_is_refused() {
+        let mut jobs = vec![view(1); 5];
+        (jobs[0].kind, jobs[1].redundancy, jobs[2].profile, jobs[3].min_trust_bps) = (1, 2, 2, 1);
+        jobs[4].limits.gas_limit = 0;
+        assert!(jobs.iter().all(|job| open().admit(job) == Err(Refusal::Unsupported)));
+    }
+}

@@ -50,7 +50,7 @@ fn provider() -> ProviderView {
     }
 }
 
-fn view(byte: u8) -> JobView {
+pub(super) fn view(byte: u8) -> JobView {
     JobView {
         uid: JobUid([byte; 32]),
         job: Pubkey::new_from_array([byte; 32]),
@@ -247,6 +247,9 @@ impl World {
                 job.seat = None;
                 job.execution_deadline_unix = 0;
             }
+            (TxKind::Settle, JobStatus::Expired, Some(Seat::Missed)) => {
+                self.jobs.remove(&uid);
+            }
             (TxKind::Settle, JobStatus::Submitted, _) if now >= job.window_deadline_unix => {
                 self.jobs.remove(&uid);
                 self.earnings += 5;
@@ -254,6 +257,18 @@ impl World {
             _ => return false,
         }
         true
+    }
+
+    /// Somebody else moves a job, if it stands where that is possible.
+    fn meanwhile(&mut self, index: usize, from: (JobStatus, Option<Seat>), to: (JobStatus, Option<Seat>)) {
+        self.slot += 1;
+        let count = self.jobs.len().max(1);
+        if let Some(job) = self.jobs.values_mut().nth(index % count)
+            && (job.status, job.seat) == from
+        {
+            (job.status, job.seat) = to;
+            job.execution_deadline_unix = 0;
+        }
     }
 
     fn die_and_restart(&mut self) {
@@ -306,6 +321,9 @@ enum Chance {
     Wait(u8),
     WrongOutcome(usize),
     Fault(usize),
+    Cancel(usize),
+    Steal(usize),
+    Expire(usize),
 }
 
 fn chances() -> impl Strategy<Value = Vec<Chance>> {
@@ -320,6 +338,9 @@ fn chances() -> impl Strategy<Value = Vec<Chance>> {
         2 => any::<u8>().prop_map(Chance::Wait),
         1 => any::<usize>().prop_map(Chance::WrongOutcome),
         1 => any::<usize>().prop_map(Chance::Fault),
+        1 => any::<usize>().prop_map(Chance::Cancel),
+        1 => any::<usize>().prop_map(Chance::Steal),
+        1 => any::<usize>().prop_map(Chance::Expire),
     ];
     prop::collection::vec(chance, 0..120)
 }
@@ -370,6 +391,13 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
             if let Event::Ran { result, .. } = &mut world.pending[index % count] {
                 *result = Err(fault);
             }
+        }
+        // E-13, P-06: what others do meanwhile.
+        Chance::Cancel(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Cancelled, None)),
+        Chance::Steal(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Assigned, None)),
+        Chance::Expire(index) => {
+            let missed = (JobStatus::Expired, Some(Seat::Missed));
+            world.meanwhile(index, (JobStatus::Assigned, Some(Seat::Accepted)), missed);
         }
         _ => {}
     }

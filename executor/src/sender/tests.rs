@@ -1,0 +1,141 @@
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use solana_hash::Hash;
+use solana_pubkey::Pubkey;
+
+use super::*;
+use crate::{
+    chain::{ChainError, Look},
+    core::{JobUid, TxKind, TxState},
+};
+
+/// A chain that answers from a script and repeats its last answer.
+#[derive(Clone, Default)]
+struct Scripted {
+    shared: Arc<Mutex<Script>>,
+}
+
+#[derive(Default)]
+struct Script {
+    /// `None`: the endpoint fails.
+    statuses: VecDeque<Option<SignatureStatus>>,
+    heights: VecDeque<u64>,
+    sending_fails: bool,
+    sent: Vec<Vec<u8>>,
+}
+
+fn next<T: Clone>(queue: &mut VecDeque<T>) -> Option<T> {
+    if queue.len() > 1 { queue.pop_front() } else { queue.front().cloned() }
+}
+
+fn failed() -> ChainError {
+    ChainError::Answer { doing: "ask", endpoint: "nowhere".into(), problem: "scripted".into() }
+}
+
+impl Chain for Scripted {
+    async fn look(&self, _tracked: Vec<(JobUid, Pubkey)>) -> Result<Look, ChainError> {
+        Err(failed())
+    }
+
+    async fn recent_blockhash(&self) -> Result<(Hash, u64), ChainError> {
+        Err(failed())
+    }
+
+    async fn send(&self, transaction: Vec<u8>) -> Result<(), ChainError> {
+        let mut script = self.shared.lock().expect("not poisoned");
+        script.sent.push(transaction);
+        if script.sending_fails { Err(failed()) } else { Ok(()) }
+    }
+
+    async fn status(&self, _signature: [u8; 64]) -> Result<SignatureStatus, ChainError> {
+        next(&mut self.shared.lock().expect("not poisoned").statuses).flatten().ok_or_else(failed)
+    }
+
+    async fn finalized_block_height(&self) -> Result<u64, ChainError> {
+        next(&mut self.shared.lock().expect("not poisoned").heights).ok_or_else(failed)
+    }
+}
+
+const LANDED: SignatureStatus = SignatureStatus::Confirmed { slot: 9, error: None };
+const UNKNOWN: SignatureStatus = SignatureStatus::Unknown;
+/// The transaction under test is valid up to this height.
+const LAST_VALID: u64 = 100;
+
+fn tx() -> TxRecord {
+    TxRecord {
+        kind: TxKind::Submit,
+        message: vec![1, 2, 3],
+        signature: Some([7; 64]),
+        last_valid_block_height: LAST_VALID,
+        state: TxState::Live,
+    }
+}
+
+fn pace() -> SenderSettings {
+    SenderSettings {
+        confirm_interval: Duration::from_micros(100),
+        resend_interval: Duration::ZERO,
+        death_check_interval: Duration::ZERO,
+    }
+}
+
+fn scripted(statuses: &[Option<SignatureStatus>], heights: &[u64]) -> Scripted {
+    let script = Script {
+        statuses: statuses.iter().cloned().collect(),
+        heights: heights.iter().copied().collect(),
+        ..Script::default()
+    };
+    Scripted { shared: Arc::new(Mutex::new(script)) }
+}
+
+async fn run(chain: &Scripted, sending: bool) -> (Option<TxFate>, Vec<Vec<u8>>) {
+    let (_sender, receiver) = watch::channel(sending);
+    let fate = deliver(chain.clone(), tx(), pace(), receiver).await;
+    let sent = chain.shared.lock().expect("not poisoned").sent.clone();
+    (fate, sent)
+}
+
+#[tokio::test]
+async fn e_02_what_landed_before_a_crash_is_not_sent_again() {
+    let (fate, sent) = run(&scripted(&[Some(LANDED)], &[0]), true).await;
+    assert_eq!((fate, sent.len()), (Some(TxFate::Landed { slot: 9 }), 0));
+}
+
+#[tokio::test]
+async fn e_03_an_error_of_sending_is_not_believed_and_the_same_bytes_are_sent_again() {
+    let chain = scripted(&[Some(UNKNOWN), Some(UNKNOWN), Some(UNKNOWN), Some(LANDED)], &[LAST_VALID]);
+    chain.shared.lock().expect("not poisoned").sending_fails = true;
+    let (fate, sent) = run(&chain, true).await;
+    assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
+    let expected = wire_bytes(&[7; 64], &[1, 2, 3]);
+    assert!(sent.len() == 3 && sent.iter().all(|bytes| *bytes == expected));
+}
+
+#[tokio::test]
+async fn e_04_it_is_dead_only_when_the_finalised_chain_passed_it_and_does_not_know_it() {
+    // Up to its last valid height it may land; an endpoint that fails says nothing.
+    let (fate, _) =
+        run(&scripted(&[Some(UNKNOWN)], &[LAST_VALID - 1, LAST_VALID, LAST_VALID, LAST_VALID + 1]), true).await;
+    assert_eq!(fate, Some(TxFate::Dead));
+    // Found by the second question, after the height was passed.
+    let (fate, _) = run(&scripted(&[Some(UNKNOWN), Some(LANDED)], &[LAST_VALID + 1]), true).await;
+    assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
+    let (fate, _) = run(&scripted(&[Some(UNKNOWN), None, None, Some(LANDED)], &[LAST_VALID + 1]), true).await;
+    assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
+}
+
+#[tokio::test]
+async fn a_confirmed_error_is_a_failure_with_its_text() {
+    let status = SignatureStatus::Confirmed { slot: 5, error: Some("custom 6001".into()) };
+    let (fate, _) = run(&scripted(&[Some(SignatureStatus::Processed), Some(status)], &[0]), true).await;
+    assert_eq!(fate, Some(TxFate::Failed { slot: 5, message: "custom 6001".into() }));
+}
+
+#[tokio::test]
+async fn what_is_no_longer_wanted_is_watched_and_not_sent() {
+    let (fate, sent) = run(&scripted(&[Some(UNKNOWN)], &[LAST_VALID + 1]), false).await;
+    assert_eq!((fate, sent.len()), (Some(TxFate::Dead), 0));
+}
