@@ -92,6 +92,11 @@ pub(crate) fn explain(error: &wasmparser::Error, wasm: &[u8]) -> MeterError {
 /// For errors that do not carry the feature: if everything together would make the module valid, the first feature
 /// without which it is not.
 fn necessary_feature(wasm: &[u8]) -> Option<(&'static str, &'static str)> {
+    // The profile's bounds do not protect these validations, so only modules of a usual size get them.
+    const BYTES_MAX: usize = 1 << 20;
+    if wasm.len() > BYTES_MAX {
+        return None;
+    }
     let is_valid = |features| wasmparser::Validator::new_with_features(features).validate_all(wasm).is_ok();
     if !is_valid(WasmFeatures::all()) {
         return None;
