@@ -7,12 +7,15 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::name::{NameError, validate_path};
+use crate::{
+    limits::RESULT_DEPTH_MAX,
+    name::{NameError, validate_path_within},
+};
 
 /// One file or directory of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Path relative to the package's root, components joined by `/`. See [`validate_path`].
+    /// Path relative to the package's root, components joined by `/`. See [`crate::validate_path`].
     pub path: String,
     /// What stands there.
     pub kind: EntryKind,
@@ -91,7 +94,7 @@ pub fn write_entries(target: &Path, entries: &[Entry]) -> Result<(), WriteError>
     fs::create_dir_all(target).map_err(io(target))?;
     let mut made = std::collections::BTreeSet::new();
     for entry in entries {
-        validate_path(&entry.path)?;
+        validate_path_within(&entry.path, RESULT_DEPTH_MAX)?;
         let directory_end = match entry.kind {
             EntryKind::File(_) => entry.path.rfind('/').unwrap_or(0),
             EntryKind::Directory => entry.path.len(),

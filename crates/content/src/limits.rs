@@ -22,10 +22,14 @@ pub const BLOCK_BYTES_MAX: usize = 2 << 20;
 pub const NAME_BYTES_MAX: usize = 255;
 /// Longest path inside a package, in bytes of UTF-8.
 pub const PATH_BYTES_MAX: usize = 4_096;
-/// Deepest directory nesting.
+/// Deepest directory nesting of a job.
 pub const DEPTH_MAX: usize = 64;
-/// Most files and directories in one package.
+/// Most files and directories in a job.
 pub const ENTRIES_MAX: usize = 65_536;
+/// Deepest directory nesting of any package. A result has everything that a guest may make, one level further down.
+pub const RESULT_DEPTH_MAX: usize = 2 * DEPTH_MAX;
+/// Most files and directories in any package: what a guest may make, and stdout and stderr beside it.
+pub const RESULT_ENTRIES_MAX: usize = 2 * ENTRIES_MAX;
 /// Most blocks visited while a package is read, repeated ones counted every time.
 pub const LINKS_MAX: usize = 4 * ENTRIES_MAX;
 /// Longest CAR header: a CBOR map with the version and at most [`CAR_ROOTS_MAX`] roots.
@@ -65,8 +69,14 @@ impl Budget {
     pub const PROFILE: Self =
         Self { file_bytes: INPUT_BYTES_MAX, entries: ENTRIES_MAX, links: LINKS_MAX, depth: DEPTH_MAX };
 
-    /// The bounds for a result: as [`Self::PROFILE`], with room for stdout and stderr beside a full output.
-    pub const RESULT: Self = Self { file_bytes: 2 * INPUT_BYTES_MAX, ..Self::PROFILE };
+    /// The bounds for a result: room for everything that a job's profile lets a guest make, so that whatever a run
+    /// gave can be packed and read again.
+    pub const RESULT: Self = Self {
+        file_bytes: 2 * INPUT_BYTES_MAX,
+        entries: RESULT_ENTRIES_MAX,
+        links: 2 * LINKS_MAX,
+        depth: RESULT_DEPTH_MAX,
+    };
 
     /// Most bytes that the blocks of a package inside this budget can take on the wire or on disk: the files, one
     /// link per chunk, and for every entry a directory link with its name and its share of HAMT nodes.

@@ -43,7 +43,7 @@ pub enum NameError {
         /// The limit.
         bytes_max: usize,
     },
-    /// More than [`DEPTH_MAX`] components.
+    /// Too many components.
     #[error("use path {path:?}…: it is nested deeper than {depth_max} directories; flatten it")]
     TooDeep {
         /// Its beginning.
@@ -73,23 +73,26 @@ pub fn validate_name(name: &str) -> Result<(), NameError> {
     }
 }
 
-/// Checks a relative path: valid names joined by single slashes.
+/// Checks a relative path of a job: valid names joined by single slashes, at most [`DEPTH_MAX`] of them.
 ///
 /// # Errors
 /// [`NameError`] names the rule.
 pub fn validate_path(path: &str) -> Result<(), NameError> {
+    validate_path_within(path, DEPTH_MAX)
+}
+
+/// As [`validate_path`], with another depth: results may be deeper than jobs.
+pub(crate) fn validate_path_within(path: &str, depth_max: usize) -> Result<(), NameError> {
     if path.len() > PATH_BYTES_MAX {
         return Err(NameError::TooLong { name: beginning(path), bytes: path.len(), bytes_max: PATH_BYTES_MAX });
     }
-    let mut depth = 0;
-    for name in path.split('/') {
+    for (depth, name) in path.split('/').enumerate() {
         if name.is_empty() {
             return Err(NameError::Empty { path: path.to_owned() });
         }
         validate_name(name)?;
-        depth += 1;
-        if depth > DEPTH_MAX {
-            return Err(NameError::TooDeep { path: beginning(path), depth_max: DEPTH_MAX });
+        if depth >= depth_max {
+            return Err(NameError::TooDeep { path: beginning(path), depth_max });
         }
     }
     Ok(())

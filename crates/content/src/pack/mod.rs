@@ -17,7 +17,7 @@ pub(crate) use tree::Tree;
 use crate::{
     Entry, EntryKind, NameError,
     hamt::HashCollision,
-    limits::{CHUNK_BYTES, ENTRIES_MAX},
+    limits::{CHUNK_BYTES, RESULT_ENTRIES_MAX},
     store::{BlockGet, StoreError},
 };
 
@@ -177,8 +177,8 @@ pub fn pack_entries(entries: impl IntoIterator<Item = Entry>) -> Result<Package,
                 tree.add_file(&path, file_of_bytes(&bytes, &mut sink))?;
             }
         }
-        if tree.entries() > ENTRIES_MAX {
-            return Err(PackError::TooManyEntries { path, entries_max: ENTRIES_MAX });
+        if tree.entries() > RESULT_ENTRIES_MAX {
+            return Err(PackError::TooManyEntries { path, entries_max: RESULT_ENTRIES_MAX });
         }
     }
     sink.finish(tree, file_bytes)

@@ -6,8 +6,8 @@ use super::{BlockSink, FileRoot, PackError};
 use crate::{
     hamt::{self, Target},
     id::{Codec, block_cid},
-    limits::DIRECTORY_BLOCK_BYTES_MAX,
-    name::validate_path,
+    limits::{DIRECTORY_BLOCK_BYTES_MAX, RESULT_DEPTH_MAX},
+    name::validate_path_within,
     node_codec::encode_directory,
 };
 
@@ -33,13 +33,13 @@ impl Tree {
 
     /// Adds a directory; naming it again, also after it was implied by a file, changes nothing.
     pub(crate) fn add_directory(&mut self, path: &str) -> Result<(), PackError> {
-        validate_path(path)?;
+        validate_path_within(path, RESULT_DEPTH_MAX)?;
         self.make_directories(path)
     }
 
     /// Adds a file and its parents.
     pub(crate) fn add_file(&mut self, path: &str, file: FileRoot) -> Result<(), PackError> {
-        validate_path(path)?;
+        validate_path_within(path, RESULT_DEPTH_MAX)?;
         let (parent, name) = split(path);
         if self.directories.contains_key(path) {
             return Err(PackError::FileAndDirectory { path: path.to_owned() });

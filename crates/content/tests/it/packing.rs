@@ -219,3 +219,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_most_that_a_guest_may_make_fits_a_result() {
+    // One directory per level and the deepest name a guest has, below `output`, beside stdout and stderr.
+    let deepest = ["output"].into_iter().chain(std::iter::repeat_n("d", 64)).collect::<Vec<_>>().join("/");
+    let mut entries = vec![Entry::file("stdout.txt", ""), Entry::file("stderr.txt", ""), Entry::file(deepest, "x")];
+    entries.extend((0..65_536 - 65).map(|n| Entry::directory(format!("output/{n:05}"))));
+    let package = pack_entries(entries).unwrap();
+    let blocks = BlockSet::from_blocks(package.blocks.iter().cloned()).unwrap();
+    assert!(unpack(package.root, &blocks, &Budget::RESULT).unwrap().len() > 65_536);
+    assert!(unpack(package.root, &blocks, &Budget::PROFILE).unwrap_err().invalid_reason().is_some());
+}
