@@ -8,6 +8,17 @@
 //! Two rules hold everywhere: no byte is used before its hash matched, and no byte is kept before a budget was charged
 //! for it. What breaks a rule of the profile is a property of the content, the same on every host
 //! ([`UnpackError::invalid_reason`]); what is merely not to be had is not.
+//!
+//! # The profile
+//!
+//! `unixfs-v1-2025` (IPIP-499), frozen. CIDs are version 1, SHA-256, codec raw for chunks and dag-pb for the rest.
+//! A file is cut into chunks of 1 MiB, raw blocks; one chunk is the file itself, more are linked by balanced nodes of
+//! at most 1,024 links, which carry sizes and no bytes. A directory is one block with its names sorted by bytes; when
+//! that block would be over 262,144 bytes, it is a HAMT of fanout 256 over murmur3-x64-64 instead. There are no modes,
+//! times, symbolic links or other UnixFS types.
+//!
+//! Reading is as strict as writing: what the profile would have packed otherwise, down to one byte of one node, is
+//! refused, so the same files never have two CIDs. Bounds stand in [`limits`].
 
 pub mod car;
 mod dag;
