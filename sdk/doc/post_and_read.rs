@@ -7,7 +7,7 @@ pub async fn post_and_read(
     market: Pubkey,
     directory: &Path,
 ) -> Result<(JobView, Vec<u8>), Box<dyn Error>> {
-    let spec = JobSpec::builder(directory, market).price(2_000_000).gas_limit(20_000_000_000).build()?;
+    let spec = JobSpec::builder(directory, market).price(2_000_000).build()?;
     let prepared = client.prepare_job(&spec).await?;
     let quote = client.quote(&spec, &prepared).await?;
     println!("costs at most {} lamports", quote.total_lamports);

@@ -21,7 +21,7 @@ pub trait NextStep {
 #[non_exhaustive]
 pub enum ClientError {
     /// The RPC endpoint failed.
-    #[error("{doing} at {endpoint}: {source}")]
+    #[error("{doing} at {endpoint}: {}", Causes(source))]
     Rpc {
         /// What was asked.
         doing: &'static str,
@@ -217,6 +217,29 @@ fn transaction_next_step(error: &TransactionError) -> Option<Cow<'static, str>> 
 
 fn short_hex(hash: &Hash32) -> String {
     hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An error and what is behind it: transport errors say "error sending request" and keep the reason to themselves.
+struct Causes<'a>(&'a RpcError);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const CAUSES_MAX: usize = 8;
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
+        let mut cause = std::error::Error::source(self.0);
+        for _ in 0..CAUSES_MAX {
+            let Some(error) = cause else { break };
+            let text = error.to_string();
+            // Wrappers repeat what they wrap.
+            if !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said = text;
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 /// The last lines of a log; where a failing program says why.

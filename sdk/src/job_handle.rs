@@ -29,6 +29,11 @@ use crate::{
     },
 };
 
+/// How long [`JobHandle::wait`] waits for an endpoint that does not answer.
+const ENDPOINT_PATIENCE: Duration = Duration::from_secs(30);
+/// Pause between two looks at whether a step is overdue.
+const HELP_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Follows one job. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct JobHandle {
@@ -96,7 +101,7 @@ impl JobView {
     /// Whether nothing can change any more but settling and closing.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        self.status.is_terminal()
+        self.status.is_terminal() || self.closing.is_some()
     }
 }
 
@@ -260,27 +265,39 @@ impl JobHandle {
     }
 
     /// Waits until the outcome is final, or the job is cancelled or expired. `on_change` sees every status that is noticed.
+    /// An endpoint that is down for less than half a minute is waited for.
     ///
     /// # Errors
     /// [`JobError::Timeout`] when that takes too long; [`JobError::Client`] when the endpoint fails for good.
     pub async fn wait(&self, options: WaitOptions, mut on_change: impl FnMut(&JobView)) -> Result<JobView, JobError> {
         let started = Instant::now();
         let mut seen: Option<(JobStatus, Option<Pubkey>)> = None;
+        let (mut answered, mut helped) = (started, started);
         loop {
-            let view = self.status().await?;
-            if seen != Some((view.status, view.provider)) {
-                seen = Some((view.status, view.provider));
-                on_change(&view);
-            }
-            if view.is_final() {
-                return Ok(view);
-            }
-            if let Some(after_s) = options.advance_after_s {
-                self.advance_overdue(&view, after_s).await?;
+            match self.status().await {
+                Ok(view) => {
+                    answered = Instant::now();
+                    if seen != Some((view.status, view.provider)) {
+                        seen = Some((view.status, view.provider));
+                        on_change(&view);
+                    }
+                    if view.is_final() {
+                        return Ok(view);
+                    }
+                    if let Some(after_s) = options.advance_after_s.filter(|_| helped.elapsed() >= HELP_INTERVAL) {
+                        helped = Instant::now();
+                        self.advance_overdue(&view, after_s).await?;
+                    }
+                }
+                Err(JobError::Client(error)) if error.is_retryable() && answered.elapsed() < ENDPOINT_PATIENCE => {
+                    tracing::warn!(job = %self.address, %error, "endpoint did not answer, waiting for it");
+                }
+                Err(error) => return Err(error),
             }
             let waited = started.elapsed();
             if options.timeout.is_some_and(|timeout| waited >= timeout) {
-                return Err(JobError::Timeout { job: self.address, status: view.status, waited });
+                let status = seen.map_or(JobStatus::Open, |(status, _)| status);
+                return Err(JobError::Timeout { job: self.address, status, waited });
             }
             tokio::time::sleep(self.client.config().poll_interval).await;
         }
@@ -403,12 +420,16 @@ impl JobHandle {
     async fn advance_overdue(&self, view: &JobView, after_s: u32) -> Result<(), ClientError> {
         let due_from = view.account.as_ref().and_then(|job| crank::due_from_unix(job));
         let (Some(due_from), Ok(_)) = (due_from, self.client.signer()) else { return Ok(()) };
-        let now = self.client.chain_time().await?;
+        let now = match self.client.chain_time().await {
+            Err(error) if error.is_retryable() => return Ok(()),
+            now => now?,
+        };
         if now.unix < due_from.saturating_add(i64::from(after_s)) {
             return Ok(());
         }
         match self.advance().await {
             Ok(_) | Err(ClientError::Program(_) | ClientError::NotFound { .. }) => Ok(()),
+            Err(error) if error.is_retryable() => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -1,9 +1,15 @@
 //! What a poster asks for: a directory, a market and a price.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
-use assay_content::{Cid, PackError, PackLimits, Package, digest_from_cid, pack_path};
-use assay_metering::{MeterError, ModuleInfo};
+use assay_content::{
+    BlockSet, Budget, Cid, CidError, Entry, PackError, PackLimits, Package, UnpackError, digest_from_cid, pack_path,
+    unpack,
+};
+use assay_metering::ModuleInfo;
 use assay_protocol::{
     FeeError, Hash32, MarketTerms, PROFILE_V1, TaskLimits, TaskSpec, fees,
     fees::Price,
@@ -14,7 +20,8 @@ use thiserror::Error;
 
 use crate::{
     errors::NextStep,
-    manifest::{JobManifest, MANIFEST_BYTES_MAX, MANIFEST_FILE_NAME, ManifestError, TaskMismatch, out_of_bounds},
+    manifest::{JobManifest, MANIFEST_FILE_NAME, out_of_bounds},
+    task::{self, CheckedTask, InvalidTask},
 };
 
 /// Price of a job that states none: lamports per 10^12 gas.
@@ -105,57 +112,48 @@ impl JobSpec {
         self.id
     }
 
-    /// Reads the directory, checks the manifest, meters the module and packs everything. Nothing leaves this machine.
-    /// Takes processor time and reads files: call it where blocking is allowed.
+    /// Packs the directory, checks it as a provider will, and meters the module. Nothing leaves this machine. Takes
+    /// processor time and reads files: call it where blocking is allowed.
     ///
     /// # Errors
     /// [`SpecError`] says what a provider would find wrong with the job.
     pub fn prepare(&self) -> Result<PreparedJob, SpecError> {
-        let manifest = self.read_manifest()?;
-        let limits = self.resolve_limits(&manifest)?;
-        let seed = self.seed.or(manifest.seed).unwrap_or(SEED_DEFAULT);
-        let clock_unix_ns = self.clock_unix_ns.or(manifest.clock_unix_ns).unwrap_or(CLOCK_UNIX_NS_DEFAULT);
-        if let Some(mismatch) = manifest.mismatch(&limits, seed, clock_unix_ns) {
-            return Err(SpecError::Mismatch(mismatch));
-        }
         let package = pack_path(&self.directory, PackLimits::default())?;
-        let module = self.read_module(&manifest)?;
-        let metered = assay_metering::meter(&module)?;
-        if let Some(path) = &manifest.stdin {
-            self.require_file("stdin", path)?;
-        }
-        let job_cid_digest =
-            digest_from_cid(&package.root).map_err(|error| SpecError::Cid { problem: error.to_string() })?;
-        let task = TaskSpec { profile: PROFILE_V1, job_cid_digest, limits, seed, clock_unix_ns };
+        // From here on only what was packed counts: the directory may change at any time.
+        let blocks = BlockSet::from_blocks(package.blocks.iter().cloned())?;
+        let entries = unpack(package.root, &blocks, &Budget::PROFILE)?;
+        let job_cid_digest = digest_from_cid(&package.root)?;
+        let task = self.task(&entries, job_cid_digest)?;
+        let CheckedTask { manifest, metered, .. } = task::check(&task, None, &entries)?;
         Ok(PreparedJob { package, manifest, task, metered_hash: metered.hash, module: metered.info })
     }
 
-    fn read_manifest(&self) -> Result<JobManifest, SpecError> {
-        let path = self.require_file("manifest", MANIFEST_FILE_NAME)?;
-        let bytes = read_at_most(&path, MANIFEST_BYTES_MAX)?;
-        Ok(JobManifest::from_json(&bytes)?)
-    }
-
-    fn read_module(&self, manifest: &JobManifest) -> Result<Vec<u8>, SpecError> {
-        let path = self.require_file("executable", &manifest.executable)?;
-        // One byte more than allowed is read, so that metering itself names the bound.
-        read_at_most(&path, usize::try_from(assay_protocol::limits::MODULE_BYTES_MAX).unwrap_or(usize::MAX))
-    }
-
-    fn require_file(&self, field: &'static str, relative: &str) -> Result<PathBuf, SpecError> {
-        let path = self.directory.join(relative);
-        // A symbolic link is refused by packing; here it only must not pass for a file that is there.
-        match std::fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_file() => Ok(path),
-            _ => Err(SpecError::FileMissing { field, path }),
-        }
+    /// The task: what was asked for here, else what the manifest says, else the defaults. A directory without a valid
+    /// manifest is left to the check, which names what is wrong.
+    fn task(&self, entries: &[Entry], job_cid_digest: Hash32) -> Result<TaskSpec, SpecError> {
+        let manifest = entries.iter().find(|entry| entry.path == MANIFEST_FILE_NAME).and_then(Entry::bytes);
+        let manifest = manifest.and_then(|bytes| JobManifest::from_json(bytes).ok());
+        let pinned = manifest.as_ref();
+        Ok(TaskSpec {
+            profile: PROFILE_V1,
+            job_cid_digest,
+            limits: self.resolve_limits(pinned)?,
+            seed: self.seed.or(pinned.and_then(|manifest| manifest.seed)).unwrap_or(SEED_DEFAULT),
+            clock_unix_ns: self
+                .clock_unix_ns
+                .or(pinned.and_then(|manifest| manifest.clock_unix_ns))
+                .unwrap_or(CLOCK_UNIX_NS_DEFAULT),
+        })
     }
 
     /// Limits asked for here, else the manifest's, else the defaults.
-    fn resolve_limits(&self, manifest: &JobManifest) -> Result<TaskLimits, SpecError> {
+    fn resolve_limits(&self, manifest: Option<&JobManifest>) -> Result<TaskLimits, SpecError> {
         let base = match self.limits {
             Some(limits) => limits,
-            None => manifest.limits.unwrap_or_default().resolve(&TaskLimits::default()),
+            None => {
+                let pinned = manifest.and_then(|manifest| manifest.limits).unwrap_or_default();
+                pinned.resolve(&TaskLimits::default())
+            }
         };
         let limits = TaskLimits { gas_limit: self.gas_limit.unwrap_or(base.gas_limit), ..base };
         if limits.is_within_bounds() { Ok(limits) } else { Err(SpecError::Limits { problem: out_of_bounds(&limits) }) }
@@ -360,62 +358,44 @@ pub enum SpecError {
         /// Which, and what is allowed.
         problem: String,
     },
-    /// The manifest is not valid.
-    #[error("read the job: {0}")]
-    Manifest(#[from] ManifestError),
-    /// A file that the manifest names, or the manifest, is not there.
-    #[error("read the job: the {field} {path} is not a file")]
-    FileMissing {
-        /// What names it.
-        field: &'static str,
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// The manifest pins another value than the one asked for.
-    #[error("use the limits, seed or clock given: {0}")]
-    Mismatch(TaskMismatch),
+    /// A provider would find the task invalid.
+    #[error("post the job: {0}")]
+    Invalid(#[from] InvalidTask),
     /// The directory cannot be packed.
     #[error(transparent)]
     Pack(#[from] PackError),
-    /// The module is refused.
+    /// What was packed cannot be read back.
     #[error(transparent)]
-    Meter(#[from] MeterError),
+    Unpack(#[from] UnpackError),
     /// The package's root is not a directory's canonical CID.
-    #[error("pack the job: {problem}")]
-    Cid {
-        /// The cause.
-        problem: String,
-    },
-    /// A file cannot be read.
-    #[error("read {path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Cid(#[from] CidError),
 }
 
 impl NextStep for SpecError {
-    fn next_step(&self) -> Option<std::borrow::Cow<'static, str>> {
-        Some(std::borrow::Cow::Borrowed(match self {
-            Self::Range { .. } | Self::Limits { .. } => "give a value inside the bounds",
-            Self::Manifest(_) => "correct manifest.json; its schema is printed by `assay job schema`",
-            Self::FileMissing { .. } => "correct the path, which is relative to the job directory, or add the file",
-            Self::Mismatch(_) => "leave it out here or in manifest.json; a job in which they differ is Invalid",
-            Self::Pack(_) | Self::Meter(_) | Self::Cid { .. } | Self::Io { .. } => return None,
+    fn next_step(&self) -> Option<Cow<'static, str>> {
+        use assay_protocol::InvalidReason as Reason;
+        let Self::Invalid(InvalidTask { reason, .. }) = self else {
+            return match self {
+                Self::Range { .. } | Self::Limits { .. } => Some(Cow::Borrowed("give a value inside the bounds")),
+                _ => None,
+            };
+        };
+        Some(Cow::Borrowed(match reason {
+            Reason::ManifestMissing => "write a manifest.json in the job directory: executable, args and output_path",
+            Reason::ManifestInvalid => "correct manifest.json; its schema is printed by `assay job schema`",
+            Reason::TaskMismatch => "leave it out here or in manifest.json; a job in which they differ is Invalid",
+            Reason::ExecutableMissing => {
+                "add the module, or correct `executable`, which is relative to the job directory"
+            }
+            Reason::InputTooLarge => "leave out what the job does not read",
+            Reason::DirectoryInvalid => "rename or remove it",
+            Reason::EntryPointMissing => {
+                "export an entry point: `_start`, `run`, or the function that `function_name` names"
+            }
+            _ => return None,
         }))
     }
-}
-
-/// A file's bytes, at most one more than `bytes_max`, so that the caller's own check can name the bound.
-fn read_at_most(path: &Path, bytes_max: usize) -> Result<Vec<u8>, SpecError> {
-    use std::io::Read;
-    let io = |source| SpecError::Io { path: path.to_path_buf(), source };
-    let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(io)?.take(bound).read_to_end(&mut bytes).map_err(io)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

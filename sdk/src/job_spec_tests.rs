@@ -1,6 +1,7 @@
 //! Tests of what is checked before anything is uploaded or paid.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use assay_protocol::InvalidReason;
 use proptest::prelude::*;
 
 use super::*;
@@ -43,19 +44,31 @@ fn the_manifests_limits_are_taken_and_may_not_be_contradicted() {
     assert!(error.next_step().unwrap().contains("Invalid"));
 }
 
+fn reason(directory: &tempfile::TempDir) -> InvalidReason {
+    match refusal(directory) {
+        SpecError::Invalid(invalid) => invalid.reason,
+        other => panic!("{other}"),
+    }
+}
+
 #[test]
 fn what_a_provider_would_find_wrong_is_said_before_anything_is_paid() {
     let directory = job(MANIFEST);
-    std::fs::remove_file(directory.path().join("job.wasm")).unwrap();
-    assert!(matches!(refusal(&directory), SpecError::FileMissing { field: "executable", .. }));
-    std::fs::write(directory.path().join("job.wasm"), "no module").unwrap();
-    assert!(matches!(refusal(&directory), SpecError::Meter(_)));
+    let module = directory.path().join("job.wasm");
+    std::fs::remove_file(&module).unwrap();
+    assert_eq!(reason(&directory), InvalidReason::ExecutableMissing);
+    std::fs::write(&module, "no module").unwrap();
+    assert_eq!(reason(&directory), InvalidReason::ModuleInvalid);
+    std::fs::write(&module, wat::parse_str(r#"(module (func (export "main")))"#).unwrap()).unwrap();
+    assert_eq!(reason(&directory), InvalidReason::EntryPointMissing);
+    assert!(refusal(&directory).next_step().unwrap().contains("`_start`"));
     std::fs::remove_file(directory.path().join(MANIFEST_FILE_NAME)).unwrap();
-    assert!(matches!(refusal(&directory), SpecError::FileMissing { field: "manifest", .. }));
+    assert_eq!(reason(&directory), InvalidReason::ManifestMissing);
     let directory = job(&MANIFEST.replacen('}', r#", "stdin": "in.txt"}"#, 1));
-    assert!(matches!(refusal(&directory), SpecError::FileMissing { field: "stdin", .. }));
-    let directory = job("{}");
-    assert!(matches!(refusal(&directory), SpecError::Manifest(_)));
+    assert_eq!(reason(&directory), InvalidReason::ManifestInvalid);
+    assert_eq!(reason(&job("{}")), InvalidReason::ManifestInvalid);
+    let missing = JobSpec::builder("/nonexistent/job", Pubkey::new_unique()).build().unwrap();
+    assert!(matches!(missing.prepare(), Err(SpecError::Pack(_))));
 }
 
 #[cfg(unix)]
@@ -67,7 +80,7 @@ fn a_symbolic_link_is_refused() {
     std::fs::remove_file(directory.path().join("link")).unwrap();
     std::fs::rename(directory.path().join("job.wasm"), directory.path().join("real.wasm")).unwrap();
     std::os::unix::fs::symlink("real.wasm", directory.path().join("job.wasm")).unwrap();
-    assert!(matches!(refusal(&directory), SpecError::Pack(_) | SpecError::FileMissing { .. }));
+    assert!(matches!(refusal(&directory), SpecError::Pack(_)));
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub mod keypair;
 pub mod manifest;
 pub mod pda;
 pub mod program;
+pub mod task;
 #[cfg(feature = "verify")]
 pub mod verify;
 

@@ -4,15 +4,13 @@
 //! directory and meters the module, which needs no engine and is what a provider does before it accepts; the run itself
 //! may happen in another process; [`conclude`] packs what it gave. [`execute`] does all three.
 //!
-//! The checks are made in a fixed order, and the first that fails gives the reason of `Invalid`: directory, manifest,
-//! limits and seed and clock, executable, other paths, module, metered hash, entry point.
+//! The checks stand in [`crate::task`], because a poster makes them too; they need no engine.
 
 use std::fmt;
 
 use assay_content::{Entry, EntryKind, PackError, Package, digest_from_cid, pack_entries};
 use assay_protocol::{
-    Hash32, InvalidReason, Outcome, OutcomeKind, PROFILE_V1, TaskSpec,
-    limits::INPUT_BYTES_MAX,
+    Hash32, Outcome, OutcomeKind, PROFILE_V1, TaskSpec,
     outcome::{FLAG_STDERR_CUT, FLAG_STDOUT_CUT},
 };
 use assay_runtime::{End, EntryPoint, FileTree, HostFault, Node, RunReport, RunRequest};
@@ -20,9 +18,12 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::{
-    manifest::{JobManifest, MANIFEST_FILE_NAME, ManifestEntry},
+    manifest::JobManifest,
     program::accounts::Job,
+    task::{self, CheckedEntry, CheckedTask},
 };
+
+pub use crate::task::InvalidTask;
 
 /// Name of the captured standard output in a result directory.
 pub const STDOUT_FILE_NAME: &str = "stdout.txt";
@@ -66,27 +67,6 @@ pub struct ReadyTask {
     pub request: RunRequest,
     /// The manifest.
     pub manifest: JobManifest,
-}
-
-/// Why a task cannot run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidTask {
-    /// The reason that the outcome states.
-    pub reason: InvalidReason,
-    /// What is wrong and where, for people.
-    pub problem: String,
-}
-
-impl InvalidTask {
-    fn new(reason: InvalidReason, problem: impl Into<String>) -> Self {
-        Self { reason, problem: problem.into() }
-    }
-}
-
-impl fmt::Display for InvalidTask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.reason, self.problem)
-    }
 }
 
 /// What running a task gave.
@@ -261,110 +241,43 @@ pub fn describe_detail(outcome: &Outcome) -> String {
     }
 }
 
-/// The checks, in their fixed order.
+/// The checks of [`task::check`], and the runtime's form of what they let pass.
 fn check(input: &TaskInput) -> Result<ReadyTask, InvalidTask> {
-    let root = file_tree(&input.entries)?;
-    let manifest = read_manifest(&root)?;
+    let checked = task::check(&input.spec, input.metered_hash, &input.entries)?;
+    let CheckedTask { manifest, metered, stdin, entry } = checked;
     let TaskSpec { limits, seed, clock_unix_ns, .. } = input.spec;
-    if let Some(mismatch) = manifest.mismatch(&limits, seed, clock_unix_ns) {
-        return Err(InvalidTask::new(InvalidReason::TaskMismatch, mismatch.to_string()));
-    }
-    let module = root.file(&manifest.executable).cloned().ok_or_else(|| {
-        let problem = format!("the job directory has no file \"{}\"", manifest.executable.escape_debug());
-        InvalidTask::new(InvalidReason::ExecutableMissing, problem)
-    })?;
-    check_output_path(&root, manifest.output_path())?;
-    let stdin = read_stdin(&root, &manifest)?;
-    let metered =
-        assay_metering::meter(&module).map_err(|error| InvalidTask::new(error.reason(), error.to_string()))?;
-    if let Some(expected) = input.metered_hash.filter(|expected| *expected != metered.hash) {
-        let hex = |hash: &Hash32| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let problem = format!("the account says {}, the module gives {}", hex(&expected), hex(&metered.hash));
-        return Err(InvalidTask::new(InvalidReason::MeteredHashMismatch, problem));
-    }
-    let entry = entry_point(&manifest, &metered.info.entry_points)?;
     let request = RunRequest {
         metered,
         program_name: manifest.executable.clone(),
         args: manifest.args.clone(),
         env: manifest.env.clone(),
-        stdin,
-        root,
+        stdin: stdin.to_vec(),
+        root: file_tree(&input.entries)?,
         output_path: Some(manifest.output_path().to_owned()),
         limits,
         seed,
         clock_unix_ns,
-        entry,
+        entry: match entry {
+            CheckedEntry::Command => EntryPoint::Command,
+            CheckedEntry::Reactor => EntryPoint::Reactor,
+            CheckedEntry::Function(name) => EntryPoint::Function(name),
+        },
     };
     Ok(ReadyTask { request, manifest })
 }
 
+/// The runtime's rules for paths are those that [`task::check`] has applied; a path that it refuses all the same makes
+/// the directory invalid.
 fn file_tree(entries: &[Entry]) -> Result<FileTree, InvalidTask> {
-    let lengths = entries.iter().filter_map(Entry::bytes).map(|bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-    let file_bytes = lengths.fold(0, u64::saturating_add);
-    if file_bytes > INPUT_BYTES_MAX {
-        let problem = format!("its files have {file_bytes} bytes; at most {INPUT_BYTES_MAX} are allowed");
-        return Err(InvalidTask::new(InvalidReason::InputTooLarge, problem));
-    }
     let mut tree = FileTree::new();
     for entry in entries {
         let inserted = match &entry.kind {
             EntryKind::File(bytes) => tree.insert_file(&entry.path, bytes.as_ref()),
             EntryKind::Directory => tree.insert_directory(&entry.path),
         };
-        inserted.map_err(|error| {
-            let problem = format!("\"{}\": {error}", entry.path.escape_debug());
-            InvalidTask::new(InvalidReason::DirectoryInvalid, problem)
-        })?;
+        inserted.map_err(|error| task::directory_invalid(&entry.path, &error.to_string()))?;
     }
     Ok(tree)
-}
-
-fn read_manifest(root: &FileTree) -> Result<JobManifest, InvalidTask> {
-    let bytes = root.file(MANIFEST_FILE_NAME).ok_or_else(|| {
-        InvalidTask::new(InvalidReason::ManifestMissing, "the job directory has no file \"manifest.json\"")
-    })?;
-    JobManifest::from_json(bytes).map_err(|error| InvalidTask::new(InvalidReason::ManifestInvalid, error.to_string()))
-}
-
-/// The output directory is created by the runtime, which takes directories above it that are none for a conflict.
-fn check_output_path(root: &FileTree, output_path: &str) -> Result<(), InvalidTask> {
-    let ends = output_path.match_indices('/').map(|(at, _)| at).chain([output_path.len()]);
-    for prefix in ends.filter_map(|end| output_path.get(..end)) {
-        if matches!(root.get(prefix), Some(Node::File(_))) {
-            let problem = format!("field `output_path`: \"{}\" is a file of the job directory", prefix.escape_debug());
-            return Err(InvalidTask::new(InvalidReason::ManifestInvalid, problem));
-        }
-    }
-    Ok(())
-}
-
-fn read_stdin(root: &FileTree, manifest: &JobManifest) -> Result<Vec<u8>, InvalidTask> {
-    let Some(path) = &manifest.stdin else { return Ok(Vec::new()) };
-    root.file(path).map(|bytes| bytes.to_vec()).ok_or_else(|| {
-        let problem = format!("field `stdin`: the job directory has no file \"{}\"", path.escape_debug());
-        InvalidTask::new(InvalidReason::ManifestInvalid, problem)
-    })
-}
-
-fn entry_point(manifest: &JobManifest, offered: &assay_metering::EntryPoints) -> Result<EntryPoint, InvalidTask> {
-    let missing = |problem: String| InvalidTask::new(InvalidReason::EntryPointMissing, problem);
-    match (manifest.entry(), &manifest.function_name) {
-        (Some(ManifestEntry::Command) | None, _) if offered.command => Ok(EntryPoint::Command),
-        (Some(ManifestEntry::Reactor) | None, _) if offered.reactor => Ok(EntryPoint::Reactor),
-        (Some(ManifestEntry::Function), Some(name)) if offered.functions.contains(name) => {
-            Ok(EntryPoint::Function(name.clone()))
-        }
-        (Some(ManifestEntry::Function), name) => Err(missing(format!(
-            "the module does not export \"{}\" as (i32, i32) -> i64 together with `alloc`",
-            name.as_deref().unwrap_or_default().escape_debug()
-        ))),
-        (Some(ManifestEntry::Command), _) => Err(missing("the module does not export `_start`".to_owned())),
-        (Some(ManifestEntry::Reactor), _) => Err(missing("the module does not export `run`".to_owned())),
-        (None, _) => Err(missing(
-            "the module exports neither `_start` nor `run`; name another export in `function_name`".to_owned(),
-        )),
-    }
 }
 
 /// What the result directory holds: the output of a run that exited within its limits, stdout and stderr of every run.

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use assay_content::{BlockSet, Budget, unpack};
-use assay_protocol::{TaskLimits, Trap, limits::CLOCK_UNIX_NS_DEFAULT};
+use assay_protocol::{
+    InvalidReason, TaskLimits, Trap,
+    limits::{CLOCK_UNIX_NS_DEFAULT, INPUT_BYTES_MAX},
+};
 
 use super::*;
 

@@ -15,7 +15,7 @@ use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::{
-    client_error::Error as RpcError,
+    client_error::{Error as RpcError, ErrorKind},
     config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
     filter::RpcFilterType,
 };
@@ -376,12 +376,22 @@ impl Client {
     }
 
     fn rpc_error(&self, doing: &'static str, error: RpcError) -> ClientError {
-        ClientError::Rpc { doing, endpoint: self.endpoint(), source: Box::new(error) }
+        ClientError::Rpc { doing, endpoint: self.endpoint(), source: Box::new(without_url(error)) }
     }
 
     fn endpoint(&self) -> String {
         redacted(&self.config.cluster.rpc_url)
     }
+}
+
+/// The URL may hold an access token, which must not reach a log (E-28).
+fn without_url(error: RpcError) -> RpcError {
+    let RpcError { request, kind } = error;
+    let kind = match *kind {
+        ErrorKind::Reqwest(error) => ErrorKind::Reqwest(error.without_url()),
+        other => other,
+    };
+    RpcError { request, kind: Box::new(kind) }
 }
 
 /// Base64 and `confirmed`: uncompressed, so that no bytes from outside are inflated.

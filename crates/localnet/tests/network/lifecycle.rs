@@ -15,7 +15,7 @@ use solana_pubkey::Pubkey;
 use super::{client_as, example::post_and_read, sample_job, start};
 
 fn spec(network: &Network) -> JobSpec {
-    JobSpec::builder(sample_job("word-count"), network.market()).gas_limit(20_000_000_000).build().unwrap()
+    JobSpec::builder(sample_job("word-count"), network.market()).build().unwrap()
 }
 
 /// Plays the provider for one job: waits for it, accepts, fetches, executes, publishes, submits.
@@ -47,8 +47,9 @@ async fn a_posted_job_is_executed_paid_and_closed() {
     let (network, _directory) = start().await;
     let client = network.client();
     let directory = sample_job("word-count");
-    let (followed, provider) = tokio::join!(post_and_read(client, network.market(), &directory), provide(&network));
-    let (job, _stdout) = followed.unwrap();
+    // A poster that fails must end the test, and not leave the provider waiting.
+    let followed = async { post_and_read(client, network.market(), &directory).await.unwrap() };
+    let ((job, _stdout), provider) = tokio::join!(followed, provide(&network));
     assert_eq!((job.status, job.provider), (JobStatus::Resolved, Some(provider)));
     let outcome = job.outcome.unwrap();
     assert_eq!(job.pay_lamports, job.price.pay_for(&outcome).unwrap());
