@@ -197,10 +197,8 @@ fn resolve_cluster(globals: &GlobalArgs, file: &ConfigFile) -> CliResult<Setting
 
 fn resolve_keypair(globals: &GlobalArgs, file: &ConfigFile) -> CliResult<Setting<PathBuf>> {
     let text = |path: &PathBuf| path.to_string_lossy().into_owned();
-    let default = match env::var_os("HOME").filter(|home| !home.is_empty()) {
-        Some(home) => Some(text(&PathBuf::from(home).join(".config/solana/id.json"))),
-        None => None,
-    };
+    let home = env::var_os("HOME").filter(|home| !home.is_empty());
+    let default = home.map(|home| text(&PathBuf::from(home).join(".config/solana/id.json")));
     let variables = &["ASSAY_KEYPAIR", "ANCHOR_WALLET"];
     let path = pick(globals.keypair.as_ref().map(text), variables, file.keypair.as_ref().map(text), default);
     let path = path.ok_or_else(|| {

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn amounts_read_back_as_they_are_shown() {
         for amount in [0, 1, 999_999, 1_000_000, 1_500_000_000, 12_345_678_901_234_567] {
-            let shown = lamports(amount).replace(',', "").replace(' ', "");
+            let shown = lamports(amount).replace([',', ' '], "");
             assert_eq!(parse_lamports(&shown), Ok(amount), "{shown}");
         }
     }

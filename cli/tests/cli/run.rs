@@ -6,8 +6,8 @@ use crate::{assay, home, last_json, stderr};
 
 const KEYS: [&str; 7] = ["outcome", "exit_code", "gas_used", "stack_peak", "memory_peak", "result_cid", "metered_hash"];
 
-/// Prints its environment's `WHO`-independent text, then exits with 3.
-const EXIT_3: &str = r#"(module
+/// Prints "hello", then exits with 3.
+pub const EXIT_3: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
     (memory (export "memory") 1)
