@@ -15,17 +15,6 @@ const POINTS_MAX: usize = 200;
 /// Longest time from the restart to the pay.
 const RECOVERY: Duration = Duration::from_secs(60);
 
-/// Points that a clean run passes, from its first job to that job's pay.
-async fn enumerate(net: &Net, executor: &mut Executor, poster: &Client) -> Vec<String> {
-    let log = executor.path("points");
-    let process = executor.start(EXECUTOR_WITH_FAULTS, &[("ASSAY_CRASH_LOG", log.display().to_string())]);
-    let posted = net.post(poster, 0).await;
-    until_paid(poster, &posted.handle, &executor.address()).await;
-    process.drain().await;
-    let points = std::fs::read_to_string(log).expect("a clean run passes crash points");
-    points.lines().map(str::to_owned).collect()
-}
-
 /// Kills an executor at one point of one job's life and starts it again. False when the run was over before.
 async fn crash(net: &Net, executor: &mut Executor, poster: &Client, (point, name): (usize, &str)) -> bool {
     let before = poster.balance(&executor.authority).await.expect("a balance");
@@ -60,7 +49,7 @@ async fn i_11_a_kill_at_any_point_changes_nothing_but_time() {
         seats.push((executor, poster));
     }
     let (executor, poster) = &mut seats[0];
-    let points = enumerate(&net, executor, poster).await;
+    let points = net.crash_points(executor, poster).await;
     assert!((10..POINTS_MAX).contains(&points.len()), "{points:?}");
 
     let mut killed = vec![false; points.len()];

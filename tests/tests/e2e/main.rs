@@ -5,5 +5,7 @@ mod content;
 mod crashes;
 mod processes;
 mod proxy;
+mod rpc;
+mod rpc_proxy;
 mod settle;
 mod support;

@@ -2,12 +2,13 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicUsize, Ordering},
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinHandle,
 };
 use url::Url;
@@ -16,7 +17,7 @@ use url::Url;
 pub struct Proxy {
     /// Where it listens.
     pub port: u16,
-    up: Arc<AtomicBool>,
+    up: watch::Sender<bool>,
     connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
@@ -30,33 +31,34 @@ impl Drop for Proxy {
 impl Proxy {
     /// Closes every connection at once until [`Self::bring_up`], then passes everything on.
     pub async fn down(upstream: &Url) -> Self {
-        Self::start(upstream, |client, server, up| async move {
-            if up.load(Ordering::SeqCst) {
-                pass(client, server).await;
-            }
-        })
-        .await
+        Self::start(upstream, false, pass).await
+    }
+
+    /// Passes everything on until [`Self::take_down`].
+    pub async fn up(upstream: &Url) -> Self {
+        Self::start(upstream, true, pass).await
     }
 
     /// A WebSocket server that shakes hands and then never says a word.
     pub async fn silent(upstream: &Url) -> Self {
-        Self::start(upstream, |client, server, _| mute(client, server)).await
+        Self::start(upstream, true, |client, server, _| mute(client, server)).await
     }
 
-    async fn start<F, Fut>(upstream: &Url, serve: F) -> Self
+    async fn start<F, Fut>(upstream: &Url, is_up: bool, serve: F) -> Self
     where
-        F: Fn(TcpStream, u16, Arc<AtomicBool>) -> Fut + Send + Sync + 'static,
+        F: Fn(TcpStream, u16, watch::Receiver<bool>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let server = upstream.port_or_known_default().expect("a port");
-        let (up, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (flag, count) = (Arc::clone(&up), Arc::clone(&connections));
+        let (up, is_up) = watch::channel(is_up);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(client, server, Arc::clone(&flag)));
+                tokio::spawn(serve(client, server, is_up.clone()));
             }
         });
         Self { port, up, connections, task }
@@ -64,7 +66,12 @@ impl Proxy {
 
     /// From now on everything is passed on.
     pub fn bring_up(&self) {
-        self.up.store(true, Ordering::SeqCst);
+        self.up.send_replace(true);
+    }
+
+    /// From now on every connection is closed, those that are open too.
+    pub fn take_down(&self) {
+        self.up.send_replace(false);
     }
 
     /// Connections that were made.
@@ -73,10 +80,16 @@ impl Proxy {
     }
 }
 
-async fn pass(mut client: TcpStream, port: u16) {
+async fn pass(mut client: TcpStream, port: u16, mut is_up: watch::Receiver<bool>) {
+    if !*is_up.borrow() {
+        return;
+    }
     if let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await {
         // Either side may hang up at any moment; the other sees it.
-        drop(copy_bidirectional(&mut client, &mut server).await);
+        tokio::select! {
+            ended = copy_bidirectional(&mut client, &mut server) => drop(ended),
+            changed = is_up.wait_for(|up| !up) => drop(changed),
+        }
     }
 }
 

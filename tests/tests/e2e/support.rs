@@ -90,6 +90,18 @@ impl Net {
         self.network.client().clone().with_signer(Arc::new(keypair))
     }
 
+    /// Names of the crash points that a clean run passes, in order, from its first job to that job's pay.
+    pub async fn crash_points(&self, executor: &mut Executor, poster: &Client) -> Vec<String> {
+        let log = executor.path("points");
+        let process = executor.start(EXECUTOR_WITH_FAULTS, &[("ASSAY_CRASH_LOG", log.display().to_string())]);
+        let posted = self.post(poster, 0).await;
+        until_paid(poster, &posted.handle, &executor.address()).await;
+        process.drain().await;
+        let points = std::fs::read_to_string(log).expect("a clean run passes crash points");
+        // Each line is a number and a name.
+        points.lines().filter_map(|line| line.split_once(' ')).map(|(_, name)| name.to_owned()).collect()
+    }
+
     /// Posts a small job that prints its number.
     pub async fn post(&self, client: &Client, number: u64) -> PostedJob {
         let directory = self.directory.path().join(format!("job-{number}"));
@@ -198,6 +210,12 @@ impl Process {
         self.terminate();
         let status = self.ended().await;
         assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// Waits until it was killed by SIGKILL.
+    pub async fn killed(&mut self) {
+        let status = self.ended().await;
+        assert_eq!(status.signal(), Some(9), "it ended in another way: {status}\n{}", self.log());
     }
 
     /// Waits until it was killed by SIGKILL (true) or `other` is over (false).

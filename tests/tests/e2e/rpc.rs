@@ -1,0 +1,107 @@
+//! An RPC that lies, forgets and goes away, and a provider that never comes back.
+
+use std::time::Duration;
+
+use assay_executor::config::Span;
+use assay_protocol::JobStatus;
+use assay_sdk::program::accounts::{Job, Provider};
+
+use crate::{
+    proxy::Proxy,
+    rpc_proxy::{RpcProxy, Treatment},
+    support::{EXECUTOR, EXECUTOR_WITH_FAULTS, Net, assert_settled_once, status, until, until_paid, with_port},
+};
+
+/// Settles one job through this RPC.
+async fn settles_through(treatment: Treatment, times: usize) {
+    let net = Net::start(1).await;
+    let client = net.network.client();
+    let mut executor = net.executor(0);
+    let proxy = RpcProxy::start(&net.network.info().rpc_url, treatment, times).await;
+    executor.config.chain.cluster = proxy.url.to_string();
+    executor.config.chain.resend_interval = Span(Duration::from_millis(300));
+    let process = executor.start(EXECUTOR, &[]);
+    let posted = net.post(client, 1).await;
+    until_paid(client, &posted.handle, &executor.address()).await;
+    assert_settled_once(client, &posted.handle, &executor.address()).await;
+    assert!(proxy.treated() >= times.min(3), "{} of {times} transactions were treated", proxy.treated());
+    process.drain().await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_03_transactions_that_land_with_an_error_are_not_signed_again() {
+    settles_through(Treatment::LandsWithError, usize::MAX).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_that_vanish_are_sent_again_until_they_land() {
+    settles_through(Treatment::Vanishes, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i_12_a_job_settles_although_the_rpc_went_away_in_the_middle() {
+    let net = Net::start(1).await;
+    let client = net.network.client();
+    let mut executor = net.executor(0);
+    let proxy = Proxy::up(&net.network.info().rpc_url).await;
+    executor.config.chain.cluster = with_port(&net.network.info().rpc_url, proxy.port).to_string();
+    executor.config.chain.ws_url = Some(net.network.info().ws_url.clone());
+    let process = executor.start(EXECUTOR, &[]);
+    let posted = net.post(client, 1).await;
+    until("the seat to be taken", || async {
+        (status(client, &posted.handle).await != Some(JobStatus::Open)).then_some(())
+    })
+    .await;
+    proxy.take_down();
+    let before = proxy.connections();
+    until("some attempts in vain", || async { (proxy.connections() >= before + 8).then_some(()) }).await;
+    proxy.bring_up();
+    until_paid(client, &posted.handle, &executor.address()).await;
+    assert_settled_once(client, &posted.handle, &executor.address()).await;
+    process.drain().await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i_04_a_job_whose_provider_died_is_finished_by_another() {
+    let net = Net::start(2).await;
+    let client = net.network.client();
+    let (mut first, mut second) = (net.executor(0), net.executor(1));
+    let points = net.crash_points(&mut first, client).await;
+    let ran = points.iter().position(|name| name == "work.ran").expect("a run passes this point") + 1;
+    // Dies with the seat taken and the result not submitted, and has no journal of the run before.
+    first.config.provider.data_dir = first.path("data-2");
+    let mut process = first.start(EXECUTOR_WITH_FAULTS, &[("ASSAY_CRASH_AT", ran.to_string())]);
+    let posted = net.post(client, 1).await;
+    process.killed().await;
+    assert_eq!(status(client, &posted.handle).await, Some(JobStatus::Assigned));
+    let job: Job = client.fetch(&posted.handle.address()).await.expect("an answer");
+    net.network.ledger().travel_to(job.execution_deadline_unix + 1).await.expect("time moves on");
+    let process = second.start(EXECUTOR, &[]);
+    until("the missed deadline to be called", || async {
+        // Anybody may: here it is the poster.
+        drop(posted.handle.advance().await);
+        let provider: Provider = client.fetch(&first.address()).await.expect("an answer");
+        (provider.trust.missed == 1).then_some(())
+    })
+    .await;
+    // The dead provider's seat is settled by whoever wants the job closed, so that its poster waits for nobody.
+    until("the job to be closed", || async {
+        drop(posted.handle.close().await);
+        status(client, &posted.handle).await.is_none().then_some(())
+    })
+    .await;
+    until_paid(client, &posted.handle, &second.address()).await;
+    let history = posted.handle.history().await.expect("a history");
+    let count = |name| history.iter().filter(|record| record.event.name() == name).count();
+    let counts = ["ExecutionMissed", "ResultsSubmitted", "JobFinalized", "ExecutionSettled", "JobClosed"].map(count);
+    assert_eq!(counts, [1, 1, 1, 2, 1]);
+    // The first comes back, finds its seat missed, and leaves everything alone.
+    let again = first.start(EXECUTOR, &[]);
+    let next = net.post(client, 2).await;
+    until("the second job to be closed", || async { status(client, &next.handle).await.is_none().then_some(()) }).await;
+    again.drain().await;
+    process.drain().await;
+    net.stop().await;
+}
