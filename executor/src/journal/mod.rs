@@ -64,6 +64,18 @@ pub enum JournalError {
         /// What is wrong, and where.
         source: RecordError,
     },
+    /// The file is whole, and another version wrote it.
+    #[error(
+        "read the journal {path}: {source}. It is whole: start the version that wrote it, let it finish and drain \
+         (`assay provider status` shows no seat), then start this one with an empty provider.data_dir. Nothing was \
+         changed"
+    )]
+    Version {
+        /// Journal file.
+        path: String,
+        /// Which record, and what is not understood.
+        source: RecordError,
+    },
     /// Another outcome is already recorded for the job (I-07, E-06).
     #[error("record another outcome for job {0}: one is recorded already, and a job never gets two")]
     OutcomeDiffers(JobUid),
@@ -169,8 +181,10 @@ impl Journal {
         let (payloads, chain) = log::read(bytes).map_err(damaged)?;
         let mut rows = BTreeMap::new();
         for (index, payload) in payloads.iter().enumerate() {
-            let record = serde_json::from_slice(payload)
-                .map_err(|error| damaged(RecordError::Meaning { index, message: error.to_string() }))?;
+            let record = serde_json::from_slice(payload).map_err(|error| {
+                let source = RecordError::Meaning { index, message: error.to_string() };
+                JournalError::Version { path: name.clone(), source }
+            })?;
             match record {
                 Record::Put(row) => {
                     rows.insert(row.uid, *row);
