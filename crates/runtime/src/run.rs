@@ -1,7 +1,10 @@
 //! One run, from request to report.
 
 use assay_metering::export;
-use assay_protocol::{InvalidReason, Trap, limits::WASM_PAGE_BYTES};
+use assay_protocol::{
+    InvalidReason, Trap,
+    limits::{INPUT_BYTES_MAX, WASM_PAGE_BYTES},
+};
 use wasmi::Val;
 
 use crate::{
@@ -86,7 +89,8 @@ fn check(request: &RunRequest) -> Option<InvalidReason> {
     if lengths.fold(0, usize::saturating_add) > ARGS_BYTES_MAX {
         return Some(InvalidReason::ManifestInvalid);
     }
-    (request.root.len() >= INODES_MAX).then_some(InvalidReason::InputTooLarge)
+    let too_large = request.root.len() >= INODES_MAX || request.root.file_bytes() > INPUT_BYTES_MAX;
+    too_large.then_some(InvalidReason::InputTooLarge)
 }
 
 fn start(request: &RunRequest, files: Files) -> wasi::Start {

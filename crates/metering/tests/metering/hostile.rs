@@ -206,6 +206,8 @@ fn reserved_names_cannot_be_exported() {
 const MIXED: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func $w (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1 3) (table 3 10 funcref) (global $g (mut i64) (i64.const 1))
+    (global $h i32 (i32.mul (i32.const 3) (i32.const 5))) (table $u 2 funcref) (elem declare func $two)
+    (elem $exprs funcref (ref.func $fac) (ref.null func)) (data $passive "passive")
     (data (i32.const 8) "abc") (elem (i32.const 0) $fac $two)
     (type $pair (func (param i32) (result i32 i32)))
     (func $two (type $pair) local.get 0 if (result i32 i32) i32.const 1 i32.const 2 return else i32.const 3 i32.const 4 end)
@@ -220,8 +222,34 @@ const MIXED: &str = r#"(module
         local.get 1 br_table $in $out $in
       end end
       i32.const 1 memory.grow drop ref.null func i32.const 1 table.grow 0 drop
+      i32.const 0 i32.const 0 i32.const 2 table.init $u $exprs elem.drop $exprs
+      i32.const 0 i32.const 0 i32.const 2 memory.init $passive data.drop $passive
+      i32.const 0 i32.const 0 i32.const 1 table.copy $u 0 i32.const 0 ref.func $two i32.const 1 table.fill $u
+      i32.const 0 table.get $u ref.is_null i32.const 1 i32.extend8_s i32.add drop f32.const 1 i64.trunc_sat_f32_u drop
       i32.const 1 i32.const 1 call_indirect (type $pair) drop drop local.get 0)
     (func $s nop) (start $s) (func (export "_start")))"#;
+
+#[test]
+fn what_newer_validators_allow_is_refused_or_runs_everywhere() {
+    for text in [
+        "(module (global $a i32 (i32.const 1)) (global i32 (global.get $a)))",
+        "(module (global $a i32 (i32.const 1)) (memory 1) (data (global.get $a) \"x\"))",
+        "(module (table 2 funcref (ref.null func)))",
+        "(module (func (param (ref func))))",
+        "(module (rec (type (func))))",
+        "(module (type (sub final (func))))",
+        "(module (memory 65536))",
+        "(module (func (result funcref) ref.null nofunc))",
+        "(module (elem (table 0) (offset (i32.const 0)) func) (table 1 funcref))",
+        "(module (func (select (result i32) (i32.const 1) (i32.const 2) (i32.const 3)) drop))",
+        "(module binary \"\\00asm\\01\\00\\00\\00\\01\\84\\80\\80\\80\\00\\01\\60\\00\\00\")",
+    ] {
+        if let Ok(metered) = meter(&wat(text)) {
+            wasmi::Module::new(&wasmi::Engine::default(), &metered.wasm)
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]

@@ -8,7 +8,18 @@ pub fn program(code: &str, turns: u32) -> String {
     format!(
         r#"(module
         (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
-        (memory (export "memory") 16) (table 4 funcref) (elem (i32.const 0) $id $id $id $id)
+        (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_readdir" (func $list (param i32 i32 i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "path_filestat_get" (func $stat (param i32 i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "path_open"
+          (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "path_create_directory" (func $make (param i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "path_remove_directory" (func $remove (param i32 i32 i32) (result i32)))
+        (memory (export "memory") 16) (data (i32.const 900000) "tmp/./../tmp/../tmp/directory")
+        (data (i32.const 900100) "\00\00\0d\00\40\00\00\00") (table 4 funcref) (elem (i32.const 0) $id $id $id $id)
         (type $id (func (param i32) (result i32)))
         (global $gi (mut i32) (i32.const 3)) (global $gl (mut i64) (i64.const 3))
         (func $id (type $id) local.get 0)
@@ -88,5 +99,21 @@ pub const CASES: &[(&str, &str)] = &[
     ("ref.func, drop", "ref.func $id drop "),
     ("table.fill 4", "i32.const 0 ref.null func i32.const 4 table.fill 0 "),
     ("sched_yield", "call $yield drop "),
+    ("random_get 64", "i32.const 0 i32.const 64 call $random drop "),
+    ("clock_time_get", "i32.const 0 i64.const 0 i32.const 0 call $clock drop "),
+    ("fd_write 64", "i32.const 1 i32.const 900100 i32.const 1 i32.const 0 call $write drop "),
+    ("path_filestat_get", "i32.const 3 i32.const 0 i32.const 900000 i32.const 3 i32.const 0 call $stat drop "),
+    ("path_filestat_get, longer", "i32.const 3 i32.const 0 i32.const 900000 i32.const 19 i32.const 0 call $stat drop "),
+    (
+        "path_open, fd_close",
+        "i32.const 3 i32.const 0 i32.const 900000 i32.const 3 i32.const 2 i64.const 16384 i64.const 0 i32.const 0
+         i32.const 0 call $open drop i32.const 4 call $close drop ",
+    ),
+    (
+        "path_create, path_remove",
+        "i32.const 3 i32.const 900000 i32.const 29 call $make drop
+         i32.const 3 i32.const 900000 i32.const 29 call $remove drop ",
+    ),
+    ("fd_readdir", "i32.const 3 i32.const 0 i32.const 256 i64.const 0 i32.const 256 call $list drop "),
     ("nop", "nop "),
 ];

@@ -122,6 +122,11 @@ fn a_job_directory_over_its_bound_is_invalid() {
     }
     request.root = root;
     assert_eq!(run_twice(&request).end, End::Invalid(InvalidReason::InputTooLarge));
+    request.root = FileTree::new();
+    request.root.insert_file("large", vec![0; 64 << 20]).unwrap();
+    assert_eq!(run_twice(&request).end, End::Exited(0));
+    request.root.insert_file("small", *b"x").unwrap();
+    assert_eq!(run_twice(&request).end, End::Invalid(InvalidReason::InputTooLarge));
 }
 
 #[test]
