@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_settles_though_the_websocket_is_silent_for_the_whole_run() {
+async fn e_10_a_job_settles_though_the_websocket_is_silent_for_the_whole_run() {
     let net = Net::start(1).await;
     let client = net.network.client();
     let mut executor = net.executor(0);

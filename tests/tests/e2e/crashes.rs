@@ -40,7 +40,7 @@ async fn crash(net: &Net, executor: &mut Executor, poster: &Client, (point, name
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i_11_a_kill_at_any_point_changes_nothing_but_time() {
+async fn e_01_i_11_a_kill_at_any_point_changes_nothing_but_time() {
     let net = Net::start(AT_ONCE).await;
     let mut seats = Vec::new();
     for number in 0..AT_ONCE {

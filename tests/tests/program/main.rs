@@ -7,6 +7,7 @@
 mod golden;
 
 mod attacks;
+mod broken;
 mod closing;
 mod compute;
 mod expiry;
@@ -16,8 +17,10 @@ mod markets;
 mod mutation;
 mod pauses;
 mod providers;
+mod releases;
 mod seats;
 mod second_ledger;
+mod seeds;
 mod settlement;
 mod stateful;
 

@@ -66,7 +66,7 @@ fn each_field_is_updated_alone_and_only_by_the_authority() {
 }
 
 #[test]
-fn a_rotated_node_key_takes_over_at_once() {
+fn e_27_a_rotated_node_key_takes_over_at_once() {
     let mut s = Scenario::assigned();
     let fresh = s.world.wallet(SOL);
     s.world.refuse(

@@ -240,7 +240,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn promises_hold_after_every_step_of_any_play(steps in prop::collection::vec(step(), 1..80)) {
+    fn i_01_i_02_i_04_i_05_promises_hold_after_every_step_of_any_play(steps in prop::collection::vec(step(), 1..80)) {
         let mut play = Play::new();
         for step in steps {
             play.step(step);

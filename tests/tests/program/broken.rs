@@ -1,0 +1,104 @@
+//! States that no instruction writes. Were one there all the same, it is refused by name, never repaired or paid from.
+
+use assay_protocol::{ExecutionStatus, JobStatus};
+use assay_tests::{
+    assay::accounts::{Execution, Job, Provider},
+    idl,
+    scenario::Scenario,
+};
+
+/// Refusals that no account can provoke, each with the reason.
+const UNREACHABLE: [(&str, &str); 1] =
+    [("TransitionForbidden", "every handler asks for the status by its own name before it asks for the transition")];
+
+#[test]
+fn a_status_byte_that_no_version_wrote_is_refused() {
+    for status in [0, 8, u8::MAX] {
+        let mut s = Scenario::assigned();
+        s.world.edit::<Job>(&s.party.job, |job| job.status = status);
+        for call in [
+            s.party.accept_job().with("execution", s.party.with_job(2).execution),
+            s.party.submit_results(&assay_tests::party::exited(1)),
+            s.party.decline_job(1),
+            s.party.cancel_job(),
+            s.party.finalize_job(),
+            s.party.settle_execution(),
+            s.party.expire_assigned_job(),
+            s.party.close_job(),
+        ] {
+            s.world.refuse(&call, "StatusUnknown");
+        }
+        let mut s = Scenario::assigned();
+        s.world.edit::<Execution>(&s.party.execution, |execution| execution.status = status);
+        s.world.refuse(&s.party.submit_results(&assay_tests::party::exited(1)), "StatusUnknown");
+    }
+}
+
+#[test]
+fn a_disputed_job_waits_for_the_version_that_knows_disputes() {
+    let mut s = Scenario::submitted();
+    s.world.edit::<Job>(&s.party.job, |job| job.status = JobStatus::Disputed.code());
+    s.world.advance(10_000_000);
+    s.world.refuse(&s.party.finalize_job(), "JobNotSubmitted");
+    s.world.refuse(&s.party.settle_execution(), "JobNotTerminal");
+    s.world.refuse(&s.party.expire_open_job(), "JobNotExpirable");
+    s.world.refuse(&s.party.close_job(), "JobNotTerminal");
+}
+
+#[test]
+fn an_open_job_with_a_seat_taken_is_not_cancelled() {
+    let mut s = Scenario::open();
+    s.world.edit::<Job>(&s.party.job, |job| job.seats_filled = 1);
+    s.world.refuse(&s.party.cancel_job(), "SeatTaken");
+}
+
+#[test]
+fn a_seat_that_is_neither_submitted_nor_missed_is_not_settled() {
+    let mut s = Scenario::resolved();
+    s.world.edit::<Execution>(&s.party.execution, |held| held.status = ExecutionStatus::Accepted.code());
+    s.world.refuse(&s.party.settle_execution(), "ExecutionNotSettleable");
+    for status in [JobStatus::Expired, JobStatus::Cancelled] {
+        let mut s = Scenario::resolved();
+        s.world.edit::<Job>(&s.party.job, |job| job.status = status.code());
+        s.world.refuse(&s.party.settle_execution(), "ExecutionNotSettleable");
+    }
+}
+
+#[test]
+fn i_01_more_locked_than_staked_is_refused() {
+    let mut s = Scenario::open();
+    s.world.edit::<Provider>(&s.party.provider, |provider| provider.locked_lamports = provider.stake_lamports + 1);
+    s.world.refuse(&s.party.accept_job(), "LockExceedsStake");
+    s.world.refuse(&s.party.unstake(1), "LockExceedsStake");
+}
+
+#[test]
+fn i_01_an_account_that_holds_less_than_it_owes_pays_nobody() {
+    let mut s = Scenario::settled();
+    let mut account = s.world.account(&s.party.provider).expect("a provider");
+    account.lamports -= 1;
+    s.world.set_account(s.party.provider, account);
+    s.world.refuse(&s.party.claim_reward(), "LedgerNotBacked");
+    let mut account = s.world.account(&s.party.job).expect("a job");
+    account.lamports -= 1;
+    s.world.set_account(s.party.job, account);
+    s.world.refuse(&s.party.close_job(), "LedgerNotBacked");
+}
+
+#[test]
+fn every_refusal_of_the_program_is_provoked_by_a_test() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program");
+    let sources: String = std::fs::read_dir(directory)
+        .expect("the tests' own sources")
+        .map(|entry| std::fs::read_to_string(entry.expect("an entry").path()).expect("text"))
+        .collect();
+    for name in idl::error_names() {
+        // The terms' refusals are named by the golden vectors.
+        let provoked = name.starts_with("Terms")
+            || [format!("\"{name}\""), format!(".{name}\""), format!("-> {name}\n"), format!(".{name}\n")]
+                .iter()
+                .any(|text| sources.contains(text));
+        let unreachable = UNREACHABLE.iter().any(|(known, reason)| *known == name && !reason.is_empty());
+        assert!(provoked || unreachable, "no test provokes {name}");
+    }
+}

@@ -1,0 +1,125 @@
+//! accounts written by earlier releases still decode and still settle. `accounts-v1.json` holds a ledger with a
+//! job at every stage, as the first release wrote it. A layout that is changed on purpose gets a fixture of its own;
+//! the old ones stay. `ASSAY_BLESS=1` writes the current one, and only while it is unreleased.
+
+use std::{fs, path::PathBuf};
+
+use assay_protocol::JobStatus;
+use assay_tests::{
+    assay::{self, accounts::Job},
+    calls::create_sink,
+    invariants,
+    party::{Party, exited, sink, terms},
+    world::{SOL, World},
+};
+use serde_json::{Value, json};
+use solana_account::Account;
+use solana_pubkey::Pubkey;
+
+const STAGES: u64 = 6;
+
+fn path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/program/accounts-v1.json")
+}
+
+/// The people, whose keys depend on nothing but the order in which they are made.
+fn people(world: &mut World) -> (Pubkey, Party) {
+    let payer = world.wallet(SOL);
+    (payer, Party::new(world))
+}
+
+/// One job at each stage: open, assigned, submitted, resolved, missed and open again, cancelled.
+fn play(world: &mut World, payer: Pubkey, party: &Party) {
+    for call in [create_sink(payer), party.create_market(&terms()), party.register_provider()] {
+        world.ok(&call);
+    }
+    for id in 1..=STAGES {
+        world.ok(&party.with_job(id).create_job());
+    }
+    world.next_slot();
+    world.ok(&party.with_job(4).accept_job());
+    world.ok(&party.with_job(5).accept_job());
+    world.ok(&party.with_job(4).submit_results(&exited(4)));
+    world.advance(160);
+    world.ok(&party.with_job(4).finalize_job());
+    world.ok(&party.with_job(5).expire_assigned_job());
+    world.ok(&party.with_job(6).cancel_job());
+    world.ok(&party.with_job(2).accept_job());
+    world.ok(&party.with_job(3).accept_job());
+    world.ok(&party.with_job(3).submit_results(&exited(3)));
+    world.ok(&party.unstake(SOL));
+}
+
+fn save(world: &World) {
+    let mut accounts = world.program_accounts();
+    accounts.sort_by_key(|(key, _)| *key);
+    let accounts: Vec<Value> = accounts
+        .iter()
+        .map(|(key, account)| {
+            json!({"key": key.to_string(), "lamports": account.lamports, "data": hex::encode(&account.data)})
+        })
+        .collect();
+    let file =
+        json!({"program": assay::ID.to_string(), "slot": world.slot(), "unix": world.now(), "accounts": accounts});
+    let text = serde_json::to_string_pretty(&file).expect("JSON") + "\n";
+    fs::write(path(), text).expect("the fixture is writable");
+}
+
+fn load(world: &mut World) {
+    let file: Value = serde_json::from_str(&fs::read_to_string(path()).expect("the fixture")).expect("JSON");
+    assert_eq!(file["program"], assay::ID.to_string());
+    let number = |value: &Value| value.as_u64().expect("a number");
+    world.set_clock(number(&file["slot"]), i64::try_from(number(&file["unix"])).expect("a time"));
+    for account in file["accounts"].as_array().expect("accounts") {
+        let key = account["key"].as_str().expect("a key").parse().expect("a key");
+        let data = hex::decode(account["data"].as_str().expect("data")).expect("hexadecimal");
+        let lamports = number(&account["lamports"]);
+        world.set_account(key, Account { lamports, data, owner: assay::ID, ..Account::default() });
+    }
+}
+
+#[test]
+fn a_30_accounts_of_the_first_release_decode_and_settle() {
+    if std::env::var_os("ASSAY_BLESS").is_some() {
+        let mut world = World::new();
+        let (payer, party) = people(&mut world);
+        play(&mut world, payer, &party);
+        save(&world);
+    }
+    let mut world = World::new();
+    let (_, party) = people(&mut world);
+    load(&mut world);
+    invariants::check(&world);
+    let status = |world: &World, id| {
+        let job: Job = world.read(&party.with_job(id).job);
+        JobStatus::from_code(job.status).expect("a known status")
+    };
+    use JobStatus::{Assigned, Cancelled, Open, Resolved, Submitted};
+    let reached = [Open, Assigned, Submitted, Resolved, Open, Cancelled];
+    for (id, expected) in (1..=STAGES).zip(reached) {
+        assert_eq!(status(&world, id), expected, "job {id}");
+    }
+
+    // Each goes on from where it stood.
+    world.ok(&party.with_job(1).accept_job());
+    for id in [1, 2] {
+        world.ok(&party.with_job(id).submit_results(&exited(id)));
+    }
+    world.advance(700);
+    world.ok(&party.with_job(5).expire_open_job());
+    for id in [1, 2, 3] {
+        world.ok(&party.with_job(id).finalize_job());
+    }
+    for id in 1..=STAGES {
+        if id != 6 {
+            world.ok(&party.with_job(id).settle_execution());
+        }
+        world.ok(&party.with_job(id).close_job());
+        invariants::check(&world);
+    }
+    world.ok(&party.claim_reward());
+    world.ok(&party.claim_market_fees());
+    world.advance(i64::from(terms().unbonding_s));
+    world.ok(&party.withdraw_stake());
+    assert!(world.account(&sink()).is_some());
+}
