@@ -22,7 +22,7 @@ pub const BODY_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of one function's body after rewriting. Engines refuse bodies over 7,654,321 bytes.
 pub const METERED_BODY_BYTES_MAX: u64 = 4 << 20;
 /// Bytes of all functions' bodies after rewriting.
-pub const METERED_CODE_BYTES_MAX: u64 = 64 << 20;
+pub const METERED_CODE_BYTES_MAX: u64 = 32 << 20;
 /// Locals of one function, parameters included.
 pub const LOCALS_MAX: u64 = 10_000;
 /// Values on the operand stack of one function.

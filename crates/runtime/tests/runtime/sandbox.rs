@@ -140,7 +140,7 @@ fn w_03_whatever_the_profile_accepts_the_engine_compiles() {
 }
 
 #[test]
-fn w_04_memory_is_given_up_to_the_limit_and_not_a_page_more() {
+fn i_09_w_04_memory_is_given_up_to_the_limit_and_not_a_page_more() {
     let grow = |pages: u32| {
         let mut request = request(&start(&format!(
             r#"(func (export "_start") i32.const {pages} memory.grow i32.const -1 i32.eq if unreachable end)"#
@@ -213,7 +213,7 @@ fn w_08_a_flood_of_output_is_cut_and_flagged() {
 }
 
 #[test]
-fn w_09_the_same_request_gives_the_same_report_in_another_order_and_thread() {
+fn i_08_w_09_the_same_request_gives_the_same_report_in_another_order_and_thread() {
     let wasm = include_bytes!("../guests/probe.wasm");
     let mut requests: Vec<_> = (0..4).map(|_| request_wasm(wasm)).collect();
     for (seed, request) in (0_u64..).zip(&mut requests) {
