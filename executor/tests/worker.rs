@@ -1,6 +1,7 @@
 //! The sandbox child, real and impersonated.
 
 use std::{
+    fs,
     path::PathBuf,
     thread,
     time::{Duration, Instant},
@@ -71,7 +72,7 @@ fn a_looping_guest_runs_out_of_gas_in_the_child() {
 }
 
 #[test]
-fn a_task_is_prepared_or_found_invalid_in_the_child() {
+fn p_08_a_task_is_prepared_or_found_invalid_in_the_child() {
     for (module, expected) in [(LOOPING, None), (&b"not wasm"[..], Some(InvalidReason::ModuleInvalid))] {
         let (task, entries) = job(MANIFEST, module, 1_000);
         let request = WorkRequest::Prepare { task, entries };
@@ -90,6 +91,54 @@ fn w_01_a_run_over_its_wall_clock_is_a_host_fault() {
     assert!(matches!(fault, Err(WorkerFault::Deadline(_))), "{fault:?}");
 }
 
+/// What `/proc` says about a child of this process that has given everything up: status, limits, score. Another test's
+/// child is as good; one that ends meanwhile is passed over.
+#[cfg(target_os = "linux")]
+fn confined_child() -> Option<[String; 3]> {
+    let own = std::process::id().to_string();
+    let directories = fs::read_dir("/proc").expect("proc").filter_map(|entry| Some(entry.ok()?.path()));
+    let mut read = directories.filter_map(|path| {
+        let file = |name: &str| fs::read_to_string(path.join(name)).ok();
+        Some([file("status")?, file("limits")?, file("oom_score_adj")?])
+    });
+    read.find(|[status, ..]| {
+        field(status, "PPid:") == Some(own.as_str())
+            && field(status, "NoNewPrivs:") == Some("1")
+            && field(status, "Name:").is_some_and(|name| name.starts_with("assay-executor"))
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn e_20_w_12_the_child_gave_up_its_privileges_and_limits_itself() {
+    let cancel = Cancel::default();
+    let stopper = cancel.clone();
+    let running = thread::spawn(move || run_in_child(&request(GAS_LIMIT_MAX), &real(NEVER), &cancel));
+    let begun = Instant::now();
+    let [status, limits, oom_score] = loop {
+        if let Some(found) = confined_child() {
+            break found;
+        }
+        assert!(begun.elapsed() < NEVER, "no child was seen");
+        thread::yield_now();
+    };
+    stopper.cancel();
+    assert!(matches!(running.join().expect("no panic"), Err(WorkerFault::Cancelled)));
+    for set in ["CapInh:", "CapPrm:", "CapEff:"] {
+        assert_eq!(field(&status, set), Some("0000000000000000"), "{set}");
+    }
+    assert_eq!(oom_score.trim(), "1000");
+    for (name, hard) in [("Max open files", "16"), ("Max file size", "0"), ("Max core file size", "0")] {
+        let values = field(&limits, name).expect(name);
+        assert_eq!(values.split_whitespace().nth(1), Some(hard), "{name}: {values}");
+    }
+}
+
 #[test]
 fn e_13_a_run_can_be_stopped() {
     let cancel = Cancel::default();
@@ -101,14 +150,14 @@ fn e_13_a_run_can_be_stopped() {
 }
 
 #[test]
-fn w_03_a_child_without_memory_is_a_host_fault() {
+fn w_03_w_15_a_child_without_memory_is_a_host_fault() {
     let settings = ChildSettings { address_space_bytes: Some(16 << 20), ..real(NEVER) };
     let fault = run_in_child(&request(1_000), &settings, &Cancel::default());
     assert!(matches!(fault, Err(WorkerFault::Crashed { .. } | WorkerFault::Reported(_))), "{fault:?}");
 }
 
 #[test]
-fn w_14_w_17_whatever_is_not_exactly_one_good_frame_is_a_host_fault() {
+fn p_13_w_14_w_17_whatever_is_not_exactly_one_good_frame_is_a_host_fault() {
     for name in ["garbage.sh", "partial.sh", "huge.sh", "crash.sh"] {
         let fault = run_in_child(&request(1_000), &double(name, NEVER), &Cancel::default());
         assert!(matches!(fault, Err(WorkerFault::Crashed { .. })), "{name}: {fault:?}");

@@ -46,23 +46,47 @@ impl ChildLimits {
 #[cfg(target_os = "linux")]
 mod platform {
     use super::{Resource, Rlimit, fs, io, setrlimit};
-    use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
+    use rustix::{
+        process::{DumpableBehavior, Signal, chdir, chroot, set_dumpable_behavior, set_parent_process_death_signal},
+        thread::{CapabilitySet, CapabilitySets, UnshareFlags, set_capabilities, set_no_new_privs, unshare_unsafe},
+    };
 
     /// Threads and processes the child's user may have. The count is per user and not held against root, so this is
     /// the second line; the first is that no guest can ask for a process.
     const PROCESSES_MAX: u64 = 4_096;
+    /// A directory that exists everywhere and holds nothing of the host: what is in it dies with this process.
+    const NOTHING: &str = "/proc/self/fdinfo";
 
     pub fn harden() -> io::Result<()> {
-        setrlimit(Resource::Nproc, Rlimit { current: Some(PROCESSES_MAX), maximum: Some(PROCESSES_MAX) })
-            .or_else(|error| if error == rustix::io::Errno::PERM { Ok(()) } else { Err(error) })?;
-        rustix::thread::set_no_new_privs(true)?;
-        set_parent_process_death_signal(Some(Signal::KILL))?;
         // E-20: when memory is short, the guest goes first. A host that forbids it only loses the order.
         if let Err(error) = fs::write("/proc/self/oom_score_adj", "1000") {
             tracing::debug!(%error, "oom_score_adj_not_set");
         }
+        setrlimit(Resource::Nproc, Rlimit { current: Some(PROCESSES_MAX), maximum: Some(PROCESSES_MAX) })
+            .or_else(|error| if error == rustix::io::Errno::PERM { Ok(()) } else { Err(error) })?;
+        // W-12, best effort: hosts differ in what they allow, and a guest has to break the engine first.
+        if let Err(error) = isolate() {
+            tracing::debug!(%error, "child_not_isolated");
+        }
+        let none = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+        set_no_new_privs(true)?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+        // Last: the kernel forgets it when credentials change.
+        set_parent_process_death_signal(Some(Signal::KILL))?;
         Ok(())
+    }
+
+    /// No network, no System V objects, no file system, and nobody's user.
+    fn isolate() -> io::Result<()> {
+        let flags = UnshareFlags::NEWUSER | UnshareFlags::NEWNET | UnshareFlags::NEWIPC;
+        #[expect(unsafe_code, reason = "only FILES can confuse threads about descriptors; it is not asked for")]
+        // SAFETY: see the reason above; besides, this process has one thread.
+        unsafe {
+            unshare_unsafe(flags)?;
+        }
+        chroot(NOTHING)?;
+        Ok(chdir("/")?)
     }
 }
 
