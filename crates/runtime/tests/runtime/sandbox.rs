@@ -5,7 +5,7 @@ use assay_protocol::Trap;
 use assay_runtime::End;
 
 use super::{
-    corpus::{CASES, program},
+    corpus::{CASES, COPIES, program},
     guest::{request, request_wasm, run_twice},
 };
 
@@ -228,4 +228,19 @@ fn i_08_w_09_the_same_request_gives_the_same_report_in_another_order_and_thread(
     });
     assert_eq!(forward, backward);
     assert_eq!(meter(wasm).unwrap().hash, requests[0].metered.hash);
+}
+
+/// How gas follows time is measured by `cargo bench -p assay-runtime --bench operators`, which alarms.
+#[test]
+fn w_10_nothing_is_free() {
+    const TURNS: u32 = 10;
+    let gas = |code: &str| {
+        let report = assay_runtime::run(&request(&program(code, TURNS))).unwrap();
+        assert_eq!(report.end, End::Exited(0), "{code}");
+        report.gas_used
+    };
+    let empty = gas("");
+    for (name, code) in CASES {
+        assert!(gas(code) >= empty + u64::from(TURNS * COPIES), "{name}");
+    }
 }
