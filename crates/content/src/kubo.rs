@@ -176,6 +176,8 @@ impl KuboClient {
         let length = pieces.iter().map(|piece| piece.len() as u64).sum();
         let body = reqwest::Body::wrap_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
         let part = Part::stream_with_length(body, length).file_name("package.car");
+        // js-ipfs insists on a type.
+        let part = part.mime_str("application/octet-stream").expect("a well-known media type");
         let request = self.command(&["dag", "import"]).query(&[("pin-roots", "true")]);
         let answer = self.bytes(request.multipart(Form::new().part("file", part)), RPC_ANSWER_BYTES_MAX).await?;
         self.check_import(package, &answer)
