@@ -83,7 +83,7 @@ fn all() -> BTreeMap<&'static str, Instruction> {
 }
 
 #[test]
-fn every_instruction_has_a_builder_that_agrees_with_the_idl() {
+fn a_27_every_instruction_has_a_builder_that_agrees_with_the_idl() {
     let idl: Value = serde_json::from_str(program::IDL_JSON).unwrap();
     let built = all();
     let declared = idl["instructions"].as_array().unwrap();

@@ -51,6 +51,14 @@ fn the_last_line_has_exactly_the_keys_of_the_contract() {
 }
 
 #[test]
+fn w_16_what_is_logged_does_not_change_the_result() {
+    let (_, quiet) = run_json(EXIT_3, &["--quiet"]);
+    let (output, loud) = run_json(EXIT_3, &["-vvv"]);
+    assert_eq!(quiet, loud);
+    assert!(output.stdout.starts_with(b"hello\n"), "logs do not mix with the guest's text");
+}
+
+#[test]
 fn a_trap_and_an_empty_tank_are_results() {
     let (_, trap) = run_json(TRAP, &[]);
     assert_eq!(trap["outcome"], "Trapped");

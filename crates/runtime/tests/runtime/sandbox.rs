@@ -244,3 +244,20 @@ fn w_10_nothing_is_free() {
         assert!(gas(code) >= empty + u64::from(TURNS * COPIES), "{name}");
     }
 }
+
+#[test]
+fn w_13_nothing_of_one_run_is_left_for_the_next() {
+    let writer = r#"(func (export "_start")
+        i32.const 0 i32.const 255 i32.const 65536 memory.fill)"#;
+    // Traps at the first byte that is not zero.
+    let reader = r#"(func (export "_start") (local i32)
+        loop
+            local.get 0 i32.load8_u if unreachable end
+            local.get 0 i32.const 1 i32.add local.tee 0 i32.const 65536 i32.lt_u br_if 0
+        end)"#;
+    assert_eq!(run_twice(&request(&start(writer))).end, End::Exited(0));
+    assert_eq!(run_twice(&request(&start(reader))).end, End::Exited(0));
+    // The reader does notice.
+    let both = format!("(data (i32.const 65535) \"\\01\") {reader}");
+    assert_eq!(run_twice(&request(&start(&both))).end, End::Trapped(Trap::Unreachable));
+}
