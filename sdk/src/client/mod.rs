@@ -414,3 +414,45 @@ pub fn decode_ui<T: ProgramAccount>(address: Pubkey, account: &UiAccount) -> Res
     let owner = account.owner.parse().map_err(|_| refuse("its owner is no address"))?;
     accounts::decode(&RawAccount { address, owner, data: &data })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::errors::NextStep;
+
+    fn client_of(url: &str) -> Client {
+        let mut config = ClientConfig::new(url.parse().unwrap());
+        config.request_timeout = Duration::from_millis(300);
+        Client::new(config)
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_down_is_named_without_its_token() {
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let client = client_of(&format!("http://user:word@127.0.0.1:{port}/v1?api-key=token"));
+        let error = client.balance(&Pubkey::new_unique()).await.unwrap_err();
+        assert!(error.is_retryable());
+        assert!(error.next_step().unwrap().contains("assay doctor"));
+        let shown = format!("{error} {error:?} {client:?}");
+        assert!(shown.contains(&format!("http://127.0.0.1:{port}")), "{shown}");
+        for secret in ["word", "token", "api-key", "/v1"] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_says_nothing_is_given_up() {
+        let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let client = client_of(&format!("http://{}", silent.local_addr().unwrap()));
+        let error = client.once("read a balance", &|| client.rpc.get_slot()).await.unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+    }
+
+    #[test]
+    fn a_client_without_a_key_says_so() {
+        let error = client_of("localnet").signer_address().unwrap_err();
+        assert!(matches!(error, ClientError::NoSigner));
+        assert!(error.next_step().unwrap().contains("--keypair"));
+    }
+}

@@ -10,9 +10,11 @@ use assay_sdk::{
     protocol::{JobStatus, OutcomeKind},
     verify::{self, TaskInput},
 };
+use assay_sdk::{SignatureState, load_keypair};
 use solana_pubkey::Pubkey;
+use solana_transaction::Transaction;
 
-use super::{client_as, example::post_and_read, sample_job, start};
+use super::{client_as, example::post_and_read, sample_job, signer, start};
 
 fn spec(network: &Network) -> JobSpec {
     JobSpec::builder(sample_job("word-count"), network.market()).build().unwrap()
@@ -201,5 +203,26 @@ async fn a_wrong_websocket_url_is_an_error_with_its_address() {
     let client = assay_sdk::Client::new(assay_sdk::ClientConfig::new(cluster));
     let error = client.watch_jobs(&JobFilter::default()).await.unwrap_err();
     assert!(error.to_string().contains(&gone.to_string()) && error.is_retryable(), "{error}");
+    network.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_whose_blockhash_expired_is_known_to_have_never_run() {
+    let (network, _directory) = start().await;
+    let client = network.client();
+    let payer = signer(&network.info().poster_keypair);
+    let steps = [instructions::claim_market_fees(&instructions::MarketAuthority {
+        authority: payer.pubkey(),
+        market: network.market(),
+    })];
+    // A blockhash that never was: no block can include the transaction.
+    let unknown = solana_hash::Hash::new_from_array([7; 32]);
+    let keypair = load_keypair(&network.info().poster_keypair).unwrap();
+    let transaction = Transaction::new_signed_with_payer(&steps, Some(&payer.pubkey()), &[&keypair], unknown);
+    let blockhash = client.latest_blockhash().await.unwrap();
+    let state = client.signature_state(&transaction.signatures[0], blockhash.last_valid_block_height).await.unwrap();
+    assert!(matches!(state, SignatureState::Unknown), "{state:?}");
+    let error = client.confirm(&transaction, 0).await.unwrap_err();
+    assert!(matches!(error, ClientError::Expired { signature } if signature == transaction.signatures[0]), "{error}");
     network.shutdown().await.unwrap();
 }

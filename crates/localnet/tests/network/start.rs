@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use assay_localnet::{Ledger, LedgerConfig, LedgerError, Network, NetworkConfig, NetworkInfo, Ports};
+use assay_localnet::{Ledger, LedgerConfig, LedgerError, Network, NetworkConfig, NetworkError, NetworkInfo, Ports};
 use assay_sdk::{ClientError, JobFilter};
 use solana_pubkey::Pubkey;
 
@@ -71,4 +71,29 @@ async fn the_keys_of_a_network_survive_a_restart() {
     let network = Network::start(NetworkConfig::for_tests(directory.path())).await.unwrap();
     assert_eq!(network.market(), market);
     network.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_content_port_is_named_and_nothing_is_left_running() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = listener.local_addr().unwrap().port();
+    let rpc = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let mut config = NetworkConfig::for_tests(directory.path());
+    config.gateway_port = Some(taken);
+    config.ledger.ports.rpc = Some(rpc);
+    let error = Network::start(config).await.unwrap_err();
+    assert!(matches!(error, NetworkError::Node(_)) && error.to_string().contains(&taken.to_string()), "{error}");
+    TcpListener::bind((Ipv4Addr::LOCALHOST, rpc)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_out_of_bounds_are_refused_before_anything_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = NetworkConfig::for_tests(directory.path());
+    let no_window = NetworkConfig { challenge_s: 0, ..base.clone() };
+    let too_many = NetworkConfig { providers: 33, ..base };
+    for config in [no_window, too_many] {
+        assert!(matches!(Network::start(config).await, Err(NetworkError::Config { .. })));
+    }
 }
