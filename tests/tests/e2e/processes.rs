@@ -1,5 +1,6 @@
 //! Signals and second instances.
 
+use assay_executor::config::Digest;
 use assay_protocol::JobStatus;
 
 use crate::support::{EXECUTOR, Net, assert_settled_once, status, until, until_paid};
@@ -48,5 +49,17 @@ async fn e_19_a_second_instance_refuses_to_start_and_disturbs_nothing() {
     until_paid(client, &posted.handle, &executor.address()).await;
     assert_settled_once(client, &posted.handle, &executor.address()).await;
     first.drain().await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_26_an_executor_that_expects_another_program_refuses_to_start() {
+    let net = Net::start(1).await;
+    let mut executor = net.executor(0);
+    executor.config.chain.program_sha256 = Some(Digest([7; 32]));
+    let mut process = executor.start(EXECUTOR, &[]);
+    let exit = process.ended().await;
+    assert!(!exit.success());
+    assert!(process.log().contains(&"07".repeat(32)) || process.log().contains("program_sha256"), "{}", process.log());
     net.stop().await;
 }

@@ -174,7 +174,7 @@ fn finish(world: &mut World, instruction: &str, parties: &[Party]) {
 }
 
 #[test]
-fn a_01_a_02_a_03_a_04_a_07_every_account_of_every_instruction_is_checked() {
+fn a_01_a_02_a_03_a_04_a_06_a_07_every_account_of_every_instruction_is_checked() {
     let mut found = Table::new();
     for name in idl::instruction_names() {
         found.extend(mutate::run(&fixture(&name)));

@@ -236,8 +236,16 @@ impl Play {
     }
 }
 
+/// Plays in an ordinary run; `PROPTEST_CASES` asks for more.
+const CASES: u32 = 48;
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn i_01_i_02_i_04_i_05_promises_hold_after_every_step_of_any_play(steps in prop::collection::vec(step(), 1..80)) {
