@@ -95,11 +95,25 @@ struct World {
     live: Vec<(JobUid, TxKind, [u8; 64])>,
     /// What became of those that met the program: asking again gives the same answer.
     fates: BTreeMap<[u8; 64], TxFate>,
+    /// The chain before each of its last changes, by slot.
+    history: Vec<Past>,
     signatures: u8,
     accepted: u32,
     paid: u32,
     halted: bool,
 }
+
+/// The chain as it was.
+struct Past {
+    slot: u64,
+    jobs: BTreeMap<JobUid, JobView>,
+    earnings: u64,
+    fates: BTreeMap<[u8; 64], TxFate>,
+    live: Vec<(JobUid, TxKind, [u8; 64])>,
+}
+
+/// Slots after which the model calls a slot final.
+const FINAL_AFTER: u64 = 3;
 
 impl World {
     fn new(jobs: u8) -> Self {
@@ -116,6 +130,7 @@ impl World {
             signed: Vec::new(),
             live: Vec::new(),
             fates: BTreeMap::new(),
+            history: Vec::new(),
             signatures: 0,
             accepted: 0,
             paid: 0,
@@ -128,7 +143,7 @@ impl World {
         let gone = tracked.filter(|uid| !self.jobs.contains_key(uid)).collect();
         Snapshot {
             slot: self.slot,
-            finalized_slot: self.slot.saturating_sub(3),
+            finalized_slot: self.slot.saturating_sub(FINAL_AFTER),
             provider: ProviderView { earnings_lamports: self.earnings, ..provider() },
             jobs: self.jobs.values().cloned().collect(),
             gone,
@@ -211,6 +226,7 @@ impl World {
         if self.live.is_empty() {
             return;
         }
+        self.remember();
         let (uid, kind, signature) = self.live.remove(index % self.live.len());
         self.slot += 1;
         let outcome = self.rows.get(&uid).and_then(|row| row.outcome);
@@ -259,8 +275,29 @@ impl World {
         true
     }
 
+    fn remember(&mut self) {
+        let (slot, earnings) = (self.slot, self.earnings);
+        let (jobs, fates, live) = (self.jobs.clone(), self.fates.clone(), self.live.clone());
+        self.history.push(Past { slot, jobs, earnings, fates, live });
+    }
+
+    /// The chain takes its last changes back, as deep as nothing final is touched (E-12).
+    fn fork(&mut self, depth: usize) {
+        let final_slot = self.slot.saturating_sub(FINAL_AFTER);
+        for _ in 0..=depth % 3 {
+            let Some(past) = self.history.pop_if(|past| past.slot >= final_slot) else { return };
+            let Past { slot: _, jobs, earnings, fates, live } = past;
+            (self.jobs, self.earnings, self.fates) = (jobs, earnings, fates);
+            self.live.extend(live);
+        }
+        self.live.sort_unstable();
+        self.live.dedup();
+        self.slot += 1;
+    }
+
     /// Somebody else moves a job, if it stands where that is possible.
     fn meanwhile(&mut self, index: usize, from: (JobStatus, Option<Seat>), to: (JobStatus, Option<Seat>)) {
+        self.remember();
         self.slot += 1;
         let count = self.jobs.len().max(1);
         if let Some(job) = self.jobs.values_mut().nth(index % count)
@@ -324,6 +361,7 @@ enum Chance {
     Cancel(usize),
     Steal(usize),
     Expire(usize),
+    Fork(usize),
 }
 
 fn chances() -> impl Strategy<Value = Vec<Chance>> {
@@ -341,6 +379,7 @@ fn chances() -> impl Strategy<Value = Vec<Chance>> {
         1 => any::<usize>().prop_map(Chance::Cancel),
         1 => any::<usize>().prop_map(Chance::Steal),
         1 => any::<usize>().prop_map(Chance::Expire),
+        1 => any::<usize>().prop_map(Chance::Fork),
     ];
     prop::collection::vec(chance, 0..120)
 }
@@ -392,6 +431,7 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
                 *result = Err(fault);
             }
         }
+        Chance::Fork(depth) => world.fork(depth),
         // E-13, P-06: what others do meanwhile.
         Chance::Cancel(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Cancelled, None)),
         Chance::Steal(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Assigned, None)),
@@ -404,7 +444,7 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
     #[test]
     fn e_11_i_07_whatever_the_order_one_outcome_is_signed_and_everything_ends(
@@ -544,4 +584,100 @@ fn a_drain_takes_nothing_new_and_ends_when_nothing_is_owed() {
     assert!(world.core.is_drained());
     world.run_to_the_end();
     assert_eq!(world.signatures, 0);
+}
+
+#[test]
+fn e_05_a_submission_that_landed_unseen_counts_and_is_not_signed_again() {
+    let mut world = World::new(1);
+    let uid = JobUid([1; 32]);
+    while world.jobs[&uid].status != JobStatus::Submitted {
+        world.slot += 1;
+        world.step(Event::Polled(world.snapshot()));
+        while let Some(event) = world.pending.pop() {
+            world.step(event);
+        }
+        world.land(0);
+    }
+    // The answer to the submission is lost; the same bytes, sent again, are refused by the program.
+    world.pending.clear();
+    let signature = world.row(uid).tx(TxKind::Submit).expect("submitted").signature.expect("signed");
+    let fate = TxFate::Failed { slot: world.slot, message: "the job is not assigned".into() };
+    world.step(Event::TxResolved { uid, kind: TxKind::Submit, signature, fate });
+    world.step(Event::Polled(world.snapshot()));
+    assert_eq!(world.signed.len(), 1);
+    world.run_to_the_end();
+    assert_eq!((world.signed.len(), world.halted, world.jobs.len()), (1, false, 0));
+}
+
+#[test]
+fn e_08_what_an_older_slot_says_changes_nothing() {
+    let mut world = World::new(1);
+    let uid = JobUid([1; 32]);
+    let old = world.snapshot();
+    while world.jobs[&uid].status != JobStatus::Assigned {
+        world.slot += 1;
+        world.step(Event::Polled(world.snapshot()));
+        while let Some(event) = world.pending.pop() {
+            world.step(event);
+        }
+        world.land(0);
+    }
+    while let Some(event) = world.pending.pop() {
+        world.step(event);
+    }
+    let before = world.row(uid).phase;
+    let signatures = world.signatures;
+    world.step(Event::Polled(old));
+    assert_eq!((world.row(uid).phase, world.signatures), (before, signatures));
+}
+
+#[test]
+fn e_23_a_thousand_jobs_are_taken_a_few_at_a_time() {
+    let mut world = World::new(0);
+    for number in 0_u16..1_000 {
+        let mut job = view(0);
+        let [low, high] = number.to_le_bytes();
+        job.uid.0[..2].copy_from_slice(&[low, high]);
+        job.uid.0[31] = 1;
+        job.job = Pubkey::new_from_array(job.uid.0);
+        world.jobs.insert(job.uid, job);
+    }
+    for _ in 0..50 {
+        world.slot += 1;
+        world.step(Event::Polled(world.snapshot()));
+        let held = world.jobs.values().filter(|job| job.seat == Some(Seat::Accepted)).count();
+        assert!(world.core.jobs().count() <= settings().jobs_tracked_max && held <= settings().jobs_active_max);
+        while let Some(event) = world.pending.pop() {
+            world.step(event);
+        }
+        world.land(0);
+    }
+    assert!(world.accepted >= 4, "{}", world.accepted);
+}
+
+#[test]
+fn c_16_a_job_whose_content_is_lost_after_acceptance_is_given_back_before_its_deadline() {
+    let mut world = World::new(1);
+    let uid = JobUid([1; 32]);
+    for _ in 0..200 {
+        world.slot += 1;
+        world.now.monotonic_ms += 1_000;
+        if world.accepted > 0 {
+            world.now.chain_unix += 1;
+        }
+        world.step(Event::Polled(world.snapshot()));
+        while let Some(mut event) = world.pending.pop() {
+            if let Event::Ran { result, .. } = &mut event {
+                *result = Err(WorkFault { kind: WorkFaultKind::Content, message: String::new() });
+            }
+            world.step(event);
+        }
+        world.land(0);
+        if world.accepted > 0 && world.jobs[&uid].seat.is_none() {
+            break;
+        }
+    }
+    let job = &world.jobs[&uid];
+    assert_eq!((job.status, job.seat, world.signed.len()), (JobStatus::Open, None, 0));
+    assert!(world.now.chain_unix < 100 + 60, "given back at {}", world.now.chain_unix);
 }

@@ -28,6 +28,9 @@ enum Stage {
     Submitted,
 }
 
+/// Instructions that do another thing in another state.
+const STATES: [&str; 2] = ["expire_job:open", "settle_execution:missed"];
+
 /// How the fixtures for one instruction are made.
 struct Recipe {
     stage: Stage,
@@ -82,6 +85,8 @@ fn recipe(instruction: &str) -> Recipe {
         "finalize_job" => Recipe::at(Stage::Submitted, |_, party| party.finalize_job()),
         "settle_execution" => Recipe::at(Stage::Submitted, |_, party| party.settle_execution()),
         "expire_job" => Recipe::at(Stage::Assigned, |_, party| party.expire_assigned_job()),
+        "expire_job:open" => Recipe::at(Stage::Open, |_, party| party.expire_open_job()),
+        "settle_execution:missed" => Recipe::at(Stage::Assigned, |_, party| party.settle_execution()),
         "claim_reward" => Recipe::at(Stage::Submitted, |_, party| party.claim_reward()),
         "close_job" => Recipe::at(Stage::Submitted, |_, party| party.close_job()),
         other => panic!("the IDL has an instruction {other} and the mutation suite has no fixture for it"),
@@ -124,7 +129,7 @@ pub fn fixture(instruction: &str) -> Fixture {
     let types = types.into_iter().filter(|(_, key)| world.account(key).is_some()).collect();
     let twin_call = if instruction == "accept_market_authority" { party } else { twin };
     let calls = [("same_market", (recipe.call)(&world, &twin_call)), ("other_market", (recipe.call)(&world, &foreign))];
-    Fixture { call: (recipe.call)(&world, &party), twins: calls, world, types }
+    Fixture { name: instruction.to_owned(), call: (recipe.call)(&world, &party), twins: calls, world, types }
 }
 
 fn reach(world: &mut World, party: &Party, stage: Stage, own_market: bool) {
@@ -147,9 +152,14 @@ fn reach(world: &mut World, party: &Party, stage: Stage, own_market: bool) {
 /// Time that all parties wait for together.
 fn advance(world: &mut World, instruction: &str) {
     match instruction {
-        "finalize_job" | "settle_execution" | "claim_reward" | "claim_market_fees" | "close_job" | "expire_job" => {
-            world.advance(160);
-        }
+        "finalize_job"
+        | "settle_execution"
+        | "claim_reward"
+        | "claim_market_fees"
+        | "close_job"
+        | "expire_job"
+        | "settle_execution:missed" => world.advance(160),
+        "expire_job:open" => world.advance(600),
         _ => world.next_slot(),
     }
 }
@@ -161,6 +171,15 @@ fn finish(world: &mut World, instruction: &str, parties: &[Party]) {
         }
         if matches!(instruction, "claim_reward" | "claim_market_fees" | "close_job") {
             world.ok(&party.settle_execution());
+        }
+    }
+    if instruction == "settle_execution:missed" {
+        for party in parties {
+            world.ok(&party.expire_assigned_job());
+        }
+        world.advance(600);
+        for party in parties {
+            world.ok(&party.expire_open_job());
         }
     }
     if matches!(instruction, "withdraw_stake" | "close_provider") {
@@ -176,7 +195,7 @@ fn finish(world: &mut World, instruction: &str, parties: &[Party]) {
 #[test]
 fn a_01_a_02_a_03_a_04_a_06_a_07_every_account_of_every_instruction_is_checked() {
     let mut found = Table::new();
-    for name in idl::instruction_names() {
+    for name in idl::instruction_names().into_iter().chain(STATES.map(str::to_owned)) {
         found.extend(mutate::run(&fixture(&name)));
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/mutations.txt");

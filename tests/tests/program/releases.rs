@@ -123,3 +123,20 @@ fn a_30_accounts_of_the_first_release_decode_and_settle() {
     world.ok(&party.withdraw_stake());
     assert!(world.account(&sink()).is_some());
 }
+
+#[test]
+fn a_23_no_account_has_a_field_that_grows() {
+    let idl: serde_json::Value = serde_json::from_str(include_str!("../../../idls/assay.json")).expect("the IDL");
+    let array = |key: &str| idl[key].as_array().expect("a list").clone();
+    let accounts: Vec<_> = array("accounts").iter().map(|account| account["name"].clone()).collect();
+    assert!(accounts.len() >= 5);
+    let nested = ["MarketTerms", "TaskLimits", "TrustVector"];
+    for definition in array("types") {
+        if accounts.contains(&definition["name"]) || nested.iter().any(|name| definition["name"] == *name) {
+            let text = definition["type"].to_string();
+            for growing in ["\"vec\"", "\"string\"", "\"bytes\"", "\"option\""] {
+                assert!(!text.contains(growing), "{} has a {growing}", definition["name"]);
+            }
+        }
+    }
+}
