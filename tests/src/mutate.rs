@@ -15,6 +15,8 @@ const FOREIGN_PROGRAM: Pubkey = Pubkey::new_from_array([0xfe; 32]);
 /// An instruction that would go through, and the same instruction by others.
 #[derive(Clone)]
 pub struct Fixture {
+    /// The instruction, and after a colon the state it starts from when there are several.
+    pub name: String,
     /// A ledger in which each of the calls would go through.
     pub world: World,
     /// What is mutated.
@@ -82,11 +84,11 @@ pub const HARMLESS: &str = "harmless: ";
 /// When the unchanged call is refused, a refused cell changes an account, or a harmless one breaks an invariant.
 #[must_use]
 pub fn run(fixture: &Fixture) -> Table {
-    let name = fixture.call.name;
+    let name = &fixture.name;
     for call in std::iter::once(&fixture.call).chain(fixture.twins.iter().map(|(_, call)| call)) {
         fixture.world.clone().ok(call);
     }
-    let slots = idl::account_slots(name);
+    let slots = idl::account_slots(fixture.call.name);
     let mut table = Table::new();
     for slot in &slots {
         for mutation in mutations(fixture, &slots, slot) {
@@ -103,16 +105,16 @@ fn mutations(fixture: &Fixture, slots: &[idl::AccountSlot], slot: &idl::AccountS
     let account = fixture.world.account(&key);
     let has_data = account.as_ref().is_some_and(|account| !account.data.is_empty());
     let mut all = vec![Mutation::WrongKey];
-    // The system program's account belongs to the runtime: it can be replaced, not spoiled.
-    if key != SYSTEM_PROGRAM {
+    // Programs belong to the runtime: they can be replaced, not spoiled. This one stands for an account left out.
+    if key != SYSTEM_PROGRAM && key != assay::ID {
         all.push(Mutation::WrongOwner);
         all.extend(account.is_some().then_some(Mutation::Closed));
         all.extend(has_data.then_some(Mutation::Truncated));
         all.extend(has_data.then_some(Mutation::Zeroed));
     }
     all.extend(slot.signer.then_some(Mutation::SignerOff));
-    all.extend(slot.writable.then_some(Mutation::WritableOff));
-    all.extend(slot.optional.then_some(Mutation::Absent));
+    all.extend((slot.writable && key != assay::ID).then_some(Mutation::WritableOff));
+    all.extend((slot.optional && key != assay::ID).then_some(Mutation::Absent));
     let mut seen = vec![key];
     for (name, call) in &fixture.twins {
         let twin = call.key(&slot.name);
