@@ -15,14 +15,14 @@ use tokio::{
 use url::Url;
 
 /// What comes after the bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Then {
     /// The connection closes.
     Close,
     /// Nothing more, and the connection stays.
     Silence,
-    /// The last bytes again and again.
-    Forever,
+    /// These bytes again and again.
+    Forever(Bytes),
     /// The last byte again, every ten milliseconds.
     Drip,
 }
@@ -118,8 +118,8 @@ async fn answer(
     match then {
         Then::Close => stream.shutdown().await,
         Then::Silence => std::future::pending().await,
-        Then::Forever => loop {
-            stream.write_all(&body).await?;
+        Then::Forever(more) => loop {
+            stream.write_all(&more).await?;
         },
         Then::Drip => loop {
             tokio::time::sleep(Duration::from_millis(10)).await;
