@@ -99,9 +99,8 @@ impl Job {
             Phase::Accepting => self.enter_accepted(),
             Phase::Seen | Phase::Fetching | Phase::Prepared | Phase::Dropped(_) => {
                 if matches!(self.row.phase, Phase::Dropped(DropReason::Declined)) {
-                    // E-12: the decline was rolled back; the same bytes are sent again.
+                    // E-12: the decline was rolled back.
                     self.row.phase = Phase::Declining(super::DeclineReason::HostFault);
-                    self.revive_tx(TxKind::Decline, actions);
                     return;
                 }
                 // Ours if we signed for it; the acceptance may have landed after we stopped waiting for it.
@@ -113,10 +112,14 @@ impl Job {
                 self.row.done_slot = None;
                 self.enter_accepted();
             }
-            // E-12: the submission was rolled back.
-            Phase::Submitted | Phase::Settling => {
-                self.row.phase = Phase::Submitting;
-                self.revive_tx(TxKind::Submit, actions);
+            // E-12: the submission, or the penalty, was rolled back.
+            Phase::Submitted | Phase::Settling | Phase::Settled | Phase::Claiming | Phase::Claimed => {
+                self.row.done_slot = None;
+                if self.row.tx(TxKind::Submit).is_some() {
+                    self.row.phase = Phase::Submitting;
+                } else {
+                    self.enter_accepted();
+                }
             }
             _ => {}
         }
@@ -138,7 +141,6 @@ impl Job {
             Phase::Settled | Phase::Claiming | Phase::Claimed => {
                 self.row.done_slot = None;
                 self.row.phase = Phase::Settling;
-                self.revive_tx(TxKind::Settle, actions);
             }
             _ => {
                 actions.push(Action::StopWork(uid));
@@ -170,11 +172,10 @@ impl Job {
             }
             Phase::Accepting if open => {}
             Phase::Accepting => self.end(DropReason::LostRace, slot, actions),
-            // E-12: the acceptance was rolled back; it is sent again, and the work starts over once it stands.
-            phase if phase.holds_seat() && open && self.accept_landed() => {
+            // E-12: the acceptance was rolled back; the work starts over once it stands again.
+            phase if phase.holds_seat() && open && self.accept_stands() => {
                 actions.push(Action::StopWork(self.row.uid));
                 self.row.phase = Phase::Accepting;
-                self.revive_tx(TxKind::Accept, actions);
             }
             Phase::Declining(_) => self.end(DropReason::Declined, slot, actions),
             Phase::Submitting | Phase::Submitted | Phase::Settling if status == JobStatus::Resolved => {
@@ -190,10 +191,10 @@ impl Job {
         }
     }
 
-    /// Whether our acceptance stood once. False after a decline: then an open job is no rollback.
-    fn accept_landed(&self) -> bool {
-        let landed = |kind| self.row.tx(kind).is_some_and(|tx| matches!(tx.state, TxState::Landed(_)));
-        landed(TxKind::Accept) && !matches!(self.row.phase, Phase::Declining(_))
+    /// Whether our acceptance landed or still may. After a decline an open job is no rollback.
+    fn accept_stands(&self) -> bool {
+        let stands = |kind| self.row.tx(kind).is_some_and(|tx| matches!(tx.state, TxState::Landed(_) | TxState::Live));
+        stands(TxKind::Accept) && !matches!(self.row.phase, Phase::Declining(_))
     }
 
     fn end(&mut self, reason: DropReason, slot: u64, actions: &mut Vec<Action>) {

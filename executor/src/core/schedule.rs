@@ -215,6 +215,9 @@ impl Core {
         if waits || refused || job.row.has_live_tx(kind) {
             return;
         }
+        if job.revive_tx(kind, actions) {
+            return;
+        }
         job.building = Some(kind);
         actions.push(Action::BuildTx(uid, kind));
     }
@@ -249,15 +252,14 @@ impl Job {
         })
     }
 
-    /// Makes a landed transaction live again, after the chain forgot it (E-12): the same bytes are sent again.
-    pub(super) fn revive_tx(&mut self, kind: TxKind, actions: &mut Vec<Action>) {
+    /// Makes a landed transaction live again, when the chain has forgotten it and it is wanted still (E-12): the same
+    /// bytes are sent, so there are never two that could land.
+    fn revive_tx(&mut self, kind: TxKind, actions: &mut Vec<Action>) -> bool {
         let uid = self.row.uid;
-        if let Some(tx) = self.row.tx_mut(kind)
-            && matches!(tx.state, TxState::Landed(_))
-        {
-            tx.state = TxState::Live;
-            actions.extend([Action::Persist(uid), Action::Deliver(uid, kind)]);
-        }
+        let Some(tx) = self.row.tx_mut(kind).filter(|tx| matches!(tx.state, TxState::Landed(_))) else { return false };
+        tx.state = TxState::Live;
+        actions.extend([Action::Persist(uid), Action::Deliver(uid, kind)]);
+        true
     }
 }
 

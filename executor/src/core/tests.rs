@@ -444,7 +444,7 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn e_11_i_07_whatever_the_order_one_outcome_is_signed_and_everything_ends(
