@@ -63,6 +63,12 @@ pub trait LogFile: Send {
     /// # Errors
     /// From the system. What was appended since the last sync may then be lost.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts the file to this length.
+    ///
+    /// # Errors
+    /// From the system.
+    fn truncate(&mut self, len_bytes: u64) -> io::Result<()>;
 }
 
 impl LogFile for File {
@@ -72,6 +78,10 @@ impl LogFile for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn truncate(&mut self, len_bytes: u64) -> io::Result<()> {
+        self.set_len(len_bytes)
     }
 }
 
@@ -108,7 +118,14 @@ impl Log {
     pub(super) fn append(&mut self, payload: &[u8]) -> io::Result<()> {
         let (record, chain) = encode(&self.chain, payload)?;
         // One write: a process killed here leaves all of the record or nothing.
-        self.file.append(&record)?;
+        if let Err(error) = self.file.append(&record) {
+            // A full disk may have taken a part of it; without that part the journal stays whole. If even this fails,
+            // the next start says that it is torn.
+            if let Err(error) = self.file.truncate(self.len_bytes) {
+                tracing::error!(%error, "journal_left_torn");
+            }
+            return Err(error);
+        }
         crash_point("journal.appended");
         self.file.sync()?;
         self.chain = chain;
