@@ -249,7 +249,8 @@ impl Ledger {
         Err(refused("it did not arrive in time".to_owned()))
     }
 
-    /// Stops the ledger and waits until its ports are free again.
+    /// Stops the ledger and waits until its ports are free again. The library underneath never ends its clock's thread,
+    /// which sleeps on without effect until the process ends: one per ledger that was started.
     ///
     /// # Errors
     /// [`LedgerError::NotStopped`] when that takes too long.

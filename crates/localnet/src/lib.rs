@@ -9,5 +9,5 @@ mod ledger;
 mod network;
 
 pub use artifact::{ArtifactError, ProgramArtifact};
-pub use ledger::{Ledger, LedgerConfig, LedgerError, Ports};
-pub use network::{Network, NetworkConfig, NetworkError, NetworkInfo, ProviderInfo};
+pub use ledger::{Ledger, LedgerConfig, LedgerError, Ports, SLOT_MS_DEFAULT};
+pub use network::{INFO_FILE_NAME, MARKET_NAME, Network, NetworkConfig, NetworkError, NetworkInfo, ProviderInfo};
