@@ -60,7 +60,9 @@ impl Sender {
         let view = || job.view.as_ref().ok_or(BuildError::NotSeen(uid));
         let seat = SeatKeys { job: job.row.job, provider: self.provider, node_key: self.node_key };
         Ok(match kind {
-            TxKind::Accept => vec![instructions::accept_job(&seat, self.market)],
+            TxKind::Accept => {
+                vec![instructions::accept_job(&AcceptJob { seat, market: self.market, job_uid: uid.0 })]
+            }
             TxKind::Decline => {
                 let reason = if let Phase::Declining(reason) = job.row.phase { reason.code() } else { 0 };
                 let rent_payer = view()?.rent_payer.unwrap_or(self.node_key);

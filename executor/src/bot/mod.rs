@@ -30,7 +30,7 @@ use crate::{
     transactions::Sender,
 };
 use clock::ChainClock;
-use tasks::Tasks;
+use tasks::{Running, Tasks};
 
 /// Events waiting for the loop. Full, it holds back whoever sends: nothing is dropped.
 const EVENTS_MAX: usize = 256;
@@ -169,7 +169,8 @@ impl<C: Chain> Bot<C> {
             stopping: supervisor.stopping(),
         };
         supervisor.spawn_forever("poller", polling.run());
-        let tasks = Tasks::new(chain, workshop, transactions, pace, sender, supervisor.clone());
+        let (supervisor, running) = (supervisor.clone(), Running::default());
+        let tasks = Tasks { chain, workshop, transactions, pace, messages: sender, supervisor, running };
         let clock = ChainClock::new();
         Self { core, journal, signer, tasks, clock, status, hint, tracked, messages, resume, _lock: lock }
     }

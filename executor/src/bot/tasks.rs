@@ -33,29 +33,23 @@ impl Drop for Working {
 }
 
 pub(super) struct Tasks<C: Chain> {
-    chain: C,
-    workshop: Workshop,
-    transactions: Sender,
-    pace: SenderSettings,
-    messages: mpsc::Sender<Message>,
-    supervisor: Supervisor,
+    pub(super) chain: C,
+    pub(super) workshop: Workshop,
+    pub(super) transactions: Sender,
+    pub(super) pace: SenderSettings,
+    pub(super) messages: mpsc::Sender<Message>,
+    pub(super) supervisor: Supervisor,
+    pub(super) running: Running,
+}
+
+/// What is going on now, by job.
+#[derive(Default)]
+pub(super) struct Running {
     working: HashMap<JobUid, Working>,
     sending: HashMap<(JobUid, TxKind), watch::Sender<bool>>,
 }
 
 impl<C: Chain> Tasks<C> {
-    pub(super) fn new(
-        chain: C,
-        workshop: Workshop,
-        transactions: Sender,
-        pace: SenderSettings,
-        messages: mpsc::Sender<Message>,
-        supervisor: Supervisor,
-    ) -> Self {
-        let (working, sending) = (HashMap::new(), HashMap::new());
-        Self { chain, workshop, transactions, pace, messages, supervisor, working, sending }
-    }
-
     pub(super) fn prepare(&mut self, job: &Job) {
         let Some(view) = job.view.clone() else { return };
         let (uid, attempt, workshop) = (job.row.uid, job.row.prepare_attempts, self.workshop.clone());
@@ -110,11 +104,11 @@ impl<C: Chain> Tasks<C> {
             .instrument(span),
         );
         // Replaces, and so ends, whatever was still going on for this job.
-        self.working.insert(uid, Working { stop, child });
+        self.running.working.insert(uid, Working { stop, child });
     }
 
     pub(super) fn stop_work(&mut self, uid: JobUid) {
-        self.working.remove(&uid);
+        self.running.working.remove(&uid);
     }
 
     pub(super) fn release(&self, root: Cid) {
@@ -151,7 +145,7 @@ impl<C: Chain> Tasks<C> {
         let Some(tx) = job.row.tx(kind).cloned() else { return };
         let Some(signature) = tx.signature else { return };
         let (sending, watching) = watch::channel(true);
-        self.sending.insert((uid, kind), sending);
+        self.running.sending.insert((uid, kind), sending);
         let (chain, pace, messages) = (self.chain.clone(), self.pace, self.messages.clone());
         let stopping = self.supervisor.stopping();
         self.supervisor.spawn(format!("deliver {} {uid}", kind.name()), async move {
@@ -167,11 +161,11 @@ impl<C: Chain> Tasks<C> {
     }
 
     pub(super) fn delivered(&mut self, uid: JobUid, kind: TxKind) {
-        self.sending.remove(&(uid, kind));
+        self.running.sending.remove(&(uid, kind));
     }
 
     pub(super) fn stop_sending(&mut self, uid: JobUid, kind: TxKind) {
-        if let Some(sending) = self.sending.get(&(uid, kind)) {
+        if let Some(sending) = self.running.sending.get(&(uid, kind)) {
             sending.send_replace(false);
         }
     }

@@ -105,6 +105,13 @@ impl Job {
     }
 }
 
+/// One try at some work on a job; the answer of an older try is ignored.
+#[derive(Clone, Copy)]
+struct Attempt {
+    uid: JobUid,
+    attempt: u8,
+}
+
 /// The state.
 #[derive(Clone, Debug)]
 pub struct Core {
@@ -174,9 +181,11 @@ impl Core {
         let mut actions = Vec::new();
         match event {
             Event::Polled(snapshot) => self.reconcile(snapshot, now, &mut actions),
-            Event::Prepared { uid, attempt, result } => self.on_prepared(uid, attempt, result, now, &mut actions),
-            Event::Ran { uid, attempt, result } => self.on_ran(uid, attempt, result, now, &mut actions),
-            Event::Published { uid, attempt, result } => self.on_published(uid, attempt, &result, now),
+            Event::Prepared { uid, attempt, result } => {
+                self.on_prepared(Attempt { uid, attempt }, result, now, &mut actions);
+            }
+            Event::Ran { uid, attempt, result } => self.on_ran(Attempt { uid, attempt }, result, now, &mut actions),
+            Event::Published { uid, attempt, result } => self.on_published(Attempt { uid, attempt }, &result, now),
             Event::PackageLost { uid } => self.on_package_lost(uid),
             Event::TxBuilt { uid, kind, message, last_valid_block_height } => {
                 let tx = TxRecord { kind, message, signature: None, last_valid_block_height, state: TxState::Live };
@@ -196,8 +205,7 @@ impl Core {
 
     fn on_prepared(
         &mut self,
-        uid: JobUid,
-        attempt: u8,
+        Attempt { uid, attempt }: Attempt,
         result: Result<Preparation, WorkFault>,
         now: Now,
         actions: &mut Vec<Action>,
@@ -230,8 +238,7 @@ impl Core {
 
     fn on_ran(
         &mut self,
-        uid: JobUid,
-        attempt: u8,
+        Attempt { uid, attempt }: Attempt,
         result: Result<OutcomeBytes, WorkFault>,
         now: Now,
         actions: &mut Vec<Action>,
@@ -254,12 +261,13 @@ impl Core {
                 job.row.phase = Phase::Ran;
                 actions.push(Action::Persist(uid));
             }
-            Err(fault) if attempt >= attempts_max => {
-                let reason = match fault.kind {
-                    WorkFaultKind::Content => DeclineReason::ContentUnavailable,
-                    WorkFaultKind::Host | WorkFaultKind::Cancelled => DeclineReason::HostFault,
-                };
-                job.row.phase = Phase::Declining(reason);
+            // C-16: tried until the safety margin, which gives the seat back.
+            Err(fault) if fault.kind == WorkFaultKind::Content => {
+                job.row.phase = Phase::Accepted;
+                job.back_off(attempt, now);
+            }
+            Err(_) if attempt >= attempts_max => {
+                job.row.phase = Phase::Declining(DeclineReason::HostFault);
                 job.row.tx_failures = 0;
                 actions.push(Action::Persist(uid));
             }
@@ -270,7 +278,7 @@ impl Core {
         }
     }
 
-    fn on_published(&mut self, uid: JobUid, attempt: u8, result: &Result<(), WorkFault>, now: Now) {
+    fn on_published(&mut self, Attempt { uid, attempt }: Attempt, result: &Result<(), WorkFault>, now: Now) {
         let Some(job) = self.jobs.get_mut(&uid) else { return };
         if job.row.phase != Phase::Publishing || job.row.publish_attempts != attempt {
             return;

@@ -44,10 +44,13 @@ impl Core {
         if deadline == 0 || now.chain_unix < deadline.saturating_sub(margin_s) || now.chain_unix >= deadline {
             return;
         }
+        // A long pause after failures must not outlast the seat.
+        job.not_before_ms = job.not_before_ms.min(now.monotonic_ms.saturating_add(super::BACKOFF_MS));
         let reason = match job.row.phase {
             Phase::Accepted | Phase::Running => DeclineReason::OutOfTime,
             Phase::Ran | Phase::Publishing if unpublished => {
                 job.row.phase = Phase::Published;
+                job.not_before_ms = now.monotonic_ms;
                 return;
             }
             Phase::Ran | Phase::Publishing => DeclineReason::ContentUnavailable,
@@ -55,6 +58,7 @@ impl Core {
         };
         job.row.phase = Phase::Declining(reason);
         job.row.tx_failures = 0;
+        job.not_before_ms = now.monotonic_ms;
         actions.extend([Action::StopWork(uid), Action::Persist(uid)]);
     }
 
