@@ -306,7 +306,6 @@ impl Config {
             tx_failures_max: limits.tx_failures_max,
             accept_margin_s: limits.accept_margin.whole_s(),
             decline_margin_s: limits.decline_margin.whole_s(),
-            run_time_s: 0,
             submit_unpublished: policy.submit_unpublished,
             balance_min_lamports: policy.balance_min_lamports,
             claim_min_lamports: policy.claim_min_lamports,

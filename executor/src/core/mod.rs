@@ -50,8 +50,6 @@ pub struct Settings {
     pub accept_margin_s: i64,
     /// Whoever is not ready to submit this long before the deadline declines instead of missing it, seconds.
     pub decline_margin_s: i64,
-    /// Time kept for one run when deciding whether to accept, seconds.
-    pub run_time_s: i64,
     /// Submit a result that could not be published, rather than decline (C-17).
     pub submit_unpublished: bool,
     /// Below this balance of the node key nothing is accepted (E-15).

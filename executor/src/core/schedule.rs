@@ -162,8 +162,7 @@ impl Core {
     fn has_time(&self, job: &Job, now: Now) -> bool {
         job.view.as_ref().is_some_and(|view| {
             let queue_left_s = view.queue_deadline_unix.saturating_sub(now.chain_unix);
-            let needed_s = self.settings.run_time_s.saturating_add(self.settings.decline_margin_s);
-            queue_left_s > self.settings.accept_margin_s && i64::from(view.execution_s) > needed_s
+            queue_left_s > self.settings.accept_margin_s && i64::from(view.execution_s) > self.settings.decline_margin_s
         })
     }
 

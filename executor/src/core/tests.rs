@@ -27,7 +27,6 @@ fn settings() -> Settings {
         tx_failures_max: 4,
         accept_margin_s: 1,
         decline_margin_s: 2,
-        run_time_s: 0,
         submit_unpublished: false,
         balance_min_lamports: 1_000,
         claim_min_lamports: 1,
