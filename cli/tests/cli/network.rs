@@ -113,7 +113,7 @@ fn a_job_is_posted_followed_fetched_and_verified_and_nothing_is_left_running() {
     let rpc = network.url("rpc_url").to_owned();
     assert!(network.interrupt().success());
     let output =
-        assay(home.path()).args(["--cluster", &rpc, "wallet", "balance", &ended["poster"].as_str().unwrap()]).output();
+        assay(home.path()).args(["--cluster", &rpc, "wallet", "balance", ended["poster"].as_str().unwrap()]).output();
     assert_eq!(output.unwrap().status.code(), Some(1), "the ledger is gone");
 }
 
