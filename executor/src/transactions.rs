@@ -1,7 +1,9 @@
 //! Which instructions a transaction has, from what is known about the job. Pure.
 
 use assay_protocol::{JobStatus, Outcome};
-use assay_sdk::instructions::{self, DeclineJob, JobPoster, ProviderAuthority, Seat as SeatKeys, SettleExecution};
+use assay_sdk::instructions::{
+    self, AcceptJob, DeclineJob, JobPoster, ProviderAuthority, Seat as SeatKeys, SettleExecution,
+};
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_hash::Hash;
 use solana_instruction::Instruction;

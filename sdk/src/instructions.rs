@@ -337,9 +337,21 @@ impl Seat {
     }
 }
 
+/// What `accept_job` takes.
+#[derive(Clone, Copy, Debug)]
+pub struct AcceptJob {
+    /// The seat.
+    pub seat: Seat,
+    /// The market.
+    pub market: Pubkey,
+    /// Uid of the job that was checked; one that was created again at its address is refused.
+    pub job_uid: [u8; 32],
+}
+
 /// Takes a seat; the bond is locked and the node key pays the execution's rent.
 #[must_use]
-pub fn accept_job(seat: &Seat, market: Pubkey) -> Instruction {
+pub fn accept_job(accept: &AcceptJob) -> Instruction {
+    let AcceptJob { seat, market, job_uid } = *accept;
     let accounts = client::accounts::AcceptJob {
         node_key: seat.node_key,
         market,
@@ -348,7 +360,7 @@ pub fn accept_job(seat: &Seat, market: Pubkey) -> Instruction {
         execution: seat.execution(),
         system_program: SYSTEM_PROGRAM,
     };
-    build(accounts, client::args::AcceptJob {})
+    build(accounts, client::args::AcceptJob { args: types::AcceptJobArgs { job_uid } })
 }
 
 /// How [`decline_job`] gives a seat back.

@@ -73,7 +73,7 @@ fn all() -> BTreeMap<&'static str, Instruction> {
         ("create_job", create_job(&create)),
         ("cancel_job", cancel_job(&poster)),
         ("close_job", close_job(&poster)),
-        ("accept_job", accept_job(&seat, key(2))),
+        ("accept_job", accept_job(&AcceptJob { seat, market: key(2), job_uid: [7; 32] })),
         ("decline_job", decline_job(&DeclineJob { seat, rent_payer: key(6), reason: 1 })),
         ("submit_results", submit_results(&seat, &outcome)),
         ("finalize_job", finalize_job(key(4))),

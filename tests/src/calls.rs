@@ -5,11 +5,13 @@ use solana_pubkey::Pubkey;
 
 use crate::{
     assay::{
+        accounts::Job,
         client::{accounts, args},
         types,
     },
     call::Call,
     party::{CAPACITY, EXPOSURE_CAP, GENESIS, PRICE, Party, STAKE, SYSTEM_PROGRAM, escrow, sink, task, terms},
+    world::World,
 };
 
 /// `create_sink`, paid by anybody.
@@ -227,9 +229,10 @@ impl Party {
         Call::new("cancel_job", &accounts, &args::CancelJob {})
     }
 
-    /// `accept_job`.
+    /// `accept_job`, of the job as the ledger has it now; of none, when there is none.
     #[must_use]
-    pub fn accept_job(&self) -> Call {
+    pub fn accept_job(&self, world: &World) -> Call {
+        let job_uid = world.account(&self.job).map_or([0; 32], |_| world.read::<Job>(&self.job).job_uid);
         let accounts = accounts::AcceptJob {
             node_key: self.node_key,
             market: self.market,
@@ -238,7 +241,7 @@ impl Party {
             execution: self.execution,
             system_program: SYSTEM_PROGRAM,
         };
-        Call::new("accept_job", &accounts, &args::AcceptJob {})
+        Call::new("accept_job", &accounts, &args::AcceptJob { args: types::AcceptJobArgs { job_uid } })
     }
 
     /// `decline_job`.

@@ -1,6 +1,7 @@
 //! Compute units of each step of a job's life, over many keys: addresses have different bumps, so costs differ.
 
 use crate::{
+    call::Call,
     calls::create_sink,
     party::{Party, exited, terms},
     scenario::GAS_USED,
@@ -58,7 +59,13 @@ fn life(salt: u64) -> Vec<(&'static str, u64)> {
         units.push((call.name, world.ok(&call).compute_units));
     }
     party = (1..).map(|id| party.with_job(id)).find(Party::job_bump_is_highest).expect("half of all ids do");
-    for call in [party.create_job(), party.accept_job(), party.submit_results(&exited(GAS_USED))] {
+    let steps: [fn(&Party, &World) -> Call; 3] = [
+        |party, _| party.create_job(),
+        |party, world| party.accept_job(world),
+        |party, _| party.submit_results(&exited(GAS_USED)),
+    ];
+    for step in steps {
+        let call = step(&party, &world);
         units.push((call.name, world.ok(&call).compute_units));
     }
     world.advance(160);

@@ -54,7 +54,7 @@ impl Scenario {
     #[must_use]
     pub fn assigned() -> Self {
         let mut this = Self::open();
-        this.world.ok(&this.party.accept_job());
+        this.world.ok(&this.party.accept_job(&this.world));
         this
     }
 

@@ -292,7 +292,7 @@ WORSENS = [dict(changes={f: BASE[f] + d}, worsens=w) for f, d, w in [
     ("decline_fee_lamports", 1, True), ("decline_fee_lamports", -1, False),
     ("execution_base_s", 1, False), ("execution_base_s", -1, True),
     ("challenge_base_s", 1, True), ("challenge_base_s", -1, False),
-    ("unbonding_s", 1, True), ("unbonding_s", -1, False),
+    ("unbonding_s", 1, True), ("unbonding_s", -1, True),
     ("verify_rate_gas_per_s", 1, True), ("verify_rate_gas_per_s", -1, True),
     ("attempts_max", 1, False), ("queue_timeout_s", 1, False), ("profiles", 2, False),
 ]]

@@ -99,7 +99,7 @@ pub fn commitment(input: &CommitmentInput<'_>) -> Hash32 {
 }
 
 impl TaskSpec {
-    /// `H(domain, encoding)`: equal digest, equal outcome, wherever and whenever it runs (I-08).
+    /// `H(domain, encoding)`: equal digest and equal metered hash, equal outcome, wherever and whenever it runs (I-08).
     #[must_use]
     pub fn digest(&self) -> Hash32 {
         hashv(&[Domain::Task.tag(), &self.encode()]).to_bytes()

@@ -12,7 +12,8 @@ pub const BPS_ONE: u16 = 10_000;
 pub const BOND_RATE_BPS_MAX: u32 = 100_000;
 /// Longest single window (challenge, execution, queue), 7 days.
 pub const WINDOW_S_MAX: u32 = 7 * 86_400;
-/// Longest life of a job from creation to its last deadline, 30 days.
+/// Longest time from a job's creation during which it may be handed out, 30 days. One execution and one challenge
+/// window may follow, so a job's whole life is at most 44 days.
 pub const JOB_TOTAL_S_MAX: u32 = 30 * 86_400;
 /// Longest unbonding period, 30 days.
 pub const UNBONDING_S_MAX: u32 = 30 * 86_400;

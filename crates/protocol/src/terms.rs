@@ -148,7 +148,8 @@ impl MarketTerms {
             || next.decline_fee_lamports > self.decline_fee_lamports
             || next.execution_base_s < self.execution_base_s
             || next.challenge_base_s > self.challenge_base_s
-            || next.unbonding_s > self.unbonding_s
+            // Shorter too: it would shorten the notice of the next change.
+            || next.unbonding_s != self.unbonding_s
             || next.verify_rate_gas_per_s != self.verify_rate_gas_per_s
     }
 }

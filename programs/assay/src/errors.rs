@@ -209,6 +209,9 @@ pub enum AssayError {
     /// The address of a new sink, market or provider is taken.
     #[msg("the new account's address must be unused")]
     AccountInUse,
+    /// The job at this address is not the one that was checked.
+    #[msg("the job must be the one that was checked; it was closed and created again")]
+    JobUidMismatch,
 }
 
 impl From<FeeError> for AssayError {

@@ -111,8 +111,8 @@ pub mod assay {
     }
 
     /// Takes a seat and locks its bond.
-    pub fn accept_job(ctx: Context<AcceptJob>) -> Result<()> {
-        AcceptJob::handler(ctx)
+    pub fn accept_job(ctx: Context<AcceptJob>, args: AcceptJobArgs) -> Result<()> {
+        AcceptJob::handler(ctx, args)
     }
 
     /// Gives a seat back in time, for a small fee.

@@ -2,7 +2,11 @@
 
 use assay_protocol::JobStatus;
 use assay_tests::{
-    assay::{self, accounts::Job, types::UpdateProviderArgs},
+    assay::{
+        self,
+        accounts::Job,
+        types::{CreateJobArgs, UpdateProviderArgs},
+    },
     call::Call,
     calls::job_args,
     idl, invariants,
@@ -53,6 +57,19 @@ fn p_24_what_was_signed_for_a_closed_job_means_nothing_for_its_successor() {
 }
 
 #[test]
+fn p_24_an_acceptance_does_not_take_a_job_that_was_created_again_with_other_content() {
+    let mut s = Scenario::open();
+    let checked = s.party.accept_job(&s.world);
+    s.world.next_slot();
+    s.world.ok(&s.party.cancel_job());
+    s.world.ok(&s.party.close_job());
+    let args = CreateJobArgs { job_cid_digest: [99; 32], ..job_args(s.party.job_id) };
+    s.world.ok(&s.party.create_job_with(args));
+    s.world.refuse(&checked, "JobUidMismatch");
+    s.world.ok(&s.party.accept_job(&s.world));
+}
+
+#[test]
 fn a_10_a_closed_account_stays_closed_though_its_lamports_are_refilled() {
     for (stage, close, again) in [
         (Scenario::settled(), "job", "close_job"),
@@ -89,7 +106,7 @@ fn a_10_a_refilled_seat_can_be_taken_again() {
     let mut s = Scenario::assigned();
     s.world.ok(&s.party.decline_job(1));
     s.world.donate(&s.party.execution, 3);
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&s.party.accept_job(&s.world));
     invariants::check(&s.world);
 }
 
@@ -147,7 +164,7 @@ fn a_29_a_markets_authority_can_do_nothing_outside_its_table() {
     let admin = s.party.market_authority;
     let roles = [
         (s.party.cancel_job(), "poster"),
-        (s.party.accept_job(), "node_key"),
+        (s.party.accept_job(&s.world), "node_key"),
         (s.party.decline_job(1), "node_key"),
         (s.party.submit_results(&exited(1)), "node_key"),
         (s.party.unstake(1), "authority"),
@@ -204,7 +221,7 @@ fn p_21_a_lamport_given_to_any_account_bricks_nothing() {
     gift(&mut s);
     s.world.ok(&party.create_job());
     gift(&mut s);
-    s.world.ok(&party.accept_job());
+    s.world.ok(&party.accept_job(&s.world));
     gift(&mut s);
     s.world.ok(&party.submit_results(&exited(1_000)));
     gift(&mut s);
@@ -236,12 +253,12 @@ fn p_23_a_hundred_decliners_burn_no_attempt_and_pay_for_it() {
     let burned = |world: &World| world.read::<assay::accounts::Sink>(&sink()).burned_lamports;
     for count in 1..=100u64 {
         let rival = s.rival();
-        s.world.ok(&rival.accept_job());
+        s.world.ok(&rival.accept_job(&s.world));
         s.world.ok(&rival.decline_job(1));
         assert_eq!(burned(&s.world), count * terms().decline_fee_lamports);
     }
     assert_eq!((s.status(), s.job().attempt), (JobStatus::Open, 0));
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&s.party.accept_job(&s.world));
 }
 
 #[test]
@@ -263,7 +280,7 @@ fn p_25_a_stolen_node_key_loses_at_most_the_exposure_cap() {
         job.price = 10_000_000_000;
         job.escrow_lamports = SOL;
         s.world.ok(&party.create_job_with(job));
-        if s.world.send(&party.accept_job()).is_err() {
+        if s.world.send(&party.accept_job(&s.world)).is_err() {
             continue;
         }
         let deadline = s.world.read::<Job>(&party.job).execution_deadline_unix;
@@ -313,7 +330,7 @@ fn a_02_two_parties_of_one_market_never_touch_each_other() {
     let other: Party = s.party.another(&mut s.world);
     s.world.ok(&other.register_provider());
     s.world.ok(&other.create_job());
-    s.world.ok(&other.accept_job());
+    s.world.ok(&other.accept_job(&s.world));
     let theirs = [other.job, other.execution, other.provider];
     let before = theirs.map(|key| s.world.account(&key));
     let calls: [Call; 2] = [s.party.submit_results(&exited(5)), other.submit_results(&exited(6))];

@@ -17,7 +17,7 @@ fn a_status_byte_that_no_version_wrote_is_refused() {
         let mut s = Scenario::assigned();
         s.world.edit::<Job>(&s.party.job, |job| job.status = status);
         for call in [
-            s.party.accept_job().with("execution", s.party.with_job(2).execution),
+            s.party.accept_job(&s.world).with("execution", s.party.with_job(2).execution),
             s.party.submit_results(&assay_tests::party::exited(1)),
             s.party.decline_job(1),
             s.party.cancel_job(),
@@ -68,7 +68,7 @@ fn a_seat_that_is_neither_submitted_nor_missed_is_not_settled() {
 fn i_01_more_locked_than_staked_is_refused() {
     let mut s = Scenario::open();
     s.world.edit::<Provider>(&s.party.provider, |provider| provider.locked_lamports = provider.stake_lamports + 1);
-    s.world.refuse(&s.party.accept_job(), "LockExceedsStake");
+    s.world.refuse(&s.party.accept_job(&s.world), "LockExceedsStake");
     s.world.refuse(&s.party.unstake(1), "LockExceedsStake");
 }
 

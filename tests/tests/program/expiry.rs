@@ -60,7 +60,7 @@ fn a_job_expires_when_its_attempts_are_used_up() {
     let mut s = Scenario::requeued();
     for attempt in 2..=3 {
         let rival = s.rival();
-        s.world.ok(&rival.accept_job());
+        s.world.ok(&rival.accept_job(&s.world));
         s.world.advance_to(s.job().execution_deadline_unix);
         s.world.ok(&rival.expire_assigned_job());
         assert_eq!(s.job().attempt, attempt);
@@ -83,7 +83,7 @@ fn a_job_expires_with_its_last_seat_when_its_total_time_is_over() {
     let mut s = Scenario::ready_with(&short);
     s.world.ok(&s.party.create_job());
     s.world.advance(599);
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&s.party.accept_job(&s.world));
     s.world.advance_to(s.job().execution_deadline_unix);
     let before = s.lamports(&s.party.poster);
     let job = s.job();
@@ -100,7 +100,7 @@ fn a_requeued_job_waits_at_most_until_its_total_deadline() {
     let short = MarketTerms { job_total_s: 700, queue_timeout_s: 600, ..terms() };
     let mut s = Scenario::ready_with(&short);
     s.world.ok(&s.party.create_job());
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&s.party.accept_job(&s.world));
     s.world.advance_to(s.job().execution_deadline_unix);
     s.world.ok(&s.party.expire_assigned_job());
     let job = s.job();
@@ -114,10 +114,10 @@ fn a_job_given_back_after_its_total_deadline_can_only_expire() {
     let mut s = Scenario::ready_with(&short);
     s.world.ok(&s.party.create_job());
     s.world.advance(599);
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&s.party.accept_job(&s.world));
     s.world.advance(10);
     s.world.ok(&s.party.decline_job(1));
-    s.world.refuse(&s.party.accept_job(), "DeadlinePassed");
+    s.world.refuse(&s.party.accept_job(&s.world), "DeadlinePassed");
     s.world.ok(&s.party.expire_open_job());
 }
 
@@ -158,7 +158,7 @@ fn p_20_withholding_content_earns_a_poster_less_than_it_costs_the_provider() {
     let greedy = MarketTerms { miss_rate_bps: 10_000, ..terms() };
     let mut s = Scenario::ready_with(&greedy);
     s.world.ok(&s.party.create_job());
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&s.party.accept_job(&s.world));
     s.world.advance_to(s.job().execution_deadline_unix);
     s.world.ok(&s.party.expire_assigned_job());
     assert_eq!(s.job().compensation_lamports, DELAY_FEE);

@@ -187,7 +187,7 @@ fn a_20_lamports_sent_ahead_do_not_stop_a_job_a_seat_a_provider_or_a_market() {
         let missing = job.rent_lamports.saturating_sub(lamports);
         assert_eq!(s.lamports(&s.party.poster), before - missing - job.escrow_lamports);
         assert_eq!(s.lamports(&s.party.job), job.escrow_lamports + job.rent_lamports.max(lamports));
-        s.world.ok(&s.party.accept_job());
+        s.world.ok(&s.party.accept_job(&s.world));
         s.world.ok(&s.party.submit_results(&assay_tests::party::exited(1)));
         assay_tests::invariants::check(&s.world);
 

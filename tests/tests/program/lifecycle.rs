@@ -17,7 +17,7 @@ fn a_job_settles_and_everybody_gets_what_is_theirs_to_the_lamport() {
     let total = invariants::lamports_total(&s.world);
 
     s.world.ok(&party.create_job());
-    s.world.ok(&party.accept_job());
+    s.world.ok(&party.accept_job(&s.world));
     s.world.advance(5);
     s.world.ok(&party.submit_results(&exited(GAS_USED)));
     s.world.advance_to(s.job().window_deadline_unix);
@@ -67,7 +67,7 @@ fn each_stage_records_what_the_next_one_needs() {
     assert_eq!((job.execution_s, job.challenge_s), (160, 160));
     assert_eq!(job.bond_lamports, 10_000_000);
 
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&s.party.accept_job(&s.world));
     let (job, held): (Job, Execution) = (s.job(), s.world.read(&s.party.execution));
     assert_eq!(s.status(), JobStatus::Assigned);
     assert_eq!(job.executor, s.party.provider);

@@ -111,9 +111,9 @@ fn p_22_terms_that_worsen_wait_one_unbonding_period_to_the_second() {
     // The job has to live that long.
     s.world.edit::<assay_tests::assay::accounts::Job>(&s.party.job, |job| job.queue_deadline_unix = from + 10);
     s.world.advance_to(from - 1);
-    s.world.clone().ok(&s.party.accept_job());
+    s.world.clone().ok(&s.party.accept_job(&s.world));
     s.world.advance_to(from);
-    s.world.refuse(&s.party.accept_job(), "StakeTooSmall");
+    s.world.refuse(&s.party.accept_job(&s.world), "StakeTooSmall");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn p_22_a_job_keeps_the_terms_it_was_created_under() {
     let next = MarketTerms { fee_bps: 1_000, challenge_base_s: 1, queue_timeout_s: 1, ..terms() };
     s.world.ok(&s.party.update_market(&next));
     s.world.advance(5);
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&s.party.accept_job(&s.world));
     s.world.ok(&s.party.submit_results(&assay_tests::party::exited(1_000)));
     assert_eq!(s.job().window_deadline_unix, s.world.now() + 160);
     s.world.advance_to(s.job().window_deadline_unix);

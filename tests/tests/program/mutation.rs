@@ -79,7 +79,7 @@ fn recipe(instruction: &str) -> Recipe {
         "close_provider" => Recipe::at(Stage::Registered, |_, party| party.close_provider()).then(unbonded),
         "create_job" => Recipe::at(Stage::Registered, |_, party| party.create_job()),
         "cancel_job" => Recipe::at(Stage::Open, |_, party| party.cancel_job()),
-        "accept_job" => Recipe::at(Stage::Open, |_, party| party.accept_job()),
+        "accept_job" => Recipe::at(Stage::Open, |world, party| party.accept_job(world)),
         "decline_job" => Recipe::at(Stage::Assigned, |_, party| party.decline_job(1)),
         "submit_results" => Recipe::at(Stage::Assigned, |_, party| party.submit_results(&exited(GAS_USED))),
         "finalize_job" => Recipe::at(Stage::Submitted, |_, party| party.finalize_job()),
@@ -133,18 +133,18 @@ pub fn fixture(instruction: &str) -> Fixture {
 }
 
 fn reach(world: &mut World, party: &Party, stage: Stage, own_market: bool) {
-    type Step = (Stage, fn(&Party) -> Call);
+    type Step = (Stage, fn(&World, &Party) -> Call);
     let steps: [Step; 5] = [
-        (Stage::Market, |party| party.create_market(&terms())),
-        (Stage::Registered, |party| party.register_provider()),
-        (Stage::Open, |party| party.create_job()),
-        (Stage::Assigned, |party| party.accept_job()),
-        (Stage::Submitted, |party| party.submit_results(&exited(GAS_USED))),
+        (Stage::Market, |_, party| party.create_market(&terms())),
+        (Stage::Registered, |_, party| party.register_provider()),
+        (Stage::Open, |_, party| party.create_job()),
+        (Stage::Assigned, |world, party| party.accept_job(world)),
+        (Stage::Submitted, |_, party| party.submit_results(&exited(GAS_USED))),
     ];
     for (at, call) in steps {
         let shared = at == Stage::Market && !own_market;
         if at <= stage && !shared {
-            world.ok(&call(party));
+            world.ok(&call(world, party));
         }
     }
 }

@@ -22,7 +22,7 @@ fn a_pause_refuses_new_jobs_acceptances_and_registrations_until_it_ends() {
     let newcomer = s.party.another(&mut s.world);
     s.world.ok(&s.party.pause_market(s.world.now() + 100));
     let second = s.party.with_job(2);
-    let refused = [s.party.accept_job(), second.create_job(), newcomer.register_provider()];
+    let refused = [s.party.accept_job(&s.world), second.create_job(), newcomer.register_provider()];
     for call in &refused {
         s.world.refuse(call, "MarketPaused");
     }

@@ -26,8 +26,8 @@ fn p_06_the_first_to_accept_wins_and_the_second_loses_nothing() {
         let mut s = Scenario::open();
         let rival = s.rival();
         let (first, second) = if first_is_rival { (rival, s.party) } else { (s.party, rival) };
-        s.world.ok(&first.accept_job());
-        s.world.refuse(&second.accept_job(), "JobNotOpen");
+        s.world.ok(&first.accept_job(&s.world));
+        s.world.refuse(&second.accept_job(&s.world), "JobNotOpen");
         assert_eq!(s.job().executor, first.provider);
     }
 }
@@ -44,7 +44,7 @@ fn only_an_open_job_is_accepted() {
     ] {
         let mut s = stage;
         let rival = s.rival();
-        s.world.refuse(&rival.accept_job(), "JobNotOpen");
+        s.world.refuse(&rival.accept_job(&s.world), "JobNotOpen");
     }
 }
 
@@ -53,10 +53,10 @@ fn a_31_an_open_job_is_accepted_until_the_second_before_its_deadline() {
     let mut s = Scenario::open();
     let deadline = s.job().queue_deadline_unix;
     s.world.advance_to(deadline - 1);
-    s.world.clone().ok(&s.party.accept_job());
+    s.world.clone().ok(&s.party.accept_job(&s.world));
     s.world.refuse(&s.party.expire_open_job(), "DeadlineNotReached");
     s.world.advance_to(deadline);
-    s.world.refuse(&s.party.accept_job(), "DeadlinePassed");
+    s.world.refuse(&s.party.accept_job(&s.world), "DeadlinePassed");
     s.world.ok(&s.party.expire_open_job());
 }
 
@@ -74,7 +74,7 @@ fn p_07_a_seat_needs_stake_free_stake_exposure_and_capacity() {
     for (edit, error) in edits {
         let mut s = Scenario::open();
         s.world.edit::<Provider>(&s.party.provider, edit);
-        s.world.refuse(&s.party.accept_job(), error);
+        s.world.refuse(&s.party.accept_job(&s.world), error);
     }
     // Each at its very bound.
     let mut s = Scenario::open();
@@ -84,7 +84,7 @@ fn p_07_a_seat_needs_stake_free_stake_exposure_and_capacity() {
         provider.exposure_cap_lamports = SOL;
         provider.capacity = 1;
     });
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&s.party.accept_job(&s.world));
 }
 
 #[test]
@@ -96,9 +96,9 @@ fn p_07_every_seat_held_costs_a_bond_until_the_stake_is_used_up() {
         let party = s.party.with_job(id);
         s.world.ok(&party.create_job());
         if id <= 2 {
-            s.world.ok(&party.accept_job());
+            s.world.ok(&party.accept_job(&s.world));
         } else {
-            s.world.refuse(&party.accept_job(), "ExposureCapReached");
+            s.world.refuse(&party.accept_job(&s.world), "ExposureCapReached");
         }
     }
     assert_eq!(s.provider().locked_lamports, 2 * BOND);
@@ -111,18 +111,18 @@ fn a_provider_of_another_market_or_another_key_is_refused() {
     s.world.ok(&foreign.create_market(&terms()));
     s.world.ok(&foreign.register_provider());
     (foreign.job, foreign.poster) = (s.party.job, s.party.poster);
-    s.world.refuse(&foreign.accept_job(), "job.MarketMismatch");
-    s.world.refuse(&foreign.accept_job().with("market", s.party.market), "provider.MarketMismatch");
-    s.world.refuse(&s.party.accept_job().with("node_key", s.party.authority), "provider.NodeKeyMismatch");
-    s.world.refuse(&s.party.accept_job().with("node_key", foreign.node_key), "provider.NodeKeyMismatch");
+    s.world.refuse(&foreign.accept_job(&s.world), "job.MarketMismatch");
+    s.world.refuse(&foreign.accept_job(&s.world).with("market", s.party.market), "provider.MarketMismatch");
+    s.world.refuse(&s.party.accept_job(&s.world).with("node_key", s.party.authority), "provider.NodeKeyMismatch");
+    s.world.refuse(&s.party.accept_job(&s.world).with("node_key", foreign.node_key), "provider.NodeKeyMismatch");
 }
 
 #[test]
 fn a_provider_that_missed_a_job_cannot_take_it_again() {
     let mut s = Scenario::requeued();
-    s.world.refuse(&s.party.accept_job(), "ExecutionExists");
+    s.world.refuse(&s.party.accept_job(&s.world), "ExecutionExists");
     let rival = s.rival();
-    s.world.ok(&rival.accept_job());
+    s.world.ok(&rival.accept_job(&s.world));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn declining_frees_the_job_counts_no_attempt_and_costs_the_fee() {
     assert_eq!(s.lamports(&s.party.node_key), node_before + rent);
     assay_tests::invariants::check(&s.world);
     // Nobody is excluded by declining.
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&s.party.accept_job(&s.world));
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn only_the_holder_declines_and_only_while_it_works() {
 fn a_missed_seat_cannot_be_declined_or_submitted_while_another_works() {
     let mut s = Scenario::requeued();
     let rival = s.rival();
-    s.world.ok(&rival.accept_job());
+    s.world.ok(&rival.accept_job(&s.world));
     s.world.refuse(&s.party.decline_job(1), "ExecutionNotAccepted");
     s.world.refuse(&s.party.submit_results(&exited(1)), "ExecutionNotAccepted");
     s.world.ok(&rival.submit_results(&exited(1)));
@@ -230,8 +230,8 @@ fn p_14_another_providers_acceptance_between_two_calls_changes_nothing_for_other
     let rival = s.rival();
     let other_job = s.party.with_job(2);
     s.world.ok(&other_job.create_job());
-    s.world.ok(&rival.with_job(2).accept_job());
-    s.world.ok(&s.party.accept_job());
+    s.world.ok(&rival.with_job(2).accept_job(&s.world));
+    s.world.ok(&s.party.accept_job(&s.world));
     let held: Execution = s.world.read(&s.party.execution);
     assert_eq!(held.lock_lamports, BOND);
 }

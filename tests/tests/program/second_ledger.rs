@@ -58,18 +58,20 @@ async fn the_same_lifecycle_gives_the_same_accounts_on_a_validators_bank() {
     let party = Party::new(&mut world);
     let mut context = bank(&world).await;
     let outcome = exited(GAS_USED);
-    let steps: [(i64, Vec<Call>); 8] = [
-        (0, vec![create_sink(payer), party.create_market(&terms()), party.register_provider()]),
-        (1, vec![party.create_job()]),
-        (1, vec![party.accept_job()]),
-        (1, vec![party.decline_job(3), party.accept_job()]),
-        (5, vec![party.submit_results(&outcome)]),
-        (160, vec![party.finalize_job(), party.settle_execution(), party.close_job()]),
-        (1, vec![party.claim_reward(), party.claim_market_fees()]),
-        (1, vec![party.unstake(SOL), party.stake(5)]),
+    type Step<'a> = (i64, &'a dyn Fn(&World) -> Vec<Call>);
+    let steps: [Step<'_>; 8] = [
+        (0, &|_| vec![create_sink(payer), party.create_market(&terms()), party.register_provider()]),
+        (1, &|_| vec![party.create_job()]),
+        (1, &|world| vec![party.accept_job(world)]),
+        (1, &|world| vec![party.decline_job(3), party.accept_job(world)]),
+        (5, &|_| vec![party.submit_results(&outcome)]),
+        (160, &|_| vec![party.finalize_job(), party.settle_execution(), party.close_job()]),
+        (1, &|_| vec![party.claim_reward(), party.claim_market_fees()]),
+        (1, &|_| vec![party.unstake(SOL), party.stake(5)]),
     ];
     for (seconds, calls) in steps {
         world.advance(seconds);
+        let calls = calls(&world);
         let names: Vec<_> = calls.iter().map(|call| call.name).collect();
         let instructions: Vec<_> = calls.iter().map(|call| call.instruction.clone()).collect();
         world.send_all(&instructions).unwrap_or_else(|refusal| panic!("{names:?} on LiteSVM: {refusal}"));

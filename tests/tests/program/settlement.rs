@@ -84,7 +84,7 @@ fn settling_goes_to_the_job_the_provider_the_market_and_the_payer_of_the_seat() 
 fn a_missed_seat_of_a_resolved_job_settles_without_pay() {
     let mut s = Scenario::requeued();
     let rival = s.rival();
-    s.world.ok(&rival.accept_job());
+    s.world.ok(&rival.accept_job(&s.world));
     s.world.ok(&rival.submit_results(&exited(1)));
     s.world.advance_to(s.job().window_deadline_unix);
     s.world.ok(&rival.finalize_job());
@@ -157,7 +157,7 @@ fn i_03_a_final_result_stays_whatever_comes_after() {
         s.party.finalize_job(),
         s.party.cancel_job(),
         s.party.decline_job(1),
-        s.party.accept_job(),
+        s.party.accept_job(&s.world),
         s.party.expire_open_job(),
         s.party.expire_assigned_job(),
     ] {

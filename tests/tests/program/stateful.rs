@@ -119,7 +119,7 @@ impl Play {
                 first.with_job(job).create_job_with(args)
             }
             Step::Cancel { job } => first.with_job(job).cancel_job(),
-            Step::Accept { job, provider } => seat(job, provider).accept_job(),
+            Step::Accept { job, provider } => seat(job, provider).accept_job(&self.world),
             Step::Decline { job, provider } => seat(job, provider).decline_job(1),
             Step::Submit { job, provider, gas } => seat(job, provider).submit_results(&exited(gas)),
             Step::Finalize { job } => first.with_job(job).finalize_job(),

@@ -5,7 +5,7 @@ use assay_sdk::{
     ClientError, Event, JobFilter, JobHandle, JobSpec, NextStep, WaitOptions,
     accounts::ProviderFilter,
     explain::AcceptCondition,
-    instructions::{self, ProviderAuthority, Seat},
+    instructions::{self, AcceptJob, ProviderAuthority, Seat},
     program::AssayError,
     protocol::{JobStatus, OutcomeKind},
     verify::{self, TaskInput},
@@ -33,7 +33,8 @@ async fn provide(network: &Network) -> Pubkey {
         tokio::task::yield_now().await;
     };
     let seat = Seat { job: job.address, provider, node_key: client.signer_address().unwrap() };
-    client.send(&[instructions::accept_job(&seat, network.market())]).await.unwrap();
+    let accept = AcceptJob { seat, market: network.market(), job_uid: job.account.job_uid };
+    client.send(&[instructions::accept_job(&accept)]).await.unwrap();
     let content = client.content().unwrap();
     let entries = content.fetcher.fetch(&job.account.job_cid()).await.unwrap();
     let input = TaskInput::from_job(&job.account, entries);

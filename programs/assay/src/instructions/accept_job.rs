@@ -7,7 +7,7 @@
 //! provider: its node key is account 0 · 3 [writable] job: Open · 4 [writable] execution: PDA("execution", job,
 //! provider), unused · 5 [] system program`
 //!
-//! Errors: `NodeKeyMismatch`, `MarketMismatch`, `MarketPaused`, `JobNotOpen`, `DeadlinePassed`, `StakeTooSmall`,
+//! Errors: `NodeKeyMismatch`, `MarketMismatch`, `MarketPaused`, `JobNotOpen`, `JobUidMismatch`, `DeadlinePassed`, `StakeTooSmall`,
 //! `FreeStakeTooSmall`, `ExposureCapReached`, `CapacityReached`, `ExecutionExists`, `AddressMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
@@ -20,6 +20,13 @@ use crate::{
     pda::{write_new, NewAccount},
     state::{deadline_unix, seeds, Execution, Job, Market, Provider},
 };
+
+/// Arguments of `accept_job`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct AcceptJobArgs {
+    /// The job that was checked. One that was closed and created again at the same address has another uid (P-24).
+    pub job_uid: [u8; 32],
+}
 
 /// Accounts of `accept_job`.
 #[derive(Accounts)]
@@ -45,13 +52,14 @@ pub struct AcceptJob<'info> {
 }
 
 impl AcceptJob<'_> {
-    fn validate(&self, now_unix: i64) -> Result<()> {
+    fn validate(&self, args: &AcceptJobArgs, now_unix: i64) -> Result<()> {
         // node_key, market: bound by `has_one`.
         // Deliberately absent: that provider and poster differ. A poster that takes its own job pays itself.
         let Self { node_key: _, market, provider, job, execution, system_program: _ } = self;
         require!(!market.is_paused(now_unix), AssayError::MarketPaused);
 
         require!(job.status()? == JobStatus::Open, AssayError::JobNotOpen); // P-06
+        require!(args.job_uid == job.job_uid, AssayError::JobUidMismatch); // P-24
         require!(now_unix < job.queue_deadline_unix, AssayError::DeadlinePassed);
 
         let bond_lamports = job.bond_lamports;
@@ -71,9 +79,9 @@ impl AcceptJob<'_> {
     ///
     /// # Errors
     /// As the module says.
-    pub fn handler(ctx: Context<Self>) -> Result<()> {
+    pub fn handler(ctx: Context<Self>, args: AcceptJobArgs) -> Result<()> {
         let clock = Clock::get()?;
-        ctx.accounts.validate(clock.unix_timestamp)?;
+        ctx.accounts.validate(&args, clock.unix_timestamp)?;
         ctx.accounts.open_execution(&clock)?;
 
         let Self { node_key: _, market, provider, job, execution, system_program: _ } = ctx.accounts;
