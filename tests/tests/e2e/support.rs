@@ -1,6 +1,7 @@
 //! A network, providers with their processes, and waiting for what the chain says, always with a deadline.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
@@ -9,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use anchor_lang::Discriminator;
 use assay_executor::{
     Config,
     config::{Address, ProviderConfig, Span},
@@ -17,7 +19,10 @@ use assay_localnet::{Network, NetworkConfig, ProviderInfo};
 use assay_protocol::JobStatus;
 use assay_sdk::{
     Client, Event, JobHandle, JobSpec, PostedJob, Pubkey,
-    program::accounts::{Job, Provider},
+    program::{
+        accounts::{Job, Provider},
+        client::args::SubmitResults,
+    },
 };
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -270,6 +275,7 @@ pub async fn assert_settled_once(client: &Client, job: &JobHandle, provider: &Pu
     for name in ["JobDeclined", "ExecutionMissed", "JobExpired", "JobCancelled"] {
         assert!(!names.contains(&name), "{name} in {names:?}");
     }
+    assert_one_outcome_signed(client, job).await;
     let account: Provider = client.fetch(provider).await.expect("an answer");
     let mut pay_lamports = 0;
     for record in &history {
@@ -278,6 +284,22 @@ pub async fn assert_settled_once(client: &Client, job: &JobHandle, provider: &Pu
         }
     }
     Settled { pay_lamports, completed: account.trust.completed }
+}
+
+/// I-07: whatever was sent for this job, landed or failed, carries one outcome.
+async fn assert_one_outcome_signed(client: &Client, job: &JobHandle) {
+    let signatures = client.rpc().get_signatures_for_address(&job.address()).await.expect("signatures");
+    let mut submissions = BTreeSet::new();
+    for entry in signatures {
+        let signature = entry.signature.parse().expect("a signature");
+        let transaction = client.transaction(&signature).await.expect("an answer").expect("a known transaction");
+        for instruction in transaction.message.instructions() {
+            if instruction.data.starts_with(SubmitResults::DISCRIMINATOR) {
+                submissions.insert(instruction.data.clone());
+            }
+        }
+    }
+    assert_eq!(submissions.len(), 1, "several outcomes were signed");
 }
 
 /// What a settled job left behind.
