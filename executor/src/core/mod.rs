@@ -1,7 +1,7 @@
 //! The functional core: `(state, event, now) → (state, actions)`. No clock, no disk, no network, no randomness.
 //!
-//! The chain is the truth: [`reconcile`] moves a job to where the chain says it is, whatever was believed before, so
-//! that lost, repeated and reordered events change nothing but time (E-11). [`schedule`] starts what may start now.
+//! The chain is the truth: `reconcile` moves a job to where the chain says it is, whatever was believed before, so
+//! that lost, repeated and reordered events change nothing but time (E-11). `schedule` starts what may start now.
 //! The only thing that is never taken back is a row's outcome (I-07).
 
 mod event;
@@ -118,6 +118,8 @@ pub struct Core {
     provider: Option<ProviderView>,
     slot: u64,
     finalized_slot: u64,
+    /// Where the last claim landed: what the account held before is not there to be claimed again.
+    claimed_slot: u64,
     draining: bool,
 }
 
@@ -141,7 +143,9 @@ impl Core {
             actions.extend(live.map(|tx| Action::Deliver(row.uid, tx.kind)));
             jobs.insert(row.uid, Job::new(row));
         }
-        (Self { settings, jobs, provider: None, slot: 0, finalized_slot: 0, draining: false }, actions)
+        let core =
+            Self { settings, jobs, provider: None, slot: 0, finalized_slot: 0, claimed_slot: 0, draining: false };
+        (core, actions)
     }
 
     /// One job.
@@ -355,6 +359,9 @@ impl Core {
         if let TxFate::Landed { slot } = fate {
             job.row.tx_failures = 0;
             job.landed(kind, *slot, actions);
+            if kind == TxKind::Claim {
+                self.claimed_slot = self.claimed_slot.max(*slot);
+            }
         } else if schedule::wanted_tx(job.row.phase) == Some(kind) {
             job.row.tx_failures = job.row.tx_failures.saturating_add(1);
             job.back_off(job.row.tx_failures, now);
