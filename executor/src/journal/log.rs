@@ -1,5 +1,6 @@
-//! Records on disk: `length u32 LE · checksum 16 · payload`, where the checksum is the head of
-//! `SHA-256(previous checksum ‖ length ‖ payload)`.
+//! Records on disk: `length u32 LE · length checksum 8 · checksum 16 · payload`. The checksum is the head of
+//! `SHA-256(previous checksum ‖ length ‖ payload)`, the length checksum that of `SHA-256(previous checksum ‖ length)`:
+//! without it, one flipped bit in a length near the end would look like a write that was cut off.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -16,7 +17,8 @@ use crate::fault::crash_point;
 /// Largest payload. A row with five transactions is about 15 kB.
 pub(super) const RECORD_BYTES_MAX: usize = 256 << 10;
 const CHECKSUM_BYTES: usize = 16;
-const HEAD_BYTES: usize = 4 + CHECKSUM_BYTES;
+const LENGTH_CHECKSUM_BYTES: usize = 8;
+pub(super) const HEAD_BYTES: usize = 4 + LENGTH_CHECKSUM_BYTES + CHECKSUM_BYTES;
 
 pub(super) type Checksum = [u8; CHECKSUM_BYTES];
 
@@ -167,17 +169,23 @@ fn encode(chain: &Checksum, payload: &[u8]) -> io::Result<(Vec<u8>, Checksum)> {
     let sum = checksum(chain, &length, payload);
     let mut record = Vec::with_capacity(HEAD_BYTES + payload.len());
     record.extend_from_slice(&length);
+    record.extend_from_slice(&length_checksum(chain, &length));
     record.extend_from_slice(&sum);
     record.extend_from_slice(payload);
     Ok((record, sum))
 }
 
 fn checksum(chain: &Checksum, length: &[u8; 4], payload: &[u8]) -> Checksum {
-    let digest: [u8; 32] =
-        Sha256::new().chain_update(chain).chain_update(length).chain_update(payload).finalize().into();
-    let mut sum = Checksum::default();
-    sum.copy_from_slice(&digest[..CHECKSUM_BYTES]);
-    sum
+    head_of(Sha256::new().chain_update(chain).chain_update(length).chain_update(payload))
+}
+
+fn length_checksum(chain: &Checksum, length: &[u8; 4]) -> [u8; LENGTH_CHECKSUM_BYTES] {
+    head_of(Sha256::new().chain_update(chain).chain_update(length))
+}
+
+fn head_of<const N: usize>(hasher: Sha256) -> [u8; N] {
+    let digest: [u8; 32] = hasher.finalize().into();
+    std::array::from_fn(|index| digest[index])
 }
 
 /// All payloads and the last checksum; refuses a file of which any byte does not fit.
@@ -207,14 +215,16 @@ fn read_good_part(bytes: &[u8]) -> (Vec<&[u8]>, Checksum, Option<RecordError>) {
     (payloads, chain, None)
 }
 
-/// `Err(true)` when the bytes end too early, `Err(false)` when they are wrong.
+/// `Err(true)` when the bytes end too early, `Err(false)` when they are wrong. Only a length that is known to be the one
+/// that was written can say that they end too early.
 fn read_one<'a>(bytes: &'a [u8], chain: &Checksum) -> Result<(&'a [u8], Checksum), bool> {
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(true)?;
-    let (sum, rest) = rest.split_first_chunk::<CHECKSUM_BYTES>().ok_or(true)?;
+    let (length_sum, rest) = rest.split_first_chunk::<LENGTH_CHECKSUM_BYTES>().ok_or(true)?;
     let payload_bytes = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| false)?;
-    if payload_bytes > RECORD_BYTES_MAX {
+    if payload_bytes > RECORD_BYTES_MAX || length_checksum(chain, length) != *length_sum {
         return Err(false);
     }
+    let (sum, rest) = rest.split_first_chunk::<CHECKSUM_BYTES>().ok_or(true)?;
     let payload = rest.get(..payload_bytes).ok_or(true)?;
     if checksum(chain, length, payload) == *sum { Ok((payload, *sum)) } else { Err(false) }
 }
