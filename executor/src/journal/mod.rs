@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use log::{Log, RECORD_BYTES_MAX};
+use log::{HEAD_BYTES, Log, RECORD_BYTES_MAX};
 pub use log::{LogFile, RecordError, Repair, repair};
 
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
 
 /// Name of the journal in the data directory.
 pub const JOURNAL_FILE: &str = "journal.log";
-/// The log is rewritten when it is longer than this and mostly dead.
+/// The log is rewritten when it is longer than this and more than half of it is dead.
 const REWRITE_BYTES: u64 = 4 << 20;
 /// Most rows. Above [`crate::core::Settings::jobs_tracked_max`] by a margin for seats that the chain shows.
 const ROWS_MAX: usize = 65_536;
@@ -150,6 +150,9 @@ pub struct Journal {
     log: Log,
     path: String,
     rows: BTreeMap<JobUid, JobRow>,
+    /// Bytes of the log that each row takes, and their sum: what a rewrite would leave.
+    row_bytes: BTreeMap<JobUid, u64>,
+    live_bytes: u64,
     poisoned: bool,
 }
 
@@ -179,21 +182,35 @@ impl Journal {
         let name = path.display().to_string();
         let damaged = |source| JournalError::Damaged { path: name.clone(), source };
         let (payloads, chain) = log::read(bytes).map_err(damaged)?;
-        let mut rows = BTreeMap::new();
+        let log = Log::new(file, path.to_path_buf(), chain, bytes.len());
+        let (rows, row_bytes) = (BTreeMap::new(), BTreeMap::new());
+        let mut journal = Self { log, path: name.clone(), rows, row_bytes, live_bytes: 0, poisoned: false };
         for (index, payload) in payloads.iter().enumerate() {
-            let record = serde_json::from_slice(payload).map_err(|error| {
-                let source = RecordError::Meaning { index, message: error.to_string() };
+            let unknown = |message: String| {
+                let source = RecordError::Meaning { index, message };
                 JournalError::Version { path: name.clone(), source }
-            })?;
-            match record {
-                Record::Put(row) => {
-                    rows.insert(row.uid, *row);
+            };
+            match serde_json::from_slice(payload).map_err(|error| unknown(error.to_string()))? {
+                Record::Put(row) => journal.keep(*row, (HEAD_BYTES + payload.len()).try_into().unwrap_or(u64::MAX)),
+                Record::Forget(text) => {
+                    let mut uid = JobUid([0; 32]);
+                    hex::decode_to_slice(&text, &mut uid.0).map_err(|error| unknown(error.to_string()))?;
+                    journal.drop_row(uid);
                 }
-                Record::Forget(uid) => rows.retain(|key, _| key.to_string() != uid),
             }
         }
-        let log = Log::new(file, path.to_path_buf(), chain, bytes.len());
-        Ok(Self { log, path: name, rows, poisoned: false })
+        Ok(journal)
+    }
+
+    fn keep(&mut self, row: JobRow, bytes: u64) {
+        let replaced = self.row_bytes.insert(row.uid, bytes).unwrap_or(0);
+        self.live_bytes = self.live_bytes.saturating_sub(replaced).saturating_add(bytes);
+        self.rows.insert(row.uid, row);
+    }
+
+    fn drop_row(&mut self, uid: JobUid) {
+        self.live_bytes = self.live_bytes.saturating_sub(self.row_bytes.remove(&uid).unwrap_or(0));
+        self.rows.remove(&uid);
     }
 
     /// All rows.
@@ -221,8 +238,9 @@ impl Journal {
         } else if self.rows.len() >= ROWS_MAX {
             return Err(JournalError::Full(uid));
         }
+        let before = self.log.len_bytes();
         self.append(&Record::Put(Box::new(row.clone())), uid)?;
-        self.rows.insert(uid, row.clone());
+        self.keep(row.clone(), self.log.len_bytes().saturating_sub(before));
         crash_point(&format!("journal.put.{}", row.phase.name()));
         self.rewrite_if_long()
     }
@@ -236,9 +254,9 @@ impl Journal {
             return Ok(());
         }
         self.append(&Record::Forget(uid.to_string()), uid)?;
-        self.rows.remove(&uid);
+        self.drop_row(uid);
         crash_point("journal.forget");
-        Ok(())
+        self.rewrite_if_long()
     }
 
     /// The permission to sign the recorded message of this kind.
@@ -271,17 +289,14 @@ impl Journal {
     }
 
     fn rewrite_if_long(&mut self) -> Result<(), JournalError> {
-        if self.log.len_bytes() < REWRITE_BYTES {
+        let len_bytes = self.log.len_bytes();
+        // Mostly alive: as much has to be written again before a rewrite is worth its cost.
+        if len_bytes < REWRITE_BYTES || self.live_bytes > len_bytes / 2 {
             return Ok(());
         }
         let records: Result<Vec<Vec<u8>>, _> =
             self.rows.values().map(|row| serde_json::to_vec(&Record::Put(Box::new(row.clone())))).collect();
         let records = records.map_err(|error| self.write_error(error.into()))?;
-        let live: usize = records.iter().map(Vec::len).sum();
-        // Mostly alive: rewriting would not make it shorter.
-        if u64::try_from(live).unwrap_or(u64::MAX) > REWRITE_BYTES / 2 {
-            return Ok(());
-        }
         self.log.rewrite(&records).map_err(|source| {
             self.poisoned = true;
             self.write_error(source)

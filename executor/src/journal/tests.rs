@@ -190,3 +190,32 @@ fn a_long_journal_is_rewritten_and_still_holds_everything() {
     drop(journal);
     assert_eq!(Journal::open(dir.path()).expect("reopened").row(row.uid), Some(&row));
 }
+
+#[test]
+fn a_journal_of_many_live_rows_does_not_grow_without_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = Journal::open(dir.path()).expect("new");
+    let big = |byte: u8, attempt: u8| {
+        let mut row = row(byte);
+        row.run_attempts = attempt;
+        row.txs.push(TxRecord { message: vec![7; 60_000], ..live(TxKind::Accept, 1, None) });
+        row
+    };
+    // More than 2 MiB are alive all the time.
+    for attempt in 0..6 {
+        for byte in 0..30 {
+            journal.put(&big(byte, attempt)).expect("written");
+            assert!(journal.log.len_bytes() <= (2 * journal.live_bytes).max(REWRITE_BYTES) + 200_000);
+        }
+    }
+    assert!(journal.live_bytes > REWRITE_BYTES / 2, "{}", journal.live_bytes);
+    for byte in 1..30 {
+        journal.forget(JobUid([byte; 32])).expect("written");
+    }
+    assert!(journal.log.len_bytes() < REWRITE_BYTES, "{}", journal.log.len_bytes());
+    let (rows, live_bytes) = (journal.rows.clone(), journal.live_bytes);
+    drop(journal);
+    let journal = Journal::open(dir.path()).expect("reopened");
+    assert_eq!((journal.live_bytes, &journal.rows), (live_bytes, &rows));
+    assert_eq!(rows.keys().copied().collect::<Vec<_>>(), vec![JobUid([0; 32])]);
+}
