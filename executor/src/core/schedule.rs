@@ -98,7 +98,14 @@ impl Core {
     /// One claim at a time pays for every settled job.
     fn advance_claims(&mut self, now: Now) {
         let (slot, min, crank) = (self.slot, self.settings.claim_min_lamports, self.settings.crank);
-        let Some(provider) = self.provider else { return };
+        let Some(provider) = self.provider.filter(|_| slot >= self.claimed_slot) else { return };
+        // Somebody else claimed for us, or the claim that failed came too late: there is nothing to wait for.
+        let idle = |job: &Job| job.building.is_none() && !job.row.has_live_tx(TxKind::Claim);
+        let is_in_vain = |job: &Job| job.row.phase == Phase::Claiming && provider.earnings_lamports == 0 && idle(job);
+        for job in self.jobs.values_mut().filter(|job| is_in_vain(job)) {
+            job.row.phase = Phase::Claimed;
+            job.row.done_slot = Some(slot);
+        }
         let mut claiming = self.jobs.values().any(|job| job.row.phase == Phase::Claiming);
         for job in self.jobs.values_mut() {
             let seen = job.row.done_slot.is_some_and(|done| slot >= done);

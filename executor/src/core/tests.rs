@@ -99,6 +99,7 @@ struct World {
     signatures: u8,
     accepted: u32,
     paid: u32,
+    claims_refused: u32,
     halted: bool,
 }
 
@@ -133,6 +134,7 @@ impl World {
             signatures: 0,
             accepted: 0,
             paid: 0,
+            claims_refused: 0,
             halted: false,
         }
     }
@@ -238,9 +240,11 @@ impl World {
 
     fn apply(&mut self, uid: JobUid, kind: TxKind, outcome: Option<OutcomeBytes>) -> bool {
         if kind == TxKind::Claim {
-            self.paid += u32::from(self.earnings > 0);
+            let worked = self.earnings > 0;
+            self.paid += u32::from(worked);
+            self.claims_refused += u32::from(!worked);
             self.earnings = 0;
-            return true;
+            return worked;
         }
         let now = self.now.chain_unix;
         let Some(job) = self.jobs.get_mut(&uid) else { return false };
@@ -471,7 +475,27 @@ fn a_quiet_world_pays_every_job_once() {
     let mut world = World::new(3);
     world.run_to_the_end();
     assert_eq!((world.accepted, world.jobs.len(), world.earnings), (3, 0, 0));
+    assert_eq!(world.claims_refused, 0, "what was claimed is not claimed again");
     assert!(world.paid >= 1 && world.rows.is_empty() && world.core.jobs().next().is_none());
+}
+
+/// `claim_reward` is permissionless: whoever sent it, nothing is left to claim.
+#[test]
+fn a_claim_that_somebody_else_made_is_not_tried_to_the_end() {
+    let mut world = World::new(1);
+    let uid = JobUid([1; 32]);
+    while world.core.job(uid).is_none_or(|job| job.row.phase != Phase::Claiming) {
+        world.slot += 1;
+        world.now.chain_unix += 1;
+        world.step(Event::Polled(world.snapshot()));
+        while let Some(event) = world.pending.pop() {
+            world.step(event);
+        }
+        world.land(0);
+    }
+    world.earnings = 0;
+    world.run_to_the_end();
+    assert!(world.claims_refused <= 1 && world.core.jobs().next().is_none(), "{}", world.claims_refused);
 }
 
 #[test]
