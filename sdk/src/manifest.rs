@@ -3,7 +3,7 @@
 //! Whether bytes are a valid manifest decides between a run and `Invalid`, so the rules here are part of the
 //! profile: every host must answer alike. They depend on nothing but the bytes.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 
 use assay_protocol::TaskLimits;
 use schemars::JsonSchema;
@@ -52,7 +52,7 @@ pub struct JobManifest {
     #[serde(default, alias = "functionName", skip_serializing_if = "Option::is_none")]
     pub function_name: Option<String>,
     /// Limits; an absent one is whatever the job account says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "object_or_null")]
     pub limits: Option<ManifestLimits>,
     /// Seed of the guest's randomness; absent is whatever the job account says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,7 +183,7 @@ impl JobManifest {
         if bytes.len() > MANIFEST_BYTES_MAX {
             return Err(ManifestError::TooLarge { bytes: bytes.len() });
         }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(|error| {
+        let Object(manifest) = serde_json::from_slice::<Object<Self>>(bytes).map_err(|error| {
             let text = error.to_string();
             // serde_json appends the position, which this error states first.
             let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem).to_owned();
@@ -385,6 +385,32 @@ fn check_path(field: &'static str, path: &str) -> Result<(), ManifestError> {
         return Ok(());
     };
     Err(ManifestError::field(field, format!("\"{}\" {problem}", path.escape_debug())))
+}
+
+/// A value that is written as a JSON object. Serde's derived reader takes an array of the fields in their order as well,
+/// which would make that order a rule of the profile.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(serde::de::value::MapAccessDeserializer::new(access)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Visitor(PhantomData))
+    }
+}
+
+fn object_or_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(value)| value))
 }
 
 /// A map in which a name that stands twice is an error instead of the last one winning.

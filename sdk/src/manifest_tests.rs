@@ -30,6 +30,15 @@ fn the_camel_case_output_path_is_the_same_field() {
 }
 
 #[test]
+fn an_array_of_the_fields_is_no_manifest() {
+    let array = r#"["job.wasm", [], "output/", {}, null, null, null, null, null, null]"#;
+    assert!(problem(array).contains("expected an object"), "{}", problem(array));
+    let limits = with(r#""limits": [1, 65536, 4096, 1, 1]"#);
+    assert!(problem(&limits).contains("expected an object"), "{}", problem(&limits));
+    assert!(JobManifest::from_json(with(r#""limits": null"#).as_bytes()).is_ok());
+}
+
+#[test]
 fn an_unknown_field_is_refused_with_its_place() {
     let text = "{\n  \"executable\": \"job.wasm\",\n  \"arguments\": []\n}";
     let error = JobManifest::from_json(text.as_bytes()).unwrap_err();
