@@ -83,6 +83,12 @@ pub enum DecodeError {
         /// Its fanout.
         fanout: u64,
     },
+    /// A HAMT node with more links than slots.
+    #[error("decode node: HAMT with {links} links in one node; the profile has one per slot, at most 256")]
+    HamtLinks {
+        /// How many links it has.
+        links: usize,
+    },
     /// Sizes that do not fit the links or their own sum.
     #[error("decode node: the sizes of the file node do not fit its {links} links")]
     Sizes {
@@ -289,6 +295,10 @@ fn hamt(data: &Data<'_>, links: Vec<Link>) -> Result<Node, DecodeError> {
     }
     if data.file_bytes.is_some() || !data.sizes.is_empty() {
         return Err(DecodeError::Field { field: 3, message: MESSAGE });
+    }
+    // Checked here, so that a reader never holds more than a few levels of at most so many links (C-06).
+    if links.len() > HAMT_FANOUT {
+        return Err(DecodeError::HamtLinks { links: links.len() });
     }
     let bitfield = data.data.ok_or(DecodeError::Lacks { field: "bit field", message: MESSAGE })?;
     Ok(Node::Hamt { links, bitfield: Bytes::copy_from_slice(bitfield) })

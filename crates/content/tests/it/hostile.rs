@@ -12,25 +12,25 @@ use proptest::prelude::*;
 
 /// Blocks under construction.
 #[derive(Default)]
-struct Forge {
-    blocks: Vec<(Cid, Bytes)>,
+pub struct Forge {
+    pub blocks: Vec<(Cid, Bytes)>,
 }
 
-type Target = (Cid, u64);
+pub type Target = (Cid, u64);
 
 impl Forge {
-    fn put(&mut self, codec: Codec, block: impl Into<Bytes>) -> Target {
+    pub fn put(&mut self, codec: Codec, block: impl Into<Bytes>) -> Target {
         let block = block.into();
         let cid = block_cid(codec, &block);
         self.blocks.push((cid, block.clone()));
         (cid, block.len() as u64)
     }
 
-    fn raw(&mut self, block: &[u8]) -> Target {
+    pub fn raw(&mut self, block: &[u8]) -> Target {
         self.put(Codec::Raw, block.to_vec())
     }
 
-    fn node(&mut self, links: &[(&str, Target)], data: &[u8]) -> Target {
+    pub fn node(&mut self, links: &[(&str, Target)], data: &[u8]) -> Target {
         let below: u64 = links.iter().map(|(_, (_, size))| size).sum();
         let links = links.iter().map(|(name, (cid, size))| PbLink {
             cid: *cid,
@@ -42,7 +42,7 @@ impl Forge {
         (cid, size.saturating_add(below))
     }
 
-    fn directory(&mut self, links: &[(&str, Target)]) -> Target {
+    pub fn directory(&mut self, links: &[(&str, Target)]) -> Target {
         self.node(links, &unixfs(&[(1, 1)], None))
     }
 
@@ -50,7 +50,7 @@ impl Forge {
         self.unpack_within(root, &Budget::PROFILE)
     }
 
-    fn unpack_within(&self, root: Target, budget: &Budget) -> Result<Vec<Entry>, UnpackError> {
+    pub fn unpack_within(&self, root: Target, budget: &Budget) -> Result<Vec<Entry>, UnpackError> {
         let blocks = BlockSet::from_blocks(self.blocks.iter().cloned()).unwrap();
         unpack(root.0, &blocks, budget)
     }
@@ -64,7 +64,7 @@ impl Forge {
 }
 
 /// A UnixFS message by hand: numbers by field, with the bytes of field 2 in their place.
-fn unixfs(numbers: &[(u8, u64)], bytes: Option<&[u8]>) -> Vec<u8> {
+pub fn unixfs(numbers: &[(u8, u64)], bytes: Option<&[u8]>) -> Vec<u8> {
     let varint = |out: &mut Vec<u8>, mut value: u64| {
         while value > 0x7f {
             out.push(value.to_le_bytes()[0] | 0x80);
@@ -313,6 +313,10 @@ fn c09_a_hamt_outside_the_profile_is_refused() {
         let error = forge.refused(root, InvalidReason::DirectoryInvalid);
         assert!(matches!(decode_error(&error), DecodeError::HamtParameters { .. }), "{error}");
     }
+    // More links than slots: nested, they would fill the memory before a name or a byte is charged.
+    let root = forge.node(&vec![("00", file); 257], &unixfs(&[(1, 5), (5, 0x22), (6, 256)], Some(&[1])));
+    let error = forge.refused(root, InvalidReason::DirectoryInvalid);
+    assert!(matches!(decode_error(&error), DecodeError::HamtLinks { links: 257 }), "{error}");
     // With the right parameters and too few names to need it.
     let root = forge.node(&[("00x", file)], &unixfs(&[(1, 5), (5, 0x22), (6, 256)], Some(&[1])));
     let error = forge.refused(root, InvalidReason::DirectoryInvalid);
