@@ -64,8 +64,10 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The bounds that belong to the profile for job directories: the same on every host, so exceeding one is an
-    /// outcome ([`crate::UnpackError::invalid_reason`]) and no opinion.
+    /// The bounds that belong to the profile for job directories. Whoever makes an outcome of a job reads it with
+    /// exactly these: the first one exceeded, in the order in which [`crate::unpack`] reads, is then the same on every
+    /// host ([`crate::UnpackError::invalid_reason`]). With any other budget it is one host's opinion, never an outcome.
+    /// What a fetch or a disk may cost is bounded beside this and only ever a fault of that host.
     pub const PROFILE: Self =
         Self { file_bytes: INPUT_BYTES_MAX, entries: ENTRIES_MAX, links: LINKS_MAX, depth: DEPTH_MAX };
 

@@ -26,7 +26,7 @@ pub enum SourceError {
         /// The block.
         cid: Box<Cid>,
     },
-    /// It gave everything, all of it verified, and it is no package.
+    /// What it gave is verified and enough to tell that it is no package.
     #[error("{0}")]
     Content(Box<UnpackError>),
     /// This process is shutting down.

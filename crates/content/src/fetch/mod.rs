@@ -3,9 +3,13 @@
 //! The best source is asked first; when it fails, or has not finished after a while, the next one is asked too. Every
 //! verified block goes into a pool that all sources of one fetch share, so two halves make a whole. What a source did
 //! wrong is remembered and it is asked later next time.
+//!
+//! Only [`unpack`] says that content is no package, in its own fixed order and over verified blocks, so the reason is
+//! the same from the store and from every source. Caps on bytes and blocks, cuts and lies are faults of one fetch.
 
 mod error;
 mod source;
+mod verdict;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,7 +22,7 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 pub use error::{FetchError, SourceError, SourceReport};
-use source::SourceClient;
+use source::{Filled, SourceClient};
 
 use crate::{
     BlockSet, BlockStore, Entry, StoreError, UnpackError,
@@ -93,7 +97,7 @@ struct Shared {
 }
 
 /// A running attempt: which source, and what came of it.
-type Attempt<'a> = BoxFuture<'a, (usize, Result<Vec<Entry>, SourceError>)>;
+type Attempt<'a> = BoxFuture<'a, (usize, Result<Filled, SourceError>)>;
 
 /// Verified blocks of one fetch, shared by its sources.
 pub(crate) type Pool = Mutex<BlockSet>;
@@ -163,17 +167,18 @@ impl Fetcher {
             {
                 asked.push(index);
                 let source = &self.shared.sources[index];
-                running.push(self.attempt(source, root, pool).map(move |result| (index, result)).boxed());
+                let filled = source.fill(root, pool, &limits.budget);
+                running.push(filled.map(move |result| (index, result)).boxed());
             }
             let hedge = Instant::now() + limits.hedge_after;
             let may_hedge = waiting.len() > 0 && running.len() < limits.parallel_sources;
             tokio::select! {
                 finished = running.next() => match finished {
-                    Some((index, Ok(entries))) => {
-                        self.learn(index, None);
+                    Some((index, Ok(Filled { entries, fault }))) => {
+                        self.learn(index, fault.as_ref());
                         return Ok(entries);
                     }
-                    // Every block was verified, so nobody else can have anything better under this CID.
+                    // The verdict of `unpack` over verified blocks: no source can have anything better under this CID.
                     Some((_, Err(SourceError::Content(error)))) => return Err(content(*root, *error)),
                     Some((index, Err(error))) => {
                         self.learn(index, Some(&error));
@@ -191,23 +196,6 @@ impl Fetcher {
                 reports.extend(late);
                 return Err(self.unavailable(root, reports));
             }
-        }
-    }
-
-    /// One source: everything it gives goes into the pool; done when the pool holds the package.
-    async fn attempt(&self, source: &SourceClient, root: &Cid, pool: &Arc<Pool>) -> Result<Vec<Entry>, SourceError> {
-        let budget = self.shared.limits.budget;
-        source.fill(root, pool, &budget).await?;
-        let (root, pool) = (*root, Arc::clone(pool));
-        let unpacked = tokio::task::spawn_blocking(move || {
-            let blocks = lock(&pool).clone();
-            unpack(root, &blocks, &budget)
-        });
-        match unpacked.await {
-            Ok(Ok(entries)) => Ok(entries),
-            Ok(Err(UnpackError::Missing { cid })) => Err(SourceError::Missing { cid: Box::new(cid) }),
-            Ok(Err(error)) => Err(SourceError::Content(Box::new(error))),
-            Err(_) => Err(SourceError::Cancelled),
         }
     }
 

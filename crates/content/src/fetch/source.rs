@@ -1,17 +1,19 @@
 //! One source: a CAR if it gives one, else block by block.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use cid::Cid;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use reqwest::{RequestBuilder, header::ACCEPT};
 
-use super::{FetchError, FetchLimits, Pool, Source, SourceError, lock};
+use super::{
+    FetchError, FetchLimits, Pool, Source, SourceError, lock,
+    verdict::{Verdict, judge},
+};
 use crate::{
-    BlockGet, HttpError, UnpackError,
+    Entry, HttpError,
     car::{CarDecoder, CarError, CarLimits},
-    dag::{Step, Walk},
     http::{Body, HostPolicy, HttpLimits, Server},
     limits::{BLOCK_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, Budget},
     verify_block,
@@ -25,6 +27,14 @@ const RAW_TYPE: &str = "application/vnd.ipld.raw";
 enum Dialect {
     Kubo,
     Gateway,
+}
+
+/// What came of asking a source.
+pub(super) struct Filled {
+    /// The package.
+    pub(super) entries: Vec<Entry>,
+    /// What the source did wrong, although everything is there.
+    pub(super) fault: Option<SourceError>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,26 +64,48 @@ impl SourceClient {
         self.server.name()
     }
 
-    /// Fills the pool until everything below the root is there.
-    pub(super) async fn fill(&self, root: &Cid, pool: &Arc<Pool>, budget: &Budget) -> Result<(), SourceError> {
-        match self.car(root, pool, budget).await {
-            Ok(()) => {}
+    /// Fills the pool until it holds a package, or what can be none. Whatever the source did wrong on the way, the
+    /// blocks that it gave are judged first: a cap or a cut connection must not hide what is the same on every host.
+    pub(super) async fn fill(&self, root: &Cid, pool: &Arc<Pool>, budget: &Budget) -> Result<Filled, SourceError> {
+        let mut fault = match self.car(root, pool, budget).await {
+            Ok(()) => None,
             // It knows no CAR, or gave only a part of one: what is missing may still be had block by block.
             Err(error) if asks_for_blocks(&error) => {
                 tracing::debug!(source = %self.name(), %error, "content_source_gave_no_car");
+                None
             }
-            Err(error) => return Err(error),
-        }
+            Err(error) => Some(error),
+        };
         // What this source lacks is not asked for twice; the rest of its blocks still helps the others.
-        let mut lacking = HashSet::new();
+        let mut lacking = HashMap::new();
+        // Many blocks are asked for ahead of being read, which a hostile directory turns into bytes that are never read.
+        // Once those are as many as a package may have, only what is read next is asked for, with the same bound.
+        let (mut ahead, mut bytes_left) = (true, budget.block_bytes());
         loop {
-            let missing = missing(root, pool, budget)?;
-            let wanted: Vec<_> = missing.iter().copied().filter(|cid| !lacking.contains(cid)).collect();
+            let missing = match judge(*root, pool, *budget).await? {
+                Verdict::Package(entries) => return Ok(Filled { entries, fault }),
+                Verdict::Refused(error) => return Err(SourceError::Content(Box::new(error))),
+                Verdict::Open(missing) => missing,
+            };
+            if let Some(error) = fault {
+                return Err(error);
+            }
+            let reach = if ahead { missing.len() } else { 1 };
+            let wanted: Vec<_> = missing.iter().copied().take(reach).filter(|cid| !lacking.contains_key(cid)).collect();
             match (missing.first(), wanted.is_empty()) {
-                (None, _) => return Ok(()),
-                (Some(cid), true) if cid == root => return Err(HttpError::NotFound.into()),
-                (Some(cid), true) => return Err(SourceError::Missing { cid: Box::new(*cid) }),
-                (Some(_), false) => lacking.extend(self.blocks(wanted, pool).await?),
+                (Some(cid), true) => {
+                    return Err(match lacking.remove(cid) {
+                        Some(HttpError::NotFound) | None if cid != root => SourceError::Missing { cid: Box::new(*cid) },
+                        error => error.unwrap_or(HttpError::NotFound).into(),
+                    });
+                }
+                _ => match self.blocks(wanted, pool, budget, &mut bytes_left).await {
+                    Ok(absent) => lacking.extend(absent),
+                    Err(SourceError::Http(HttpError::TooLarge { .. })) if ahead => {
+                        (ahead, bytes_left) = (false, budget.block_bytes());
+                    }
+                    Err(error) => fault = Some(error),
+                },
             }
         }
     }
@@ -99,22 +131,37 @@ impl SourceClient {
         Ok(())
     }
 
-    /// Puts blocks into the pool and gives those that the source does not have.
-    async fn blocks(&self, wanted: Vec<Cid>, pool: &Arc<Pool>) -> Result<Vec<Cid>, SourceError> {
-        stream::iter(wanted)
+    /// Puts blocks into the pool and gives those that the source does not have, or that are too large to be taken: they
+    /// end the fetch only when they are what is read next. The first block over `bytes_left` is the last one.
+    async fn blocks(
+        &self,
+        wanted: Vec<Cid>,
+        pool: &Arc<Pool>,
+        budget: &Budget,
+        bytes_left: &mut u64,
+    ) -> Result<Vec<(Cid, HttpError)>, SourceError> {
+        let mut answers = stream::iter(wanted)
             .map(|cid| async move { (cid, self.block(&cid).await) })
-            .buffer_unordered(BLOCKS_IN_FLIGHT_MAX)
-            .map(|(cid, block)| match block {
+            .buffer_unordered(BLOCKS_IN_FLIGHT_MAX);
+        let mut absent = Vec::new();
+        while let Some((cid, block)) = answers.next().await {
+            let bytes = match block {
                 Ok(block) => {
+                    let bytes = block.len();
                     lock(pool).insert_verified(cid, block);
-                    Ok(None)
+                    bytes
                 }
-                Err(SourceError::Http(HttpError::NotFound)) => Ok(Some(cid)),
-                Err(error) => Err(error),
-            })
-            .try_filter_map(|lacking| std::future::ready(Ok(lacking)))
-            .try_collect()
-            .await
+                Err(SourceError::Http(error @ (HttpError::NotFound | HttpError::TooLarge { .. }))) => {
+                    let bytes = if error == HttpError::NotFound { 0 } else { BLOCK_BYTES_MAX };
+                    absent.push((cid, error));
+                    bytes
+                }
+                Err(error) => return Err(error),
+            };
+            let left = bytes_left.checked_sub(bytes as u64);
+            *bytes_left = left.ok_or(HttpError::TooLarge { bytes_max: budget.block_bytes() })?;
+        }
+        Ok(absent)
     }
 
     async fn block(&self, cid: &Cid) -> Result<Bytes, SourceError> {
@@ -155,24 +202,4 @@ fn asks_for_blocks(error: &SourceError) -> bool {
         }
         _ => false,
     }
-}
-
-/// The blocks below the root that are linked to and not in the pool. What cannot be a package stops the search.
-fn missing(root: &Cid, pool: &Arc<Pool>, budget: &Budget) -> Result<Vec<Cid>, SourceError> {
-    let blocks = lock(pool).clone();
-    let content = |error: UnpackError| SourceError::Content(Box::new(error));
-    let (mut missing, mut bytes) = (Vec::new(), 0_u64);
-    let mut walk = Walk::new(&blocks, [*root], budget.links);
-    while let Some(step) = walk.next().map_err(content)? {
-        match step {
-            Step::Missing(cid) => missing.push(cid),
-            Step::Block(_, block) => bytes = bytes.saturating_add(block.len() as u64),
-        }
-    }
-    debug_assert!(blocks.verified(), "the pool holds verified blocks only");
-    let bytes_max = budget.block_bytes();
-    if bytes > bytes_max {
-        return Err(SourceError::Http(HttpError::TooLarge { bytes_max }));
-    }
-    Ok(missing)
 }

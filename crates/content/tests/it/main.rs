@@ -9,3 +9,4 @@ mod oracle;
 mod packing;
 mod serving;
 mod stores;
+mod verdicts;
