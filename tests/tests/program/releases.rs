@@ -37,15 +37,15 @@ fn play(world: &mut World, payer: Pubkey, party: &Party) {
         world.ok(&party.with_job(id).create_job());
     }
     world.next_slot();
-    world.ok(&party.with_job(4).accept_job(&world));
-    world.ok(&party.with_job(5).accept_job(&world));
+    world.ok(&party.with_job(4).accept_job(world));
+    world.ok(&party.with_job(5).accept_job(world));
     world.ok(&party.with_job(4).submit_results(&exited(4)));
     world.advance(160);
     world.ok(&party.with_job(4).finalize_job());
     world.ok(&party.with_job(5).expire_assigned_job());
     world.ok(&party.with_job(6).cancel_job());
-    world.ok(&party.with_job(2).accept_job(&world));
-    world.ok(&party.with_job(3).accept_job(&world));
+    world.ok(&party.with_job(2).accept_job(world));
+    world.ok(&party.with_job(3).accept_job(world));
     world.ok(&party.with_job(3).submit_results(&exited(3)));
     world.ok(&party.unstake(SOL));
 }
