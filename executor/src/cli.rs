@@ -1,6 +1,6 @@
 //! The commands of the binary `assay-executor`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -167,6 +167,7 @@ fn start_logging(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("ASSAY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = builder.with_ansi(std::io::stderr().is_terminal());
     let started = if json { builder.json().try_init() } else { builder.try_init() };
     if let Err(error) = started {
         eprintln!("warning: logging was started already: {error}");
