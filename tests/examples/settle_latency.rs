@@ -64,6 +64,7 @@ async fn bench(runs: usize) -> Result<(), Failure> {
     let provider = network.info().providers[0].address.parse()?;
 
     let spec = JobSpec::builder(job_directory(), network.market()).gas_limit(GAS_LIMIT).build()?;
+    wait_until_started(&log).await?;
     let idle_bytes = resident_bytes(&bot)?;
     let mut settled = Vec::new();
     for _ in 0..runs {
@@ -113,6 +114,18 @@ fn start_bot(network: &Network, home: &Path, log: &Path) -> Result<Child, Failur
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("--config").arg(path).arg("run").stdin(Stdio::null()).stdout(Stdio::null());
     Ok(command.stderr(std::fs::File::create(log)?).kill_on_drop(true).spawn()?)
+}
+
+async fn wait_until_started(log: &Path) -> Result<(), Failure> {
+    let end = Instant::now() + PATIENCE;
+    let mut looks = tokio::time::interval(LOOK);
+    while !std::fs::read_to_string(log)?.contains("server_started") {
+        looks.tick().await;
+        if Instant::now() > end {
+            return Err("the bot did not start within a minute".into());
+        }
+    }
+    Ok(())
 }
 
 async fn wait_until_paid(
