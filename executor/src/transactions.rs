@@ -24,7 +24,7 @@ pub struct Sender {
     pub authority: Pubkey,
     /// Hot key, pays the transaction.
     pub node_key: Pubkey,
-    /// Price per compute unit; zero adds no instruction.
+    /// Price per compute unit; zero adds no instruction, neither of the price nor of the units.
     pub priority_fee_micro_lamports: u64,
 }
 
@@ -49,12 +49,20 @@ impl Sender {
     /// # Errors
     /// [`BuildError`] when the job does not allow it; the core asks again when it does.
     pub fn message(&self, job: &Job, kind: TxKind, blockhash: Hash) -> Result<Vec<u8>, BuildError> {
-        let mut instructions = Vec::new();
-        if self.priority_fee_micro_lamports > 0 {
-            instructions.push(ComputeBudgetInstruction::set_compute_unit_price(self.priority_fee_micro_lamports));
-        }
+        let mut instructions = self.budget(kind);
         instructions.extend(self.instructions(job, kind)?);
         Ok(Message::new_with_blockhash(&instructions, Some(&self.node_key), &blockhash).serialize())
+    }
+
+    /// The price is paid for every unit asked for, and without a limit 200,000 per instruction are.
+    fn budget(&self, kind: TxKind) -> Vec<Instruction> {
+        if self.priority_fee_micro_lamports == 0 {
+            return Vec::new();
+        }
+        vec![
+            ComputeBudgetInstruction::set_compute_unit_limit(compute_unit_limit(kind)),
+            ComputeBudgetInstruction::set_compute_unit_price(self.priority_fee_micro_lamports),
+        ]
     }
 
     fn instructions(&self, job: &Job, kind: TxKind) -> Result<Vec<Instruction>, BuildError> {
@@ -104,6 +112,16 @@ impl Sender {
     }
 }
 
+/// Most compute units of one transaction: over twice what the program's tests bound it to, because addresses differ in
+/// how many tries they take to be found.
+const fn compute_unit_limit(kind: TxKind) -> u32 {
+    match kind {
+        TxKind::Accept => 64_000,
+        TxKind::Submit | TxKind::Claim => 40_000,
+        TxKind::Decline | TxKind::Settle => 100_000,
+    }
+}
+
 /// A transaction with one signature, as it is sent: the count, the signature, the message.
 #[must_use]
 pub fn wire_bytes(signature: &[u8; 64], message: &[u8]) -> Vec<u8> {
@@ -112,4 +130,30 @@ pub fn wire_bytes(signature: &[u8; 64], message: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(signature);
     bytes.extend_from_slice(message);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_priority_fee_is_paid_for_a_limited_number_of_units() {
+        let sender = |priority_fee_micro_lamports| Sender {
+            market: Pubkey::default(),
+            provider: Pubkey::default(),
+            authority: Pubkey::default(),
+            node_key: Pubkey::default(),
+            priority_fee_micro_lamports,
+        };
+        // The bounds that the program's tests hold each transaction to, where there is one.
+        for (kind, bound) in
+            [(TxKind::Accept, 16_000), (TxKind::Submit, 12_000), (TxKind::Settle, 40_000), (TxKind::Claim, 10_000)]
+        {
+            let limit = compute_unit_limit(kind);
+            assert!(limit > 2 * bound && limit < 200_000, "{kind:?}: {limit}");
+            assert_eq!(sender(0).budget(kind), []);
+            let limit = ComputeBudgetInstruction::set_compute_unit_limit(limit);
+            assert_eq!(sender(7).budget(kind), [limit, ComputeBudgetInstruction::set_compute_unit_price(7)]);
+        }
+    }
 }
