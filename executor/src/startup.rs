@@ -1,12 +1,12 @@
 //! Everything that is checked before the first job: platform, key, lock, journal, store, chain (E-19, E-26).
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use assay_content::{
     BlockStore, Budget, FetchError, FetchLimits, Fetcher, KuboClient, KuboError, Publisher, Source, StoreError,
-    StoreLimits,
+    StoreLimits, digest_from_cid,
 };
-use assay_protocol::PROFILE_V1;
+use assay_protocol::{Hash32, PROFILE_V1};
 use assay_sdk::{Cluster, ClusterError, KeypairError, load_keypair, pda};
 use solana_pubkey::Pubkey;
 use thiserror::Error;
@@ -17,6 +17,7 @@ use crate::{
     Config, InstanceLock, LockError, Options,
     backoff::Backoff,
     chain::{ChainError, ChainFacts, RpcChain, RpcSettings},
+    core::JobRow,
     journal::{Journal, JournalError},
     server::BindError,
     signer::Signer,
@@ -91,7 +92,7 @@ pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<R
     }
     let lock = InstanceLock::acquire(&config.provider.data_dir)?;
     let journal = Journal::open(&config.provider.data_dir)?;
-    let workshop = workshop(config, options)?;
+    let workshop = workshop(config, options, &journal)?;
     let ws_url = cluster.ws_url.clone();
     let provider = pda::provider_address(&config.market(), &config.provider.authority.0);
     let chain = RpcChain::new(RpcSettings {
@@ -159,10 +160,28 @@ fn check(config: &Config, facts: &ChainFacts, node_key: Pubkey) -> Result<(), St
     )
 }
 
-fn workshop(config: &Config, options: Options) -> Result<Workshop, StartError> {
+/// Unpins results that no row names: a package is pinned before its outcome is journaled, and a crash between the two
+/// would keep its room for good.
+fn release_unnamed<'a>(store: &BlockStore, rows: impl Iterator<Item = &'a JobRow>) -> Result<usize, StoreError> {
+    let named: HashSet<Hash32> = rows.filter_map(JobRow::result_digest).collect();
+    let mut released = 0;
+    for root in store.pins()? {
+        if digest_from_cid(&root).is_ok_and(|digest| !named.contains(&digest)) {
+            store.unpin(&root)?;
+            released += 1;
+        }
+    }
+    Ok(released)
+}
+
+fn workshop(config: &Config, options: Options, journal: &Journal) -> Result<Workshop, StartError> {
     let (content, worker) = (&config.content, &config.worker);
     let limits = StoreLimits { quota_bytes: content.disk_quota.0 };
     let store = BlockStore::open(&config.provider.data_dir.join("blocks"), limits)?;
+    let released = release_unnamed(&store, journal.rows())?;
+    if released > 0 {
+        tracing::info!(released, "unnamed_results_released");
+    }
     let kubo = content.kubo.iter().cloned().map(Source::Kubo);
     let sources: Vec<Source> = kubo.chain(content.gateways.iter().cloned().map(Source::Gateway)).collect();
     let limits = FetchLimits { budget: Budget::PROFILE, deadline: content.fetch_deadline.0, ..FetchLimits::default() };
@@ -181,4 +200,34 @@ fn workshop(config: &Config, options: Options) -> Result<Workshop, StartError> {
         keep_failed_in: keep.then(|| config.provider.data_dir.join("failed")),
     };
     Ok(Workshop::new(store, fetcher, Publisher::new(nodes, content.pins_min), settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_content::{Entry, pack_entries};
+    use assay_protocol::{Outcome, OutcomeKind};
+
+    use super::*;
+    use crate::core::JobUid;
+
+    #[test]
+    fn results_that_no_row_names_are_released() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = BlockStore::open(dir.path(), StoreLimits { quota_bytes: 1 << 20 }).expect("opened");
+        let packages = [&b"named"[..], b"unnamed"]
+            .map(|text| pack_entries([Entry::file("stdout.txt", text.to_vec())]).expect("packed"));
+        for package in &packages {
+            store.put_package(package).expect("stored");
+        }
+        let mut row = JobRow::new(JobUid([1; 32]), Pubkey::default());
+        let outcome = Outcome {
+            kind: OutcomeKind::OutOfGas,
+            gas_used: 7,
+            result_cid_digest: digest_from_cid(&packages[0].root).expect("canonical"),
+            ..Outcome::invalid(assay_protocol::InvalidReason::ModuleInvalid)
+        };
+        row.outcome = Some(outcome.encode());
+        assert_eq!(release_unnamed(&store, [&row].into_iter()).expect("released"), 1);
+        assert_eq!(store.pins().expect("read"), [packages[0].root]);
+    }
 }

@@ -7,7 +7,6 @@ mod tasks;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use assay_content::cid_from_digest;
-use assay_protocol::Outcome;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 use tokio::{
@@ -304,11 +303,10 @@ impl<C: Chain> Bot<C> {
 
     /// Releases a job's result, unless another job has the same one.
     fn clean_up(&mut self, uid: JobUid) {
-        let Some(outcome) = self.journal.row(uid).and_then(|row| row.outcome) else { return };
-        let shared = self.core.jobs().any(|job| job.row.uid != uid && job.row.outcome == Some(outcome));
-        let decoded = Outcome::decode(&outcome, u64::MAX).ok();
-        if let Some(outcome) = decoded.filter(|outcome| !shared && outcome.result_cid_digest != [0; 32]) {
-            self.tasks.release(cid_from_digest(&outcome.result_cid_digest));
+        let Some(digest) = self.journal.row(uid).and_then(crate::core::JobRow::result_digest) else { return };
+        let shared = self.core.jobs().any(|job| job.row.uid != uid && job.row.result_digest() == Some(digest));
+        if !shared {
+            self.tasks.release(cid_from_digest(&digest));
         }
     }
 

@@ -285,7 +285,19 @@ pub struct JobRow {
     pub done_slot: Option<u64>,
 }
 
+/// Where an outcome names its result: behind kind, detail, exit code and gas.
+const RESULT_DIGEST_AT: usize = 1 + 2 + 4 + 8;
+
 impl JobRow {
+    /// Digest of the result package, if there is one. Read without the job's gas limit, which a row does not hold and
+    /// which the whole outcome cannot be checked without.
+    #[must_use]
+    pub fn result_digest(&self) -> Option<Hash32> {
+        let outcome = self.outcome?;
+        let digest: Hash32 = std::array::from_fn(|index| outcome[RESULT_DIGEST_AT + index]);
+        (digest != [0; 32]).then_some(digest)
+    }
+
     /// A job that has just been seen.
     #[must_use]
     pub const fn new(uid: JobUid, job: Pubkey) -> Self {
