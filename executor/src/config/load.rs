@@ -129,6 +129,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     ] {
         ensure((1..=10_000).contains(&number), key, "is outside 1 to 10,000")?;
     }
+    ensure(worker.gas_per_second > 0, "worker.gas_per_second", "is zero; write what one run burns in a second")?;
     let sources = !config.content.kubo.is_empty() || !config.content.gateways.is_empty();
     ensure(sources, "content.kubo", "and content.gateways are empty; name at least one source of job directories")?;
     let nodes = if config.content.publish.is_empty() { &config.content.kubo } else { &config.content.publish };
@@ -210,6 +211,7 @@ mod tests {
             ("[chain]\nurl = \"x\"", "url"),
             ("[worker]\ndeadline = \"30\"", "such as"),
             ("[worker]\nruns_max = 0", "worker.runs_max"),
+            ("[worker]\ngas_per_second = 0", "worker.gas_per_second"),
             ("[server]\nlisten = \"0.0.0.0:1\"", "server.listen"),
             ("[content]\nkubo = []", "content.kubo"),
             ("[content]\npins_min = 2", "content.pins_min"),

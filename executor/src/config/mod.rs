@@ -197,6 +197,8 @@ pub struct WorkerConfig {
     pub runs_max: usize,
     /// Preparations at once.
     pub preparations_max: usize,
+    /// Gas that one run burns in a second here, to tell whether a job that has to wait for others would be in time.
+    pub gas_per_second: u64,
 }
 
 impl Default for WorkerConfig {
@@ -207,6 +209,7 @@ impl Default for WorkerConfig {
             memory_max: None,
             runs_max: 2,
             preparations_max: 4,
+            gas_per_second: 250_000_000,
         }
     }
 }
@@ -301,6 +304,7 @@ impl Config {
             jobs_active_max: limits.jobs_active_max,
             preparations_max: worker.preparations_max,
             runs_max: worker.runs_max,
+            gas_per_second: worker.gas_per_second,
             prepare_attempts_max: limits.prepare_attempts_max,
             run_attempts_max: limits.run_attempts_max,
             tx_failures_max: limits.tx_failures_max,

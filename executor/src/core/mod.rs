@@ -40,6 +40,8 @@ pub struct Settings {
     pub preparations_max: usize,
     /// Most children running guests at once.
     pub runs_max: usize,
+    /// Gas that one run burns in a second on this host.
+    pub gas_per_second: u64,
     /// Preparations of one job before it is quarantined.
     pub prepare_attempts_max: u8,
     /// Runs of one job before its seat is given back.

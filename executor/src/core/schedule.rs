@@ -132,8 +132,9 @@ impl Core {
                 continue;
             }
             let in_time = self.jobs.get(&uid).is_some_and(|job| self.has_time(job, now));
+            let runs_in_time = self.jobs.get(&uid).is_some_and(|job| self.runs_in_time(job));
             let Some(job) = self.jobs.get_mut(&uid) else { continue };
-            if now.monotonic_ms < job.not_before_ms {
+            if now.monotonic_ms < job.not_before_ms || (in_time && !runs_in_time) {
                 continue;
             }
             if in_time {
@@ -171,6 +172,23 @@ impl Core {
             let queue_left_s = view.queue_deadline_unix.saturating_sub(now.chain_unix);
             queue_left_s > self.settings.accept_margin_s && i64::from(view.execution_s) > self.settings.decline_margin_s
         })
+    }
+
+    /// Whether a run would end in time behind those that are owed already. A job that could start at once is never
+    /// refused for this: its gas limit says only what it may burn.
+    fn runs_in_time(&self, job: &Job) -> bool {
+        let Some(view) = &job.view else { return false };
+        let is_ahead = |job: &&Job| matches!(job.row.phase, Phase::Accepting | Phase::Accepted | Phase::Running);
+        let ahead = || self.jobs.values().filter(is_ahead);
+        if ahead().count() < self.settings.runs_max {
+            return true;
+        }
+        let gas_limit = |job: &Job| job.view.as_ref().map_or(0, |view| view.limits.gas_limit);
+        let queued = ahead().fold(0_u64, |sum, job| sum.saturating_add(gas_limit(job)));
+        let runs = u64::try_from(self.settings.runs_max).unwrap_or(u64::MAX).max(1);
+        let gas = (queued / runs).saturating_add(view.limits.gas_limit);
+        let run_s = i64::try_from(gas / self.settings.gas_per_second.max(1)).unwrap_or(i64::MAX);
+        i64::from(view.execution_s) > run_s.saturating_add(self.settings.decline_margin_s)
     }
 
     fn start_preparations(&mut self, now: Now, actions: &mut Vec<Action>) {

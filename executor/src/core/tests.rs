@@ -22,6 +22,7 @@ fn settings() -> Settings {
         jobs_active_max: 4,
         preparations_max: 2,
         runs_max: 2,
+        gas_per_second: 250_000_000,
         prepare_attempts_max: 3,
         run_attempts_max: 3,
         tx_failures_max: 4,
@@ -676,6 +677,27 @@ fn e_23_a_thousand_jobs_are_taken_a_few_at_a_time() {
         world.land(0);
     }
     assert!(world.accepted >= 4, "{}", world.accepted);
+}
+
+#[test]
+fn long_jobs_are_taken_only_as_fast_as_they_can_run() {
+    let mut world = World::new(4);
+    for job in world.jobs.values_mut() {
+        job.limits.gas_limit = 10_000_000_000;
+    }
+    for _ in 0..20 {
+        world.slot += 1;
+        world.step(Event::Polled(world.snapshot()));
+        // Nothing that runs comes to an end.
+        world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
+        while let Some(event) = world.pending.pop() {
+            world.step(event);
+            world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
+        }
+        world.land(0);
+    }
+    // 40 s for each: the third would wait for 40 s and need 40 s more.
+    assert_eq!(world.accepted, 2);
 }
 
 #[test]
