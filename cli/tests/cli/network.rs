@@ -20,6 +20,9 @@ struct Localnet {
 impl Localnet {
     /// Starts it on free ports: on a shared machine the usual ones may be taken, which is not what is tested.
     fn start(dir: &Path, providers: &str) -> Self {
+        // Two that look for free ports at the same moment find the same ones: one after the other, across processes too.
+        let turn = std::fs::File::create(std::env::temp_dir().join("assay-cli-network-test.lock")).unwrap();
+        turn.lock().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("HOME", dir).env("PATH", path);
@@ -27,6 +30,7 @@ impl Localnet {
         let mut child = command.arg(dir.join("net")).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        turn.unlock().unwrap();
         let info = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         Self { child, info }
     }
