@@ -172,8 +172,13 @@ pub fn run_in_child(
     }
 }
 
+/// This very executable. On Linux by the link that still leads to it after an upgrade replaced its file.
+fn own_executable() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe() }
+}
+
 fn start(request: &WorkRequest, settings: &ChildSettings) -> Result<Child, WorkerFault> {
-    let program = settings.program.clone().map_or_else(std::env::current_exe, Ok).map_err(WorkerFault::Start)?;
+    let program = settings.program.clone().map_or_else(own_executable, Ok).map_err(WorkerFault::Start)?;
     let (WorkRequest::Prepare { task, .. } | WorkRequest::Run { task, .. }) = request;
     // The engine may hold a memory twice while it grows.
     let computed = task.spec.limits.memory_bytes.saturating_mul(2).saturating_add(ADDRESS_SPACE_BASE_BYTES);
