@@ -79,6 +79,8 @@ pub struct Job {
     pub view: Option<JobView>,
     /// Views older than this slot are ignored.
     view_slot: u64,
+    /// Slot of the first look that found the account gone, since a look last found it.
+    gone_slot: Option<u64>,
     /// Nothing is started for it before this moment.
     not_before_ms: u64,
     /// A message of this kind is being built or signed.
@@ -87,7 +89,7 @@ pub struct Job {
 
 impl Job {
     fn new(row: JobRow) -> Self {
-        Self { row, view: None, view_slot: 0, not_before_ms: 0, building: None }
+        Self { row, view: None, view_slot: 0, gone_slot: None, not_before_ms: 0, building: None }
     }
 
     fn back_off(&mut self, failures: u8, now: Now) {

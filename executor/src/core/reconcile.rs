@@ -53,6 +53,7 @@ impl Core {
             return;
         }
         job.view_slot = slot;
+        job.gone_slot = None;
         let before = job.row.phase;
         let (status, seat) = (view.status, view.seat);
         job.view = Some(view);
@@ -76,6 +77,7 @@ impl Job {
     /// The account is closed. What was submitted has been settled; anything else has ended without us.
     fn on_gone(&mut self, slot: u64, actions: &mut Vec<Action>) {
         let uid = self.row.uid;
+        self.gone_slot.get_or_insert(slot);
         if let Some(view) = &mut self.view {
             view.seat = None;
         }

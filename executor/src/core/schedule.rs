@@ -254,7 +254,12 @@ impl Core {
     fn forget_done(&mut self, uid: JobUid, actions: &mut Vec<Action>) {
         let Some(job) = self.jobs.get(&uid) else { return };
         let over = match job.row.phase {
-            Phase::Claimed => job.row.done_slot.is_some_and(|done| self.finalized_slot >= done),
+            // By what was looked at: the slot of a transaction that a fork took back and that landed again is too early.
+            Phase::Claimed => job.gone_slot.is_some_and(|gone| self.finalized_slot >= gone),
+            // A result that was signed is remembered for as long as the account is there, whatever an old look said.
+            Phase::Dropped(_) | Phase::Halted if job.row.tx(TxKind::Submit).is_some() => {
+                job.gone_slot.is_some_and(|gone| self.finalized_slot >= gone)
+            }
             Phase::Dropped(_) | Phase::Halted => job.row.done_slot.is_some_and(|done| self.finalized_slot >= done),
             _ => false,
         };

