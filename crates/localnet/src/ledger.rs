@@ -151,7 +151,11 @@ impl Ledger {
             let ws_port = choose_port("WebSocket", config.ports.ws)?;
             match Self::launch(&program, config.slot_ms, (rpc_port, ws_port)).await {
                 // A port that the system gave can be taken by somebody else before the ledger listens on it.
-                Err(LedgerError::Start { problem }) if attempt < FREE_PORT_ATTEMPTS_MAX && is_taken(&problem) => {
+                // The library does not always say so: then the port itself is asked.
+                Err(LedgerError::Start { problem })
+                    if attempt < FREE_PORT_ATTEMPTS_MAX
+                        && (is_taken(&problem) || [rpc_port, ws_port].into_iter().any(is_used)) =>
+                {
                     attempt = attempt.saturating_add(1);
                 }
                 result => return result,
@@ -422,6 +426,10 @@ fn choose_port(what: &'static str, asked: Option<u16>) -> Result<u16, LedgerErro
 fn is_taken(problem: &str) -> bool {
     let problem = problem.to_ascii_lowercase();
     problem.contains("in use") || problem.contains("already") || problem.contains("available")
+}
+
+fn is_used(port: u16) -> bool {
+    TcpListener::bind(loopback(port)).is_err()
 }
 
 const fn loopback(port: u16) -> SocketAddr {
