@@ -1,5 +1,7 @@
 //! `assay completion`: shell completion scripts.
 
+use std::io::{self, Write};
+
 use clap::CommandFactory;
 
 use crate::{app::Cli, error::CliResult};
@@ -13,6 +15,11 @@ pub struct CompletionArgs {
 
 /// Prints the script to stdout.
 pub fn run(args: &CompletionArgs) -> CliResult {
-    clap_complete::generate(args.shell, &mut Cli::command(), "assay", &mut std::io::stdout());
-    Ok(())
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "assay", &mut script);
+    match io::stdout().write_all(&script) {
+        // Whoever reads may stop early, as `head` does.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }

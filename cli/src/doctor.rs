@@ -101,7 +101,7 @@ async fn chain_checks(context: &Context) -> Vec<Check> {
     match chain.market().await {
         Ok((address, market)) => checks.push(Check::good("market", format!("{address} ({})", market.name_text()))),
         Err(error) => {
-            let next = "create one with `assay market create`, or name one with --market";
+            let next = error.next_step().unwrap_or("name one with --market; `assay market list` lists them").to_owned();
             checks.push(Check::bad("market", error.what(), next));
         }
     }

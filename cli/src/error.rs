@@ -63,6 +63,11 @@ impl CliError {
         Self { is_silent: true, ..Self::new(what) }
     }
 
+    /// What to do next, if something is known.
+    pub fn next_step(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
     /// What failed, without causes.
     pub fn what(&self) -> &str {
         &self.what

@@ -40,13 +40,14 @@ pub struct SubmitArgs {
     /// Seconds until the job expires when nobody takes it; by default the market's.
     #[arg(long, value_name = "SECONDS")]
     expires_in_s: Option<u32>,
-    /// A number of your own; the same number is refused twice, which makes repeating the command safe.
+    /// A number of your own; it is refused as long as your job with the same number is not closed.
     #[arg(long, value_name = "N")]
     id: Option<u64>,
     /// Show what it would cost and stop.
     #[arg(long)]
     dry_run: bool,
-    /// Run it here first; without --gas-limit the gas that it used, and a little, becomes the limit.
+    /// Run it here first; unless --gas-limit or the manifest states one, the gas that it used, and a little, becomes the
+    /// limit.
     #[arg(long)]
     estimate: bool,
     /// Follow the job until its result is final.

@@ -122,6 +122,33 @@ fn a_job_is_posted_followed_fetched_and_verified_and_nothing_is_left_running() {
 }
 
 #[test]
+fn the_string_of_anchor_toml_posts_a_job() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let settings: toml::Table = std::fs::read_to_string(root.join("Anchor.toml")).unwrap().parse().unwrap();
+    let script = settings["scripts"]["create-job"].as_str().unwrap();
+    let home = home();
+    let network = Localnet::start(home.path(), "1");
+    let dir = job_directory(home.path());
+    // As `anchor run create-job -- DIR --yes …` does: arguments appended unquoted, `bash -c`, two variables.
+    let output = Command::new("bash")
+        .args(["-c", &format!("{script} {} --yes --wait --json", dir.display())])
+        .current_dir(root)
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("ANCHOR_PROVIDER_URL", network.url("rpc_url"))
+        .env("ANCHOR_WALLET", network.url("poster_keypair"))
+        .env("ASSAY_WS_URL", network.url("ws_url"))
+        .env("ASSAY_CONTENT", network.url("content_url"))
+        .env("ASSAY_BINARY", env!("CARGO_BIN_EXE_assay"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let ended = last_json(&output);
+    assert_eq!((&ended["state"], &ended["exit_code"]), (&"resolved".into(), &3.into()));
+}
+
+#[test]
 fn without_a_provider_a_job_says_so_and_can_be_cancelled_and_closed() {
     let home = home();
     let network = Localnet::start(home.path(), "0");
