@@ -30,13 +30,14 @@ def write(name, about, **groups):
 DEFAULT = dict(gas_limit=10**9, memory_bytes=64 << 20, stack_bytes=1 << 20, output_bytes=64 << 20, stdio_bytes=1 << 20)
 
 
-def task(profile=1, cid=key(0), seed=0, clock=1_735_689_600 * 10**9, **changes):
+def task(profile=1, cid=key(0), metered=key(11), seed=0, clock=1_735_689_600 * 10**9, **changes):
     limits = {**DEFAULT, **changes}
     names = ["gas_limit", "memory_bytes", "stack_bytes", "output_bytes", "stdio_bytes"]
-    encoded = struct.pack("<I", profile) + cid + struct.pack("<7Q", *[limits[n] for n in names], seed, clock)
+    encoded = struct.pack("<I", profile) + cid + metered + struct.pack("<7Q", *[limits[n] for n in names], seed, clock)
     return dict(
         profile=profile,
         job_cid_digest=cid.hex(),
+        metered_hash=metered.hex(),
         limits=limits,
         seed=seed,
         clock_unix_ns=clock,
@@ -49,6 +50,9 @@ TASKS = [
     task(),
     task(cid=bytes(32)),
     task(cid=b"\xff" * 32),
+    task(metered=bytes(32)),
+    task(metered=b"\xff" * 32),
+    task(cid=key(11), metered=key(0)),
     task(profile=2),
     task(seed=1),
     task(seed=U64_MAX),

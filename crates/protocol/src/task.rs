@@ -50,7 +50,7 @@ impl TaskLimits {
     }
 }
 
-/// Everything that determines an outcome.
+/// Everything that determines an outcome, but for the metered hash that a job states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskSpec {
     /// Execution profile, [`crate::PROFILE_V1`].
@@ -66,12 +66,13 @@ pub struct TaskSpec {
 }
 
 /// Bytes of an encoded [`TaskSpec`].
-pub const TASK_SPEC_BYTES: usize = 4 + 32 + 5 * 8 + 8 + 8;
+pub const TASK_SPEC_BYTES: usize = 4 + 2 * 32 + 5 * 8 + 8 + 8;
 
 impl TaskSpec {
-    /// Fields in order, integers little-endian.
+    /// Fields in order, integers little-endian; after the CID's digest the SHA-256 of the metered module, because a module
+    /// that is metered to another hash makes the outcome Invalid.
     #[must_use]
-    pub fn encode(&self) -> [u8; TASK_SPEC_BYTES] {
+    pub fn encode(&self, metered_hash: &Hash32) -> [u8; TASK_SPEC_BYTES] {
         let TaskLimits { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes } = self.limits;
         let numbers = [gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes, self.seed, self.clock_unix_ns];
         let mut out = [0; TASK_SPEC_BYTES];
@@ -79,6 +80,8 @@ impl TaskSpec {
         profile.copy_from_slice(&self.profile.to_le_bytes());
         let (cid, rest) = rest.split_at_mut(32);
         cid.copy_from_slice(&self.job_cid_digest);
+        let (metered, rest) = rest.split_at_mut(32);
+        metered.copy_from_slice(metered_hash);
         for (field, number) in rest.chunks_exact_mut(8).zip(numbers) {
             field.copy_from_slice(&number.to_le_bytes());
         }

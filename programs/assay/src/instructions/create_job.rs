@@ -167,7 +167,7 @@ impl CreateJob<'_> {
             seed: args.seed,
             clock_unix_ns: args.clock_unix_ns,
         };
-        let task_digest = task.digest();
+        let task_digest = task.digest(&args.metered_hash);
         let job_uid = job_uid(&JobUidInput {
             program: crate::ID.as_array(),
             cluster: &self.market.cluster,
