@@ -17,6 +17,14 @@ pub enum MeterError {
         /// [`assay_protocol::limits::MODULE_BYTES_MAX`].
         limit_bytes: u64,
     },
+    /// The bytes are something else altogether.
+    #[error("read the module: it is {found}, not a WebAssembly module; {next}")]
+    NotWasm {
+        /// What they look like.
+        found: &'static str,
+        /// What to do about it.
+        next: &'static str,
+    },
     /// The bytes are not valid WebAssembly.
     #[error("read the module: {message} (at byte {offset}); it is not valid WebAssembly, build it again")]
     Invalid {
@@ -75,7 +83,7 @@ impl MeterError {
     pub const fn reason(&self) -> InvalidReason {
         match self {
             Self::TooLarge { .. } => InvalidReason::ModuleTooLarge,
-            Self::Invalid { .. } | Self::ReservedExport { .. } => InvalidReason::ModuleInvalid,
+            Self::NotWasm { .. } | Self::Invalid { .. } | Self::ReservedExport { .. } => InvalidReason::ModuleInvalid,
             Self::Feature { .. } => InvalidReason::FeatureForbidden,
             Self::UnknownImport { .. } => InvalidReason::UnknownImport,
             Self::OverBounds { .. } => InvalidReason::ModuleOverBounds,

@@ -121,14 +121,53 @@ fn check_header(wasm: &[u8]) -> Result<(), MeterError> {
         let (feature, flag) = profile::COMPONENT;
         return Err(MeterError::Feature { feature, flag, message: "the header is a component's".into(), offset: 4 });
     }
-    if wasm.starts_with(&[0x1f, 0x8b]) || wasm.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        // W-05: nothing is ever decompressed.
-        return Err(MeterError::Invalid {
-            message: "the bytes are compressed; upload the module itself".into(),
-            offset: 0,
-        });
+    if wasm.starts_with(b"\0asm") {
+        return Ok(());
     }
-    Ok(())
+    let (found, next) = what_else(wasm);
+    Err(MeterError::NotWasm { found, next })
+}
+
+/// What bytes are that are no module, and what to do about it; for people, nothing depends on it.
+fn what_else(bytes: &[u8]) -> (&'static str, &'static str) {
+    const BUILD: &str = "build the program with --target wasm32-wasip1 and name the .wasm file";
+    const UNPACK: &str = "unpack it and name the .wasm file in it";
+    const SNIFFED: usize = 512;
+    let is = |magic: &[u8]| bytes.starts_with(magic);
+    if bytes.is_empty() {
+        return ("an empty file", "build it again");
+    }
+    // W-05: nothing is ever decompressed.
+    if is(&[0x1f, 0x8b]) || is(&[0x28, 0xb5, 0x2f, 0xfd]) || is(b"BZh") || is(&[0xfd, b'7', b'z', b'X', b'Z']) {
+        return ("compressed", "decompress it first");
+    }
+    if is(b"PK") {
+        return ("a zip archive", UNPACK);
+    }
+    if is(b"\x7fELF") {
+        return ("a program for Linux (ELF)", BUILD);
+    }
+    if is(b"MZ") {
+        return ("a program for Windows", BUILD);
+    }
+    if is(&[0xcf, 0xfa, 0xed, 0xfe]) || is(&[0xca, 0xfe, 0xba, 0xbe]) {
+        return ("a program for macOS, or a Java class", BUILD);
+    }
+    if is(b"!<arch>") || is(b"BC\xc0\xde") {
+        return ("an object of a compiler that was not linked", BUILD);
+    }
+    if is(b"#!") {
+        return ("a script", BUILD);
+    }
+    let beginning = bytes.get(..SNIFFED).unwrap_or(bytes);
+    if !beginning.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=0xff) && *byte != 0x7f) {
+        return ("of no kind that is known here", BUILD);
+    }
+    let text = beginning.trim_ascii_start();
+    if text.starts_with(b"(module") || text.starts_with(b"(component") || text.starts_with(b";;") {
+        return ("WebAssembly in text form (.wat)", "translate it first: wat2wasm, or wasm-tools parse");
+    }
+    ("text", "build it: a job runs compiled modules, not source")
 }
 
 /// Counts that can be refused before anything is validated or allocated (W-03).

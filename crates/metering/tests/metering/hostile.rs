@@ -128,6 +128,29 @@ fn w_05_nothing_is_decompressed() {
 }
 
 #[test]
+fn what_is_no_module_is_told_what_it_is_and_what_to_do() {
+    for (bytes, found, next) in [
+        (&b""[..], "an empty file", "build"),
+        (b"\x7fELF\x02\x01\x01\0", "Linux", "--target wasm32-wasip1"),
+        (b"MZ\x90\0", "Windows", "--target wasm32-wasip1"),
+        (b"PK\x03\x04", "zip", "unpack"),
+        (b"#!/bin/sh\n", "script", "--target wasm32-wasip1"),
+        (b"\n  (module (func))", ".wat", "wat2wasm"),
+        (b";; a comment\n(module)", ".wat", "wat2wasm"),
+        ("fn main() { println!(\"hé\") }".as_bytes(), "text", "compiled"),
+        (b"\0\x01\x02\x03", "no kind", "--target wasm32-wasip1"),
+        (b"\0as", "no kind", "--target wasm32-wasip1"),
+    ] {
+        let error = refusal(bytes);
+        assert_eq!(error.reason(), InvalidReason::ModuleInvalid);
+        let text = error.to_string();
+        assert!(text.contains(found) && text.contains(next) && text.contains("not a WebAssembly module"), "{text}");
+    }
+    let cut = refusal(b"\0asm\x01\0\0\0\x01");
+    assert!(matches!(cut, MeterError::Invalid { .. }), "{cut}");
+}
+
+#[test]
 fn w_09_every_feature_outside_the_profile_is_named_with_its_flag() {
     let cases = [
         ("(module (func (param v128)))", "SIMD", "-simd128"),
