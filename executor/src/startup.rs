@@ -189,8 +189,12 @@ fn workshop(config: &Config, options: Options, journal: &Journal) -> Result<Work
     let nodes = if content.publish.is_empty() { &content.kubo } else { &content.publish };
     let connect = |url: Url| KuboClient::new(url, content.publish_deadline.0);
     let nodes: Vec<KuboClient> = nodes.iter().cloned().map(connect).collect::<Result<_, _>>()?;
-    let child =
-        |deadline| ChildSettings { program: None, deadline, address_space_bytes: worker.memory_max.map(|size| size.0) };
+    let child = |deadline| ChildSettings {
+        program: None,
+        deadline,
+        address_space_bytes: worker.memory_max.map(|size| size.0),
+        require_isolation: worker.require_isolation,
+    };
     let keep = options.keep_on_failure || content.keep_on_failure;
     let settings = WorkSettings {
         fetch_deadline: content.fetch_deadline.0,

@@ -9,7 +9,7 @@ use std::{
 
 use assay_content::{Entry, digest_from_cid, pack_entries};
 use assay_executor::worker::{
-    Cancel, ChildSettings, Prepared, Task, WorkReply, WorkRequest, WorkerFault, run_in_child,
+    Cancel, ChildSettings, Fence, Prepared, Task, WorkReply, WorkRequest, WorkerFault, probe_child, run_in_child,
 };
 use assay_protocol::{
     InvalidReason, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
@@ -20,7 +20,7 @@ use assay_protocol::{
 const NEVER: Duration = Duration::from_secs(120);
 
 fn settings(program: PathBuf, deadline: Duration) -> ChildSettings {
-    ChildSettings { program: Some(program), deadline, address_space_bytes: None }
+    ChildSettings { program: Some(program), deadline, ..ChildSettings::default() }
 }
 
 fn real(deadline: Duration) -> ChildSettings {
@@ -91,6 +91,14 @@ fn w_01_a_run_over_its_wall_clock_is_a_host_fault() {
     assert!(matches!(fault, Err(WorkerFault::Deadline(_))), "{fault:?}");
 }
 
+/// What the child says of itself is what the kernel shows of it, below.
+#[cfg(target_os = "linux")]
+#[test]
+fn w_12_every_required_fence_stands_here() {
+    let fences = probe_child(&ChildSettings { require_isolation: true, ..real(NEVER) }).expect("a confined child");
+    assert_eq!(fences.missing_required().count(), 0, "{fences:?}");
+}
+
 /// What `/proc` says about a child of this process that has given everything up: status, limits, score. Another test's
 /// child is as good; one that ends meanwhile is passed over.
 #[cfg(target_os = "linux")]
@@ -103,7 +111,7 @@ fn confined_child() -> Option<[String; 3]> {
     });
     read.find(|[status, ..]| {
         field(status, "PPid:") == Some(own.as_str())
-            && field(status, "NoNewPrivs:") == Some("1")
+            && field(status, "Seccomp:") == Some("2")
             && field(status, "Name:").is_some_and(|name| name.starts_with("assay-executor"))
     })
 }
@@ -132,6 +140,9 @@ fn e_20_w_12_the_child_gave_up_its_privileges_and_limits_itself() {
     for set in ["CapInh:", "CapPrm:", "CapEff:"] {
         assert_eq!(field(&status, set), Some("0000000000000000"), "{set}");
     }
+    // The filter of system calls, and nobody's user.
+    assert_eq!(field(&status, "Seccomp:"), Some("2"));
+    assert_ne!(field(&status, "Uid:").and_then(|ids| ids.split_whitespace().next()), Some("0"));
     assert_eq!(oom_score.trim(), "1000");
     for (name, hard) in [("Max open files", "16"), ("Max file size", "0"), ("Max core file size", "0")] {
         let values = field(&limits, name).expect(name);
@@ -153,7 +164,10 @@ fn e_13_a_run_can_be_stopped() {
 fn w_03_w_15_a_child_without_memory_is_a_host_fault() {
     let settings = ChildSettings { address_space_bytes: Some(16 << 20), ..real(NEVER) };
     let fault = run_in_child(&request(1_000), &settings, &Cancel::default());
-    assert!(matches!(fault, Err(WorkerFault::Crashed { .. } | WorkerFault::Reported(_))), "{fault:?}");
+    let expected = |fault: &WorkerFault| {
+        matches!(fault, WorkerFault::Crashed { .. } | WorkerFault::Reported(_) | WorkerFault::NotReady { .. })
+    };
+    assert!(fault.as_ref().is_err_and(expected), "{fault:?}");
 }
 
 #[test]
@@ -164,6 +178,32 @@ fn p_13_w_14_w_17_whatever_is_not_exactly_one_good_frame_is_a_host_fault() {
     }
     let fault = run_in_child(&request(1_000), &double("other_answer.sh", NEVER), &Cancel::default());
     assert!(matches!(fault, Err(WorkerFault::Reported(_))), "{fault:?}");
+}
+
+#[test]
+fn w_12_a_child_without_a_required_fence_gets_no_work_unless_told_otherwise() {
+    let strict = ChildSettings { require_isolation: true, ..double("unconfined.sh", NEVER) };
+    let (task, entries) = job(MANIFEST, LOOPING, 1_000);
+    let request = WorkRequest::Prepare { task, entries };
+    let fault = run_in_child(&request, &strict, &Cancel::default()).expect_err("refused");
+    assert!(matches!(fault, WorkerFault::Unconfined(_)) && fault.is_before_work(), "{fault:?}");
+    let message = fault.to_string();
+    assert!(message.contains(Fence::SystemCalls.name()) && message.contains("require_isolation"), "{message}");
+    let lenient = ChildSettings { require_isolation: false, ..strict };
+    let reply = run_in_child(&request, &lenient, &Cancel::default()).expect("an answer");
+    assert_eq!(reply, WorkReply::Prepared(Prepared::Runnable));
+    let fences = probe_child(&lenient).expect("a child");
+    assert_eq!(fences.missing().map(|missing| missing.fence).collect::<Vec<_>>(), [Fence::SystemCalls]);
+}
+
+#[test]
+fn w_17_a_child_that_never_was_ready_is_a_fault_of_this_host_and_not_of_the_job() {
+    for name in ["mute.sh", "rude.sh", "absent.sh"] {
+        let fault = run_in_child(&request(1_000), &double(name, NEVER), &Cancel::default()).expect_err(name);
+        assert!(fault.is_before_work(), "{name}: {fault:?}");
+    }
+    let fault = run_in_child(&request(1_000), &double("crash.sh", NEVER), &Cancel::default()).expect_err("a crash");
+    assert!(!fault.is_before_work(), "{fault:?}");
 }
 
 #[test]

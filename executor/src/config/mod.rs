@@ -197,6 +197,8 @@ pub struct WorkerConfig {
     pub runs_max: usize,
     /// Preparations at once.
     pub preparations_max: usize,
+    /// Run no guest, and do not start, when the sandbox child lacks a fence that it should have.
+    pub require_isolation: bool,
     /// Gas that one run burns in a second here, to tell whether a job that has to wait for others would be in time.
     pub gas_per_second: u64,
 }
@@ -209,6 +211,7 @@ impl Default for WorkerConfig {
             memory_max: None,
             runs_max: 2,
             preparations_max: 4,
+            require_isolation: true,
             gas_per_second: 250_000_000,
         }
     }

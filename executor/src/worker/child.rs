@@ -1,62 +1,72 @@
-//! The child's side: give everything up, read one request, answer once, end.
+//! The child's side: give everything up, say what is left, read one request, answer once, end.
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, BufWriter},
+    process::ExitCode,
+};
 
 use assay_protocol::Hash32;
 use assay_sdk::verify::{self, ExecutedTask, PreparedTask, TaskInput, VerifyFault};
+use rustix::process::Pid;
 
 use super::{
-    CHILD_ARGUMENT,
-    frame::FrameError,
+    CHILD_ARGUMENT, confine,
+    fence::{Fence, Fences, Hello},
+    frame::{FrameError, write_frame},
     limits::ChildLimits,
     wire::{Prepared, RanTask, WorkReply, WorkRequest},
 };
 
 /// Exit codes, for whoever looks at the parent's log.
 const EXIT_ARGUMENTS: u8 = 64;
-const EXIT_LIMITS: u8 = 65;
-const EXIT_ORPHAN: u8 = 66;
 const EXIT_PIPE: u8 = 67;
 
 /// Runs the sandbox child and returns its exit code, if this process was started as one. Every binary that calls
 /// [`super::run_in_child`] calls this before anything else in its `main`.
 #[must_use]
 pub fn maybe_child_main() -> Option<ExitCode> {
+    maybe_child_with(&[], answer)
+}
+
+/// As [`maybe_child_main`], for a stand-in that answers otherwise, and behind fewer fences: it shows in a test what a
+/// guest that broke the engine could do.
+#[doc(hidden)]
+#[must_use]
+pub fn maybe_child_with(without: &[Fence], answer: impl FnOnce(WorkRequest) -> WorkReply) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()?.to_str() != Some(CHILD_ARGUMENT) {
         return None;
     }
-    let parent = arguments.next().and_then(|text| text.to_str()?.parse::<i32>().ok());
+    let parent = arguments.next().and_then(|text| Pid::from_raw(text.to_str()?.parse().ok()?));
     let limits = arguments.next().and_then(|text| ChildLimits::from_argument(text.to_str()?));
     let (Some(parent), Some(limits)) = (parent, limits) else { return Some(ExitCode::from(EXIT_ARGUMENTS)) };
-    Some(child_main(parent, limits))
-}
-
-fn child_main(parent: i32, limits: ChildLimits) -> ExitCode {
-    if limits.apply().is_err() {
-        return ExitCode::from(EXIT_LIMITS);
-    }
-    // The parent may have died before the death signal was asked for.
-    if rustix::process::getppid().map(rustix::process::Pid::as_raw_nonzero).map(i32::from) != Some(parent) {
-        return ExitCode::from(EXIT_ORPHAN);
-    }
-    match answer() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(EXIT_PIPE),
+    let fences = Fences::put_up(|fence| {
+        let left_out = without.contains(&fence);
+        if left_out { Err(io::ErrorKind::Unsupported.into()) } else { confine::put_up(fence, parent, limits) }
+    });
+    match converse(&fences, answer) {
+        Ok(()) => Some(ExitCode::SUCCESS),
+        Err(_) => Some(ExitCode::from(EXIT_PIPE)),
     }
 }
 
-fn answer() -> Result<(), FrameError> {
+/// The parent judges the fences before it sends anything.
+fn converse(fences: &Fences, answer: impl FnOnce(WorkRequest) -> WorkReply) -> Result<(), FrameError> {
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    write_frame(&mut stdout, &Hello::from(fences), &[])?;
     let request = WorkRequest::read(io::stdin().lock())?;
-    let reply = match request {
+    answer(request).write(stdout)
+}
+
+fn answer(request: WorkRequest) -> WorkReply {
+    match request {
         WorkRequest::Prepare { task, entries } => {
             prepare(&TaskInput { spec: task.spec, metered_hash: task.metered_hash, entries })
         }
         WorkRequest::Run { task, entries } => {
             run(&TaskInput { spec: task.spec, metered_hash: task.metered_hash, entries })
         }
-    };
-    reply.write(io::BufWriter::new(io::stdout().lock()))
+    }
 }
 
 fn prepare(input: &TaskInput) -> WorkReply {

@@ -1,6 +1,6 @@
-//! One message over a pipe: `magic · header length u32 · body length u64 · header (JSON) · body (bytes)`, then the end
-//! of the stream. Both lengths are checked against a cap before a byte is read, and memory grows with what arrives,
-//! not with what was announced (W-17).
+//! One message over a pipe: `magic · header length u32 · body length u64 · header (JSON) · body (bytes)`. Both lengths
+//! are checked against a cap before a byte is read, and memory grows with what arrives, not with what was announced
+//! (W-17).
 
 use std::io::{self, Read, Write};
 
@@ -64,6 +64,15 @@ pub fn write_frame<H: Serialize>(mut to: impl Write, header: &H, body: &[&[u8]])
 ///
 /// # Errors
 /// [`FrameError`] for everything else.
+pub fn read_last_frame<H: DeserializeOwned>(mut from: impl Read) -> Result<(H, Vec<u8>), FrameError> {
+    let frame = read_frame(&mut from)?;
+    if from.read(&mut [0; 1])? == 0 { Ok(frame) } else { Err(FrameError::Trailing) }
+}
+
+/// Reads one frame; more may follow.
+///
+/// # Errors
+/// [`FrameError`] for everything else.
 pub fn read_frame<H: DeserializeOwned>(mut from: impl Read) -> Result<(H, Vec<u8>), FrameError> {
     let (mut magic, mut header_bytes, mut body_bytes) = ([0; 4], [0; 4], [0; 8]);
     from.read_exact(&mut magic)?;
@@ -76,9 +85,6 @@ pub fn read_frame<H: DeserializeOwned>(mut from: impl Read) -> Result<(H, Vec<u8
     let body_bytes = check("the body", u64::from_le_bytes(body_bytes), BODY_BYTES_MAX)?;
     let header = read_part(&mut from, header_bytes)?;
     let body = read_part(&mut from, body_bytes)?;
-    if from.read(&mut [0; 1])? != 0 {
-        return Err(FrameError::Trailing);
-    }
     Ok((serde_json::from_slice(&header)?, body))
 }
 
@@ -108,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_read_as_it_was_written() {
-        let (header, body): (String, _) = read_frame(frame().as_slice()).expect("read");
+        let (header, body): (String, _) = read_last_frame(frame().as_slice()).expect("read");
         assert_eq!((header.as_str(), body.as_slice()), ("header", b"body".as_slice()));
     }
 
@@ -116,7 +122,7 @@ mod tests {
     fn w_17_every_truncation_is_refused() {
         let bytes = frame();
         for length in 0..bytes.len() {
-            assert!(matches!(read_frame::<String>(&bytes[..length]), Err(FrameError::Pipe(_))), "{length}");
+            assert!(matches!(read_last_frame::<String>(&bytes[..length]), Err(FrameError::Pipe(_))), "{length}");
         }
     }
 
@@ -124,14 +130,14 @@ mod tests {
     fn w_17_lengths_over_the_cap_and_trailing_bytes_are_refused() {
         let mut trailing = frame();
         trailing.push(0);
-        assert!(matches!(read_frame::<String>(trailing.as_slice()), Err(FrameError::Trailing)));
+        assert!(matches!(read_last_frame::<String>(trailing.as_slice()), Err(FrameError::Trailing)));
         for position in [7, 15] {
             let mut huge = frame();
             huge[position] = 0xFF;
-            assert!(matches!(read_frame::<String>(huge.as_slice()), Err(FrameError::TooLong { .. })));
+            assert!(matches!(read_last_frame::<String>(huge.as_slice()), Err(FrameError::TooLong { .. })));
         }
         let mut other = frame();
         other[0] = b'X';
-        assert!(matches!(read_frame::<String>(other.as_slice()), Err(FrameError::Magic)));
+        assert!(matches!(read_last_frame::<String>(other.as_slice()), Err(FrameError::Magic)));
     }
 }

@@ -4,7 +4,7 @@ use std::{
     io,
     os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +18,8 @@ use thiserror::Error;
 
 use super::{
     CHILD_ARGUMENT,
-    frame::FrameError,
+    fence::{Fences, Hello, listed},
+    frame::{FrameError, read_frame},
     limits::ChildLimits,
     wire::{WorkReply, WorkRequest},
 };
@@ -26,7 +27,6 @@ use super::{
 /// Address space beside the guest's memory: the binary, the engine, the module in all its forms, the job directory and
 /// the result, each at its limit.
 const ADDRESS_SPACE_BASE_BYTES: u64 = 2 << 30;
-const OPEN_FILES: u64 = 16;
 
 /// How a child is started.
 #[derive(Clone, Debug)]
@@ -37,16 +37,8 @@ pub struct ChildSettings {
     pub deadline: Duration,
     /// Most address space; `None`: computed from the job's limits.
     pub address_space_bytes: Option<u64>,
-}
-
-impl Default for ChildSettings {
-    fn default() -> Self {
-        Self {
-            program: None,
-            deadline: Duration::from_millis(assay_protocol::limits::WALL_CLOCK_MS_DEFAULT),
-            address_space_bytes: None,
-        }
-    }
+    /// Give no work to a child without every required fence.
+    pub require_isolation: bool,
 }
 
 /// The child gave no result. Says nothing about the task and is never signed.
@@ -56,10 +48,22 @@ pub enum WorkerFault {
     /// It could not be started.
     #[error("start the sandbox child: {0}; check that the executable can be run and that processes are left")]
     Start(io::Error),
-    /// It did not finish in time.
+    /// It ended, or its time was over, before it could take any work.
     #[error(
-        "run the sandbox child: no answer within {0:?}; it was killed; raise worker.deadline or lower policy.gas_limit_max"
+        "start the sandbox child: {status} before it was ready: {frame}; see worker.memory_max if it is set, and the \
+         limits that this process was started with"
     )]
+    NotReady {
+        /// How it ended.
+        status: String,
+        /// What it said instead.
+        frame: FrameError,
+    },
+    /// A required fence is missing; it was given no work.
+    #[error("confine the sandbox child: {}; {UNCONFINED_NEXT}", listed(.0.missing_required()))]
+    Unconfined(Fences),
+    /// It did not finish in time.
+    #[error("run the sandbox child: no answer within {0:?}; it was killed")]
     Deadline(Duration),
     /// Stopped on request.
     #[error("run the sandbox child: stopped on request")]
@@ -77,6 +81,29 @@ pub enum WorkerFault {
     /// It answered and reported a fault, or answered another question.
     #[error("run the sandbox child: {0}")]
     Reported(String),
+}
+
+impl Default for ChildSettings {
+    fn default() -> Self {
+        Self {
+            program: None,
+            deadline: Duration::from_millis(assay_protocol::limits::WALL_CLOCK_MS_DEFAULT),
+            address_space_bytes: None,
+            require_isolation: cfg!(target_os = "linux"),
+        }
+    }
+}
+
+/// What to do about a fence that a guest must not run without.
+const UNCONFINED_NEXT: &str = "use a Linux kernel, or a container profile, that allows these; or, if you trust every \
+    guest, go on without them: worker.require_isolation = false";
+
+impl WorkerFault {
+    /// Whether the child had no work yet: then it is this host that failed, whatever the work would have been.
+    #[must_use]
+    pub const fn is_before_work(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::NotReady { .. } | Self::Unconfined(_))
+    }
 }
 
 /// Stops a child from another thread. Cheap to clone.
@@ -129,17 +156,59 @@ pub fn run_in_child(
     settings: &ChildSettings,
     cancel: &Cancel,
 ) -> Result<WorkReply, WorkerFault> {
+    let (WorkRequest::Prepare { task, .. } | WorkRequest::Run { task, .. }) = request;
+    in_child(task.spec.limits.memory_bytes, settings, cancel, |_, to, from| {
+        // The child reads all of its request before it answers: writing first cannot deadlock.
+        let sent = request.write(io::BufWriter::new(to));
+        // An error of writing is not interesting: the answer, or its absence, says more.
+        let reply = WorkReply::read(from).map_err(|error| sent.err().unwrap_or(error));
+        match (reply.map_err(Stop::Broken)?, request) {
+            (WorkReply::Fault(message), _) => Err(Stop::Fault(WorkerFault::Reported(message))),
+            (reply @ WorkReply::Prepared(_), WorkRequest::Prepare { .. })
+            | (reply @ WorkReply::Ran(_), WorkRequest::Run { .. }) => Ok(reply),
+            _ => Err(Stop::Fault(WorkerFault::Reported("it answered another question".into()))),
+        }
+    })
+}
+
+/// Starts a child, hears which fences stand and ends it without any work. Blocks like [`run_in_child`].
+///
+/// # Errors
+/// [`WorkerFault`] when there can be no child; [`WorkerFault::Unconfined`] when the settings require what is missing.
+pub fn probe_child(settings: &ChildSettings) -> Result<Fences, WorkerFault> {
+    let memory_bytes = assay_protocol::limits::MEMORY_BYTES_MAX;
+    in_child(memory_bytes, settings, &Cancel::default(), |fences, _, _| Ok(fences))
+}
+
+/// Where the child's words arrive.
+type FromChild = io::BufReader<ChildStdout>;
+
+/// Why a conversation ended early.
+enum Stop {
+    /// The child had work, and what it says is not what was agreed on.
+    Broken(FrameError),
+    /// As it is.
+    Fault(WorkerFault),
+}
+
+/// Starts a child, hears its greeting, lets `talk` talk to it, and leaves nothing of it.
+fn in_child<T>(
+    memory_bytes: u64,
+    settings: &ChildSettings,
+    cancel: &Cancel,
+    talk: impl FnOnce(Fences, ChildStdin, &mut FromChild) -> Result<T, Stop>,
+) -> Result<T, WorkerFault> {
     let begun = Instant::now();
-    let mut child = start(request, settings)?;
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
+    let mut child = start(memory_bytes, settings)?;
+    let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
         // Whether it could be reaped changes nothing about the answer.
         drop(kill(&mut child));
         return Err(WorkerFault::Start(io::Error::other("the pipes were not made")));
     };
     let too_late = AtomicBool::new(false);
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let answer = thread::scope(|scope| {
+    let mut is_ready = false;
+    let ended = thread::scope(|scope| {
         scope.spawn(|| {
             let state = cancel.wait(settings.deadline.saturating_sub(begun.elapsed()));
             if !state.finished {
@@ -147,29 +216,31 @@ pub fn run_in_child(
                 kill_group(group);
             }
         });
-        // The child reads all of its request before it writes: writing first cannot deadlock.
-        let sent = request.write(io::BufWriter::new(stdin));
-        // An error of writing is not interesting: the answer, or its absence, says more.
-        let answer = WorkReply::read(io::BufReader::new(stdout)).map_err(|error| sent.err().unwrap_or(error));
+        let mut from = io::BufReader::new(from);
+        let ended = hear_greeting(&mut from, settings).and_then(|fences| {
+            is_ready = true;
+            talk(fences, to, &mut from)
+        });
         cancel.finish();
-        answer
+        ended
     });
     let status = kill(&mut child);
-    match answer {
-        Ok(WorkReply::Fault(message)) => Err(WorkerFault::Reported(message)),
-        Ok(reply) => match (&reply, request) {
-            (WorkReply::Prepared(_), WorkRequest::Prepare { .. }) | (WorkReply::Ran(_), WorkRequest::Run { .. }) => {
-                Ok(reply)
-            }
-            _ => Err(WorkerFault::Reported("it answered another question".into())),
-        },
-        Err(_) if too_late.load(Ordering::SeqCst) => Err(WorkerFault::Deadline(settings.deadline)),
-        Err(_) if cancel.wait(Duration::ZERO).cancelled => Err(WorkerFault::Cancelled),
-        Err(frame) => {
-            let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            Err(WorkerFault::Crashed { status, frame })
-        }
-    }
+    let status = || status.map_or_else(|error| error.to_string(), |status| status.to_string());
+    ended.map_err(|stop| match stop {
+        Stop::Fault(fault) => fault,
+        Stop::Broken(_) if cancel.wait(Duration::ZERO).cancelled => WorkerFault::Cancelled,
+        Stop::Broken(frame) if !is_ready => WorkerFault::NotReady { status: status(), frame },
+        Stop::Broken(_) if too_late.load(Ordering::SeqCst) => WorkerFault::Deadline(settings.deadline),
+        Stop::Broken(frame) => WorkerFault::Crashed { status: status(), frame },
+    })
+}
+
+/// Which fences stand, before anything hostile is sent.
+fn hear_greeting(from: &mut FromChild, settings: &ChildSettings) -> Result<Fences, Stop> {
+    let (hello, _): (Hello, _) = read_frame(from).map_err(Stop::Broken)?;
+    let fences = Fences::from(hello);
+    let lacking = settings.require_isolation && fences.missing_required().next().is_some();
+    if lacking { Err(Stop::Fault(WorkerFault::Unconfined(fences))) } else { Ok(fences) }
 }
 
 /// This very executable. On Linux by the link that still leads to it after an upgrade replaced its file.
@@ -177,15 +248,13 @@ fn own_executable() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe() }
 }
 
-fn start(request: &WorkRequest, settings: &ChildSettings) -> Result<Child, WorkerFault> {
+fn start(memory_bytes: u64, settings: &ChildSettings) -> Result<Child, WorkerFault> {
     let program = settings.program.clone().map_or_else(own_executable, Ok).map_err(WorkerFault::Start)?;
-    let (WorkRequest::Prepare { task, .. } | WorkRequest::Run { task, .. }) = request;
     // The engine may hold a memory twice while it grows.
-    let computed = task.spec.limits.memory_bytes.saturating_mul(2).saturating_add(ADDRESS_SPACE_BASE_BYTES);
+    let computed = memory_bytes.saturating_mul(2).saturating_add(ADDRESS_SPACE_BASE_BYTES);
     let limits = ChildLimits {
         address_space_bytes: settings.address_space_bytes.unwrap_or(computed),
         cpu_s: settings.deadline.as_secs().saturating_add(2),
-        open_files: OPEN_FILES,
     };
     Command::new(program)
         .arg(CHILD_ARGUMENT)

@@ -1,4 +1,5 @@
-//! What parent and child say to each other. One message each way.
+//! What parent and child say to each other: the child which fences stand, the parent what to do, the child what came of
+//! it.
 
 use assay_content::{Cid, Entry, EntryKind};
 use assay_protocol::{Hash32, TaskLimits, TaskSpec, outcome::OUTCOME_BYTES};
@@ -6,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-use super::frame::{FrameError, read_frame, write_frame};
+use super::frame::{FrameError, read_last_frame, write_frame};
 
 /// What the job account says about the task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +152,7 @@ impl WorkRequest {
     }
 
     pub(super) fn read(from: impl std::io::Read) -> Result<Self, FrameError> {
-        let (header, body): (RequestHeader, _) = read_frame(from)?;
+        let (header, body): (RequestHeader, _) = read_last_frame(from)?;
         let mut body = Bytes::from(body);
         let mut entries = Vec::with_capacity(header.entries.len());
         for (path, length) in header.entries {
@@ -198,7 +199,7 @@ impl WorkReply {
     }
 
     pub(super) fn read(from: impl std::io::Read) -> Result<Self, FrameError> {
-        let (header, body): (ReplyHeader, _) = read_frame(from)?;
+        let (header, body): (ReplyHeader, _) = read_last_frame(from)?;
         let mut body = Bytes::from(body);
         let reply = match header {
             ReplyHeader::Prepared(prepared) => Self::Prepared(prepared),

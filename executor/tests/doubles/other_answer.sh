@@ -1,4 +1,6 @@
 #!/bin/sh
-# A well-formed frame that answers nothing that was asked: {"prepared":"runnable"} to a request to run.
+# A well-formed frame that answers nothing that was asked, if it was asked to run.
+. "${0%/*}/frame.sh"
+greet
 cat >/dev/null
-printf 'ASY1\027\000\000\000\000\000\000\000\000\000\000\000{"prepared":"runnable"}'
+frame '{"prepared":"runnable"}'

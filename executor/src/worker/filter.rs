@@ -1,0 +1,117 @@
+//! The system calls that are left to the child: what computing, answering and ending need, and no more.
+//!
+//! Everything else does not exist for it: the kernel answers `ENOSYS`, as an older kernel would, so that the C library
+//! takes its older ways (`clone3`, whose flags a filter cannot see, becomes `clone`, whose flags it can).
+
+use std::{collections::BTreeMap, io};
+
+use libc::{c_int, c_long};
+use rustix::io::Errno;
+use seccompiler::{
+    BackendError, BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
+
+/// Allowed with any arguments: none of them reaches outside the process.
+const ALLOWED: [c_long; 20] = [
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    // The guest runs in a thread with a stack of its own.
+    libc::SYS_futex,
+    libc::SYS_rseq,
+    libc::SYS_set_robust_list,
+    libc::SYS_sched_yield,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    // A stack overflow is told from other faults by a handler.
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    // Seeds of hash tables, and time where the kernel does not map its clock.
+    libc::SYS_getrandom,
+    libc::SYS_clock_gettime,
+    libc::SYS_close,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];
+
+/// Flags that decide what `clone` makes: a thread and nothing else has these two...
+const THREAD: c_int = libc::CLONE_THREAD | libc::CLONE_VM;
+/// ... and none of these.
+const NO_THREAD: c_int = libc::CLONE_VFORK
+    | libc::CLONE_PTRACE
+    | libc::CLONE_PARENT
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_IO;
+
+/// Confines this thread, and every thread that it starts, for good.
+pub(super) fn apply() -> io::Result<()> {
+    // A machine whose system calls the compiler of filters does not know.
+    let program = program().map_err(|_| io::Error::from(Errno::OPNOTSUPP))?;
+    seccompiler::apply_filter(&program).map_err(|error| match error {
+        Error::Prctl(source) | Error::Seccomp(source) => source,
+        _ => Errno::INVAL.into(),
+    })
+}
+
+fn program() -> Result<BpfProgram, BackendError> {
+    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
+    rules.extend(restricted()?);
+    let refused = SeccompAction::Errno(Errno::NOSYS.raw_os_error().unsigned_abs());
+    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+    SeccompFilter::new(rules, refused, SeccompAction::Allow, arch)?.try_into()
+}
+
+/// What one argument has to be.
+enum Needs {
+    /// This value.
+    Equal(u64),
+    /// Of these bits, those.
+    Bits { of: c_int, those: c_int },
+}
+
+/// Every one of these arguments (by index) as needed.
+fn rule(arguments: &[(u8, Needs)]) -> Result<SeccompRule, BackendError> {
+    let bits = |bits: c_int| u64::from(bits.cast_unsigned());
+    let condition = |(index, needs): &(u8, Needs)| {
+        let (operator, value) = match *needs {
+            Needs::Equal(value) => (SeccompCmpOp::Eq, value),
+            Needs::Bits { of, those } => (SeccompCmpOp::MaskedEq(bits(of)), bits(those)),
+        };
+        SeccompCondition::new(*index, SeccompCmpArgLen::Dword, operator, value)
+    };
+    SeccompRule::new(arguments.iter().map(condition).collect::<Result<_, _>>()?)
+}
+
+/// Allowed with some arguments only.
+fn restricted() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
+    // Its own pipes, whatever descriptors it may have been started with.
+    let input = || Ok(vec![rule(&[(0, Needs::Equal(0))])?]);
+    let output = || Ok(vec![rule(&[(0, Needs::Equal(1))])?, rule(&[(0, Needs::Equal(2))])?]);
+    // Memory that is no file and never code: the engine interprets. One that compiles needs another filter.
+    let no_code = || Needs::Bits { of: libc::PROT_EXEC, those: 0 };
+    let anonymous = Needs::Bits { of: libc::MAP_ANONYMOUS, those: libc::MAP_ANONYMOUS };
+    let thread = Needs::Bits { of: THREAD | NO_THREAD, those: THREAD };
+    // An engine that aborts says so.
+    let own = Needs::Equal(u64::from(std::process::id()));
+    let abort = Needs::Equal(u64::from(libc::SIGABRT.cast_unsigned()));
+    Ok(vec![
+        (libc::SYS_read, input()?),
+        (libc::SYS_write, output()?),
+        (libc::SYS_writev, output()?),
+        (libc::SYS_mmap, vec![rule(&[(2, no_code()), (3, anonymous)])?]),
+        (libc::SYS_mprotect, vec![rule(&[(2, no_code())])?]),
+        (libc::SYS_clone, vec![rule(&[(0, thread)])?]),
+        (libc::SYS_tgkill, vec![rule(&[(0, own), (2, abort)])?]),
+    ])
+}

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Ends before it says anything.
+exit 3

@@ -1,0 +1,89 @@
+//! A stand-in for a guest that broke the engine tries each thing that the sandbox child must not be able to do.
+#![cfg(target_os = "linux")]
+
+use std::{collections::BTreeMap, net::TcpListener, os::unix::fs::symlink, path::Path, time::Duration};
+
+use assay_content::Entry;
+use assay_executor::worker::{
+    Cancel, ChildSettings, Fence, Fences, Task, WorkRequest, WorkerFault, probe_child, run_in_child,
+};
+use assay_protocol::{PROFILE_V1, TaskLimits, TaskSpec};
+
+const STAND_IN: &str = env!("CARGO_BIN_EXE_sandbox_stand_in");
+/// "No such system call": what the filter says.
+const ENOSYS: i64 = 38;
+
+/// What the stand-in tried and what the kernel said, beside the fences that it stood behind.
+fn tried(program: &Path, require_isolation: bool) -> (BTreeMap<String, i64>, Fences) {
+    let settings = ChildSettings {
+        program: Some(program.to_owned()),
+        deadline: Duration::from_secs(60),
+        require_isolation,
+        ..ChildSettings::default()
+    };
+    // Somebody listens: only a fence can refuse the connection.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port().to_string();
+    let spec = TaskSpec {
+        profile: PROFILE_V1,
+        job_cid_digest: [0; 32],
+        limits: TaskLimits::default(),
+        seed: 0,
+        clock_unix_ns: 0,
+    };
+    let request = WorkRequest::Run {
+        task: Task { spec, metered_hash: None },
+        entries: vec![Entry::file("port", port.into_bytes())],
+    };
+    match run_in_child(&request, &settings, &Cancel::default()) {
+        Err(WorkerFault::Reported(text)) => {
+            (serde_json::from_str(&text).expect("a report"), probe_child(&settings).expect("a child"))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn w_12_w_18_whatever_a_guest_that_broke_the_engine_tries_does_not_exist_for_it() {
+    let (tried, fences) = tried(Path::new(STAND_IN), true);
+    assert_eq!(fences.missing_required().count(), 0, "{fences:?}");
+    assert!(tried.len() >= 30, "{tried:?}");
+    for (attempt, errno) in &tried {
+        let expected = if attempt == "calls that exist" { 0 } else { ENOSYS };
+        assert_eq!(*errno, expected, "{attempt}");
+    }
+    assert!(!Path::new("/tmp/assay-escaped").exists());
+}
+
+#[test]
+fn w_12_without_the_filter_the_other_fences_refuse_the_same() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = directory.path().join("without-filter");
+    symlink(STAND_IN, &program).expect("linked");
+    let (tried, fences) = tried(&program, false);
+    let missing: Vec<Fence> = fences.missing().map(|missing| missing.fence).collect();
+    assert!(missing.contains(&Fence::SystemCalls), "{fences:?}");
+    // What refuses it besides the filter; one of them is enough. Kernels and containers differ in which they allow.
+    let outside = [Fence::FileSystem, Fence::Landlock].as_slice();
+    let others = [Fence::UserNamespace, Fence::Landlock].as_slice();
+    for (attempt, held_by) in [
+        ("open a file", outside),
+        ("write a file", outside),
+        ("open the parent's memory", outside),
+        ("execute a program", outside),
+        ("read the parent's memory", others),
+        ("trace the parent", others),
+        ("signal the parent", &[Fence::Landlock]),
+        ("connect over TCP", &[Fence::NetworkNamespace, Fence::Landlock]),
+        ("become root", &[Fence::Capabilities]),
+        ("become the group of root", &[Fence::Capabilities]),
+        ("mount a file system", &[Fence::Capabilities]),
+        ("leave the root directory", &[Fence::Capabilities]),
+        ("raise a limit", &[Fence::Capabilities]),
+    ] {
+        if held_by.iter().any(|fence| !missing.contains(fence)) {
+            assert_ne!(tried[attempt], 0, "{attempt}: {fences:?}");
+        }
+    }
+    assert!(!Path::new("/tmp/assay-escaped").exists());
+}
