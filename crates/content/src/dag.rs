@@ -15,8 +15,8 @@ use crate::{
 
 /// A walk over everything below some roots, depth first, each block once: a DAG that expands 2^n times when read as a
 /// tree is still linear here (C-06).
-pub(crate) struct Walk<'a, B> {
-    blocks: &'a B,
+pub(crate) struct Walk<B> {
+    blocks: B,
     pending: Vec<Cid>,
     seen: HashSet<Cid>,
     blocks_max: usize,
@@ -30,9 +30,9 @@ pub(crate) enum Step {
     Missing(Cid),
 }
 
-impl<'a, B: BlockGet> Walk<'a, B> {
+impl<B: BlockGet> Walk<B> {
     /// Starts at the roots. At most `blocks_max` blocks are visited.
-    pub(crate) fn new(blocks: &'a B, roots: impl IntoIterator<Item = Cid>, blocks_max: usize) -> Self {
+    pub(crate) fn new(blocks: B, roots: impl IntoIterator<Item = Cid>, blocks_max: usize) -> Self {
         let pending: Vec<_> = roots.into_iter().collect();
         let seen = pending.iter().copied().collect();
         Self { blocks, pending, seen, blocks_max }
@@ -41,7 +41,7 @@ impl<'a, B: BlockGet> Walk<'a, B> {
     /// The next block, `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Step>, UnpackError> {
         let Some(cid) = self.pending.pop() else { return Ok(None) };
-        let Some(block) = load(self.blocks, &cid)? else { return Ok(Some(Step::Missing(cid))) };
+        let Some(block) = load(&self.blocks, &cid)? else { return Ok(Some(Step::Missing(cid))) };
         for child in links(&cid, &block)?.into_iter().rev() {
             if self.seen.insert(child) {
                 self.pending.push(child);

@@ -19,6 +19,9 @@ use url::{Host, Url};
 
 /// Most of an error response that is read and shown.
 const MESSAGE_BYTES_MAX: usize = 256;
+/// Longest time that an idle connection is kept for the next request: shorter than servers keep theirs, so that a request
+/// rarely meets a connection that is just being closed.
+const IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -176,6 +179,7 @@ impl Server {
             .referer(false)
             .default_headers(headers)
             .connect_timeout(limits.connect_timeout)
+            .pool_idle_timeout(IDLE_MAX)
             .user_agent(concat!("assay-content/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(tls_config(&base)?);
         if policy == HostPolicy::PublicOnly {

@@ -46,7 +46,7 @@ pub use id::{CidError, Codec, block_cid, cid_from_digest, digest_from_cid, parse
 pub use kubo::{KuboClient, KuboError, KuboId, KuboLink, KuboVersion};
 pub use limits::{Budget, PackLimits};
 pub use name::{NameError, validate_name, validate_path};
-pub use node::{ContentNode, NodeConfig, NodeError};
+pub use node::{ClientLimits, ContentNode, NodeConfig, NodeError};
 pub use node_codec::DecodeError;
 pub use pack::{PackError, Package, pack_entries, pack_path};
 pub use publish::{PublishError, Published, Publisher};

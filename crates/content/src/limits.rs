@@ -47,6 +47,19 @@ pub const BODY_BYTES_MAX: u64 = 256 << 20;
 
 /// Requests that a content node works on at the same time, per listener; more are turned away.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 64;
+/// Connections that a content node has at the same time, per listener: two listeners stay under the 1,024 descriptors
+/// that systems give a process, with room for the store's files.
+pub const CONNECTIONS_MAX: usize = 256;
+/// Connections of one client, half of [`CONNECTIONS_MAX`].
+pub const CONNECTIONS_PER_CLIENT_MAX: usize = 128;
+/// Bytes that are buffered per connection and direction, and longest head of a request.
+pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 << 10;
+/// Bytes of whole files that a content node holds for all clients together, per listener: two of the largest uploads.
+pub const NODE_MEMORY_BYTES_MAX: usize = 512 << 20;
+/// Names on a page that lists a directory.
+pub const PAGE_NAMES_MAX: usize = 1_000;
+/// Bytes of a CAR that are read ahead of a slow client; one block more at most.
+pub const EXPORT_BYTES_AHEAD: usize = 256 << 10;
 /// Bytes of blocks that an import holds before it writes them.
 pub const IMPORT_BATCH_BYTES: usize = 8 << 20;
 

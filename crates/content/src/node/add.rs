@@ -43,9 +43,11 @@ pub(super) async fn add(state: Shared, query: Parameters, body: Body) -> Result<
         only_hash: flag(&query, "only-hash", FlagDefault::Off)?,
     };
     let mut multipart = parts(body)?;
-    let mut entries = Vec::new();
+    // The files are held until they are packed.
+    let (mut entries, mut held) = (Vec::new(), state.hold(0)?);
     while let Some(part) = multipart.next_field().await.map_err(|error| broken(&error))? {
-        entries.push(entry(part).await?);
+        let charge = |bytes| state.hold(bytes).map(|more| held.merge(more));
+        entries.push(entry(part, charge).await?);
         if entries.len() > ENTRIES_MAX {
             return Err(PackError::TooManyEntries { path: String::new(), entries_max: ENTRIES_MAX }.into());
         }
@@ -53,7 +55,9 @@ pub(super) async fn add(state: Shared, query: Parameters, body: Body) -> Result<
     if entries.is_empty() {
         return Err(Refusal::bad_request("the request holds no file"));
     }
-    Ok(lines(&blocking(move || store(&state.store, entries, options)).await?))
+    let added = blocking(move || store(&state.store, entries, options)).await?;
+    drop(held);
+    Ok(lines(&added))
 }
 
 #[derive(Clone, Copy)]
@@ -63,8 +67,9 @@ struct Options {
     only_hash: bool,
 }
 
-/// A part is a file, or a directory by its content type; its path is its escaped file name.
-async fn entry(mut part: Field<'_>) -> Result<Entry, Refusal> {
+/// A part is a file, or a directory by its content type; its path is its escaped file name. `charge` is told of every byte
+/// that is kept.
+async fn entry(mut part: Field<'_>, mut charge: impl FnMut(usize) -> Result<(), Refusal>) -> Result<Entry, Refusal> {
     let path = unescape(part.file_name().unwrap_or_default())?;
     let path = path.trim_matches('/').to_owned();
     match part.content_type().unwrap_or_default() {
@@ -76,6 +81,7 @@ async fn entry(mut part: Field<'_>) -> Result<Entry, Refusal> {
     }
     let mut content = BytesMut::new();
     while let Some(piece) = part.chunk().await.map_err(|error| broken(&error))? {
+        charge(piece.len())?;
         content.extend_from_slice(&piece);
     }
     Ok(Entry::file(path, content.freeze()))

@@ -40,6 +40,10 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, format!("ipld: could not find {what}"))
     }
 
+    pub(super) fn busy() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once; try again")
+    }
+
     /// As Kubo answers: its clients read `Message` and expect 500 for what is not there.
     pub(super) fn into_rpc(self) -> Response {
         let status = match self.status {
@@ -109,7 +113,7 @@ pub(super) async fn rpc(work: impl Future<Output = Result<Response, Refusal>>) -
 /// Bounds the requests in flight and the time until each is answered.
 pub(super) async fn bounded(State(state): State<Shared>, request: Request, next: Next) -> Response {
     let Ok(_permit) = state.requests.try_acquire() else {
-        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once; try again").into_response();
+        return Refusal::busy().into_response();
     };
     match tokio::time::timeout(HANDLER_TIME_MAX, next.run(request)).await {
         Ok(response) => response,

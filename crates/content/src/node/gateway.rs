@@ -165,7 +165,7 @@ async fn raw(state: Shared, path: &ContentPath, request: &HeaderMap) -> Result<R
 
 async fn file(state: Shared, path: &ContentPath, request: &HeaderMap) -> Result<Response, Refusal> {
     let asked = path.clone();
-    let (cid, found) = blocking(move || open(&state.store, &asked, &state.budget)).await?;
+    let (cid, found) = blocking(move || open(&state, &asked)).await?;
     match found {
         Found::File(_, content) => {
             let media = media_type(path.names.last().map_or("", String::as_str));

@@ -6,6 +6,7 @@ use super::{answer::Refusal, resolve::ContentPath};
 use crate::{
     BlockGet, BlockStore,
     id::{Codec, accept},
+    limits::PAGE_NAMES_MAX,
     node_codec::{self, Link, Node},
 };
 
@@ -35,16 +36,19 @@ fn kind_and_size(store: &BlockStore, link: &Link) -> Result<(u32, u64), Refusal>
     })
 }
 
-/// A page with one line per entry. Names are escaped twice over: as URL and as HTML.
+/// A page with one line per entry, up to a bound: a page is for people. Names are escaped twice over: as URL and as HTML.
 pub(super) fn page(path: &ContentPath, links: &[Link]) -> String {
     let title = html(&format!("/ipfs/{}", path.text()));
     let mut page = format!("<!doctype html><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1><ul>\n");
-    for link in links {
+    for link in links.iter().take(PAGE_NAMES_MAX) {
         let address: Vec<String> = path.names.iter().chain([&link.name]).map(|name| url_segment(name)).collect();
         let address = format!("/ipfs/{}/{}", path.root, address.join("/"));
         page.push_str(&format!("<li><a href=\"{address}\">{}</a> {} bytes\n", html(&link.name), link.tree_bytes));
     }
     page.push_str("</ul>\n");
+    if let Some(more @ 1..) = links.len().checked_sub(PAGE_NAMES_MAX) {
+        page.push_str(&format!("<p>and {more} more; fetch the directory as a CAR to have them all\n"));
+    }
     page
 }
 
@@ -77,8 +81,10 @@ mod tests {
         let cid = crate::block_cid(Codec::Raw, b"");
         let path = ContentPath { root: cid, names: vec!["a b".to_owned()] };
         let link = Link { name: "<script>\"'&".to_owned(), cid, tree_bytes: 1 };
-        let page = page(&path, &[link]);
+        let page = super::page(&path, std::slice::from_ref(&link));
         assert!(!page.contains("<script>"), "{page}");
+        let links = vec![link; PAGE_NAMES_MAX + 7];
+        assert!(super::page(&path, &links).ends_with("<p>and 7 more; fetch the directory as a CAR to have them all\n"));
         assert!(page.contains("a%20b/%3Cscript%3E%22%27%26\">&lt;script&gt;&quot;&#39;&amp;</a>"), "{page}");
     }
 }

@@ -2,29 +2,38 @@
 //!
 //! The RPC writes, so it is careful who asks: `POST` only, no browser's `Origin`, no host name that is not its own (a
 //! page that points a name of its own at 127.0.0.1 gets nothing). The gateway only reads and anybody may.
+//!
+//! Clients are strangers (C-19): their connections are counted, every wait for them has an end, and what is held in
+//! memory for all of them together is bounded.
 
 mod add;
 mod answer;
 mod export;
 mod gateway;
 mod listing;
+mod patience;
 mod resolve;
 mod rpc;
+mod serve;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::DefaultBodyLimit};
+use axum::extract::DefaultBodyLimit;
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinHandle,
     time::timeout,
 };
 use url::Url;
 
+use self::answer::Refusal;
 use crate::{
     BlockStore,
-    limits::{BODY_BYTES_MAX, Budget, REQUESTS_IN_FLIGHT_MAX},
+    limits::{
+        BODY_BYTES_MAX, Budget, CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, NODE_MEMORY_BYTES_MAX,
+        REQUESTS_IN_FLIGHT_MAX,
+    },
 };
 
 /// How long [`ContentNode::shutdown`] waits for requests in flight.
@@ -46,6 +55,39 @@ pub struct NodeConfig {
     pub budget: Budget,
     /// Host names, besides `localhost` and addresses, under which the RPC answers.
     pub host_names: Vec<String>,
+    /// How many clients may come, and how slow they may be.
+    pub clients: ClientLimits,
+}
+
+/// What clients may cost, per listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Most connections; more are turned away at once.
+    pub connections_max: usize,
+    /// Most connections of one address (IPv6: one network of 64 bits), so that one client does not shut out the others.
+    pub connections_per_client_max: usize,
+    /// Longest time until a request's head is whole, counted from the connection's start or from the last answer.
+    pub head_timeout: Duration,
+    /// Longest time for which a client may neither send the body it announced nor take the answer it asked for.
+    pub silence_timeout: Duration,
+    /// Least speed at which it does so, in bytes per second of waiting for it.
+    pub bytes_per_s_min: u64,
+    /// Most bytes of whole files that are held for all clients together; who needs more than is left is refused. Blocks
+    /// and CARs are streamed and need none of it.
+    pub memory_bytes_max: usize,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: CONNECTIONS_MAX,
+            connections_per_client_max: CONNECTIONS_PER_CLIENT_MAX,
+            head_timeout: Duration::from_secs(20),
+            silence_timeout: Duration::from_secs(20),
+            bytes_per_s_min: 4 << 10,
+            memory_bytes_max: NODE_MEMORY_BYTES_MAX,
+        }
+    }
 }
 
 impl NodeConfig {
@@ -60,6 +102,7 @@ impl NodeConfig {
             body_bytes_max: BODY_BYTES_MAX,
             budget: Budget::RESULT,
             host_names: Vec::new(),
+            clients: ClientLimits::default(),
         }
     }
 }
@@ -76,8 +119,8 @@ pub enum NodeError {
         /// What the system said.
         source: io::Error,
     },
-    /// A listener failed while serving.
-    #[error("serve on {address}: {reason}")]
+    /// A listener's task ended before it was told to.
+    #[error("serve on {address}: {reason}; start the node again")]
     Serve {
         /// The address.
         address: SocketAddr,
@@ -93,6 +136,16 @@ struct State {
     budget: Budget,
     host_names: Vec<String>,
     requests: Semaphore,
+    /// Bytes that may still be held in memory for clients.
+    memory: Arc<Semaphore>,
+}
+
+impl State {
+    /// Takes bytes of the memory that all clients share. They are free again when the permit is dropped.
+    fn hold(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        Arc::clone(&self.memory).try_acquire_many_owned(bytes).map_err(|_| Refusal::busy())
+    }
 }
 
 type Shared = Arc<State>;
@@ -104,7 +157,7 @@ pub struct ContentNode {
     gateway: SocketAddr,
     /// Servers stop when this says so, or is dropped.
     stop: watch::Sender<bool>,
-    servers: Vec<(SocketAddr, JoinHandle<io::Result<()>>)>,
+    servers: Vec<(SocketAddr, JoinHandle<()>)>,
 }
 
 impl ContentNode {
@@ -113,11 +166,12 @@ impl ContentNode {
     /// # Errors
     /// [`NodeError::Listen`] when a port is taken.
     pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
-        let NodeConfig { store, rpc, gateway, body_bytes_max, budget, host_names } = config;
+        let NodeConfig { store, rpc, gateway, body_bytes_max, budget, host_names, clients } = config;
         let state = || {
             let requests = Semaphore::new(REQUESTS_IN_FLIGHT_MAX);
+            let memory = Arc::new(Semaphore::new(clients.memory_bytes_max.min(Semaphore::MAX_PERMITS)));
             let (store, host_names) = (store.clone(), host_names.clone());
-            Arc::new(State { store, budget, host_names, requests })
+            Arc::new(State { store, budget, host_names, requests, memory })
         };
         let body_limit = DefaultBodyLimit::max(usize::try_from(body_bytes_max).unwrap_or(usize::MAX));
         let (stop, stopped) = watch::channel(false);
@@ -126,7 +180,7 @@ impl ContentNode {
         for (address, router) in routers {
             let listener = TcpListener::bind(address).await.map_err(|source| NodeError::Listen { address, source })?;
             let bound = listener.local_addr().map_err(|source| NodeError::Listen { address, source })?;
-            servers.push((bound, tokio::spawn(serve(listener, router, stopped.clone()))));
+            servers.push((bound, tokio::spawn(serve::serve(listener, router, clients, stopped.clone()))));
         }
         let (rpc, gateway) = (servers[0].0, servers[1].0);
         tracing::info!(%rpc, %gateway, "content_node_started");
@@ -155,8 +209,7 @@ impl ContentNode {
         for (address, mut server) in servers {
             let failed = |reason: String| NodeError::Serve { address, reason };
             match timeout(SHUTDOWN_GRACE, &mut server).await {
-                Ok(Ok(Ok(()))) => {}
-                Ok(Ok(Err(error))) => return Err(failed(error.to_string())),
+                Ok(Ok(())) => {}
                 Ok(Err(panic)) => return Err(failed(panic.to_string())),
                 Err(_) => {
                     tracing::warn!(%address, "content_node_requests_cut");
@@ -166,16 +219,6 @@ impl ContentNode {
         }
         Ok(())
     }
-}
-
-async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
-    let stopping = async move {
-        // An error is a dropped sender: the node is gone, so stop as well.
-        if stopped.wait_for(|stop| *stop).await.is_err() {
-            tracing::debug!("content_node_dropped");
-        }
-    };
-    axum::serve(listener, router).with_graceful_shutdown(stopping).await
 }
 
 fn url_of(address: SocketAddr) -> Url {

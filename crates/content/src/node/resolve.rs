@@ -5,10 +5,14 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use cid::Cid;
 
-use super::answer::Refusal;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{State, answer::Refusal};
 use crate::{
     BlockGet, BlockStore, StoreError,
+    id::{Codec, accept},
     limits::{Budget, PATH_BYTES_MAX},
+    node_codec::{self, Node},
     parse_cid,
     unpack::{Found, Reader},
 };
@@ -83,15 +87,47 @@ pub(super) fn resolve(blocks: &impl BlockGet, path: &ContentPath, budget: &Budge
     Ok(cid)
 }
 
-/// What a path leads to, read whole.
-pub(super) fn open(blocks: &impl BlockGet, path: &ContentPath, budget: &Budget) -> Result<(Cid, Found), Refusal> {
-    let cid = resolve(blocks, path, budget)?;
-    Ok((cid, Reader::new(blocks, budget).visit(&cid, "")?))
+/// What a path leads to, read whole. A file's bytes are charged to the node's memory before they are read, until the last
+/// slice of them is dropped.
+pub(super) fn open(state: &State, path: &ContentPath) -> Result<(Cid, Found), Refusal> {
+    let cid = resolve(&state.store, path, &state.budget)?;
+    let held = state.hold(file_bytes(&state.store, &cid)?)?;
+    let found = match Reader::new(&state.store, &state.budget).visit(&cid, "")? {
+        Found::File(file, bytes) => Found::File(file, Bytes::from_owner(Held { bytes, _held: held })),
+        directory @ Found::Directory(_) => directory,
+    };
+    Ok((cid, found))
+}
+
+/// Bytes of a file and what they are charged to.
+struct Held {
+    bytes: Bytes,
+    _held: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// What a file declares to hold; nothing for what is none, or not here. Only as much is ever read, see [`Reader`].
+fn file_bytes(blocks: &impl BlockGet, cid: &Cid) -> Result<usize, Refusal> {
+    let Some(block) = blocks.get(cid)? else { return Ok(0) };
+    let declared = match accept(cid)?.0 {
+        Codec::Raw => return Ok(block.len()),
+        Codec::DagPb => match node_codec::decode(&block) {
+            Ok(Node::File { file_bytes, .. }) => file_bytes,
+            _ => 0,
+        },
+    };
+    // What is too large for this is over every budget too.
+    Ok(usize::try_from(declared).unwrap_or(usize::MAX))
 }
 
 /// What a path leads to, which must be a file.
-pub(super) fn open_file(blocks: &impl BlockGet, path: &ContentPath, budget: &Budget) -> Result<Bytes, Refusal> {
-    match open(blocks, path, budget)? {
+pub(super) fn open_file(state: &State, path: &ContentPath) -> Result<Bytes, Refusal> {
+    match open(state, path)? {
         (_, Found::File(_, bytes)) => Ok(bytes),
         (cid, Found::Directory(_)) => Err(Refusal::bad_request(format!("{cid} is a directory, not a file"))),
     }

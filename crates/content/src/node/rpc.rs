@@ -1,6 +1,10 @@
 //! The subset of Kubo's RPC that a job's life needs, with Kubo's names and JSON shapes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    error::Error,
+    io,
+};
 
 use axum::{
     Json, Router,
@@ -175,8 +179,13 @@ async fn write_batch(mut import: Import, batch: Vec<(Cid, Bytes)>) -> Result<Imp
     .await
 }
 
-/// A request body that is no multipart, too large or cut.
+/// A request body that is no multipart, too large, too slow or cut.
 pub(super) fn broken(error: &MultipartError) -> Refusal {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let mut causes = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if causes.any(|cause| cause.kind() == io::ErrorKind::TimedOut) {
+        return Refusal::new(StatusCode::REQUEST_TIMEOUT, "the upload came too slowly; try again");
+    }
     Refusal::new(error.status(), error.body_text())
 }
 
@@ -247,7 +256,7 @@ async fn cat(State(state): State<Shared>, query: Parameters) -> Response {
     let work = async move {
         let path = argument(&query)?;
         let (offset, length) = (number(&query, "offset")?.unwrap_or(0), number(&query, "length")?);
-        let content = blocking(move || open_file(&state.store, &path, &state.budget)).await?;
+        let content = blocking(move || open_file(&state, &path)).await?;
         let start = offset.min(content.len());
         let end = length.map_or(content.len(), |length| content.len().min(start.saturating_add(length)));
         Ok(octets(content.slice(start..end)))
@@ -259,7 +268,7 @@ async fn ls(State(state): State<Shared>, query: Parameters) -> Response {
     let work = async move {
         let path = argument(&query)?;
         let asked = query.get("arg").cloned().unwrap_or_default();
-        let links = blocking(move || match open(&state.store, &path, &state.budget)?.1 {
+        let links = blocking(move || match open(&state, &path)?.1 {
             Found::Directory(links) => listing::links(&state.store, &links),
             Found::File(..) => Ok(Vec::new()),
         })

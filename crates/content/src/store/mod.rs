@@ -32,6 +32,16 @@ pub trait BlockGet {
     }
 }
 
+impl<B: BlockGet + ?Sized> BlockGet for &B {
+    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
+        (**self).get(cid)
+    }
+
+    fn verified(&self) -> bool {
+        (**self).verified()
+    }
+}
+
 /// Verified blocks in memory.
 #[derive(Clone, Debug, Default)]
 pub struct BlockSet {

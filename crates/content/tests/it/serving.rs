@@ -36,13 +36,7 @@ impl Running {
         let mut config = NodeConfig::loopback(scratch.store.clone());
         change(&mut config);
         let node = ContentNode::start(config).await.unwrap();
-        // The TLS set-up of this workspace's reqwest names no provider, so a test client brings one.
-        let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        Self { scratch, node, http: Client::builder().no_proxy().tls_backend_preconfigured(tls).build().unwrap() }
+        Self { scratch, node, http: http_client() }
     }
 
     fn client(&self) -> KuboClient {
@@ -60,6 +54,16 @@ impl Running {
     fn store(&self) -> &BlockStore {
         &self.scratch.store
     }
+}
+
+/// The TLS set-up of this workspace's reqwest names no provider, so a test client brings one.
+pub fn http_client() -> Client {
+    let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    Client::builder().no_proxy().tls_backend_preconfigured(tls).build().unwrap()
 }
 
 async fn lines(response: Response) -> Vec<Value> {
