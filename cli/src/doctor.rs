@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use assay_executor::worker::{ChildSettings, Fence, MissingFence, probe_child};
 use assay_sdk::NextStep;
 use serde::Serialize;
 use solana_signer::Signer;
@@ -47,7 +48,7 @@ pub async fn run(context: &Context) -> CliResult {
     let mut checks = Vec::new();
     {
         let mut progress = Progress::quiet_start(context.output, "checking the sandbox");
-        checks.push(sandbox_check());
+        checks.extend(sandbox_checks().await);
         progress.set("checking the cluster");
         checks.extend(chain_checks(context).await);
         progress.set("checking the content node");
@@ -69,15 +70,28 @@ pub async fn run(context: &Context) -> CliResult {
     }
 }
 
-fn sandbox_check() -> Check {
-    if cfg!(target_os = "linux") {
-        Check::good("sandbox", "guests run in a confined child process")
+/// One row when all is well, else one for everything that is missing.
+async fn sandbox_checks() -> Vec<Check> {
+    let next = "use a Linux kernel, or a container profile, that allows it; providers refuse to start without, unless \
+        worker.require_isolation = false";
+    let settings = ChildSettings { require_isolation: false, ..ChildSettings::default() };
+    let fences = match tokio::task::spawn_blocking(move || probe_child(&settings)).await {
+        Ok(Ok(fences)) => fences,
+        Ok(Err(fault)) => return vec![Check::bad("sandbox", fault.to_string(), "guests cannot run here at all")],
+        Err(error) => return vec![Check::bad("sandbox", error.to_string(), "report this")],
+    };
+    let mut checks: Vec<Check> = fences.missing().map(|missing| missing_fence(missing, next)).collect();
+    if checks.is_empty() {
+        checks.push(Check::good("sandbox", format!("guests run behind all {} fences", Fence::ALL.len())));
+    }
+    checks
+}
+
+fn missing_fence(missing: &MissingFence, next: &str) -> Check {
+    if missing.fence.is_required() {
+        Check::bad("sandbox", format!("guests would run without {missing}"), next)
     } else {
-        Check::bad(
-            "sandbox",
-            "the sandbox child is confined on Linux only",
-            "run providers on Linux; posting and verifying work here",
-        )
+        Check::good("sandbox", format!("guests run without {missing}; the required fences hold what it would hold"))
     }
 }
 

@@ -37,7 +37,8 @@ enum Command {
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct RunArguments {
-    /// Start on a system where the sandbox child is not fully confined.
+    /// Start though the sandbox child lacks fences that guests should not run without; for this start what
+    /// worker.require_isolation = false is for every one.
     #[arg(long)]
     allow_unsupported_platform: bool,
     /// Take over seats that the chain shows and the journal does not know. Only when no other instance runs with this

@@ -1,6 +1,6 @@
-//! Everything that is checked before the first job: platform, key, lock, journal, store, chain (E-19, E-26).
+//! Everything that is checked before the first job: sandbox, key, lock, journal, store, chain (E-19, E-26).
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, io, time::Duration};
 
 use assay_content::{
     BlockStore, Budget, FetchError, FetchLimits, Fetcher, KuboClient, KuboError, Publisher, Source, StoreError,
@@ -8,6 +8,7 @@ use assay_content::{
 };
 use assay_protocol::{Hash32, PROFILE_V1};
 use assay_sdk::{Cluster, ClusterError, KeypairError, load_keypair, pda};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 use tokio::time::sleep;
@@ -21,8 +22,8 @@ use crate::{
     journal::{Journal, JournalError},
     server::BindError,
     signer::Signer,
-    work::{WorkSettings, Workshop},
-    worker::ChildSettings,
+    work::{WorkSettings, Workshop, blocking},
+    worker::{ChildSettings, WorkerFault, listed, probe_child},
 };
 
 /// Questions to an endpoint that does not answer at start.
@@ -32,12 +33,12 @@ const CHAIN_ATTEMPTS: usize = 6;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Not Linux.
-    #[error(
-        "start on this system: the sandbox child is confined on Linux only; use Linux, or start with \
-         --allow-unsupported-platform if you trust every guest"
-    )]
-    Platform,
+    /// This process cannot be kept from being read or dumped.
+    #[error("keep other processes out of this one's memory, which holds the node key: {0}")]
+    Exposed(io::Error),
+    /// No child can be started, or it cannot be confined (W-12).
+    #[error(transparent)]
+    Sandbox(#[from] WorkerFault),
     /// The node key cannot be used.
     #[error(transparent)]
     Key(#[from] KeypairError),
@@ -82,9 +83,8 @@ pub(crate) struct Parts<C> {
 }
 
 pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<RpcChain>, StartError> {
-    if !cfg!(target_os = "linux") && !options.allow_unsupported_platform {
-        return Err(StartError::Platform);
-    }
+    protect_process().map_err(StartError::Exposed)?;
+    check_sandbox(child(config, options, config.worker.prepare_deadline.0)).await?;
     let signer = Signer::new(load_keypair(&config.provider.node_key_path)?);
     let mut cluster: Cluster = config.chain.cluster.parse()?;
     if let Some(ws_url) = &config.chain.ws_url {
@@ -113,6 +113,40 @@ pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<R
         "executor_started"
     );
     Ok(Parts { chain, journal, signer, workshop, provider, lock, ws_url })
+}
+
+/// From here on this process holds a key: nobody traces it, reads its memory or finds it in a core dump.
+fn protect_process() -> io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// Starts one child, to know before the first job that there can be one and which fences it has.
+async fn check_sandbox(settings: ChildSettings) -> Result<(), WorkerFault> {
+    let fences = blocking(move || probe_child(&settings)).await?;
+    let required = listed(fences.missing_required());
+    if !required.is_empty() {
+        tracing::warn!(missing = required, "guests_not_isolated");
+    }
+    let missing = listed(fences.missing());
+    if missing.is_empty() {
+        tracing::info!("sandbox_checked");
+    } else {
+        // Whatever they hold the required ones hold as well.
+        tracing::info!(missing, "sandbox_checked");
+    }
+    Ok(())
+}
+
+fn child(config: &Config, options: Options, deadline: Duration) -> ChildSettings {
+    ChildSettings {
+        program: None,
+        deadline,
+        address_space_bytes: config.worker.memory_max.map(|size| size.0),
+        require_isolation: config.worker.require_isolation && !options.allow_unsupported_platform,
+    }
 }
 
 /// A supervisor starts services in any order: an endpoint that is not up yet gets some seconds.
@@ -189,18 +223,12 @@ fn workshop(config: &Config, options: Options, journal: &Journal) -> Result<Work
     let nodes = if content.publish.is_empty() { &content.kubo } else { &content.publish };
     let connect = |url: Url| KuboClient::new(url, content.publish_deadline.0);
     let nodes: Vec<KuboClient> = nodes.iter().cloned().map(connect).collect::<Result<_, _>>()?;
-    let child = |deadline| ChildSettings {
-        program: None,
-        deadline,
-        address_space_bytes: worker.memory_max.map(|size| size.0),
-        require_isolation: worker.require_isolation,
-    };
     let keep = options.keep_on_failure || content.keep_on_failure;
     let settings = WorkSettings {
         fetch_deadline: content.fetch_deadline.0,
         publish_deadline: content.publish_deadline.0,
-        prepare_child: child(worker.prepare_deadline.0),
-        run_child: child(worker.deadline.0),
+        prepare_child: child(config, options, worker.prepare_deadline.0),
+        run_child: child(config, options, worker.deadline.0),
         keep_failed_in: keep.then(|| config.provider.data_dir.join("failed")),
     };
     Ok(Workshop::new(store, fetcher, Publisher::new(nodes, content.pins_min), settings))
@@ -213,6 +241,17 @@ mod tests {
 
     use super::*;
     use crate::core::JobUid;
+
+    #[test]
+    fn e_27_a_process_that_holds_the_key_cannot_be_read_or_dumped() {
+        protect_process().expect("protected");
+        assert_eq!(rustix::process::getrlimit(Resource::Core).maximum, Some(0));
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            rustix::process::dumpable_behavior().expect("known"),
+            rustix::process::DumpableBehavior::NotDumpable
+        );
+    }
 
     #[test]
     fn results_that_no_row_names_are_released() {

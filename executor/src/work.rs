@@ -227,7 +227,7 @@ async fn in_child(request: WorkRequest, settings: ChildSettings, cancel: &Cancel
 }
 
 /// Runs blocking work where it may block. A panic in it goes on in the caller, whose task is supervised.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => match error.try_into_panic() {

@@ -197,7 +197,7 @@ pub struct WorkerConfig {
     pub runs_max: usize,
     /// Preparations at once.
     pub preparations_max: usize,
-    /// Run no guest, and do not start, when the sandbox child lacks a fence that it should have.
+    /// Do not start, and run no guest, when the sandbox child lacks a fence that no guest should run without.
     pub require_isolation: bool,
     /// Gas that one run burns in a second here, to tell whether a job that has to wait for others would be in time.
     pub gas_per_second: u64,
