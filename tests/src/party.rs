@@ -37,7 +37,7 @@ pub const fn terms() -> MarketTerms {
         job_total_s: 3_600,
         unbonding_s: 86_400,
         verify_rate_gas_per_s: 10_000_000,
-        gas_limit_max: 100_000_000_000,
+        gas_limit_max: 10_000_000_000,
         profiles: 1,
     }
 }

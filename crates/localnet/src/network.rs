@@ -90,7 +90,7 @@ impl NetworkConfig {
     /// [`NetworkError::Config`] when the challenge window breaks the protocol's bounds.
     pub fn terms(&self) -> Result<MarketTerms, NetworkError> {
         let problem = |problem: String| NetworkError::Config { problem };
-        // Every window has one second more, for the gas limit at the verify rate.
+        // Every window has at least one second more, for the gas limit at the verify rate.
         let challenge_base_s =
             self.challenge_s.checked_sub(1).ok_or_else(|| problem("the challenge window is 0 s".to_owned()))?;
         let terms = MarketTerms {
@@ -105,9 +105,9 @@ impl NetworkConfig {
             queue_timeout_s: 600,
             execution_base_s: 60,
             challenge_base_s,
-            job_total_s: 3_600,
-            unbonding_s: self.challenge_s.saturating_add(120),
-            verify_rate_gas_per_s: 1_000_000_000_000,
+            job_total_s: self.challenge_s.saturating_add(3_600),
+            unbonding_s: self.challenge_s.saturating_add(600),
+            verify_rate_gas_per_s: 10_000_000_000,
             gas_limit_max: 1_000_000_000_000,
             profiles: 1,
         };

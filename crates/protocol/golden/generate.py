@@ -203,6 +203,12 @@ def penalty(bond_lamports, rate, delay):
     return dict(bond_lamports=bond_lamports, rate_bps=rate, delay_fee_lamports=delay, poster_lamports=poster, sink_lamports=total - poster)
 
 
+def decline(bond_lamports, rate, fee, execution, held):
+    share = (bond_lamports * rate // ONE) * min(held, max(execution, 1)) // max(execution, 1)
+    return dict(bond_lamports=bond_lamports, miss_rate_bps=rate, fee_lamports=fee, execution_s=execution, held_s=held,
+                cost_lamports=min(max(share, fee), bond_lamports))
+
+
 def window(base, gas_limit, rate):
     return dict(base_s=base, gas_limit=gas_limit, verify_rate_gas_per_s=rate, window_s=base + -(-gas_limit // max(rate, 1)))
 
@@ -219,6 +225,10 @@ FEES = dict(
           bond(U64_MAX, 1, 10_000), bond(U64_MAX, 1, 10_001)],
     penalty=[penalty(0, 10_000, 5), penalty(100, 10_000, 5), penalty(100, 10_000, 100), penalty(100, 10_000, 101),
              penalty(100, 0, 5), penalty(9, 5_000, 0), penalty(9, 5_000, 4), penalty(U64_MAX, 10_000, 1)],
+    decline=[decline(10**7, 5_000, 10**4, 100, held) for held in (0, 1, 2, 50, 99, 100, 101, U64_MAX)]
+    + [decline(100, 10_000, 60, 3, held) for held in (0, 1, 2, 3)]
+    + [decline(9, 5_000, 20, 10, 0), decline(0, 10_000, 5, 10, 5), decline(U64_MAX, 10_000, 0, 2**32 - 1, 2**32 - 2),
+       decline(10, 10_000, 0, 0, 0), decline(10, 10_000, 0, 0, 1)],
     window=[window(0, 0, 1), window(10, 1, 10**9), window(10, 10**9, 10**9), window(10, 10**9 + 1, 10**9),
             window(2**32 - 1, 10**15, 1), window(1, 5, 0)],
 )
@@ -251,11 +261,12 @@ STATUS = dict(
 BASE = dict(
     fee_bps=250, stake_min_lamports=10**9, bond_min_lamports=10**7, bond_rate_bps=15_000, miss_rate_bps=5_000,
     delay_fee_lamports=10**6, decline_fee_lamports=10**4, attempts_max=3, queue_timeout_s=600, execution_base_s=60,
-    challenge_base_s=60, job_total_s=3_600, unbonding_s=86_400, verify_rate_gas_per_s=10**7, gas_limit_max=10**11, profiles=1,
+    challenge_base_s=60, job_total_s=3_600, unbonding_s=86_400, verify_rate_gas_per_s=10**7, gas_limit_max=10**10, profiles=1,
 )
 WEEK, MONTH = 7 * 86_400, 30 * 86_400
-# One run of the base takes 60 + 10,000 s, and so does its challenge window.
-RUN = 60 + 10**11 // 10**7
+# One run of the base takes 60 + 1,000 s, and so does its challenge window.
+RUN = 60 + 10**10 // 10**7
+LIFE = 600 + 2 * RUN
 
 
 def terms(error, **changes):
@@ -265,25 +276,41 @@ def terms(error, **changes):
 TERMS = [
     terms(None),
     terms(None, fee_bps=0), terms(None, fee_bps=1_000), terms("Fee", fee_bps=1_001), terms("Fee", fee_bps=2**16 - 1),
-    terms("Bond", bond_min_lamports=0, decline_fee_lamports=0), terms(None, bond_min_lamports=1, decline_fee_lamports=1),
-    terms("Bond", bond_min_lamports=9_999), terms(None, bond_min_lamports=10**4),
+    terms(None, stake_min_lamports=0), terms(None, stake_min_lamports=10**15),
+    terms("Stake", stake_min_lamports=10**15 + 1), terms("Stake", stake_min_lamports=U64_MAX),
+    # At 5,000 basis points a bond of 20,000 lamports loses exactly the decline fee of 10,000.
+    terms("Bond", bond_min_lamports=0), terms("Bond", bond_min_lamports=19_999), terms(None, bond_min_lamports=20_000),
+    terms("Bond", bond_min_lamports=20_000, miss_rate_bps=4_999), terms("Bond", bond_min_lamports=20_000, decline_fee_lamports=10_001),
+    terms(None, bond_min_lamports=10**15), terms("Bond", bond_min_lamports=10**15 + 1), terms("Bond", bond_min_lamports=U64_MAX),
     terms(None, bond_rate_bps=10_000), terms("Bond", bond_rate_bps=9_999),
     terms(None, bond_rate_bps=100_000), terms("Bond", bond_rate_bps=100_001),
-    terms(None, miss_rate_bps=10_000), terms("MissRate", miss_rate_bps=10_001), terms(None, miss_rate_bps=0),
+    terms(None, miss_rate_bps=10_000), terms("MissRate", miss_rate_bps=10_001),
+    terms(None, miss_rate_bps=1_000), terms("MissRate", miss_rate_bps=999), terms("MissRate", miss_rate_bps=0),
     terms(None, delay_fee_lamports=10**8), terms("FixedFee", delay_fee_lamports=10**8 + 1),
-    terms(None, decline_fee_lamports=10**8, bond_min_lamports=10**8),
+    terms(None, delay_fee_lamports=0),
+    terms(None, decline_fee_lamports=10**8, bond_min_lamports=2 * 10**8),
+    terms(None, decline_fee_lamports=5_000), terms("FixedFee", decline_fee_lamports=4_999), terms("FixedFee", decline_fee_lamports=0),
     terms("FixedFee", decline_fee_lamports=10**8 + 1, bond_min_lamports=10**9),
     terms("Attempts", attempts_max=0), terms(None, attempts_max=1), terms(None, attempts_max=5), terms("Attempts", attempts_max=6),
-    terms("Gas", verify_rate_gas_per_s=0), terms("Gas", verify_rate_gas_per_s=10**15 + 1),
-    terms("Gas", gas_limit_max=0), terms("Gas", gas_limit_max=10**15 + 1),
-    terms("Window", queue_timeout_s=0), terms(None, queue_timeout_s=WEEK, job_total_s=WEEK), terms("Window", queue_timeout_s=WEEK + 1, job_total_s=MONTH),
+    terms("Gas", verify_rate_gas_per_s=0), terms("Gas", verify_rate_gas_per_s=10**10 + 1), terms(None, verify_rate_gas_per_s=10**10),
+    terms("Gas", gas_limit_max=0), terms("Gas", gas_limit_max=10**15 + 1), terms(None, gas_limit_max=1),
+    terms(None, gas_limit_max=10**15, verify_rate_gas_per_s=10**10, job_total_s=MONTH, unbonding_s=MONTH),
+    terms("Window", queue_timeout_s=0), terms(None, queue_timeout_s=WEEK, job_total_s=MONTH), terms("Window", queue_timeout_s=WEEK + 1, job_total_s=MONTH),
     terms("Window", execution_base_s=WEEK), terms("Window", challenge_base_s=2**32 - 1),
-    terms(None, execution_base_s=WEEK - RUN + 60, unbonding_s=MONTH),
-    terms("Window", execution_base_s=WEEK - RUN + 61, unbonding_s=MONTH),
-    terms(None, job_total_s=MONTH), terms("Window", job_total_s=MONTH + 1), terms("Window", job_total_s=599), terms(None, job_total_s=600),
+    terms(None, execution_base_s=WEEK - RUN + 60, unbonding_s=MONTH, job_total_s=MONTH),
+    terms("Window", execution_base_s=WEEK - RUN + 61, unbonding_s=MONTH, job_total_s=MONTH),
+    terms(None, challenge_base_s=WEEK - RUN + 60, unbonding_s=MONTH, job_total_s=MONTH),
+    terms("Window", challenge_base_s=WEEK - RUN + 61, unbonding_s=MONTH, job_total_s=MONTH),
+    terms(None, execution_base_s=0), terms(None, challenge_base_s=0),
+    # The longest of everything fits the longest total.
+    terms(None, queue_timeout_s=WEEK, execution_base_s=WEEK - RUN + 60, challenge_base_s=WEEK - RUN + 60,
+          unbonding_s=MONTH, job_total_s=3 * WEEK),
+    terms(None, job_total_s=MONTH), terms("Window", job_total_s=MONTH + 1),
+    terms("Window", job_total_s=0), terms("Window", job_total_s=LIFE - 1), terms(None, job_total_s=LIFE),
     terms(None, unbonding_s=MONTH), terms("Unbonding", unbonding_s=MONTH + 1),
     terms("Unbonding", unbonding_s=2 * RUN), terms(None, unbonding_s=2 * RUN + 1), terms("Unbonding", unbonding_s=0),
-    terms("Profiles", profiles=0), terms("Profiles", profiles=2), terms(None, profiles=3),
+    terms("Profiles", profiles=0), terms("Profiles", profiles=2), terms("Profiles", profiles=3),
+    terms("Profiles", profiles=1 + 2**31),
     terms("Window", verify_rate_gas_per_s=1),
 ]
 WORSENS = [dict(changes={f: BASE[f] + d}, worsens=w) for f, d, w in [

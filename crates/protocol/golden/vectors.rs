@@ -144,6 +144,15 @@ pub fn check_fees() {
         };
         assert_eq!(fees::miss_penalty(bond, narrow(vector, "rate_bps"), delay_fee), Ok(expected), "{vector}");
     }
+    for vector in rows(&file, "decline") {
+        let decline = fees::Decline {
+            bond_lamports: number(vector, "bond_lamports"),
+            miss_rate_bps: narrow(vector, "miss_rate_bps"),
+            fee_lamports: number(vector, "fee_lamports"),
+            execution_s: narrow(vector, "execution_s"),
+        };
+        assert_eq!(decline.cost(number(vector, "held_s")), lamports(vector, "cost_lamports"), "{vector}");
+    }
     for vector in rows(&file, "window") {
         let (gas_limit, rate) = (number(vector, "gas_limit"), number(vector, "verify_rate_gas_per_s"));
         assert_eq!(fees::window_s(narrow(vector, "base_s"), gas_limit, rate), number(vector, "window_s"), "{vector}");

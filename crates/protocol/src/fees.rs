@@ -102,6 +102,37 @@ pub fn miss_penalty(bond_lamports: u64, rate_bps: u16, delay_fee_lamports: u64) 
     Ok(Penalty { poster_lamports, sink_lamports })
 }
 
+/// What giving a seat back depends on, see [`Self::cost`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decline {
+    /// Bond of the seat, lamports.
+    pub bond_lamports: u64,
+    /// Share of the bond lost by a missed deadline, basis points, at most one whole.
+    pub miss_rate_bps: u16,
+    /// Least cost, lamports.
+    pub fee_lamports: u64,
+    /// Seconds from accepting to the deadline.
+    pub execution_s: u32,
+}
+
+impl Decline {
+    /// What a seat costs that is given back after `held_s` seconds, lamports: the miss penalty's share for the time it was
+    /// held, `floor(floor(bond × rate) × held / execution)`, at least the fee, at most the bond. So whoever keeps a job
+    /// from others by taking it and giving it back pays for that time as for a miss, however often and under however
+    /// many names it is done (P-23), and giving back is never dearer than missing.
+    ///
+    /// # Errors
+    /// [`FeeError`] when the arithmetic leaves `u64`.
+    pub fn cost(&self, held_s: u64) -> Result<u64, FeeError> {
+        let execution_s = u64::from(self.execution_s).max(1);
+        let penalty = share_bps(self.bond_lamports, u32::from(self.miss_rate_bps))?;
+        let product = u128::from(penalty).checked_mul(u128::from(held_s.min(execution_s))).ok_or(FeeError)?;
+        let share = product.checked_div(u128::from(execution_s)).ok_or(FeeError)?;
+        let share = u64::try_from(share).map_err(|_| FeeError)?;
+        Ok(share.max(self.fee_lamports).min(self.bond_lamports))
+    }
+}
+
 /// `base + ceil(gas limit / verify rate)` seconds: no window is shorter than re-execution takes. A verify rate of
 /// zero is refused by the market's bounds; here it counts as one.
 #[must_use]

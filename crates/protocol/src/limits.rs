@@ -23,6 +23,15 @@ pub const PAUSE_S_MAX: u32 = 72 * 3_600;
 pub const PAUSE_PERIOD_S: u32 = 7 * 86_400;
 /// Highest fixed fee of a market: delay, decline. 0.1 SOL.
 pub const FIXED_FEE_LAMPORTS_MAX: u64 = 100_000_000;
+/// Lowest decline fee: no less than a signature costs, so that taking a seat and giving it back is never free (P-23).
+pub const DECLINE_FEE_LAMPORTS_MIN: u64 = 5_000;
+/// Lowest share of the bond that a missed deadline costs, in basis points (10 %): a seat is never held for nothing.
+pub const MISS_RATE_BPS_MIN: u16 = 1_000;
+/// Highest least stake and highest least bond of a market, 1,000,000 SOL in lamports.
+pub const STAKE_LAMPORTS_MAX: u64 = 1_000_000_000_000_000;
+/// Highest gas per second that a market may expect of whoever runs a job. No machine is faster on one thread, so no
+/// window is shorter than the work in it (P-22).
+pub const VERIFY_RATE_GAS_PER_S_MAX: u64 = 10_000_000_000;
 /// Highest price, in lamports per 10^12 gas. Keeps `gas × price` far inside `u128` and the pay inside `u64`.
 pub const PRICE_MAX: u64 = 1_000_000_000_000_000;
 /// Highest base fee, 1,000 SOL in lamports.

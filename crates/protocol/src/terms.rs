@@ -2,10 +2,15 @@
 
 use core::fmt;
 
+use crate::fees::share_bps;
 use crate::limits::{
-    ATTEMPTS_MAX, BOND_RATE_BPS_MAX, BPS_ONE, FEE_BPS_MAX, FIXED_FEE_LAMPORTS_MAX, GAS_LIMIT_MAX, JOB_TOTAL_S_MAX,
-    UNBONDING_S_MAX, WINDOW_S_MAX,
+    ATTEMPTS_MAX, BOND_RATE_BPS_MAX, BPS_ONE, DECLINE_FEE_LAMPORTS_MIN, FEE_BPS_MAX, FIXED_FEE_LAMPORTS_MAX,
+    GAS_LIMIT_MAX, JOB_TOTAL_S_MAX, MISS_RATE_BPS_MIN, STAKE_LAMPORTS_MAX, UNBONDING_S_MAX, VERIFY_RATE_GAS_PER_S_MAX,
+    WINDOW_S_MAX,
 };
+
+/// Bits of the profiles that this version knows.
+const PROFILES_KNOWN: u32 = 1 << (crate::PROFILE_V1 - 1);
 
 /// What a market demands and promises. A job copies what it needs when it is created.
 #[cfg_attr(
@@ -16,17 +21,17 @@ use crate::limits::{
 pub struct MarketTerms {
     /// Fee on top of the pay, basis points, at most 1,000.
     pub fee_bps: u16,
-    /// Least stake of a provider that accepts, locked part included, lamports.
+    /// Least stake of a provider that accepts, locked part included, lamports, at most 1,000,000 SOL.
     pub stake_min_lamports: u64,
-    /// Least bond of a seat, lamports, above zero.
+    /// Least bond of a seat, lamports, at most 1,000,000 SOL; missing it costs at least the decline fee.
     pub bond_min_lamports: u64,
     /// Bond in basis points of the maximum pay, 10,000..=100,000.
     pub bond_rate_bps: u32,
-    /// Share of the bond lost by a missed deadline, basis points, at most 10,000.
+    /// Share of the bond lost by a missed deadline, basis points, 1,000..=10,000.
     pub miss_rate_bps: u16,
     /// Most of that share that goes to the poster, lamports.
     pub delay_fee_lamports: u64,
-    /// Cost of giving a seat back, lamports; goes to the Sink.
+    /// Least cost of giving a seat back, lamports, at least 5,000; the longer it was held, the more. Goes to the Sink.
     pub decline_fee_lamports: u64,
     /// Times a job is handed out, 1..=5.
     pub attempts_max: u8,
@@ -36,15 +41,16 @@ pub struct MarketTerms {
     pub execution_base_s: u32,
     /// Challenge window: this many seconds, plus the gas limit at the verify rate.
     pub challenge_base_s: u32,
-    /// Seconds from a job's creation after which it is not queued again.
+    /// Seconds from a job's creation after which it is not queued again; at least a queue timeout, the longest execution and
+    /// the longest challenge together.
     pub job_total_s: u32,
     /// Seconds from `unstake` to `withdraw_stake`; longer than the longest execution and challenge together.
     pub unbonding_s: u32,
-    /// Gas per second that a verifier is expected to manage.
+    /// Gas per second that a verifier is expected to manage, at most 10^10.
     pub verify_rate_gas_per_s: u64,
     /// Highest gas limit of a job.
     pub gas_limit_max: u64,
-    /// Bit i allows profile i + 1.
+    /// Bit i allows profile i + 1; the bits of unknown profiles are zero.
     pub profiles: u32,
 }
 
@@ -54,36 +60,47 @@ pub struct MarketTerms {
 pub enum TermsError {
     /// `fee_bps` over 1,000.
     Fee,
-    /// `bond_min_lamports` zero, `bond_rate_bps` outside 10,000..=100,000, or the bond below the decline fee.
+    /// `bond_min_lamports` too large or such that missing costs less than the decline fee, or `bond_rate_bps` outside
+    /// 10,000..=100,000.
     Bond,
-    /// `miss_rate_bps` over 10,000.
+    /// `miss_rate_bps` outside 1,000..=10,000.
     MissRate,
-    /// `delay_fee_lamports` or `decline_fee_lamports` over the fixed maximum.
+    /// `delay_fee_lamports` or `decline_fee_lamports` over the fixed maximum, or the decline fee under its minimum.
     FixedFee,
     /// `attempts_max` outside 1..=5.
     Attempts,
-    /// A window is zero or over 7 days, or the job's total over 30 days or too short for one run.
+    /// A window is zero or over 7 days, or the job's total over 30 days or shorter than a queue timeout, an execution and a
+    /// challenge together.
     Window,
     /// `unbonding_s` over 30 days, or not longer than the longest execution and challenge.
     Unbonding,
     /// `verify_rate_gas_per_s` or `gas_limit_max` zero or too large.
     Gas,
-    /// No profile allowed.
+    /// No profile allowed, or an unknown one.
     Profiles,
+    /// `stake_min_lamports` too large.
+    Stake,
 }
 
 impl fmt::Display for TermsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fee => "fee is over 1,000 basis points",
-            Self::Bond => "bond minimum is zero or below the decline fee, or the bond rate is outside 1x to 10x",
-            Self::MissRate => "miss rate is over 10,000 basis points",
-            Self::FixedFee => "delay or decline fee is over 0.1 SOL",
+            Self::Bond => {
+                "bond minimum is over 1,000,000 SOL, or missing it costs less than the decline fee, or the bond rate is \
+                 outside 1x to 10x"
+            }
+            Self::MissRate => "miss rate is outside 1,000 to 10,000 basis points",
+            Self::FixedFee => "delay or decline fee is over 0.1 SOL, or the decline fee under 5,000 lamports",
             Self::Attempts => "attempts are outside 1 to 5",
-            Self::Window => "a window is zero or over 7 days, or the total is too short or over 30 days",
+            Self::Window => {
+                "a window is zero or over 7 days, or the total is over 30 days or shorter than queue timeout, longest \
+                 execution and longest challenge together"
+            }
             Self::Unbonding => "unbonding is over 30 days or not longer than execution and challenge together",
-            Self::Gas => "verify rate or gas limit is zero or too large",
-            Self::Profiles => "no known profile is allowed",
+            Self::Gas => "verify rate is outside 1 to 10^10 gas per second, or the gas limit outside 1 to 10^15",
+            Self::Profiles => "profile 1 is not allowed, or an unknown one is",
+            Self::Stake => "least stake is over 1,000,000 SOL",
         })
     }
 }
@@ -116,25 +133,30 @@ impl MarketTerms {
     pub fn check(&self) -> Result<(), TermsError> {
         let ensure = |holds: bool, error| if holds { Ok(()) } else { Err(error) };
         ensure(self.fee_bps <= FEE_BPS_MAX, TermsError::Fee)?;
-        ensure(self.bond_min_lamports > 0, TermsError::Bond)?;
-        ensure(self.bond_min_lamports >= self.decline_fee_lamports, TermsError::Bond)?;
-        ensure((u32::from(BPS_ONE)..=BOND_RATE_BPS_MAX).contains(&self.bond_rate_bps), TermsError::Bond)?;
-        ensure(self.miss_rate_bps <= BPS_ONE, TermsError::MissRate)?;
+        ensure(self.stake_min_lamports <= STAKE_LAMPORTS_MAX, TermsError::Stake)?;
+        ensure((MISS_RATE_BPS_MIN..=BPS_ONE).contains(&self.miss_rate_bps), TermsError::MissRate)?;
         ensure(self.delay_fee_lamports <= FIXED_FEE_LAMPORTS_MAX, TermsError::FixedFee)?;
-        ensure(self.decline_fee_lamports <= FIXED_FEE_LAMPORTS_MAX, TermsError::FixedFee)?;
+        let decline_fee = DECLINE_FEE_LAMPORTS_MIN..=FIXED_FEE_LAMPORTS_MAX;
+        ensure(decline_fee.contains(&self.decline_fee_lamports), TermsError::FixedFee)?;
+        ensure((u32::from(BPS_ONE)..=BOND_RATE_BPS_MAX).contains(&self.bond_rate_bps), TermsError::Bond)?;
+        ensure(self.bond_min_lamports <= STAKE_LAMPORTS_MAX, TermsError::Bond)?;
+        // Whoever cannot deliver gives the seat back rather than let it lapse: that is never the dearer way (P-23).
+        let penalty_min_lamports = share_bps(self.bond_min_lamports, u32::from(self.miss_rate_bps)).unwrap_or(0);
+        ensure(penalty_min_lamports >= self.decline_fee_lamports, TermsError::Bond)?;
         ensure((1..=ATTEMPTS_MAX).contains(&self.attempts_max), TermsError::Attempts)?;
-        ensure((1..=GAS_LIMIT_MAX).contains(&self.verify_rate_gas_per_s), TermsError::Gas)?;
+        ensure((1..=VERIFY_RATE_GAS_PER_S_MAX).contains(&self.verify_rate_gas_per_s), TermsError::Gas)?;
         ensure((1..=GAS_LIMIT_MAX).contains(&self.gas_limit_max), TermsError::Gas)?;
         let (execution_s, challenge_s) = (self.execution_s(self.gas_limit_max), self.challenge_s(self.gas_limit_max));
         let window = 1..=u64::from(WINDOW_S_MAX);
         ensure(window.contains(&u64::from(self.queue_timeout_s)), TermsError::Window)?;
         ensure(window.contains(&execution_s) && window.contains(&challenge_s), TermsError::Window)?;
-        ensure(self.job_total_s <= JOB_TOTAL_S_MAX, TermsError::Window)?;
-        ensure(u64::from(self.job_total_s) >= u64::from(self.queue_timeout_s), TermsError::Window)?;
-        ensure(self.unbonding_s <= UNBONDING_S_MAX, TermsError::Unbonding)?;
         let exposed_s = execution_s.saturating_add(challenge_s);
+        ensure(self.job_total_s <= JOB_TOTAL_S_MAX, TermsError::Window)?;
+        let life_s = exposed_s.saturating_add(u64::from(self.queue_timeout_s));
+        ensure(u64::from(self.job_total_s) >= life_s, TermsError::Window)?;
+        ensure(self.unbonding_s <= UNBONDING_S_MAX, TermsError::Unbonding)?;
         ensure(u64::from(self.unbonding_s) > exposed_s, TermsError::Unbonding)?;
-        ensure(self.profiles & 1 == 1, TermsError::Profiles)
+        ensure(self.profiles == PROFILES_KNOWN, TermsError::Profiles)
     }
 
     /// Whether changing to `next` worsens a staker's position; such a change waits one unbonding period.

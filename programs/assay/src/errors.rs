@@ -24,29 +24,31 @@ pub enum AssayError {
     TermsFee,
     /// See [`TermsError::Bond`].
     #[msg(
-        "the least bond must be above zero and at least the decline fee, the bond rate 10,000 to 100,000 basis points"
+        "the least bond must be at most 1,000,000 SOL and missing it cost at least the decline fee, the bond rate 10,000 to 100,000 basis points"
     )]
     TermsBond,
     /// See [`TermsError::MissRate`].
-    #[msg("the miss rate must be at most 10,000 basis points")]
+    #[msg("the miss rate must be 1,000 to 10,000 basis points")]
     TermsMissRate,
     /// See [`TermsError::FixedFee`].
-    #[msg("the delay fee and the decline fee must be at most 0.1 SOL")]
+    #[msg("the delay fee must be at most 0.1 SOL, the decline fee 5,000 lamports to 0.1 SOL")]
     TermsFixedFee,
     /// See [`TermsError::Attempts`].
     #[msg("the attempts must be 1 to 5")]
     TermsAttempts,
     /// See [`TermsError::Window`].
-    #[msg("each window must be 1 second to 7 days, the job's total at least the queue timeout and at most 30 days")]
+    #[msg(
+        "each window must be 1 second to 7 days, the job's total at least queue timeout, longest execution and longest challenge together and at most 30 days"
+    )]
     TermsWindow,
     /// See [`TermsError::Unbonding`].
     #[msg("unbonding must be longer than the longest execution and challenge together, and at most 30 days")]
     TermsUnbonding,
     /// See [`TermsError::Gas`].
-    #[msg("the verify rate and the gas limit must be 1 to 10^15")]
+    #[msg("the verify rate must be 1 to 10^10 gas per second, the gas limit 1 to 10^15")]
     TermsGas,
     /// See [`TermsError::Profiles`].
-    #[msg("the terms must allow profile 1")]
+    #[msg("the terms must allow profile 1 and no other")]
     TermsProfiles,
     /// More than one seat.
     #[msg("the redundancy must be 1: more seats are not supported yet")]
@@ -212,6 +214,9 @@ pub enum AssayError {
     /// The job at this address is not the one that was checked.
     #[msg("the job must be the one that was checked; it was closed and created again")]
     JobUidMismatch,
+    /// See [`TermsError::Stake`].
+    #[msg("the least stake must be at most 1,000,000 SOL")]
+    TermsStake,
 }
 
 impl From<FeeError> for AssayError {
@@ -237,6 +242,7 @@ impl From<TermsError> for AssayError {
             TermsError::Window => Self::TermsWindow,
             TermsError::Unbonding => Self::TermsUnbonding,
             TermsError::Gas => Self::TermsGas,
+            TermsError::Stake => Self::TermsStake,
             // `TermsError` is non-exhaustive; a bound added there gets its own number here in the same commit.
             _ => Self::TermsProfiles,
         }

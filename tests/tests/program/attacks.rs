@@ -1,6 +1,6 @@
 //! Attacks of docs/THREATS.md that need more than one wrong account; the mutation suite has those.
 
-use assay_protocol::JobStatus;
+use assay_protocol::{JobStatus, fees::share_bps};
 use assay_tests::{
     assay::{
         self,
@@ -259,6 +259,54 @@ fn p_23_a_hundred_decliners_burn_no_attempt_and_pay_for_it() {
     }
     assert_eq!((s.status(), s.job().attempt), (JobStatus::Open, 0));
     s.world.ok(&s.party.accept_job(&s.world));
+}
+
+#[test]
+fn p_23_keeping_a_job_from_others_costs_what_missing_it_would() {
+    // Declined and taken again in one transaction, the job is never free for anybody else.
+    let mut s = Scenario::assigned();
+    let job = s.job();
+    let penalty = share_bps(job.bond_lamports, u32::from(job.miss_rate_bps)).expect("in bounds");
+    let burned = |world: &World| world.read::<assay::accounts::Sink>(&sink()).burned_lamports;
+    let (mut holds, end) = (0, job.total_deadline_unix - 1);
+    for hold_s in [0, 1, 7, 40, 159].into_iter().cycle() {
+        if s.world.now() + hold_s > end {
+            break;
+        }
+        s.world.advance(hold_s);
+        let again = [s.party.decline_job(1), s.party.accept_job(&s.world)].map(|call| call.instruction);
+        s.world.send_all(&again).expect("nothing forbids it");
+        holds += 1;
+        invariants::check(&s.world);
+    }
+    let held_s = u64::try_from(s.world.now() - job.created_unix).expect("time goes forward");
+    assert!(held_s > 3_000 && s.job().attempt == 0, "the job was held for {held_s} s");
+    let least = penalty * held_s / u64::from(job.execution_s);
+    assert!(burned(&s.world) + holds >= least, "{} burned, {least} is what misses would cost", burned(&s.world));
+    assert!(least > 15 * penalty);
+}
+
+#[test]
+fn p_23_declining_costs_by_the_second_and_never_more_than_missing() {
+    let s = Scenario::assigned();
+    let (job, provider) = (s.job(), s.provider());
+    let penalty = share_bps(job.bond_lamports, u32::from(job.miss_rate_bps)).expect("in bounds");
+    let cost_after = |held_s: i64| {
+        let mut s = s.clone();
+        s.world.advance(held_s);
+        s.world.ok(&s.party.decline_job(1));
+        invariants::check(&s.world);
+        let after = s.provider();
+        let cost = provider.stake_lamports - after.stake_lamports;
+        assert_eq!(s.world.read::<assay::accounts::Sink>(&sink()).burned_lamports, cost);
+        assert_eq!(after.exposure_cap_lamports, provider.exposure_cap_lamports - cost); // P-25
+        cost
+    };
+    let execution_s = i64::from(job.execution_s);
+    assert_eq!(cost_after(0), terms().decline_fee_lamports);
+    assert_eq!(cost_after(execution_s / 2), penalty / 2);
+    let last = cost_after(execution_s - 1);
+    assert!(last < penalty && last > penalty * 9 / 10, "{last} of {penalty}");
 }
 
 #[test]

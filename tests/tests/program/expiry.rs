@@ -3,6 +3,7 @@
 use assay_protocol::{ExecutionStatus, JobStatus, MarketTerms};
 use assay_tests::{
     assay::accounts::{Execution, Sink},
+    calls::job_args,
     invariants,
     party::{EXPOSURE_CAP, STAKE, exited, sink, terms},
     scenario::Scenario,
@@ -11,6 +12,15 @@ use assay_tests::{
 /// Half of the bond of 10,000,000.
 const PENALTY: u64 = 5_000_000;
 const DELAY_FEE: u64 = 1_000_000;
+
+/// An open job that its poster lets be handed out for this long.
+fn open_for(seconds: i64) -> Scenario {
+    let mut s = Scenario::ready();
+    let mut args = job_args(s.party.job_id);
+    args.expires_unix = s.world.now() + seconds;
+    s.world.ok(&s.party.create_job_with(args));
+    s
+}
 
 #[test]
 fn i_04_a_job_that_nobody_takes_expires_and_is_refunded_in_full() {
@@ -79,9 +89,7 @@ fn a_job_expires_when_its_attempts_are_used_up() {
 
 #[test]
 fn a_job_expires_with_its_last_seat_when_its_total_time_is_over() {
-    let short = MarketTerms { job_total_s: 600, queue_timeout_s: 600, ..terms() };
-    let mut s = Scenario::ready_with(&short);
-    s.world.ok(&s.party.create_job());
+    let mut s = open_for(600);
     s.world.advance(599);
     s.world.ok(&s.party.accept_job(&s.world));
     s.world.advance_to(s.job().execution_deadline_unix);
@@ -97,9 +105,7 @@ fn a_job_expires_with_its_last_seat_when_its_total_time_is_over() {
 
 #[test]
 fn a_requeued_job_waits_at_most_until_its_total_deadline() {
-    let short = MarketTerms { job_total_s: 700, queue_timeout_s: 600, ..terms() };
-    let mut s = Scenario::ready_with(&short);
-    s.world.ok(&s.party.create_job());
+    let mut s = open_for(700);
     s.world.ok(&s.party.accept_job(&s.world));
     s.world.advance_to(s.job().execution_deadline_unix);
     s.world.ok(&s.party.expire_assigned_job());
@@ -110,9 +116,7 @@ fn a_requeued_job_waits_at_most_until_its_total_deadline() {
 
 #[test]
 fn a_job_given_back_after_its_total_deadline_can_only_expire() {
-    let short = MarketTerms { job_total_s: 600, queue_timeout_s: 600, ..terms() };
-    let mut s = Scenario::ready_with(&short);
-    s.world.ok(&s.party.create_job());
+    let mut s = open_for(600);
     s.world.advance(599);
     s.world.ok(&s.party.accept_job(&s.world));
     s.world.advance(10);

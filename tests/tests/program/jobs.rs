@@ -4,7 +4,10 @@ use assay_protocol::{
     JobStatus, MarketTerms, TaskLimits, cluster_tag,
     fees::Price,
     ids::{JobUidInput, job_uid},
-    limits::{BASE_FEE_LAMPORTS_MAX, GAS_LIMIT_MAX, MEMORY_BYTES_MAX, PRICE_MAX, STACK_BYTES_MAX},
+    limits::{
+        BASE_FEE_LAMPORTS_MAX, GAS_LIMIT_MAX, JOB_TOTAL_S_MAX, MEMORY_BYTES_MAX, PRICE_MAX, STACK_BYTES_MAX,
+        UNBONDING_S_MAX, VERIFY_RATE_GAS_PER_S_MAX,
+    },
 };
 use assay_tests::{
     assay::{self, types::CreateJobArgs},
@@ -71,11 +74,12 @@ fn p_10_price_and_base_fee_stay_in_their_bounds() {
 }
 
 #[test]
-fn p_10_a_bond_that_leaves_64_bits_is_a_named_error() {
+fn p_10_a_deposit_that_leaves_64_bits_is_a_named_error() {
     let mut wide = terms();
     wide.bond_rate_bps = 100_000;
     wide.gas_limit_max = GAS_LIMIT_MAX;
-    wide.verify_rate_gas_per_s = GAS_LIMIT_MAX;
+    wide.verify_rate_gas_per_s = VERIFY_RATE_GAS_PER_S_MAX;
+    (wide.job_total_s, wide.unbonding_s) = (JOB_TOTAL_S_MAX, UNBONDING_S_MAX);
     let mut s = Scenario::ready_with(&wide);
     let dearest = |args: &mut CreateJobArgs| {
         args.price = PRICE_MAX;

@@ -14,7 +14,8 @@ use assay_tests::{
 use crate::golden;
 
 const BOND: u64 = 10_000_000;
-const DECLINE_FEE: u64 = 10_000;
+/// 10 of 160 seconds of a miss, which costs half of the bond.
+const DECLINE_COST: u64 = 312_500;
 
 fn capped(cap: u64) -> UpdateProviderArgs {
     UpdateProviderArgs { exposure_cap_lamports: Some(cap), capacity: None, endpoint: None }
@@ -126,7 +127,7 @@ fn a_provider_that_missed_a_job_cannot_take_it_again() {
 }
 
 #[test]
-fn declining_frees_the_job_counts_no_attempt_and_costs_the_fee() {
+fn declining_frees_the_job_counts_no_attempt_and_costs_the_time() {
     let mut s = Scenario::assigned();
     s.world.advance(10);
     let node_before = s.lamports(&s.party.node_key);
@@ -137,9 +138,9 @@ fn declining_frees_the_job_counts_no_attempt_and_costs_the_fee() {
     assert_eq!((job.attempt, job.seats_filled, job.executions_open), (0, 0, 0));
     assert_eq!(job.executor, solana_pubkey::Pubkey::default());
     assert_eq!(job.queue_deadline_unix, s.world.now() + 600);
-    assert_eq!(provider.stake_lamports, STAKE - DECLINE_FEE);
+    assert_eq!(provider.stake_lamports, STAKE - DECLINE_COST);
     assert_eq!((provider.locked_lamports, provider.active, provider.trust.declined), (0, 0, 1));
-    assert_eq!(s.world.read::<Sink>(&sink()).burned_lamports, DECLINE_FEE);
+    assert_eq!(s.world.read::<Sink>(&sink()).burned_lamports, DECLINE_COST);
     assert_eq!(s.lamports(&s.party.node_key), node_before + rent);
     assay_tests::invariants::check(&s.world);
     // Nobody is excluded by declining.

@@ -1,7 +1,7 @@
 //! Fees: nothing is created, nothing is lost, nothing overflows.
 
 use assay_protocol::{
-    fees::{bond, escrow_required, miss_penalty, share_bps, window_s, Price},
+    fees::{bond, escrow_required, miss_penalty, share_bps, window_s, Decline, Price},
     limits, FeeError, InvalidReason, Outcome, OutcomeKind,
 };
 use proptest::prelude::*;
@@ -115,6 +115,28 @@ proptest! {
         prop_assert_eq!(total, u128::from(bond) * u128::from(rate_bps) / 10_000);
         prop_assert!(total <= u128::from(bond));
         prop_assert!(penalty.poster_lamports <= delay_fee);
+    }
+
+    #[test]
+    fn p_23_keeping_a_job_by_giving_it_back_costs_as_much_as_missing_it(
+        bond_lamports in 50_000..=limits::STAKE_LAMPORTS_MAX,
+        miss_rate_bps in limits::MISS_RATE_BPS_MIN..=limits::BPS_ONE,
+        execution_s in 1..=limits::WINDOW_S_MAX,
+        holds in prop::collection::vec(any::<prop::sample::Index>(), 1..50),
+    ) {
+        let decline = Decline { bond_lamports, miss_rate_bps, fee_lamports: limits::DECLINE_FEE_LAMPORTS_MIN, execution_s };
+        let penalty = u128::from(share_bps(bond_lamports, u32::from(miss_rate_bps)).expect("in bounds"));
+        let (mut held_s, mut paid) = (0, 0);
+        for hold in &holds {
+            let hold_s = u64::try_from(hold.index(execution_s as usize)).expect("small");
+            let cost = decline.cost(hold_s).expect("in bounds");
+            prop_assert!(cost >= limits::DECLINE_FEE_LAMPORTS_MIN && u128::from(cost) <= penalty, "dearer than missing");
+            prop_assert!(decline.cost(hold_s + 1).expect("in bounds") >= cost);
+            held_s += u128::from(hold_s);
+            paid += u128::from(cost);
+        }
+        // However the time is cut, rounding forgives less than a lamport each time.
+        prop_assert!((paid + holds.len() as u128) * u128::from(execution_s) >= penalty * held_s);
     }
 
     #[test]

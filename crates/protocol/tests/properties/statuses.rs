@@ -78,7 +78,7 @@ proptest! {
     #[test]
     fn p_22_terms_that_pass_the_check_bound_every_window(
         base_s in prop::array::uniform5(prop_oneof![0..100_000u32, any::<u32>()]),
-        verify_rate in prop_oneof![1..1_000_000_000u64, any::<u64>()],
+        verify_rate in prop_oneof![1..1_000_000_000u64, 1..=assay_protocol::limits::VERIFY_RATE_GAS_PER_S_MAX, any::<u64>()],
         gas_limit_max in prop_oneof![1..1_000_000_000_000u64, any::<u64>()],
         gas in any::<prop::sample::Index>(),
     ) {
@@ -99,6 +99,11 @@ proptest! {
             // P-11: a bond outlives every job it covers.
             let exposed = terms.execution_s(gas_limit) + terms.challenge_s(gas_limit);
             prop_assert!(u64::from(terms.unbonding_s) > exposed);
+            // A job that is taken at the last moment of its first queue is over before it would be queued no more.
+            prop_assert!(u64::from(terms.job_total_s) >= u64::from(terms.queue_timeout_s) + exposed);
+            // No window is shorter than the work in it, on the fastest machine.
+            let work_s = gas_limit / assay_protocol::limits::VERIFY_RATE_GAS_PER_S_MAX;
+            prop_assert!(terms.challenge_s(gas_limit) >= work_s.max(1) && terms.execution_s(gas_limit) >= work_s.max(1));
         }
     }
 

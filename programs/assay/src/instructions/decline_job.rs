@@ -1,7 +1,8 @@
 //! Gives a seat back in time.
 //!
 //! Who: the provider's node key, before the execution deadline. State: Assigned → Open, no attempt is counted (P-23);
-//! the Execution closes. Money: `decline_fee_lamports`, provider's stake → Sink; the Execution's rent → who paid it.
+//! the Execution closes. Money: what the time cost for which it was held ([`Decline::cost`]), provider's stake → Sink; the
+//! Execution's rent → who paid it.
 //!
 //! `0 [signer] node_key · 1 [writable] provider: its node key is account 0 · 2 [writable] job: Assigned · 3 [writable]
 //! execution: of both, Accepted, closed · 4 [writable] rent_payer: the execution's · 5 [writable] sink`
@@ -10,7 +11,7 @@
 //! `ExecutionNotAccepted`, `DeadlinePassed`.
 
 use anchor_lang::prelude::*;
-use assay_protocol::{ExecutionStatus, JobEvent, JobStatus};
+use assay_protocol::{fees::Decline, ExecutionStatus, JobEvent, JobStatus};
 
 use crate::{
     errors::AssayError,
@@ -76,8 +77,15 @@ impl DeclineJob<'_> {
         let now_unix = Clock::get()?.unix_timestamp;
         ctx.accounts.validate(now_unix)?;
         let Self { node_key: _, provider, job, execution, rent_payer: _, sink } = ctx.accounts;
-        // The terms keep the fee under every bond; the minimum says so again, no loss exceeds its lock.
-        let fee_lamports = job.decline_fee_lamports.min(execution.lock_lamports);
+        let decline = Decline {
+            bond_lamports: execution.lock_lamports, // No loss exceeds its lock.
+            miss_rate_bps: job.miss_rate_bps,
+            fee_lamports: job.decline_fee_lamports,
+            execution_s: job.execution_s,
+        };
+        // A clock that stepped back makes it the shortest hold.
+        let held_s = u64::try_from(now_unix.saturating_sub(execution.accepted_unix)).unwrap_or(0);
+        let fee_lamports = decline.cost(held_s).map_err(AssayError::from)?; // P-23
         provider.unlock_seat(execution.lock_lamports)?;
         provider.lose_stake(fee_lamports)?;
         provider.forget_execution()?;

@@ -85,7 +85,7 @@ pub struct Job {
     pub attempts_max: u8,
     /// Copied term: most of a penalty that goes to the poster, lamports.
     pub delay_fee_lamports: u64,
-    /// Copied term: cost of giving a seat back, lamports.
+    /// Copied term: least cost of giving a seat back, lamports.
     pub decline_fee_lamports: u64,
     /// Copied term: seconds in the queue, each time.
     pub queue_timeout_s: u32,
