@@ -1,18 +1,20 @@
 //! Content from sources that nobody has to trust, raced with deadlines and budgets.
 //!
 //! The best source is asked first; when it fails, or has not finished after a while, the next one is asked too. Every
-//! verified block goes into a pool that all sources of one fetch share, so two halves make a whole. What a source did
-//! wrong is remembered and it is asked later next time.
+//! verified block goes into a pool that all sources of one fetch share, so two halves make a whole. Below it lies the
+//! store: what is there is not asked for again, and a CAR that mostly repeats it is stopped. What a source did wrong is
+//! remembered and it is asked later next time.
 //!
 //! Only [`unpack`] says that content is no package, in its own fixed order and over verified blocks, so the reason is
 //! the same from the store and from every source. Caps on bytes and blocks, cuts and lies are faults of one fetch.
 
 mod error;
+mod pool;
 mod source;
 mod verdict;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -22,10 +24,11 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 pub use error::{FetchError, SourceError, SourceReport};
+use pool::{Pool, lock};
 use source::{Filled, SourceClient};
 
 use crate::{
-    BlockSet, BlockStore, Entry, StoreError, UnpackError,
+    BlockStore, Entry, StoreError, UnpackError,
     dag::{Step, Walk},
     digest_from_cid,
     limits::Budget,
@@ -99,14 +102,6 @@ struct Shared {
 /// A running attempt: which source, and what came of it.
 type Attempt<'a> = BoxFuture<'a, (usize, Result<Filled, SourceError>)>;
 
-/// Verified blocks of one fetch, shared by its sources.
-pub(crate) type Pool = Mutex<BlockSet>;
-
-/// Every change of a pool is a single insertion, so a holder's panic leaves it consistent.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Fetcher {
     /// A fetcher over a store and sources, best first.
     ///
@@ -134,7 +129,7 @@ impl Fetcher {
             Err(UnpackError::Store(error)) => return Err(error.into()),
             Err(error) => return Err(content(root, error)),
         }
-        let pool = Arc::new(Pool::default());
+        let pool = Arc::new(Pool::new(self.shared.store.clone()));
         let entries = self.race(&root, &pool).await?;
         self.keep(root, pool).await;
         Ok(entries)
@@ -218,16 +213,18 @@ impl Fetcher {
         FetchError::Unavailable { cid: *root, reports: reports.into_iter().map(report).collect() }
     }
 
-    /// Copies what belongs to the package into the store. Failing to keep a copy does not fail the fetch.
+    /// Copies what was given and belongs to the package into the store. Failing to keep a copy does not fail the fetch.
     async fn keep(&self, root: Cid, pool: Arc<Pool>) {
         let shared = Arc::clone(&self.shared);
         let kept = blocking(move || {
-            let blocks = lock(&pool).clone();
+            let blocks = pool.view();
             let mut import = shared.store.import();
             let mut walk = Walk::new(&blocks, [root], shared.limits.budget.links);
             let mut kept = Vec::new();
             while let Some(step) = walk.next()? {
-                if let Step::Block(cid, block) = step {
+                if let Step::Block(cid, block) = step
+                    && blocks.was_given(&cid)
+                {
                     kept.push((cid, block));
                 }
             }

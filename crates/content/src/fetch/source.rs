@@ -8,7 +8,8 @@ use futures_util::{StreamExt, stream};
 use reqwest::{RequestBuilder, header::ACCEPT};
 
 use super::{
-    FetchError, FetchLimits, Pool, Source, SourceError, lock,
+    FetchError, FetchLimits, Source, SourceError,
+    pool::Pool,
     verdict::{Verdict, judge},
 };
 use crate::{
@@ -110,6 +111,7 @@ impl SourceClient {
         }
     }
 
+    /// Takes a CAR into the pool, up to where the store is seen to have most of it.
     async fn car(&self, root: &Cid, pool: &Arc<Pool>, budget: &Budget) -> Result<(), SourceError> {
         let limits = CarLimits::for_budget(budget);
         let request = match self.dialect {
@@ -120,11 +122,16 @@ impl SourceClient {
         if self.dialect == Dialect::Gateway {
             body.expect_type(CAR_TYPE)?;
         }
-        let mut decoder = CarDecoder::new(limits);
+        let (mut decoder, mut redundancy) = (CarDecoder::new(limits), pool.redundancy(root));
         while let Some(piece) = body.next().await? {
             decoder.push(&piece)?;
             while let Some((cid, block)) = decoder.next_block()? {
-                lock(pool).insert_verified(cid, block);
+                let is_redundant = redundancy.sees(&cid, &block);
+                pool.insert_verified(cid, block);
+                if is_redundant {
+                    tracing::debug!(source = %self.name(), %root, "mostly_stored_car_stopped");
+                    return Ok(());
+                }
             }
         }
         decoder.finish()?;
@@ -148,7 +155,7 @@ impl SourceClient {
             let bytes = match block {
                 Ok(block) => {
                     let bytes = block.len();
-                    lock(pool).insert_verified(cid, block);
+                    pool.insert_verified(cid, block);
                     bytes
                 }
                 Err(SourceError::Http(error @ (HttpError::NotFound | HttpError::TooLarge { .. }))) => {

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use cid::Cid;
 
-use super::{Pool, SourceError, lock};
+use super::{
+    SourceError,
+    pool::{Pool, View},
+};
 use crate::{
     Entry, UnpackError,
     dag::{Step, Walk},
@@ -30,8 +33,7 @@ pub(super) enum Verdict {
 pub(super) async fn judge(root: Cid, pool: &Arc<Pool>, budget: Budget) -> Result<Verdict, SourceError> {
     let pool = Arc::clone(pool);
     let judged = tokio::task::spawn_blocking(move || {
-        let blocks = lock(&pool).clone();
-        debug_assert!(crate::BlockGet::verified(&blocks), "the pool holds verified blocks only");
+        let blocks = pool.view();
         match unpack(root, &blocks, &budget) {
             Ok(entries) => Verdict::Package(entries),
             Err(UnpackError::Missing { cid }) => {
@@ -47,7 +49,7 @@ pub(super) async fn judge(root: Cid, pool: &Arc<Pool>, budget: Budget) -> Result
 
 /// Blocks that are linked to below the root and not there, so that many can be asked for at once. The walk meets blocks
 /// in another order than [`unpack`] and more of them, so what it dislikes says nothing and is passed over.
-fn others_missing(root: Cid, blocks: &crate::BlockSet, budget: &Budget, first: &Cid) -> Vec<Cid> {
+fn others_missing(root: Cid, blocks: &View, budget: &Budget, first: &Cid) -> Vec<Cid> {
     let mut missing = Vec::new();
     let mut walk = Walk::new(blocks, [root], budget.links);
     loop {

@@ -145,6 +145,11 @@ impl BlockStore {
         Ok(self.shared.index().contains(&digest))
     }
 
+    /// Whether a block was there when the store was last looked at: reads nothing, for decisions about speed only.
+    pub(crate) fn knows(&self, cid: &Cid) -> bool {
+        accept(cid).is_ok_and(|(_, digest)| self.shared.index().contains(&digest))
+    }
+
     /// Keeps a root and everything below it from garbage collection. When this returned, all of it survives a crash.
     ///
     /// # Errors

@@ -148,6 +148,72 @@ async fn a_gateway_without_cars_is_read_block_by_block() {
     assert!(plain.requests().len() > 5);
 }
 
+/// A gateway that begins a CAR, keeps silent after `car_blocks` of its blocks, and has every block by itself.
+async fn begins_cars(package: &Package, car_blocks: usize) -> Double {
+    let parents_first = Package { blocks: package.blocks.iter().rev().cloned().collect(), ..package.clone() };
+    let begun = Package { blocks: parents_first.blocks[..car_blocks].to_vec(), ..package.clone() };
+    let (car, blocks) = (car_of(&begun), package.blocks.clone());
+    let double = Double::start(move |line| {
+        let block = blocks.iter().find(|(cid, _)| line.contains(&cid.to_string()));
+        match (line.contains("format=car"), block) {
+            (true, _) => Reply::car(car.clone(), Then::Silence),
+            (false, Some((_, block))) => Reply::raw(block.clone()),
+            (false, None) => Reply::status("404 Not Found"),
+        }
+    });
+    double.await
+}
+
+#[tokio::test]
+async fn what_the_store_has_is_not_fetched_again() {
+    let (old, mut entries) = (sample(), sample_entries());
+    entries[3] = Entry::file("manifest.json", "{ }");
+    entries.push(Entry::file("data/new.txt", "new"));
+    let package = pack_entries(entries).unwrap();
+    // The root comes first and the changed directory next. The large file below it is stored, so no more is needed.
+    let double = begins_cars(&package, 2).await;
+    let (scratch, fetcher) = fetcher(vec![Source::Gateway(double.url())]);
+    scratch.store.put_package(&old).unwrap();
+    let entries = fetcher.fetch(&package.root).await.unwrap();
+    assert_eq!(pack_entries(entries).unwrap().root, package.root);
+    let new: Vec<_> =
+        package.blocks.iter().filter(|(cid, _)| !old.blocks.iter().any(|(known, _)| known == cid)).collect();
+    assert_eq!(new.len(), 4, "two files and the directories above them");
+    let asked = double.requests();
+    assert_eq!(asked.iter().filter(|request| request.contains("format=car")).count(), 1);
+    assert_eq!(asked.len(), 1 + 2, "{asked:?}");
+    scratch.store.pin(&package.root).unwrap();
+}
+
+#[tokio::test]
+async fn a_block_that_the_store_lost_is_fetched_alone() {
+    let package = sample();
+    let double = begins_cars(&package, 1).await;
+    let (scratch, fetcher) = fetcher(vec![Source::Gateway(double.url())]);
+    let lost = package.blocks.iter().find(|(_, block)| &block[..] == b"small").unwrap().clone();
+    let rest: Vec<_> = package.blocks.iter().filter(|(cid, _)| *cid != lost.0).cloned().collect();
+    let mut import = scratch.store.import();
+    import.put(&rest).unwrap();
+    assert_is_sample(&fetcher.fetch(&package.root).await.unwrap());
+    let asked: Vec<_> = double.requests().iter().map(|request| request.lines().next().unwrap().to_owned()).collect();
+    assert!(matches!(&asked[..], [_, block] if block.contains(&lost.0.to_string())), "{asked:?}");
+    // Now all of it is there, and nobody is asked.
+    assert_is_sample(&fetcher.fetch(&package.root).await.unwrap());
+    assert_eq!(double.requests().len(), asked.len());
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_have_comes_in_one_request() {
+    let package = sample();
+    let car = car_of(&package);
+    let double = Double::always(Reply::car(car, Then::Close)).await;
+    let (scratch, fetcher) = fetcher(vec![Source::Gateway(double.url())]);
+    // A small part of it is there, which is no reason to ask for all the others one by one.
+    scratch.store.put_package(&pack_entries([Entry::file("manifest.json", "{}")]).unwrap()).unwrap();
+    assert_is_sample(&fetcher.fetch(&package.root).await.unwrap());
+    assert_eq!(double.requests().len(), 1);
+}
+
 #[tokio::test]
 async fn c12_two_gateways_with_half_each_make_a_whole() {
     let package = sample();
