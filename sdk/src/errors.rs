@@ -8,20 +8,25 @@ use solana_rpc_client_api::client_error::{Error as RpcError, TransactionError};
 use solana_signature::Signature;
 use thiserror::Error;
 
-use crate::program::failure::ProgramFailure;
+use crate::{client::TransportFailure, program::failure::ProgramFailure};
 
 /// An error that knows what its reader can do.
 pub trait NextStep {
     /// What to do next, a sentence without a final full stop; `None` when the message says it all.
     fn next_step(&self) -> Option<Cow<'static, str>>;
+
+    /// Whether the cluster gave no answer, so that nothing is known about what was asked.
+    fn is_unreachable(&self) -> bool {
+        false
+    }
 }
 
 /// Why talking to the chain failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The RPC endpoint failed.
-    #[error("{doing} at {endpoint}: {}", Causes(source))]
+    /// The RPC endpoint answered with an error.
+    #[error("{doing} at {endpoint}: {source}")]
     Rpc {
         /// What was asked.
         doing: &'static str,
@@ -30,15 +35,15 @@ pub enum ClientError {
         /// The cause.
         source: Box<RpcError>,
     },
-    /// The endpoint did not answer in time.
-    #[error("{doing} at {endpoint}: no answer within {} s", timeout.as_secs_f32())]
-    Timeout {
+    /// The RPC endpoint gave no answer.
+    #[error("{doing} at {endpoint}: {failure}")]
+    Transport {
         /// What was asked.
         doing: &'static str,
         /// Scheme, host and port of the endpoint.
         endpoint: String,
-        /// How long it was waited for.
-        timeout: Duration,
+        /// What went wrong on the way.
+        failure: TransportFailure,
     },
     /// The WebSocket endpoint failed.
     #[error("subscribe at {endpoint}: {problem}")]
@@ -126,6 +131,14 @@ pub enum ClientError {
         /// What it needs.
         need_lamports: u64,
     },
+    /// The payer cannot even pay for the transaction itself.
+    #[error("pay from {payer}: {problem}")]
+    PayerTooPoor {
+        /// Who pays.
+        payer: Pubkey,
+        /// What it lacks.
+        problem: &'static str,
+    },
     /// More history than a cursor may skip.
     #[error("read events of {address}: more than {signatures_max} transactions since the cursor")]
     CursorTooOld {
@@ -141,12 +154,22 @@ impl ClientError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Timeout { .. } | Self::Subscription { .. } | Self::Expired { .. } => true,
-            Self::Rpc { source, .. } => is_transport(source),
+            Self::Subscription { .. } | Self::Expired { .. } => true,
+            Self::Transport { failure, .. } => failure.is_retryable(),
+            Self::Rpc { source, .. } => is_passing(source),
             Self::Transaction { error, .. } => {
                 matches!(error, TransactionError::BlockhashNotFound | TransactionError::AccountInUse)
             }
             _ => false,
+        }
+    }
+
+    /// How long the endpoint asks to wait before the next request.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Transport { failure: TransportFailure::RateLimited { retry_after }, .. } => *retry_after,
+            _ => None,
         }
     }
 
@@ -163,9 +186,8 @@ impl ClientError {
 impl NextStep for ClientError {
     fn next_step(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match self {
-            Self::Rpc { .. } | Self::Timeout { .. } => {
-                "check that the cluster is up and its URL right: `assay doctor`; start a local one with `assay localnet`"
-            }
+            Self::Transport { failure, .. } => failure.next_step(),
+            Self::Rpc { .. } => "check the cluster: `assay doctor`; another endpoint may know better: --cluster URL",
             Self::Subscription { .. } => "check the WebSocket URL; without it the state is polled",
             Self::Program(failure) => return failure.next_step(),
             Self::Transaction { error, .. } => return transaction_next_step(error),
@@ -173,26 +195,32 @@ impl NextStep for ClientError {
             Self::Unconfirmed { signature, .. } => {
                 return Some(Cow::Owned(format!("look up {signature} before sending it again")));
             }
-            Self::NotFound { .. } => "check the address and the cluster; a closed job is gone for good",
+            Self::NotFound { kind: "job", .. } => {
+                "check the address and the cluster; a closed job's account is gone for good, its events stay in the \
+                 chain's history, and this endpoint has none of them"
+            }
+            Self::NotFound { .. } => "check the address and the cluster",
             Self::Decode { .. } => "check the address; the account is of another kind or another program version",
             Self::WrongCluster { .. } => "check the URL: the market's account was copied from another network",
             Self::ProgramMissing { .. } => "choose the cluster on which Assay runs, or deploy the program",
             Self::NoSigner => "give a keypair with --keypair",
             Self::Signing { .. } => "check the keypair",
-            Self::InsufficientFunds { payer, .. } => {
+            Self::InsufficientFunds { payer, .. } | Self::PayerTooPoor { payer, .. } => {
                 return Some(Cow::Owned(format!("send SOL to {payer}; on a local network: `assay wallet airdrop`")));
             }
             Self::CursorTooOld { .. } => "start from a fresh cursor and read the accounts for the state until then",
         }))
     }
+
+    fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Transport { .. })
+    }
 }
 
-/// Failures of transport and load, which pass; a refusal of the request does not.
-fn is_transport(error: &RpcError) -> bool {
+/// The node's own troubles, which pass; a refusal of the request does not.
+fn is_passing(error: &RpcError) -> bool {
     use solana_rpc_client_api::{client_error::ErrorKind, request::RpcError as Response};
     match error.kind() {
-        ErrorKind::Io(_) | ErrorKind::Reqwest(_) | ErrorKind::Middleware(_) | ErrorKind::SerdeJson(_) => true,
-        ErrorKind::RpcError(Response::RpcRequestError(_) | Response::ForUser(_) | Response::ParseError(_)) => true,
         // Node unhealthy, slot skipped, no snapshot, minimum context slot not reached, internal error.
         ErrorKind::RpcError(Response::RpcResponseError { code, .. }) => {
             matches!(code, -32_005 | -32_004 | -32_008 | -32_016 | -32_603)
@@ -203,11 +231,6 @@ fn is_transport(error: &RpcError) -> bool {
 
 fn transaction_next_step(error: &TransactionError) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(match error {
-        TransactionError::AccountNotFound
-        | TransactionError::InsufficientFundsForFee
-        | TransactionError::InsufficientFundsForRent { .. } => {
-            "send SOL to the payer; on a local network: `assay wallet airdrop`"
-        }
         TransactionError::BlockhashNotFound => "send it again: the blockhash is too old or the endpoint lags",
         TransactionError::AlreadyProcessed => "nothing: it ran before",
         TransactionError::ProgramAccountNotFound => "choose the cluster on which Assay runs",
@@ -217,29 +240,6 @@ fn transaction_next_step(error: &TransactionError) -> Option<Cow<'static, str>> 
 
 fn short_hex(hash: &Hash32) -> String {
     hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// An error and what is behind it: transport errors say "error sending request" and keep the reason to themselves.
-struct Causes<'a>(&'a RpcError);
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const CAUSES_MAX: usize = 8;
-        let mut said = self.0.to_string();
-        f.write_str(&said)?;
-        let mut cause = std::error::Error::source(self.0);
-        for _ in 0..CAUSES_MAX {
-            let Some(error) = cause else { break };
-            let text = error.to_string();
-            // Wrappers repeat what they wrap.
-            if !said.contains(&text) {
-                write!(f, ": {text}")?;
-                said = text;
-            }
-            cause = error.source();
-        }
-        Ok(())
-    }
 }
 
 /// The last lines of a log; where a failing program says why.

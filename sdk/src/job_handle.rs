@@ -29,6 +29,8 @@ use crate::{
     },
 };
 
+pub use crate::job_history::{JobClosing, Posting};
+
 /// How long [`JobHandle::wait`] waits for an endpoint that does not answer.
 const ENDPOINT_PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two looks at whether a step is overdue.
@@ -46,6 +48,8 @@ pub struct JobHandle {
 pub struct JobView {
     /// Its address.
     pub address: Pubkey,
+    /// Which of the jobs that had this address, one after the other.
+    pub job_uid: Hash32,
     /// Its market.
     pub market: Pubkey,
     /// Who posted it.
@@ -70,19 +74,6 @@ pub struct JobView {
     pub account: Option<Box<Job>>,
     /// What closing gave; `None` before.
     pub closing: Option<JobClosing>,
-}
-
-/// What the poster received when the job was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JobClosing {
-    /// What was left of the escrow.
-    pub refund_lamports: u64,
-    /// Delay fees.
-    pub compensation_lamports: u64,
-    /// Everything, rent included.
-    pub total_lamports: u64,
-    /// When, if the endpoint knows.
-    pub closed_unix: Option<i64>,
 }
 
 impl JobView {
@@ -130,6 +121,26 @@ pub struct JobResult {
     pub cid: Cid,
     /// The files and directories.
     pub entries: Vec<Entry>,
+}
+
+impl JobResult {
+    /// What the guest printed.
+    ///
+    /// # Errors
+    /// [`JobError::Malformed`] when the result lacks the files.
+    pub fn logs(&self) -> Result<JobLogs, JobError> {
+        let file = |name: &'static str| {
+            let entry = self.entries.iter().find(|entry| entry.path == name).and_then(Entry::bytes).cloned();
+            entry.ok_or(JobError::Malformed { cid: self.cid, file: name })
+        };
+        let flags = if self.outcome.kind == OutcomeKind::Trapped { 0 } else { self.outcome.detail };
+        Ok(JobLogs {
+            stdout: file("stdout.txt")?,
+            stderr: file("stderr.txt")?,
+            stdout_cut: flags & FLAG_STDOUT_CUT != 0,
+            stderr_cut: flags & FLAG_STDERR_CUT != 0,
+        })
+    }
 }
 
 /// What the guest printed.
@@ -212,7 +223,12 @@ impl NextStep for JobError {
     fn next_step(&self) -> Option<Cow<'static, str>> {
         Some(match self {
             Self::Client(error) => return error.next_step(),
-            Self::NoHistory { .. } => Cow::Borrowed("use an endpoint that keeps history"),
+            Self::NoHistory { .. } => {
+                Cow::Borrowed("use an endpoint that keeps the history of that time: --cluster URL")
+            }
+            Self::NoResult { status, .. } if status.is_terminal() => {
+                Cow::Borrowed("post it again: a job that was cancelled or expired never has one")
+            }
             Self::NoResult { job, .. } | Self::Timeout { job, .. } | Self::NotOver { job, .. } => {
                 Cow::Owned(format!("see what it waits for: `assay job describe {job}`"))
             }
@@ -221,6 +237,10 @@ impl NextStep for JobError {
             Self::NoContent => Cow::Borrowed("give a content node, or start one with `assay localnet`"),
             Self::Fetch(_) => Cow::Borrowed("check the content nodes: `assay doctor`"),
         })
+    }
+
+    fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_unreachable())
     }
 }
 
@@ -256,12 +276,20 @@ impl JobHandle {
         self.client.list_executions(&ExecutionFilter { job: Some(self.address), ..ExecutionFilter::default() }).await
     }
 
-    /// Every event of the job, oldest first.
+    /// Every event of this address, oldest first; those of earlier jobs that had it included.
     ///
     /// # Errors
     /// A failure of the endpoint.
     pub async fn history(&self) -> Result<Vec<EventRecord>, ClientError> {
         self.client.job_events(&self.address).await
+    }
+
+    /// [`Self::history`], each job that had this address for itself, oldest first.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn postings(&self) -> Result<Vec<Posting>, ClientError> {
+        Ok(job_history::postings(self.history().await?))
     }
 
     /// Waits until the outcome is final, or the job is cancelled or expired. `on_change` sees every status that is noticed.
@@ -308,7 +336,14 @@ impl JobHandle {
     /// # Errors
     /// [`JobError`] says why there are none, or where they were looked for.
     pub async fn result(&self) -> Result<JobResult, JobError> {
-        let view = self.status().await?;
+        self.result_of(&self.status().await?).await
+    }
+
+    /// As [`Self::result`], of a job that was looked at already.
+    ///
+    /// # Errors
+    /// As [`Self::result`].
+    pub async fn result_of(&self, view: &JobView) -> Result<JobResult, JobError> {
         let Some(outcome) = view.outcome else {
             return Err(JobError::NoResult { job: self.address, status: view.status });
         };
@@ -326,18 +361,7 @@ impl JobHandle {
     /// # Errors
     /// As [`Self::result`]; [`JobError::Malformed`] when the result lacks the files.
     pub async fn logs(&self) -> Result<JobLogs, JobError> {
-        let result = self.result().await?;
-        let file = |name: &'static str| {
-            let entry = result.entries.iter().find(|entry| entry.path == name).and_then(Entry::bytes).cloned();
-            entry.ok_or(JobError::Malformed { cid: result.cid, file: name })
-        };
-        let flags = if result.outcome.kind == OutcomeKind::Trapped { 0 } else { result.outcome.detail };
-        Ok(JobLogs {
-            stdout: file("stdout.txt")?,
-            stderr: file("stderr.txt")?,
-            stdout_cut: flags & FLAG_STDOUT_CUT != 0,
-            stderr_cut: flags & FLAG_STDERR_CUT != 0,
-        })
+        self.result().await?.logs()
     }
 
     /// Cancels the job; only its poster may, and only while nobody holds a seat.
@@ -451,6 +475,7 @@ fn live_view(address: Pubkey, job: Job) -> Result<JobView, ClientError> {
     let job = job.account;
     Ok(JobView {
         address,
+        job_uid: job.job_uid,
         market: job.market,
         poster: job.poster,
         task: job.task_spec(),

@@ -223,7 +223,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Client`] when the ledger fails.
     pub async fn airdrop(&self, address: &Pubkey, lamports: u64) -> Result<(), LedgerError> {
-        Ok(self.client.airdrop(address, lamports).await?)
+        self.client.airdrop(address, lamports).await?;
+        Ok(())
     }
 
     /// Moves the chain's clock forward to this moment; deadlines before it have then passed. It never moves back.

@@ -3,23 +3,29 @@
 mod events;
 mod post;
 mod send;
+mod transport;
 mod watch;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use assay_content::{Fetcher, Publisher};
 use assay_protocol::cluster_tag;
-use backon::{ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use serde_json::json;
 use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
 use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::{
-    client_error::{Error as RpcError, ErrorKind},
+    client_error::Error as RpcError,
     config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
     filter::RpcFilterType,
+    request::RpcRequest,
+    response::Response,
 };
+use solana_signature::Signature;
 use solana_signer::Signer;
+use tokio::time::Instant;
 
 use crate::{
     accounts::{self, ExecutionFilter, JobFilter, Keyed, ProgramAccount, ProviderFilter, RawAccount},
@@ -31,8 +37,9 @@ use crate::{
     },
 };
 
-pub use post::{PostError, PostedJob};
+pub use post::{CheckedJob, PostError, PostedJob};
 pub use send::{Blockhash, Sent, SignatureState, Simulation, TransactionPlan};
+pub use transport::{TransportFailure, rpc_client};
 pub use watch::AccountWatch;
 
 /// A key that signs, shared by clones of a client.
@@ -40,6 +47,12 @@ pub type SharedSigner = Arc<dyn Signer + Send + Sync>;
 
 /// Attempts of a read whose transport fails.
 const READ_ATTEMPTS_MAX: usize = 4;
+/// No attempt of a read begins later than this after the first; an endpoint that asks for a longer pause is given up.
+const READ_BUDGET: Duration = Duration::from_secs(20);
+/// Pause before the second attempt, doubled up to [`READ_PAUSE_MAX`]; up to as much again is added at random.
+const READ_PAUSE_MIN: Duration = Duration::from_millis(100);
+/// Longest pause between two attempts, unless the endpoint asks for a longer one.
+const READ_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Most accounts asked for in one request; what RPC nodes allow.
 const ACCOUNTS_PER_REQUEST: usize = 100;
 
@@ -54,6 +67,8 @@ pub struct ClientConfig {
     pub confirm_timeout: Duration,
     /// Pause between two looks at the same thing.
     pub poll_interval: Duration,
+    /// A WebSocket connection on which not even a slot is heard for this long is dead and made anew.
+    pub subscription_silence_max: Duration,
     /// Priority fee, micro-lamports per compute unit.
     pub compute_unit_price_micro_lamports: u64,
 }
@@ -68,6 +83,7 @@ impl ClientConfig {
             request_timeout: Duration::from_secs(15),
             confirm_timeout: Duration::from_secs(120),
             poll_interval: Duration::from_millis(poll_ms),
+            subscription_silence_max: Duration::from_secs(30),
             compute_unit_price_micro_lamports: 0,
         }
     }
@@ -113,9 +129,7 @@ impl Client {
     /// A client that reads. Nothing is sent before the first call.
     #[must_use]
     pub fn new(config: ClientConfig) -> Self {
-        let url = config.cluster.rpc_url.to_string();
-        let rpc =
-            RpcClient::new_with_timeout_and_commitment(url, config.request_timeout, CommitmentConfig::confirmed());
+        let rpc = rpc_client(&config.cluster.rpc_url, config.request_timeout);
         Self { rpc: Arc::new(rpc), config: Arc::new(config), signer: None, content: None }
     }
 
@@ -180,10 +194,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Decode`], or a failure of the endpoint.
     pub async fn fetch_optional<T: ProgramAccount>(&self, address: &Pubkey) -> Result<Option<T>, ClientError> {
-        let account = self
-            .read("read an account", || self.rpc.get_ui_account_with_config(address, account_config()))
-            .await?
-            .value;
+        let account = self.raw_account("read an account", address).await?;
         account.map(|account| decode_ui(*address, &account)).transpose()
     }
 
@@ -265,9 +276,7 @@ impl Client {
     /// [`ClientError::ProgramMissing`], or a failure of the endpoint.
     pub async fn check_program(&self) -> Result<(), ClientError> {
         let id = program::ID;
-        let account =
-            self.read("read the program", || self.rpc.get_ui_account_with_config(&id, account_config())).await?.value;
-        match account {
+        match self.raw_account("read the program", &id).await? {
             Some(account) if account.executable => Ok(()),
             _ => Err(ClientError::ProgramMissing { program: id, endpoint: self.endpoint() }),
         }
@@ -280,9 +289,8 @@ impl Client {
     pub async fn chain_time(&self) -> Result<ChainTime, ClientError> {
         let address = solana_sdk_ids::sysvar::clock::ID;
         let account = self
-            .read("read the clock", || self.rpc.get_ui_account_with_config(&address, account_config()))
+            .raw_account("read the clock", &address)
             .await?
-            .value
             .ok_or(ClientError::NotFound { kind: "clock", address })?;
         let problem = || ClientError::Decode { kind: "clock", address, problem: "it is not 40 bytes long".to_owned() };
         let data = account.data.decode().ok_or_else(problem)?;
@@ -308,26 +316,40 @@ impl Client {
         self.read("read the rent", || self.rpc.get_minimum_balance_for_rent_exemption(bytes)).await
     }
 
-    /// Asks a test network for lamports, and waits until they are there.
+    /// Asks a test network for lamports, waits until they are there, and says what the address holds then.
     ///
     /// # Errors
-    /// A failure or refusal of the endpoint; [`ClientError::Timeout`] when they do not arrive in time.
-    pub async fn airdrop(&self, address: &Pubkey, lamports: u64) -> Result<(), ClientError> {
-        const DOING: &str = "ask for an airdrop";
+    /// A failure or refusal of the endpoint; [`ClientError::Unconfirmed`] when they do not arrive in time.
+    pub async fn airdrop(&self, address: &Pubkey, lamports: u64) -> Result<u64, ClientError> {
         let before = self.balance(address).await?;
         // Once only: an endpoint that answers late would give twice.
-        self.once(DOING, &|| self.rpc.request_airdrop(address, lamports)).await?;
-        let timeout = self.config.confirm_timeout;
+        let params = json!([address.to_string(), lamports]);
+        let promised = self
+            .once("ask for an airdrop", &|| self.rpc.send::<String>(RpcRequest::RequestAirdrop, params.clone()))
+            .await?;
         let arrival = async {
-            while self.balance(address).await? <= before {
+            loop {
+                let balance = self.balance(address).await?;
+                if balance > before {
+                    return Ok(balance);
+                }
                 tokio::time::sleep(self.config.poll_interval).await;
             }
-            Ok(())
         };
-        match tokio::time::timeout(timeout, arrival).await {
+        match tokio::time::timeout(self.config.confirm_timeout, arrival).await {
             Ok(arrived) => arrived,
-            Err(_) => Err(ClientError::Timeout { doing: DOING, endpoint: self.endpoint(), timeout }),
+            Err(_) => {
+                let signature: Signature = promised.parse().unwrap_or_default();
+                Err(ClientError::Unconfirmed { signature, waited: self.config.confirm_timeout })
+            }
         }
+    }
+
+    /// An account as it stands at `confirmed`. The library's own call reports every failure as an account that is missing.
+    async fn raw_account(&self, doing: &'static str, address: &Pubkey) -> Result<Option<UiAccount>, ClientError> {
+        let params = json!([address.to_string(), account_config()]);
+        let ask = || self.rpc.send::<Response<Option<UiAccount>>>(RpcRequest::GetAccountInfo, params.clone());
+        Ok(self.read(doing, ask).await?.value)
     }
 
     async fn list<T: ProgramAccount>(&self, filters: Vec<RpcFilterType>) -> Result<Vec<Keyed<T>>, ClientError> {
@@ -350,48 +372,50 @@ impl Client {
         Ok(decoded.collect())
     }
 
-    /// Reads, and tries again when the transport failed; a refusal is final.
+    /// Reads, and tries again when the transport failed; a refusal is final. Bounded in attempts and in time.
     async fn read<T, F>(&self, doing: &'static str, request: impl Fn() -> F) -> Result<T, ClientError>
     where
         F: Future<Output = Result<T, RpcError>>,
     {
-        let backoff = ExponentialBuilder::default()
+        let begun = Instant::now();
+        let mut pauses = ExponentialBuilder::default()
             .with_jitter()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(2))
-            .with_max_times(READ_ATTEMPTS_MAX.saturating_sub(1));
-        (|| self.once(doing, &request)).retry(backoff).when(ClientError::is_retryable).await
+            .with_min_delay(READ_PAUSE_MIN)
+            .with_max_delay(READ_PAUSE_MAX)
+            .with_max_times(READ_ATTEMPTS_MAX.saturating_sub(1))
+            .build();
+        loop {
+            let error = match self.once(doing, &request).await {
+                Err(error) if error.is_retryable() => error,
+                result => return result,
+            };
+            let Some(pause) = pauses.next() else { return Err(error) };
+            let pause = error.retry_after().map_or(pause, |asked| asked.saturating_add(pause));
+            if begun.elapsed().saturating_add(pause) > READ_BUDGET {
+                return Err(error);
+            }
+            tracing::debug!(%error, ?pause, "read_failed");
+            tokio::time::sleep(pause).await;
+        }
     }
 
-    /// One request, bounded in time.
+    /// One request; the transport bounds it in time.
     async fn once<T, F>(&self, doing: &'static str, request: &impl Fn() -> F) -> Result<T, ClientError>
     where
         F: Future<Output = Result<T, RpcError>>,
     {
-        let timeout = self.config.request_timeout;
-        match tokio::time::timeout(timeout, request()).await {
-            Ok(answer) => answer.map_err(|error| self.rpc_error(doing, error)),
-            Err(_) => Err(ClientError::Timeout { doing, endpoint: self.endpoint(), timeout }),
-        }
-    }
-
-    fn rpc_error(&self, doing: &'static str, error: RpcError) -> ClientError {
-        ClientError::Rpc { doing, endpoint: self.endpoint(), source: Box::new(without_url(error)) }
+        request().await.map_err(|error| {
+            let endpoint = self.endpoint();
+            match TransportFailure::of(&error) {
+                Some(failure) => ClientError::Transport { doing, endpoint, failure },
+                None => ClientError::Rpc { doing, endpoint, source: Box::new(error) },
+            }
+        })
     }
 
     fn endpoint(&self) -> String {
         redacted(&self.config.cluster.rpc_url)
     }
-}
-
-/// The URL may hold an access token, which must not reach a log (E-28).
-fn without_url(error: RpcError) -> RpcError {
-    let RpcError { request, kind } = error;
-    let kind = match *kind {
-        ErrorKind::Reqwest(error) => ErrorKind::Reqwest(error.without_url()),
-        other => other,
-    };
-    RpcError { request, kind: Box::new(kind) }
 }
 
 /// Base64 and `confirmed`: uncompressed, so that no bytes from outside are inflated.

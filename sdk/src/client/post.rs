@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use assay_content::PublishError;
 use assay_protocol::FeeError;
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
 use thiserror::Error;
 
 use super::{Client, Sent};
@@ -22,6 +24,15 @@ const TRANSACTION_FEE_LAMPORTS: u64 = 5_000;
 const CREATE_JOB_UNITS: u64 = 30_000;
 /// Micro-lamports in a lamport.
 const MICRO_LAMPORTS: u64 = 1_000_000;
+
+/// A job of which everything was checked that can be, short of uploading it.
+#[derive(Debug)]
+pub struct CheckedJob {
+    seeds: JobSeeds,
+    create: Instruction,
+    quote: Quote,
+    prepared: PreparedJob,
+}
 
 /// A job that was posted.
 #[derive(Debug)]
@@ -52,6 +63,14 @@ pub enum PostError {
     /// The sums leave 64 bits.
     #[error("compute the price: {0}")]
     Fee(#[from] FeeError),
+    /// The poster has a job with the id that was asked for.
+    #[error("post the job: the id {id} is taken by your job {job}")]
+    IdTaken {
+        /// The id.
+        id: u64,
+        /// The job that has it.
+        job: Pubkey,
+    },
     /// No place to upload to was given.
     #[error("upload the job: no content node was given")]
     NoContent,
@@ -67,9 +86,17 @@ impl NextStep for PostError {
             Self::Client(error) => error.next_step(),
             Self::Publish(_) => Some(Cow::Borrowed("check the content node's URL: `assay doctor`")),
             Self::Fee(_) => Some(Cow::Borrowed("lower the price, the base fee or the gas limit")),
+            Self::IdTaken { job, .. } => Some(Cow::Owned(format!(
+                "if it is this very job, it is posted already: `assay job wait {job}`; else give another id, or none; the id is \
+                 free again once that job is closed"
+            ))),
             Self::NoContent => Some(Cow::Borrowed("give a content node, or start one with `assay localnet`")),
             Self::Task(_) => None,
         }
+    }
+
+    fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_unreachable())
     }
 }
 
@@ -112,27 +139,43 @@ impl Client {
         })?)
     }
 
-    /// Uploads and creates a job for which a quote was accepted. A job that is too dear for the poster's balance, or that
-    /// the program would refuse, is refused before anything is uploaded.
+    /// Checks, uploads and creates a job for which a quote was accepted.
     ///
     /// # Errors
-    /// [`PostError`]; see there what was paid.
+    /// As [`Self::check_job`] and [`Self::post_checked`].
     pub async fn post_prepared(
         &self,
         spec: &JobSpec,
         prepared: PreparedJob,
         quote: Quote,
     ) -> Result<PostedJob, PostError> {
-        let content = self.content.as_ref().ok_or(PostError::NoContent)?;
+        self.post_checked(self.check_job(spec, prepared, quote).await?).await
+    }
+
+    /// Everything that can be checked before anything is uploaded or paid: the market's terms, the id, the poster's balance
+    /// against the most that the job can cost, and what the program says to `create_job`.
+    ///
+    /// # Errors
+    /// [`PostError`] names the first that fails.
+    pub async fn check_job(
+        &self,
+        spec: &JobSpec,
+        prepared: PreparedJob,
+        quote: Quote,
+    ) -> Result<CheckedJob, PostError> {
         let poster = self.signer_address()?;
-        let have_lamports = self.balance(&poster).await?;
-        if have_lamports < quote.total_lamports {
-            let need_lamports = quote.total_lamports;
-            return Err(ClientError::InsufficientFunds { payer: poster, have_lamports, need_lamports }.into());
-        }
         let market = spec.market();
+        let now = self.chain_time().await?;
+        spec.check_market(&prepared.task, &self.fetch(&market).await?, now.unix)?;
         let id = spec.id().unwrap_or_else(|| job_id_with_highest_bump(&market, &poster));
         let seeds = JobSeeds { market, poster, id };
+        if self.fetch_optional::<accounts::Job>(&seeds.address()).await?.is_some() {
+            return Err(PostError::IdTaken { id, job: seeds.address() });
+        }
+        let (have_lamports, need_lamports) = (self.balance(&poster).await?, quote.total_lamports);
+        if have_lamports < need_lamports {
+            return Err(ClientError::InsufficientFunds { payer: poster, have_lamports, need_lamports }.into());
+        }
         let create = instructions::create_job(&CreateJob {
             seeds,
             job_cid_digest: prepared.task.job_cid_digest,
@@ -149,6 +192,16 @@ impl Client {
             expires_unix: spec.expires_unix(),
         });
         self.dry_run(std::slice::from_ref(&create)).await?;
+        Ok(CheckedJob { seeds, create, quote, prepared })
+    }
+
+    /// Uploads and creates a job that was checked.
+    ///
+    /// # Errors
+    /// [`PostError`]; see there what was paid.
+    pub async fn post_checked(&self, checked: CheckedJob) -> Result<PostedJob, PostError> {
+        let content = self.content.as_ref().ok_or(PostError::NoContent)?;
+        let CheckedJob { seeds, create, quote, prepared } = checked;
         content.publisher.publish(&prepared.package).await?;
         let created = self.send(&[create]).await?;
         let handle = JobHandle::new(self.clone(), seeds.address());

@@ -15,7 +15,9 @@ use solana_rpc_client_api::{
 use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::{Transaction, versioned::VersionedTransaction};
-use solana_transaction_status_client_types::{UiTransactionEncoding, option_serializer::OptionSerializer};
+use solana_transaction_status_client_types::{
+    TransactionStatus, UiTransactionEncoding, option_serializer::OptionSerializer,
+};
 use tokio::time::Instant;
 
 use super::{Client, SharedSigner};
@@ -184,7 +186,7 @@ impl Client {
             .value;
         let logs = result.logs.unwrap_or_default();
         match result.err {
-            Some(error) => Err(named(error.into(), logs)),
+            Some(error) => Err(named(error.into(), logs, payer(transaction))),
             None => Ok(Simulation { units_consumed: result.units_consumed.unwrap_or(COMPUTE_UNITS_MAX), logs }),
         }
     }
@@ -217,9 +219,8 @@ impl Client {
             return Ok(state);
         }
         let finalized = CommitmentConfig::finalized();
-        let height =
-            self.read("read the block height", || self.rpc.get_block_height_with_commitment(finalized)).await?;
-        if height <= last_valid_block_height {
+        let root = self.read("read the block height", || self.rpc.get_epoch_info_with_commitment(finalized)).await?;
+        if root.block_height <= last_valid_block_height {
             return Ok(SignatureState::Unknown);
         }
         // Past its blockhash: the history decides, asked after the height so that nothing slips between the two.
@@ -227,11 +228,10 @@ impl Client {
             .read("read a signature", || self.rpc.get_signature_statuses_with_history(std::slice::from_ref(signature)))
             .await?;
         Ok(match statuses.value.into_iter().next().flatten() {
+            Some(status) => state_if_confirmed(status).unwrap_or(SignatureState::Unknown),
+            // Behind one URL there may be several nodes: one that has not seen the finalised block proves nothing (E-08).
+            None if statuses.context.slot < root.absolute_slot => SignatureState::Unknown,
             None => SignatureState::Expired,
-            Some(status) => match status.err {
-                None => SignatureState::Confirmed { slot: status.slot },
-                Some(error) => SignatureState::Failed { slot: status.slot, error },
-            },
         })
     }
 
@@ -258,7 +258,7 @@ impl Client {
             match self.state_or_unknown(&signature, last_valid_block_height).await {
                 SignatureState::Confirmed { slot } => return Ok(Sent { signature, slot }),
                 SignatureState::Failed { error, .. } => {
-                    return Err(named(error, self.transaction_logs(&signature).await));
+                    return Err(named(error, self.transaction_logs(&signature).await, payer(transaction)));
                 }
                 SignatureState::Expired => return Err(ClientError::Expired { signature }),
                 SignatureState::Unknown => {}
@@ -284,16 +284,7 @@ impl Client {
     async fn recent_state(&self, signature: &Signature) -> Result<Option<SignatureState>, ClientError> {
         let statuses =
             self.read("read a signature", || self.rpc.get_signature_statuses(std::slice::from_ref(signature))).await?;
-        let confirmed = statuses
-            .value
-            .into_iter()
-            .next()
-            .flatten()
-            .filter(|status| status.satisfies_commitment(CommitmentConfig::confirmed()));
-        Ok(confirmed.map(|status| match status.err {
-            None => SignatureState::Confirmed { slot: status.slot },
-            Some(error) => SignatureState::Failed { slot: status.slot, error },
-        }))
+        Ok(statuses.value.into_iter().next().flatten().and_then(state_if_confirmed))
     }
 
     /// The log of a transaction that ran; empty when the endpoint does not have it.
@@ -349,10 +340,47 @@ pub(super) fn transaction_config() -> RpcTransactionConfig {
     }
 }
 
-/// A transaction's failure by the program's own names, where it is the program's.
-pub(super) fn named(error: TransactionError, logs: Vec<String>) -> ClientError {
-    match ProgramFailure::from_transaction(&error, &logs) {
-        Some(failure) => ClientError::Program(Box::new(failure)),
-        None => ClientError::Transaction { error, logs },
+fn state_if_confirmed(status: TransactionStatus) -> Option<SignatureState> {
+    if !status.satisfies_commitment(CommitmentConfig::confirmed()) {
+        return None;
     }
+    Some(match status.err {
+        None => SignatureState::Confirmed { slot: status.slot },
+        Some(error) => SignatureState::Failed { slot: status.slot, error },
+    })
+}
+
+/// The first account of a transaction pays for it.
+fn payer(transaction: &Transaction) -> Pubkey {
+    transaction.message.account_keys.first().copied().unwrap_or_default()
+}
+
+/// A transaction's failure by the program's own names, where it is the program's, and in plain words where the payer lacks
+/// money.
+fn named(error: TransactionError, logs: Vec<String>, payer: Pubkey) -> ClientError {
+    if let Some(failure) = ProgramFailure::from_transaction(&error, &logs) {
+        return ClientError::Program(Box::new(failure));
+    }
+    let poor = |problem| ClientError::PayerTooPoor { payer, problem };
+    match error {
+        TransactionError::AccountNotFound => poor("it holds nothing, not even the transaction's fee"),
+        TransactionError::InsufficientFundsForFee => poor("it does not hold the transaction's fee"),
+        TransactionError::InsufficientFundsForRent { .. } => {
+            poor("what would be left there is less than an account must keep as rent, and not nothing")
+        }
+        error => match lacking(&logs) {
+            Some((have_lamports, need_lamports)) => {
+                ClientError::InsufficientFunds { payer, have_lamports, need_lamports }
+            }
+            None => ClientError::Transaction { error, logs },
+        },
+    }
+}
+
+/// What a transfer found and what it needed, from the system program's log line.
+fn lacking(logs: &[String]) -> Option<(u64, u64)> {
+    logs.iter().rev().find_map(|line| {
+        let (have, need) = line.strip_prefix("Transfer: insufficient lamports ")?.split_once(", need ")?;
+        Some((have.parse().ok()?, need.parse().ok()?))
+    })
 }

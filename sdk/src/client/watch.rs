@@ -3,15 +3,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::StreamExt;
 use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
-use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
+use solana_pubsub_client::nonblocking::pubsub_client::{PubsubClient, PubsubClientError};
 use solana_rpc_client_api::{config::RpcProgramAccountsConfig, filter::RpcFilterType};
 use tokio::{sync::mpsc, task::JoinHandle};
 use url::Url;
 
-use super::{Client, account_config, decode_ui};
+use super::{
+    Client, account_config, decode_ui,
+    transport::{innermost, quoted},
+};
 use crate::{
     accounts::{JobFilter, Keyed, ProgramAccount},
     cluster::redacted,
@@ -21,9 +25,8 @@ use crate::{
 
 /// Changes kept for a reader that is busy; more are dropped, because the reader polls as well.
 const BACKLOG_MAX: usize = 1_024;
-/// Longest wait for a connection and for the answer to a subscription.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pause before the first reconnection; doubled up to [`RECONNECT_PAUSE_MAX`].
+/// Pause before the first reconnection, doubled up to [`RECONNECT_PAUSE_MAX`]; up to as much again is added at random, so
+/// that a crowd does not come back all at once.
 const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(250);
 /// Longest pause before a reconnection.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -59,7 +62,12 @@ impl Client {
     }
 
     async fn watch<T: ProgramAccount>(&self, filters: Vec<RpcFilterType>) -> Result<AccountWatch<T>, ClientError> {
-        let subscription = Subscription { ws_url: self.config.cluster.ws_url.clone(), filters };
+        let subscription = Subscription {
+            ws_url: self.config.cluster.ws_url.clone(),
+            filters,
+            timeout: self.config.request_timeout,
+            silence_max: self.config.subscription_silence_max,
+        };
         let (sender, changes) = mpsc::channel(BACKLOG_MAX);
         let first = subscription.connect().await?;
         let task = tokio::spawn(subscription.run(first, sender));
@@ -70,44 +78,52 @@ impl Client {
 struct Subscription {
     ws_url: Url,
     filters: Vec<RpcFilterType>,
+    /// Longest wait for a connection and for the answer to a subscription.
+    timeout: Duration,
+    silence_max: Duration,
+}
+
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(RECONNECT_PAUSE_MIN)
+        .with_max_delay(RECONNECT_PAUSE_MAX)
+        .without_max_times()
+        .build()
 }
 
 impl Subscription {
     async fn connect(&self) -> Result<Arc<PubsubClient>, ClientError> {
-        match tokio::time::timeout(CONNECT_TIMEOUT, PubsubClient::new(self.ws_url.as_str())).await {
-            Ok(Ok(client)) => Ok(Arc::new(client)),
-            Ok(Err(error)) => Err(self.failed(error.to_string())),
-            Err(_) => Err(self.failed(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))),
-        }
+        self.in_time(PubsubClient::new(self.ws_url.as_str())).await.map(Arc::new)
     }
 
     async fn run<T: ProgramAccount>(self, first: Arc<PubsubClient>, sender: mpsc::Sender<Keyed<T>>) {
         let mut connection = Some(first);
-        let mut pause = RECONNECT_PAUSE_MIN;
+        let mut waits = pauses();
         loop {
             let connected = match connection.take() {
                 Some(client) => Ok(client),
                 None => self.connect().await,
             };
             let ended = match connected {
-                Ok(client) => self.forward(&client, (&sender, &mut pause)).await,
+                Ok(client) => self.forward(&client, (&sender, &mut waits)).await,
                 Err(error) => Err(error),
             };
             match ended {
                 Ok(()) if sender.is_closed() => return,
-                Ok(()) => tracing::debug!(endpoint = redacted(&self.ws_url), "subscription ended"),
-                Err(error) => tracing::debug!(%error, "subscription failed"),
+                Ok(()) => tracing::debug!(endpoint = redacted(&self.ws_url), "subscription_ended"),
+                Err(error) => tracing::debug!(%error, "subscription_failed"),
             }
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(RECONNECT_PAUSE_MAX);
+            tokio::time::sleep(waits.next().unwrap_or(RECONNECT_PAUSE_MAX)).await;
         }
     }
 
-    /// Forwards changes until the stream ends.
+    /// Forwards changes until the connection ends or is dead. That it lives is told by the slots, which come all the time:
+    /// a half-open connection would otherwise look like a market where nothing happens.
     async fn forward<T: ProgramAccount>(
         &self,
         client: &PubsubClient,
-        (sender, pause): (&mpsc::Sender<Keyed<T>>, &mut Duration),
+        (sender, waits): (&mpsc::Sender<Keyed<T>>, &mut ExponentialBackoff),
     ) -> Result<(), ClientError> {
         let mut account_config = account_config();
         account_config.commitment = Some(CommitmentConfig::confirmed());
@@ -116,27 +132,58 @@ impl Subscription {
             account_config,
             ..RpcProgramAccountsConfig::default()
         };
-        let subscribed = client.program_subscribe(&program::ID, Some(config));
-        let (mut pushed, _unsubscribe) = match tokio::time::timeout(CONNECT_TIMEOUT, subscribed).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(self.failed(error.to_string())),
-            Err(_) => return Err(self.failed("no answer to the subscription".to_owned())),
+        let (mut pushed, _unsubscribe) = self.in_time(client.program_subscribe(&program::ID, Some(config))).await?;
+        let (mut slots, silence_max) = match self.in_time(client.slot_subscribe()).await {
+            Ok((slots, _unsubscribe)) => (slots, self.silence_max),
+            // Then nothing tells a dead connection from a quiet market; the reader polls as well.
+            Err(error) => {
+                tracing::debug!(%error, "slots_not_subscribed");
+                (futures_util::stream::pending().boxed(), Duration::MAX)
+            }
         };
-        *pause = RECONNECT_PAUSE_MIN;
-        while let Some(change) = pushed.next().await {
+        *waits = pauses();
+        loop {
+            let heard = tokio::time::timeout(silence_max, async {
+                tokio::select! {
+                    change = pushed.next() => change.map(Some),
+                    slot = slots.next() => slot.map(|_| None),
+                }
+            });
+            let change = match heard.await {
+                Ok(Some(Some(change))) => change,
+                Ok(Some(None)) => continue,
+                Ok(None) => return Ok(()),
+                Err(_) => {
+                    return Err(self.failed(format!("nothing was heard for {} s", silence_max.as_secs_f32())));
+                }
+            };
             let Ok(address) = change.value.pubkey.parse::<Pubkey>() else { continue };
             // A closed account is pushed without data and is no change of the job's that a reader could use.
             let Ok(account) = decode_ui::<T>(address, &change.value.account) else { continue };
             match sender.try_send(Keyed { address, account }) {
                 Ok(()) => {}
-                Err(mpsc::error::TrySendError::Full(_)) => tracing::debug!(%address, "change dropped"),
+                Err(mpsc::error::TrySendError::Full(_)) => tracing::debug!(%address, "change_dropped"),
                 Err(mpsc::error::TrySendError::Closed(_)) => return Ok(()),
             }
         }
-        Ok(())
+    }
+
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, PubsubClientError>>) -> Result<T, ClientError> {
+        match tokio::time::timeout(self.timeout, asked).await {
+            Ok(answer) => answer.map_err(|error| self.failed(quoted(&problem_of(&error)))),
+            Err(_) => Err(self.failed(format!("no answer within {} s", self.timeout.as_secs_f32()))),
+        }
     }
 
     fn failed(&self, problem: String) -> ClientError {
         ClientError::Subscription { endpoint: redacted(&self.ws_url), problem }
+    }
+}
+
+/// The library keeps why it could not connect to itself.
+fn problem_of(error: &PubsubClientError) -> String {
+    match error {
+        PubsubClientError::ConnectionError(error) => innermost(error.as_ref()),
+        error => innermost(error),
     }
 }
