@@ -12,8 +12,8 @@ use tokio::{
 use crate::{
     backoff::Backoff,
     chain::{Chain, SignatureStatus},
-    core::{TxFate, TxRecord},
-    fault::crash_point,
+    core::{TxFate, TxKind, TxRecord},
+    fault::crash_point_of_tx,
     transactions::wire_bytes,
 };
 
@@ -49,7 +49,7 @@ pub async fn deliver<C: Chain>(
             Ok(SignatureStatus::Unknown) => {
                 pace.worked();
                 if pace.may_send() && *sending.borrow() {
-                    send(&chain, &bytes, signature).await;
+                    send(&chain, &bytes, tx.kind, signature).await;
                 }
                 if pace.may_check_death() && is_dead(&chain, &tx, signature).await {
                     return Some(TxFate::Dead);
@@ -64,13 +64,13 @@ pub async fn deliver<C: Chain>(
     }
 }
 
-async fn send<C: Chain>(chain: &C, bytes: &[u8], signature: [u8; 64]) {
-    crash_point("tx.before_send");
+async fn send<C: Chain>(chain: &C, bytes: &[u8], kind: TxKind, signature: [u8; 64]) {
+    crash_point_of_tx("before_send", kind);
     // E-03: an error says nothing about whether it lands. The status will.
     if let Err(error) = chain.send(bytes.to_vec()).await {
         tracing::warn!(signature = %Signature::from(signature), %error, "transaction_not_taken");
     }
-    crash_point("tx.sent");
+    crash_point_of_tx("sent", kind);
 }
 
 /// Height first, status second: what is unknown after the finalised chain passed its last valid height stays unknown.

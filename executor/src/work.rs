@@ -161,7 +161,10 @@ impl Workshop {
         let publishing = timeout(self.shared.settings.publish_deadline, self.shared.publisher.publish(&package));
         let failed = |message: String| PublishFault::Failed(fault(WorkFaultKind::Content, message));
         match publishing.await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                crash_point("work.published");
+                Ok(())
+            }
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(_) => Err(failed("publish the result: no answer in time".to_owned())),
         }

@@ -290,7 +290,7 @@ impl<C: Chain> Bot<C> {
     fn sign(&mut self, uid: JobUid, kind: TxKind) -> Result<Event, RunError> {
         let permit = self.journal.permit(uid, kind)?;
         let signature = self.signer.sign(&permit)?;
-        crate::fault::crash_point("tx.signed");
+        crate::fault::crash_point_of_tx("signed", kind);
         metrics::counter!(names::TRANSACTIONS_SIGNED, "kind" => kind.name()).increment(1);
         Ok(Event::TxSigned { uid, kind, signature })
     }

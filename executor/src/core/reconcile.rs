@@ -173,7 +173,10 @@ impl Job {
                 self.end(reason, slot, actions);
             }
             Phase::Accepting if open => {}
-            Phase::Accepting => self.end(DropReason::LostRace, slot, actions),
+            Phase::Accepting => {
+                let ended = matches!(status, JobStatus::Cancelled | JobStatus::Expired);
+                self.end(if ended { DropReason::Ended } else { DropReason::LostRace }, slot, actions);
+            }
             // E-12: the acceptance was rolled back; the work starts over once it stands again.
             phase if phase.holds_seat() && open && self.accept_stands() => {
                 actions.push(Action::StopWork(self.row.uid));

@@ -128,7 +128,6 @@ impl Log {
             }
             return Err(error);
         }
-        crash_point("journal.appended");
         self.file.sync()?;
         self.chain = chain;
         self.len_bytes = self.len_bytes.saturating_add(u64::try_from(record.len()).unwrap_or(u64::MAX));

@@ -21,7 +21,7 @@ pub use log::{LogFile, RecordError, Repair, repair};
 
 use crate::{
     core::{JobRow, JobUid, TxKind, TxRecord, TxState},
-    fault::crash_point,
+    fault::crash_points_of_row,
 };
 
 /// Name of the journal in the data directory.
@@ -239,9 +239,10 @@ impl Journal {
             return Err(JournalError::Full(uid));
         }
         let before = self.log.len_bytes();
+        crash_points_of_row("journal.before", self.rows.get(&uid), Some(row));
         self.append(&Record::Put(Box::new(row.clone())), uid)?;
+        crash_points_of_row("journal.after", self.rows.get(&uid), Some(row));
         self.keep(row.clone(), self.log.len_bytes().saturating_sub(before));
-        crash_point(&format!("journal.put.{}", row.phase.name()));
         self.rewrite_if_long()
     }
 
@@ -253,9 +254,10 @@ impl Journal {
         if !self.rows.contains_key(&uid) {
             return Ok(());
         }
+        crash_points_of_row("journal.before", self.rows.get(&uid), None);
         self.append(&Record::Forget(uid.to_string()), uid)?;
+        crash_points_of_row("journal.after", self.rows.get(&uid), None);
         self.drop_row(uid);
-        crash_point("journal.forget");
         self.rewrite_if_long()
     }
 

@@ -3,9 +3,11 @@
 
 mod content;
 mod crashes;
+mod jobs;
 mod processes;
 mod proxy;
 mod rpc;
 mod rpc_proxy;
 mod settle;
+mod stories;
 mod support;

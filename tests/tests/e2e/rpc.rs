@@ -68,13 +68,11 @@ async fn i_04_a_job_whose_provider_died_is_finished_by_another() {
     let net = Net::start(2).await;
     let client = net.network.client();
     let (mut first, mut second) = (net.executor(0), net.executor(1));
-    let points = net.crash_points(&mut first, client).await;
-    let ran = points.iter().position(|name| name == "work.ran").expect("a run passes this point") + 1;
-    // Dies with the seat taken and the result not submitted, and has no journal of the run before.
-    first.config.provider.data_dir = first.path("data-2");
-    let mut process = first.start(EXECUTOR_WITH_FAULTS, &[("ASSAY_CRASH_AT", ran.to_string())]);
+    // Dies with the seat taken and the result not submitted.
+    let at = "work.ran#1";
+    let mut process = first.start(EXECUTOR_WITH_FAULTS, &[("ASSAY_CRASH_AT", at.to_owned())]);
     let posted = net.post(client, 1).await;
-    process.killed().await;
+    process.killed_at(at).await;
     assert_eq!(status(client, &posted.handle).await, Some(JobStatus::Assigned));
     let job: Job = client.fetch(&posted.handle.address()).await.expect("an answer");
     net.network.ledger().travel_to(job.execution_deadline_unix + 1).await.expect("time moves on");

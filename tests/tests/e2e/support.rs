@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     future::Future,
     os::unix::process::ExitStatusExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
@@ -18,7 +18,7 @@ use assay_executor::{
 use assay_localnet::{Network, NetworkConfig, ProviderInfo};
 use assay_protocol::JobStatus;
 use assay_sdk::{
-    Client, Event, JobHandle, JobSpec, PostedJob, Pubkey,
+    Client, Event, EventRecord, JobHandle, Pubkey,
     program::{
         accounts::{Job, Provider},
         client::args::SubmitResults,
@@ -95,46 +95,10 @@ impl Net {
         self.network.client().clone().with_signer(Arc::new(keypair))
     }
 
-    /// Names of the crash points that a clean run passes, in order, from its first job to that job's pay.
-    pub async fn crash_points(&self, executor: &mut Executor, poster: &Client) -> Vec<String> {
-        let log = executor.path("points");
-        let process = executor.start(EXECUTOR_WITH_FAULTS, &[("ASSAY_CRASH_LOG", log.display().to_string())]);
-        let posted = self.post(poster, 0).await;
-        until_paid(poster, &posted.handle, &executor.address()).await;
-        process.drain().await;
-        let points = std::fs::read_to_string(log).expect("a clean run passes crash points");
-        // Each line is a number and a name.
-        points.lines().filter_map(|line| line.split_once(' ')).map(|(_, name)| name.to_owned()).collect()
+    /// A directory of this name, for whoever posts from it.
+    pub fn directory(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
-
-    /// Posts a small job that prints its number.
-    pub async fn post(&self, client: &Client, number: u64) -> PostedJob {
-        let directory = self.directory.path().join(format!("job-{number}"));
-        write_job(&directory, number);
-        let spec =
-            JobSpec::builder(directory, self.network.market()).price(10_000_000_000).base_fee_lamports(1_000_000);
-        let spec = spec.gas_limit(1_000_000).build().expect("a spec");
-        client.post_job(&spec).await.expect("the job is posted")
-    }
-}
-
-/// A job whose guest prints a line and returns.
-fn write_job(directory: &Path, number: u64) {
-    std::fs::create_dir_all(directory).expect("a directory");
-    let line = format!("job {number}\\n");
-    let length = format!("job {number}\n").len();
-    let module = format!(
-        r#"(module
-            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-            (memory (export "memory") 1)
-            (data (i32.const 0) "\10\00\00\00\{length:02x}\00\00\00")
-            (data (i32.const 16) "{line}")
-            (func (export "_start")
-                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#
-    );
-    std::fs::write(directory.join("job.wasm"), wat::parse_str(module).expect("a module")).expect("written");
-    let manifest = r#"{"executable": "job.wasm", "args": [], "output_path": "output/"}"#;
-    std::fs::write(directory.join("manifest.json"), manifest).expect("written");
 }
 
 /// One provider's configuration and directory; a process of it is started with [`Executor::start`].
@@ -165,14 +129,18 @@ impl Executor {
         self.home.join(name)
     }
 
-    /// Starts a process; what it logs goes to a file of its own.
+    /// Starts a process of this binary.
     pub fn start(&mut self, binary: &str, variables: &[(&str, String)]) -> Process {
+        self.start_by(Command::new(binary), variables)
+    }
+
+    /// Starts a process by a command that ends with a binary; what it logs goes to a file of its own.
+    pub fn start_by(&mut self, mut command: Command, variables: &[(&str, String)]) -> Process {
         let config = self.path("provider.toml");
         std::fs::write(&config, toml::to_string(&self.config).expect("a configuration")).expect("written");
         self.log_number += 1;
         let log = self.path(&format!("log-{}", self.log_number));
         let file = std::fs::File::create(&log).expect("a log");
-        let mut command = Command::new(binary);
         command
             .arg("--config")
             .arg(config)
@@ -202,6 +170,11 @@ impl Process {
         rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the signal is sent");
     }
 
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the process can be asked").is_none()
+    }
+
     /// Waits until it ended.
     pub async fn ended(&mut self) -> ExitStatus {
         match timeout(PATIENCE, self.child.wait()).await {
@@ -217,21 +190,14 @@ impl Process {
         assert!(status.success(), "{status}\n{}", self.log());
     }
 
-    /// Waits until it was killed by SIGKILL.
-    pub async fn killed(&mut self) {
-        let status = self.ended().await;
-        assert_eq!(status.signal(), Some(9), "it ended in another way: {status}\n{}", self.log());
-    }
-
-    /// Waits until it was killed by SIGKILL (true) or `other` is over (false).
-    pub async fn killed_before(&mut self, other: impl Future<Output = ()>) -> bool {
-        tokio::select! {
-            status = self.child.wait() => {
+    /// Waits until it was killed by SIGKILL at a crash point.
+    pub async fn killed_at(&mut self, point: &str) {
+        match timeout(PATIENCE, self.child.wait()).await {
+            Ok(status) => {
                 let status = status.expect("the process can be waited for");
-                assert_eq!(status.signal(), Some(9), "it ended in another way: {status}\n{}", self.log());
-                true
+                assert_eq!(status.signal(), Some(9), "not killed at {point}: {status}\n{}", self.log());
             }
-            () = other => false,
+            Err(_) => panic!("it never came to {point}\n{}", self.log()),
         }
     }
 }
@@ -265,17 +231,14 @@ pub async fn until_paid(client: &Client, job: &JobHandle, provider: &Pubkey) {
     .await;
 }
 
+/// What happens to a job that is settled, in this order.
+pub const SETTLED: [&str; 6] =
+    ["JobCreated", "JobAccepted", "ResultsSubmitted", "JobFinalized", "ExecutionSettled", "JobClosed"];
+
 /// I-02, I-07: each step of this job's life happened once, and nothing else did.
 pub async fn assert_settled_once(client: &Client, job: &JobHandle, provider: &Pubkey) -> Settled {
-    let history = job.history().await.expect("a history");
-    let names: Vec<&str> = history.iter().map(|record| record.event.name()).collect();
-    for name in ["JobCreated", "JobAccepted", "ResultsSubmitted", "JobFinalized", "ExecutionSettled", "JobClosed"] {
-        assert_eq!(names.iter().filter(|seen| **seen == name).count(), 1, "{name} in {names:?}");
-    }
-    for name in ["JobDeclined", "ExecutionMissed", "JobExpired", "JobCancelled"] {
-        assert!(!names.contains(&name), "{name} in {names:?}");
-    }
-    assert_one_outcome_signed(client, job).await;
+    let history = assert_life(job, &SETTLED).await;
+    assert_eq!(outcomes_signed(client, job).await, 1, "several outcomes were signed");
     let account: Provider = client.fetch(provider).await.expect("an answer");
     let mut pay_lamports = 0;
     for record in &history {
@@ -286,8 +249,16 @@ pub async fn assert_settled_once(client: &Client, job: &JobHandle, provider: &Pu
     Settled { pay_lamports, completed: account.trust.completed }
 }
 
-/// I-07: whatever was sent for this job, landed or failed, carries one outcome.
-async fn assert_one_outcome_signed(client: &Client, job: &JobHandle) {
+/// Everything that ever happened to this job, which is this and in this order.
+pub async fn assert_life(job: &JobHandle, events: &[&str]) -> Vec<EventRecord> {
+    let history = job.history().await.expect("a history");
+    let names: Vec<&str> = history.iter().map(|record| record.event.name()).collect();
+    assert_eq!(names, events);
+    history
+}
+
+/// I-07: how many different outcomes whatever was sent for this job carries, whether it landed or failed.
+pub async fn outcomes_signed(client: &Client, job: &JobHandle) -> usize {
     let signatures = client.rpc().get_signatures_for_address(&job.address()).await.expect("signatures");
     let mut submissions = BTreeSet::new();
     for entry in signatures {
@@ -299,7 +270,7 @@ async fn assert_one_outcome_signed(client: &Client, job: &JobHandle) {
             }
         }
     }
-    assert_eq!(submissions.len(), 1, "several outcomes were signed");
+    submissions.len()
 }
 
 /// What a settled job left behind.

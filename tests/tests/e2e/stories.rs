@@ -1,0 +1,266 @@
+//! What can become of a job in one provider's hands. Each story takes the same course whenever it is played.
+
+use assay_executor::{
+    config::Size,
+    core::{JobRow, JobUid, Phase, TxKind, TxRecord, TxState},
+    journal::{JOURNAL_FILE, Journal},
+};
+use assay_protocol::{JobStatus, OutcomeKind, TaskLimits};
+use assay_sdk::{
+    Client, Event, PostedJob, Pubkey,
+    program::accounts::{Job, Provider},
+};
+
+use crate::{
+    jobs::{BASE_FEE_LAMPORTS, does, small},
+    support::{Executor, Net, SETTLED, assert_life, outcomes_signed, status, until, until_paid},
+};
+
+/// Where the journal begins to be rewritten, as its documentation says.
+const JOURNAL_REWRITE_BYTES: usize = 4 << 20;
+/// Room left below it, so that a job's rows pass it with the seat taken and the result not submitted.
+const JOURNAL_ROOM_BYTES: usize = 3 << 10;
+/// Most bytes of a message in one of the rows that fill a journal.
+const FILLER_BYTES: usize = 64 << 10;
+/// Memory that the guest of [`Story::Declined`] asks for.
+const GUEST_MEMORY_BYTES: u64 = 1 << 30;
+/// Less than that: the host cannot run it.
+const HOST_MEMORY_BYTES: u64 = 768 << 20;
+
+/// A course of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Story {
+    /// Accepted, run, published, submitted, settled, claimed.
+    Settled,
+    /// The same, with a journal that becomes too long on the way.
+    Rewritten,
+    /// The task is invalid for everybody: nothing is run or published, the base fee is paid.
+    Invalid,
+    /// This host cannot run it, twice: the seat is given back.
+    Declined,
+    /// The provider dies with the seat taken and stays away until the job has expired.
+    Missed,
+    /// The provider dies with its acceptance signed and not sent, and meanwhile the poster cancels the job.
+    Cancelled,
+}
+
+/// What a provider had before a story.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    wallet_lamports: u64,
+    stake_lamports: u64,
+    declined: u32,
+}
+
+impl Before {
+    pub async fn look(client: &Client, executor: &Executor) -> Self {
+        let provider: Provider = client.fetch(&executor.address()).await.expect("an answer");
+        Self {
+            wallet_lamports: client.balance(&executor.authority).await.expect("a balance"),
+            stake_lamports: provider.stake_lamports,
+            declined: provider.trust.declined,
+        }
+    }
+}
+
+impl Story {
+    /// Where the provider dies before the part of the story that is looked at, if it does.
+    pub const fn dies_at(self) -> Option<&'static str> {
+        match self {
+            Self::Missed => Some("tx.accept.sent#1"),
+            Self::Cancelled => Some("tx.accept.before_send#1"),
+            _ => None,
+        }
+    }
+
+    /// Of the points that a clean run passed, those that every run passes.
+    ///
+    /// What is left out depends on timing. Rows with nothing but a new phase: a look at the chain saw what a
+    /// transaction did before its status was asked for. Second times: bytes are sent again after a while, and a
+    /// transaction that was a moment too early is signed anew.
+    pub fn required(self, passed: &[String]) -> Vec<String> {
+        let from = match self {
+            // Up to there it is the first story.
+            Self::Rewritten => passed.iter().position(|point| point == "journal.rewriting#1").expect("a rewrite"),
+            _ => 0,
+        };
+        let is_required = |point: &&String| {
+            let (name, times) = point.split_once('#').expect("a name and a number");
+            let by_plan = match self {
+                Self::Declined => times == "2" && (name.ends_with(".run") || name.starts_with("work.")),
+                // Whether it is sent once more depends on who is first: who sends, or who sees the job cancelled.
+                Self::Cancelled if name.starts_with("tx.") => return false,
+                _ => false,
+            };
+            by_plan || (times == "1" && !name.contains(".phase."))
+        };
+        passed[from..].iter().filter(is_required).cloned().collect()
+    }
+
+    /// Points that a run of this story is known to pass: the enumeration is not empty of what matters.
+    pub const fn landmarks(self) -> &'static [&'static str] {
+        match self {
+            Self::Settled => &["work.ran#1", "work.published#1", "journal.after.claim.signed#1"],
+            Self::Rewritten => &["journal.rewriting#1", "journal.rewritten#1", "journal.before.submit.signed#1"],
+            Self::Invalid => &["journal.before.outcome#1", "tx.submit.sent#1"],
+            Self::Declined => &["journal.after.run#2", "journal.before.declining#1", "tx.decline.sent#1"],
+            Self::Missed => &["journal.before.accept.resolved#1", "tx.settle.sent#1"],
+            Self::Cancelled => &["journal.before.dropped.ended#1", "journal.before.accept.resolved#1"],
+        }
+    }
+
+    /// Settings and files of a provider that is to play it.
+    pub fn prepare(self, executor: &mut Executor) {
+        match self {
+            Self::Rewritten => fill_journal(&executor.config.provider.data_dir),
+            Self::Declined => {
+                executor.config.worker.memory_max = Some(Size(HOST_MEMORY_BYTES));
+                executor.config.limits.run_attempts_max = 2;
+            }
+            _ => {}
+        }
+    }
+
+    /// Posts its job.
+    pub async fn post(self, net: &Net, poster: &Client, number: u64) -> PostedJob {
+        match self {
+            Self::Invalid => net.post_invalid(poster, number).await,
+            Self::Declined => {
+                let pages = GUEST_MEMORY_BYTES / 65_536 - 1;
+                let guest = does(&format!("(drop (memory.grow (i32.const {pages})))"));
+                let limits = TaskLimits { memory_bytes: GUEST_MEMORY_BYTES, gas_limit: 1_000_000_000, ..small() };
+                net.post_guest(poster, number, (&guest, limits)).await
+            }
+            _ => net.post(poster, number).await,
+        }
+    }
+
+    /// What happens while these jobs' providers are dead.
+    pub async fn meanwhile(self, net: &Net, jobs: &[&PostedJob]) {
+        match self {
+            Self::Missed => {
+                for job in jobs {
+                    until("the seat to be taken", || async { (seat(net, job).await > 0).then_some(()) }).await;
+                }
+                // Twice: the seat is lost, then nobody else takes the job.
+                for expected in [JobStatus::Open, JobStatus::Expired] {
+                    net.network.ledger().travel_to(last_deadline(net, jobs).await).await.expect("time moves on");
+                    for job in jobs {
+                        job.handle.advance().await.expect("a step that is due");
+                        assert_eq!(status(net.network.client(), &job.handle).await, Some(expected));
+                    }
+                }
+            }
+            Self::Cancelled => {
+                for job in jobs {
+                    job.handle.cancel().await.expect("nobody holds the seat");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits until nothing more is to happen, on chain and in the journal, and does what is the poster's to do.
+    pub async fn until_over(self, client: &Client, job: &PostedJob, (executor, before): (&Executor, Before)) {
+        if self == Self::Declined {
+            until("the seat to be given back", || async {
+                let account: Provider = client.fetch(&executor.address()).await.expect("an answer");
+                (account.trust.declined > before.declined).then_some(())
+            })
+            .await;
+            // Refused when it was cancelled before.
+            drop(job.handle.cancel().await);
+        }
+        if matches!(self, Self::Declined | Self::Cancelled) {
+            // So that it sees the job cancelled before it sees it gone.
+            let is_dropped = |rows: &Vec<JobRow>| rows.iter().all(|row| matches!(row.phase, Phase::Dropped(_)));
+            until("the job to be dropped", || async { rows(executor).filter(is_dropped) }).await;
+            // Refused when it was closed before.
+            drop(job.handle.close().await);
+        }
+        until_paid(client, &job.handle, &executor.address()).await;
+        until("the job to be forgotten", || async { rows(executor).filter(Vec::is_empty) }).await;
+    }
+
+    /// I-02, I-07, I-11: everything happened once, every lamport is where it belongs.
+    pub async fn check(self, client: &Client, job: &PostedJob, (executor, before): (&Executor, Before)) {
+        let (events, outcomes): (&[&str], _) = match self {
+            Self::Settled | Self::Rewritten | Self::Invalid => (&SETTLED, 1),
+            Self::Declined => (&["JobCreated", "JobAccepted", "JobDeclined", "JobCancelled", "JobClosed"], 0),
+            Self::Missed => {
+                (&["JobCreated", "JobAccepted", "ExecutionMissed", "JobExpired", "ExecutionSettled", "JobClosed"], 0)
+            }
+            Self::Cancelled => (&["JobCreated", "JobCancelled", "JobClosed"], 0),
+        };
+        let (mut pay_lamports, mut lost_lamports) = (0, 0);
+        for record in assert_life(&job.handle, events).await {
+            match record.event {
+                Event::JobFinalized(event) => pay_lamports += event.pay_lamports,
+                Event::JobDeclined(event) => lost_lamports += event.fee_lamports,
+                Event::ExecutionMissed(event) => lost_lamports += event.poster_lamports + event.sink_lamports,
+                _ => {}
+            }
+        }
+        assert_eq!(outcomes_signed(client, &job.handle).await, outcomes, "outcomes signed");
+        let provider: Provider = client.fetch(&executor.address()).await.expect("an answer");
+        assert_eq!((provider.locked_lamports, provider.active, provider.earnings_lamports), (0, 0, 0));
+        assert_eq!(provider.stake_lamports, before.stake_lamports - lost_lamports, "the stake");
+        assert_eq!(lost_lamports > 0, matches!(self, Self::Declined | Self::Missed));
+        let wallet_lamports = client.balance(&executor.authority).await.expect("a balance");
+        assert_eq!(wallet_lamports, before.wallet_lamports + pay_lamports, "the pay arrived once");
+        if self == Self::Invalid {
+            let outcome = job.handle.status().await.expect("a view").outcome.expect("an outcome");
+            assert_eq!((outcome.kind, pay_lamports), (OutcomeKind::Invalid, BASE_FEE_LAMPORTS));
+        }
+    }
+}
+
+async fn account(net: &Net, job: &PostedJob) -> Job {
+    net.network.client().fetch(&job.handle.address()).await.expect("an answer")
+}
+
+async fn seat(net: &Net, job: &PostedJob) -> u8 {
+    account(net, job).await.seats_filled
+}
+
+/// When the last of these jobs is due, by the chain's clock.
+async fn last_deadline(net: &Net, jobs: &[&PostedJob]) -> i64 {
+    let mut last_unix = 0;
+    for job in jobs {
+        let job = account(net, job).await;
+        let due_unix = assay_sdk::crank::due_from_unix(&job).expect("a job that waits for a deadline");
+        last_unix = last_unix.max(due_unix);
+    }
+    last_unix + 1
+}
+
+/// What the journal holds now; `None` while it is being written.
+fn rows(executor: &Executor) -> Option<Vec<JobRow>> {
+    Some(Journal::open(&executor.config.provider.data_dir).ok()?.rows().cloned().collect())
+}
+
+/// A journal with a long history of jobs that were forgotten, just too short to be rewritten.
+fn fill_journal(data_dir: &std::path::Path) {
+    std::fs::create_dir_all(data_dir).expect("a directory");
+    let mut journal = Journal::open(data_dir).expect("a new journal");
+    for number in 0..=u8::MAX {
+        let bytes = std::fs::metadata(data_dir.join(JOURNAL_FILE)).expect("a journal").len();
+        let room = (JOURNAL_REWRITE_BYTES - JOURNAL_ROOM_BYTES).saturating_sub(usize::try_from(bytes).expect("small"));
+        // Hexadecimal, with the rest of the row and of its end.
+        let message_bytes = (room / 2).saturating_sub(1 << 9).min(FILLER_BYTES);
+        if message_bytes == 0 {
+            return;
+        }
+        let mut row = JobRow::new(JobUid([number; 32]), Pubkey::default());
+        row.txs = vec![TxRecord {
+            kind: TxKind::Claim,
+            message: vec![number; message_bytes],
+            signature: None,
+            last_valid_block_height: 0,
+            state: TxState::Dead,
+        }];
+        journal.put(&row).expect("written");
+        journal.forget(row.uid).expect("written");
+    }
+    panic!("a journal of 256 rows is not full");
+}
