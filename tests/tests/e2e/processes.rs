@@ -1,36 +1,73 @@
 //! Signals and second instances.
 
-use assay_executor::config::Digest;
-use assay_protocol::JobStatus;
+use std::time::Duration;
 
-use crate::support::{EXECUTOR, Net, assert_settled_once, status, until, until_paid};
+use assay_executor::config::{Digest, Span};
+use assay_protocol::JobStatus;
+use assay_sdk::PostedJob;
+
+use crate::{
+    proxy::Proxy,
+    support::{
+        EXECUTOR, Executor, Net, Process, assert_life, assert_settled_once, outcomes_signed, status, until, until_paid,
+        with_port,
+    },
+};
+
+/// A bot that was asked to drain with a result in its hands that cannot be published while the node is down.
+async fn drains_and_owes(net: &Net, executor: &mut Executor) -> (Process, PostedJob, Proxy) {
+    let url = &net.network.info().content_url;
+    let node = Proxy::down(url).await;
+    executor.config.content.publish = vec![with_port(url, node.port)];
+    // What ends it must be something else.
+    executor.config.limits.drain_deadline = Span(Duration::from_secs(3_600));
+    let process = executor.start(EXECUTOR, &[]);
+    let posted = net.post(net.network.client(), 1).await;
+    until("an attempt to publish", || async { (node.connections() > 0).then_some(()) }).await;
+    process.terminate();
+    until("the drain", || async { process.log().contains("drain_started").then_some(()) }).await;
+    (process, posted, node)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e_21_a_drain_delivers_what_is_owed_and_takes_nothing_new() {
     let net = Net::start(1).await;
     let client = net.network.client();
     let mut executor = net.executor(0);
-    let mut process = executor.start(EXECUTOR, &[]);
-    let first = net.post(client, 1).await;
-    // As soon as the seat is taken, a result is owed.
-    until("the seat to be taken", || async {
-        (status(client, &first.handle).await != Some(JobStatus::Open)).then_some(())
-    })
-    .await;
-    process.terminate();
+    let (mut process, first, node) = drains_and_owes(&net, &mut executor).await;
+    let second = net.post(client, 2).await;
+    node.bring_up();
     let exit = process.ended().await;
     assert!(exit.success(), "{exit}\n{}", process.log());
     let reached = status(client, &first.handle).await;
     assert!(reached != Some(JobStatus::Open) && reached != Some(JobStatus::Assigned), "it left owing: {reached:?}");
-
-    let second = net.post(client, 2).await;
-    assert_eq!(status(client, &second.handle).await, Some(JobStatus::Open));
+    assert_life(&second.handle, &["JobCreated"]).await;
     // Started again, it finishes the first and takes the second.
     let process = executor.start(EXECUTOR, &[]);
     for job in [&first, &second] {
         until_paid(client, &job.handle, &executor.address()).await;
         assert_settled_once(client, &job.handle, &executor.address()).await;
     }
+    process.drain().await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_21_a_second_sigterm_ends_a_drain_at_once_and_loses_nothing() {
+    let net = Net::start(1).await;
+    let client = net.network.client();
+    let mut executor = net.executor(0);
+    let (mut process, posted, node) = drains_and_owes(&net, &mut executor).await;
+    assert!(process.is_running(), "it left owing\n{}", process.log());
+    process.terminate();
+    let exit = process.ended().await;
+    assert!(exit.success() && process.log().contains("stopped_at_once"), "{exit}\n{}", process.log());
+    assert_eq!(status(client, &posted.handle).await, Some(JobStatus::Assigned));
+    assert_eq!(outcomes_signed(client, &posted.handle).await, 0);
+    node.bring_up();
+    let process = executor.start(EXECUTOR, &[]);
+    until_paid(client, &posted.handle, &executor.address()).await;
+    assert_settled_once(client, &posted.handle, &executor.address()).await;
     process.drain().await;
     net.stop().await;
 }
