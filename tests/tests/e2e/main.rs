@@ -3,6 +3,7 @@
 
 mod content;
 mod crashes;
+mod disk;
 mod jobs;
 mod processes;
 mod proxy;

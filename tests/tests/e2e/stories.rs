@@ -1,5 +1,7 @@
 //! What can become of a job in one provider's hands. Each story takes the same course whenever it is played.
 
+use std::path::Path;
+
 use assay_executor::{
     config::Size,
     core::{JobRow, JobUid, Phase, TxKind, TxRecord, TxState},
@@ -112,7 +114,9 @@ impl Story {
     /// Settings and files of a provider that is to play it.
     pub fn prepare(self, executor: &mut Executor) {
         match self {
-            Self::Rewritten => fill_journal(&executor.config.provider.data_dir),
+            Self::Rewritten => {
+                fill_journal(&executor.config.provider.data_dir, JOURNAL_REWRITE_BYTES - JOURNAL_ROOM_BYTES);
+            }
             Self::Declined => {
                 executor.config.worker.memory_max = Some(Size(HOST_MEMORY_BYTES));
                 executor.config.limits.run_attempts_max = 2;
@@ -239,13 +243,13 @@ fn rows(executor: &Executor) -> Option<Vec<JobRow>> {
     Some(Journal::open(&executor.config.provider.data_dir).ok()?.rows().cloned().collect())
 }
 
-/// A journal with a long history of jobs that were forgotten, just too short to be rewritten.
-fn fill_journal(data_dir: &std::path::Path) {
+/// A journal with a history of jobs that were forgotten, about this long and no longer.
+pub fn fill_journal(data_dir: &Path, journal_bytes: usize) {
     std::fs::create_dir_all(data_dir).expect("a directory");
     let mut journal = Journal::open(data_dir).expect("a new journal");
     for number in 0..=u8::MAX {
         let bytes = std::fs::metadata(data_dir.join(JOURNAL_FILE)).expect("a journal").len();
-        let room = (JOURNAL_REWRITE_BYTES - JOURNAL_ROOM_BYTES).saturating_sub(usize::try_from(bytes).expect("small"));
+        let room = journal_bytes.saturating_sub(usize::try_from(bytes).expect("small"));
         // Hexadecimal, with the rest of the row and of its end.
         let message_bytes = (room / 2).saturating_sub(1 << 9).min(FILLER_BYTES);
         if message_bytes == 0 {

@@ -24,6 +24,7 @@ use assay_sdk::{
         client::args::SubmitResults,
     },
 };
+use rustix::process::{Pid, Signal, kill_process};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tempfile::TempDir;
@@ -163,11 +164,15 @@ impl Process {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Its id.
+    pub fn pid(&self) -> Pid {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        id.expect("the process runs")
+    }
+
     /// Asks it to drain.
     pub fn terminate(&self) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        let id = id.expect("the process runs");
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the signal is sent");
+        kill_process(self.pid(), Signal::TERM).expect("the signal is sent");
     }
 
     /// Whether it has not ended.
