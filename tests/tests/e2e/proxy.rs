@@ -31,20 +31,15 @@ impl Drop for Proxy {
 impl Proxy {
     /// Closes every connection at once until [`Self::bring_up`], then passes everything on.
     pub async fn down(upstream: &Url) -> Self {
-        Self::start(upstream, false, pass).await
-    }
-
-    /// Passes everything on until [`Self::take_down`].
-    pub async fn up(upstream: &Url) -> Self {
-        Self::start(upstream, true, pass).await
+        Self::start(upstream, pass).await
     }
 
     /// A WebSocket server that shakes hands and then never says a word.
     pub async fn silent(upstream: &Url) -> Self {
-        Self::start(upstream, true, |client, server, _| mute(client, server)).await
+        Self::start(upstream, |client, server, _| mute(client, server)).await
     }
 
-    async fn start<F, Fut>(upstream: &Url, is_up: bool, serve: F) -> Self
+    async fn start<F, Fut>(upstream: &Url, serve: F) -> Self
     where
         F: Fn(TcpStream, u16, watch::Receiver<bool>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -52,7 +47,7 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let server = upstream.port_or_known_default().expect("a port");
-        let (up, is_up) = watch::channel(is_up);
+        let (up, is_up) = watch::channel(false);
         let connections = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&connections);
         let task = tokio::spawn(async move {

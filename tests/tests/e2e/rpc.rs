@@ -40,23 +40,27 @@ async fn transactions_that_vanish_are_sent_again_until_they_land() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i_12_a_job_settles_although_the_rpc_went_away_in_the_middle() {
+async fn i_12_e_07_a_job_settles_although_the_rpc_went_away_with_its_result_owed() {
     let net = Net::start(1).await;
-    let client = net.network.client();
+    let (client, info) = (net.network.client(), net.network.info());
     let mut executor = net.executor(0);
-    let proxy = Proxy::up(&net.network.info().rpc_url).await;
-    executor.config.chain.cluster = with_port(&net.network.info().rpc_url, proxy.port).to_string();
-    executor.config.chain.ws_url = Some(net.network.info().ws_url.clone());
+    let rpc = Proxy::down(&info.rpc_url).await;
+    executor.config.chain.cluster = with_port(&info.rpc_url, rpc.port).to_string();
+    executor.config.chain.ws_url = Some(info.ws_url.clone());
+    let node = Proxy::down(&info.content_url).await;
+    executor.config.content.publish = vec![with_port(&info.content_url, node.port)];
+    // It starts before its endpoint does, and waits for it.
     let process = executor.start(EXECUTOR, &[]);
+    until("two attempts to start", || async { (rpc.connections() >= 2).then_some(()) }).await;
+    rpc.bring_up();
     let posted = net.post(client, 1).await;
-    until("the seat to be taken", || async {
-        (status(client, &posted.handle).await != Some(JobStatus::Open)).then_some(())
-    })
-    .await;
-    proxy.take_down();
-    let before = proxy.connections();
-    until("some attempts in vain", || async { (proxy.connections() >= before + 8).then_some(()) }).await;
-    proxy.bring_up();
+    until("a result", || async { (node.connections() > 0).then_some(()) }).await;
+    rpc.take_down();
+    node.bring_up();
+    let before = rpc.connections();
+    until("some attempts in vain", || async { (rpc.connections() >= before + 8).then_some(()) }).await;
+    assert_eq!(status(client, &posted.handle).await, Some(JobStatus::Assigned), "submitted without an endpoint");
+    rpc.bring_up();
     until_paid(client, &posted.handle, &executor.address()).await;
     assert_settled_once(client, &posted.handle, &executor.address()).await;
     process.drain().await;
