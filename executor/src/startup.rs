@@ -84,7 +84,7 @@ pub(crate) struct Parts<C> {
 
 pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<RpcChain>, StartError> {
     protect_process().map_err(StartError::Exposed)?;
-    check_sandbox(child(config, options, config.worker.prepare_deadline.0)).await?;
+    check_sandbox(child(config, options)).await?;
     let signer = Signer::new(load_keypair(&config.provider.node_key_path)?);
     let mut cluster: Cluster = config.chain.cluster.parse()?;
     if let Some(ws_url) = &config.chain.ws_url {
@@ -140,10 +140,10 @@ async fn check_sandbox(settings: ChildSettings) -> Result<(), WorkerFault> {
     Ok(())
 }
 
-fn child(config: &Config, options: Options, deadline: Duration) -> ChildSettings {
+fn child(config: &Config, options: Options) -> ChildSettings {
     ChildSettings {
         program: None,
-        deadline,
+        deadline: config.worker.prepare_deadline.0,
         address_space_bytes: config.worker.memory_max.map(|size| size.0),
         require_isolation: config.worker.require_isolation && !options.allow_unsupported_platform,
     }
@@ -209,7 +209,7 @@ fn release_unnamed<'a>(store: &BlockStore, rows: impl Iterator<Item = &'a JobRow
 }
 
 fn workshop(config: &Config, options: Options, journal: &Journal) -> Result<Workshop, StartError> {
-    let (content, worker) = (&config.content, &config.worker);
+    let content = &config.content;
     let limits = StoreLimits { quota_bytes: content.disk_quota.0 };
     let store = BlockStore::open(&config.provider.data_dir.join("blocks"), limits)?;
     let released = release_unnamed(&store, journal.rows())?;
@@ -227,8 +227,7 @@ fn workshop(config: &Config, options: Options, journal: &Journal) -> Result<Work
     let settings = WorkSettings {
         fetch_deadline: content.fetch_deadline.0,
         publish_deadline: content.publish_deadline.0,
-        prepare_child: child(config, options, worker.prepare_deadline.0),
-        run_child: child(config, options, worker.deadline.0),
+        child: child(config, options),
         keep_failed_in: keep.then(|| config.provider.data_dir.join("failed")),
     };
     Ok(Workshop::new(store, fetcher, Publisher::new(nodes, content.pins_min), settings))

@@ -22,10 +22,8 @@ pub struct WorkSettings {
     pub fetch_deadline: Duration,
     /// Longest time for publishing once.
     pub publish_deadline: Duration,
-    /// Child that validates and meters.
-    pub prepare_child: ChildSettings,
-    /// Child that runs.
-    pub run_child: ChildSettings,
+    /// A child that validates and meters. One that runs has its job's own wall clock.
+    pub child: ChildSettings,
     /// Where content of failed jobs is kept, if it is.
     pub keep_failed_in: Option<PathBuf>,
 }
@@ -73,7 +71,7 @@ impl Workshop {
             Err(_) => return Ok(Preparation::Invalid),
         };
         let request = WorkRequest::Prepare { task: task(view), entries: entries.clone() };
-        let settings = self.shared.settings.prepare_child.clone();
+        let settings = self.shared.settings.child.clone();
         let reply = in_child(request, settings, cancel).await;
         self.keep_failed(view, &entries, reply.is_err()).await;
         match reply? {
@@ -97,9 +95,7 @@ impl Workshop {
         };
         crash_point("work.fetched");
         let request = WorkRequest::Run { task: task(view), entries: entries.clone() };
-        let mut settings = self.shared.settings.run_child.clone();
-        // A job that is allowed much gas is given the time for it; the core ends it before the seat is lost.
-        settings.deadline = settings.deadline.max(Duration::from_secs(view.execution_s.into()));
+        let settings = run_child(&self.shared.settings.child, view.execution_s);
         let reply = in_child(request, settings, cancel).await;
         self.keep_failed(view, &entries, reply.is_err()).await;
         let WorkReply::Ran(ran) = reply? else {
@@ -223,10 +219,20 @@ fn task(view: &JobView) -> Task {
 
 async fn in_child(request: WorkRequest, settings: ChildSettings, cancel: &Cancel) -> Result<WorkReply, WorkFault> {
     let cancel = cancel.clone();
-    blocking(move || run_in_child(&request, &settings, &cancel)).await.map_err(|error| {
-        let kind = if matches!(error, WorkerFault::Cancelled) { WorkFaultKind::Cancelled } else { WorkFaultKind::Host };
-        fault(kind, error)
+    let too_slow = match request {
+        WorkRequest::Prepare { .. } => "raise worker.prepare_deadline",
+        WorkRequest::Run { .. } => "lower policy.gas_limit_max to what this host computes while jobs hold their seats",
+    };
+    blocking(move || run_in_child(&request, &settings, &cancel)).await.map_err(|error| match error {
+        WorkerFault::Cancelled => fault(WorkFaultKind::Cancelled, error),
+        WorkerFault::Deadline(_) => fault(WorkFaultKind::Host, format!("{error}; {too_slow}")),
+        _ => fault(WorkFaultKind::Host, error),
     })
+}
+
+/// The core ends a run when its seat has to be given back; this is for the child that nobody ends.
+fn run_child(child: &ChildSettings, execution_s: u32) -> ChildSettings {
+    ChildSettings { deadline: Duration::from_secs(execution_s.into()), ..child.clone() }
 }
 
 /// Runs blocking work where it may block. A panic in it goes on in the caller, whose task is supervised.
@@ -238,5 +244,20 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
             // The runtime is shutting down; whoever waits for this is being dropped, too.
             Err(_) => std::future::pending().await,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i_09_a_run_has_the_wall_clock_of_its_job_and_nothing_else_decides_it() {
+        let child = ChildSettings { address_space_bytes: Some(1 << 30), ..ChildSettings::default() };
+        for execution_s in [1, 7, 86_400] {
+            let run = run_child(&child, execution_s);
+            assert_eq!(run.deadline, Duration::from_secs(u64::from(execution_s)));
+            assert_eq!((run.address_space_bytes, run.require_isolation), (Some(1 << 30), child.require_isolation));
+        }
     }
 }

@@ -113,7 +113,6 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         ("chain.request_timeout", chain.request_timeout),
         ("content.fetch_deadline", config.content.fetch_deadline),
         ("content.publish_deadline", config.content.publish_deadline),
-        ("worker.deadline", worker.deadline),
         ("worker.prepare_deadline", worker.prepare_deadline),
     ] {
         ensure(span.0.as_millis() >= 10, key, "is under 10 ms; write a longer duration")?;
@@ -209,7 +208,9 @@ mod tests {
     fn unknown_keys_bad_values_and_open_listeners_are_refused_by_name() {
         for (text, named) in [
             ("[chain]\nurl = \"x\"", "url"),
-            ("[worker]\ndeadline = \"30\"", "such as"),
+            ("[worker]\nprepare_deadline = \"30\"", "such as"),
+            ("[worker]\nprepare_deadline = \"1ms\"", "worker.prepare_deadline"),
+            ("[worker]\ndeadline = \"30s\"", "unknown field `deadline`"),
             ("[worker]\nruns_max = 0", "worker.runs_max"),
             ("[worker]\ngas_per_second = 0", "worker.gas_per_second"),
             ("[server]\nlisten = \"0.0.0.0:1\"", "server.listen"),

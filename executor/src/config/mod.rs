@@ -187,9 +187,9 @@ impl Default for PolicyConfig {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerConfig {
-    /// Wall clock of one run, or the time that the job's market gives it if that is longer. Liveness only.
-    pub deadline: Span,
-    /// Wall clock of validating and metering one module.
+    /// Wall clock of validating and metering one module. That of a run is the job's own: its seat has to be given back
+    /// [`LimitsConfig::decline_margin`] before its execution deadline, and what a host is too slow for is kept out by
+    /// [`PolicyConfig::gas_limit_max`].
     pub prepare_deadline: Span,
     /// Most address space of a child; absent: computed from the job's limits.
     pub memory_max: Option<Size>,
@@ -206,7 +206,6 @@ pub struct WorkerConfig {
 impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
-            deadline: Span(Duration::from_millis(assay_protocol::limits::WALL_CLOCK_MS_DEFAULT)),
             prepare_deadline: Span(Duration::from_secs(15)),
             memory_max: None,
             runs_max: 2,
