@@ -2,7 +2,7 @@
 //! not repeat.
 
 use anchor_lang::{AnchorDeserialize, Discriminator};
-use assay_protocol::{JobStatus, Outcome, TaskSpec, fees::Price};
+use assay_protocol::{Hash32, JobStatus, Outcome, TaskSpec, fees::Price};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
@@ -10,23 +10,58 @@ use crate::{
     client::Client,
     errors::ClientError,
     events::{Event, EventRecord},
-    job_handle::{JobClosing, JobError, JobView},
+    job_handle::{JobError, JobView},
     program::{self, client::args},
 };
 
-/// The last state of a closed job, from the transactions that touched it.
+/// The events of one job. An address can be used again once its job is closed (P-24), so it may have several.
+#[derive(Clone, Debug)]
+pub struct Posting {
+    /// Tells the jobs of one address apart; `None` when the endpoint no longer has the job's beginning.
+    pub job_uid: Option<Hash32>,
+    /// The events, oldest first.
+    pub records: Vec<EventRecord>,
+}
+
+/// What the poster received when the job was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobClosing {
+    /// What was left of the escrow.
+    pub refund_lamports: u64,
+    /// Delay fees.
+    pub compensation_lamports: u64,
+    /// Everything, rent included.
+    pub total_lamports: u64,
+    /// When, if the endpoint knows.
+    pub closed_unix: Option<i64>,
+}
+
+/// Cuts the events of one address where a job was created.
+pub(crate) fn postings(records: Vec<EventRecord>) -> Vec<Posting> {
+    let mut found: Vec<Posting> = Vec::new();
+    for record in records {
+        let created = match &record.event {
+            Event::JobCreated(event) => Some(event.job_uid),
+            _ => None,
+        };
+        match found.last_mut().filter(|_| created.is_none()) {
+            Some(posting) => posting.records.push(record),
+            None => found.push(Posting { job_uid: created, records: vec![record] }),
+        }
+    }
+    found
+}
+
+/// The last state of the last job at an address, from the transactions that touched it.
 pub(crate) async fn closed_view(client: &Client, address: Pubkey) -> Result<JobView, JobError> {
-    let records = client.job_events(&address).await?;
-    // A closed account's seeds can be used again (P-24): the last posting counts.
-    let created = records.iter().enumerate().rev().find_map(|(index, record)| match &record.event {
-        Event::JobCreated(event) => Some((index, record.signature, *event)),
+    let Some(Posting { records, .. }) = postings(client.job_events(&address).await?).pop() else {
+        return Err(ClientError::NotFound { kind: "job", address }.into());
+    };
+    let Some((signature, created)) = records.iter().find_map(|record| match &record.event {
+        Event::JobCreated(event) => Some((record.signature, *event)),
         _ => None,
-    });
-    let Some((index, signature, created)) = created else {
-        return Err(match records.is_empty() {
-            true => ClientError::NotFound { kind: "job", address }.into(),
-            false => JobError::NoHistory { job: address },
-        });
+    }) else {
+        return Err(JobError::NoHistory { job: address });
     };
     let posted = posted_args(client, (address, &signature)).await?;
     let task = TaskSpec {
@@ -38,6 +73,7 @@ pub(crate) async fn closed_view(client: &Client, address: Pubkey) -> Result<JobV
     };
     let mut view = JobView {
         address,
+        job_uid: created.job_uid,
         market: created.market,
         poster: created.poster,
         task,
@@ -51,7 +87,7 @@ pub(crate) async fn closed_view(client: &Client, address: Pubkey) -> Result<JobV
         account: None,
         closing: None,
     };
-    for record in records.iter().skip(index) {
+    for record in &records {
         apply_event(&mut view, record);
     }
     Ok(view)
@@ -106,5 +142,32 @@ fn apply_event(view: &mut JobView, record: &EventRecord) {
             });
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::program::events::{JobCancelled, JobClosed, JobCreated};
+
+    fn zeroed<T: AnchorDeserialize>() -> T {
+        T::deserialize(&mut [0; 1_024].as_slice()).unwrap()
+    }
+
+    fn record(event: Event) -> EventRecord {
+        EventRecord { signature: Signature::default(), slot: 1, block_time_unix: None, index: 0, event }
+    }
+
+    #[test]
+    fn p_24_two_jobs_at_one_address_are_kept_apart() {
+        let created = |uid| record(Event::JobCreated(JobCreated { job_uid: [uid; 32], ..zeroed() }));
+        let cancelled = || record(Event::JobCancelled(zeroed::<JobCancelled>()));
+        let closed = || record(Event::JobClosed(zeroed::<JobClosed>()));
+        // The endpoint has lost the beginning of the first job.
+        let found = postings(vec![closed(), created(1), cancelled(), closed(), created(2)]);
+        let shape: Vec<_> = found.iter().map(|posting| (posting.job_uid, posting.records.len())).collect();
+        assert_eq!(shape, [(None, 1), (Some([1; 32]), 3), (Some([2; 32]), 1)]);
+        assert!(postings(Vec::new()).is_empty());
     }
 }
