@@ -21,11 +21,17 @@ use thiserror::Error;
 use crate::{
     errors::NextStep,
     manifest::{JobManifest, MANIFEST_FILE_NAME, out_of_bounds},
+    program::accounts::Market,
     task::{self, CheckedTask, InvalidTask},
 };
 
 /// Price of a job that states none: lamports per 10^12 gas.
 pub const PRICE_DEFAULT: u64 = 1_000_000;
+
+/// Base fee of a job that states none, and the least that a provider's bot asks for unless it is told otherwise: what its
+/// four transactions cost (accept; submit; finalize, settle and close; claim), so that no job, not even an invalid one, is a
+/// loss for whoever takes it.
+pub const BASE_FEE_LAMPORTS_DEFAULT: u64 = 20_000;
 
 /// What a poster asks for. Made by [`JobSpec::builder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +63,7 @@ impl JobSpec {
             spec: Self {
                 directory: directory.into(),
                 market,
-                price: Price { base_fee_lamports: 0, price: PRICE_DEFAULT },
+                price: Price { base_fee_lamports: BASE_FEE_LAMPORTS_DEFAULT, price: PRICE_DEFAULT },
                 limits: None,
                 gas_limit: None,
                 seed: None,
@@ -110,6 +116,27 @@ impl JobSpec {
     #[must_use]
     pub const fn id(&self) -> Option<u64> {
         self.id
+    }
+
+    /// Whether the market takes the job at this moment: what `create_job` checks, with the numbers.
+    ///
+    /// # Errors
+    /// [`SpecError::MarketPaused`], [`SpecError::GasAboveMarket`], [`SpecError::Expiry`].
+    pub fn check_market(&self, task: &TaskSpec, market: &Market, now_unix: i64) -> Result<(), SpecError> {
+        if market.is_paused(now_unix) {
+            let left_s = market.paused_until_unix.saturating_sub(now_unix);
+            return Err(SpecError::MarketPaused { left_s });
+        }
+        let terms = market.current_terms(now_unix);
+        let (gas_limit, gas_limit_max) = (task.limits.gas_limit, terms.gas_limit_max);
+        if gas_limit > gas_limit_max {
+            return Err(SpecError::GasAboveMarket { gas_limit, gas_limit_max });
+        }
+        let in_s = self.expires_unix.saturating_sub(now_unix);
+        if self.expires_unix != 0 && !(1..=i64::from(terms.job_total_s)).contains(&in_s) {
+            return Err(SpecError::Expiry { in_s, total_s: terms.job_total_s });
+        }
+        Ok(())
     }
 
     /// Packs the directory, checks it as a provider will, and meters the module. Nothing leaves this machine. Takes
@@ -358,6 +385,28 @@ pub enum SpecError {
         /// Which, and what is allowed.
         problem: String,
     },
+    /// The market takes no jobs for a while.
+    #[error("post the job: the market is paused for another {left_s} s")]
+    MarketPaused {
+        /// Seconds until it goes on.
+        left_s: i64,
+    },
+    /// The market takes only smaller jobs.
+    #[error("post the job: its gas limit is {gas_limit}; the market takes at most {gas_limit_max}")]
+    GasAboveMarket {
+        /// What was asked for.
+        gas_limit: u64,
+        /// The market's maximum.
+        gas_limit_max: u64,
+    },
+    /// The job would expire at once, or too late.
+    #[error("post the job: it would expire in {in_s} s; the market takes 1 to {total_s} s")]
+    Expiry {
+        /// Seconds from now by the chain's clock; negative in the past.
+        in_s: i64,
+        /// The market's total time.
+        total_s: u32,
+    },
     /// A provider would find the task invalid.
     #[error("post the job: {0}")]
     Invalid(#[from] InvalidTask),
@@ -378,6 +427,11 @@ impl NextStep for SpecError {
         let Self::Invalid(InvalidTask { reason, .. }) = self else {
             return match self {
                 Self::Range { .. } | Self::Limits { .. } => Some(Cow::Borrowed("give a value inside the bounds")),
+                Self::MarketPaused { .. } => Some(Cow::Borrowed("wait, or choose another market: `assay market list`")),
+                Self::GasAboveMarket { .. } => Some(Cow::Borrowed(
+                    "lower the gas limit (--gas-limit, or `limits` in manifest.json), or choose another market: --market",
+                )),
+                Self::Expiry { .. } => Some(Cow::Borrowed("give a time inside these bounds, or none: --expires-in-s")),
                 _ => None,
             };
         };

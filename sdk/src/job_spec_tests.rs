@@ -143,3 +143,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_the_market_would_refuse_is_said_with_its_numbers() {
+    use anchor_lang::AnchorDeserialize;
+    const NOW_UNIX: i64 = 1_000;
+    let directory = job(MANIFEST);
+    let task = builder(&directory).gas_limit(500).build().unwrap().prepare().unwrap().task;
+    let mut market = Market::deserialize(&mut [0; 4_096].as_slice()).unwrap();
+    (market.terms.gas_limit_max, market.terms.job_total_s) = (500, 60);
+    let check = |market: &Market, expires_unix| {
+        let spec = builder(&directory).expires_unix(expires_unix).build().unwrap();
+        spec.check_market(&task, market, NOW_UNIX).map_err(|error| {
+            assert!(error.next_step().is_some(), "{error}");
+            error.to_string()
+        })
+    };
+    for expires_unix in [0, NOW_UNIX + 1, NOW_UNIX + 60] {
+        assert_eq!(check(&market, expires_unix), Ok(()));
+    }
+    for expires_unix in [1, NOW_UNIX, NOW_UNIX + 61, i64::MIN, i64::MAX] {
+        assert!(check(&market, expires_unix).unwrap_err().contains("the market takes 1 to 60 s"), "{expires_unix}");
+    }
+    market.terms.gas_limit_max = 499;
+    assert!(check(&market, 0).unwrap_err().contains("is 500; the market takes at most 499"));
+    market.paused_until_unix = NOW_UNIX + 7;
+    assert!(check(&market, 0).unwrap_err().contains("paused for another 7 s"));
+}
