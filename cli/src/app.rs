@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -10,9 +10,10 @@ use crate::{
     config::{self, ConfigCommand},
     context::{Context, GlobalArgs},
     doctor,
-    error::{CliResult, Context as _, EXIT_CODES},
+    error::{CliError, CliResult, Context as _, EXIT_CODES, Exit},
     job::{self, JobCommand},
     market::{self, MarketCommand},
+    output::{self, LogWriter},
     provider::{self, ProviderCommand},
     run, verify,
     wallet::{self, WalletCommand},
@@ -81,13 +82,45 @@ enum Standalone {
 
 /// Parses, runs, reports.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     let json = cli.globals.json;
     start_logging(cli.globals.verbose, &cli.command);
-    match dispatch(cli) {
+    match dispatch(cli).and_then(|()| output::require_printed()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(json),
     }
+}
+
+/// A command line that clap does not take. Help and version come this way, too, and are printed as they are.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        print!("{text}");
+        return ExitCode::SUCCESS;
+    }
+    // Nothing is parsed yet, so the flag is looked for where it can stand: before `--`.
+    let wants_json = std::env::args_os().skip(1).take_while(|argument| argument != "--").any(|arg| arg == "--json");
+    if !wants_json {
+        eprint!("{text}");
+        return ExitCode::from(Exit::Usage as u8);
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return CliError::usage("a command is missing").with_next("`--help` lists the commands").report(true);
+    }
+    usage_error(&text).report(true)
+}
+
+/// Clap's text has paragraphs: the error, tips, the usage, where to find help.
+fn usage_error(text: &str) -> CliError {
+    let one_line = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n").map(one_line).filter(|paragraph| !paragraph.is_empty());
+    let what = paragraphs.next().unwrap_or_default();
+    let next: Vec<String> = paragraphs.filter(|paragraph| !paragraph.starts_with("For more information")).collect();
+    let error = CliError::usage(what.strip_prefix("error: ").unwrap_or(&what));
+    error.with_next(if next.is_empty() { "see `--help`".to_owned() } else { next.join("; ") })
 }
 
 fn dispatch(cli: Cli) -> CliResult {
@@ -139,5 +172,24 @@ fn start_logging(verbose: u8, command: &Command) {
     };
     let filter = EnvFilter::try_from_env("ASSAY_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(|| LogWriter).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn a_refused_command_line_keeps_what_is_wrong_and_what_is_right() {
+        let text = "error: unexpected argument '--x' found\n\n  tip: a similar one is '--y'\n\nUsage: assay run [OPTIONS]\n\n\
+                    For more information, try '--help'.\n";
+        let error = usage_error(text);
+        assert_eq!(error.what(), "unexpected argument '--x' found");
+        assert_eq!(error.next_step(), Some("tip: a similar one is '--y'; Usage: assay run [OPTIONS]"));
+    }
 }

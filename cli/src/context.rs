@@ -18,6 +18,7 @@ use crate::{
     config::{self, ConfigFile},
     error::{CliError, CliResult, Context as _, Exit},
     output::Output,
+    parse,
 };
 
 /// Longest time for one request to the content node; uploads of a full job directory take a second.
@@ -129,9 +130,10 @@ impl Settings {
         })?;
         let market = match pick(globals.market.clone(), &["ASSAY_MARKET"], file.market, None) {
             None => Setting { value: None, origin: "the only market of the cluster" },
-            Some(text) => {
-                text.parse(|value| Ok(Some(value.parse().context(format!("{value:?} is no address of a market"))?)))?
-            }
+            Some(text) => text.parse(|value| match parse::address(value) {
+                Ok(address) => Ok(Some(address)),
+                Err(problem) => Err(CliError::usage(format!("the market {value:?}: {problem}"))),
+            })?,
         };
         Ok(Self { cluster, keypair, content, gateways, market })
     }
@@ -251,7 +253,7 @@ impl Context {
         eprintln!("{plan}");
         let refused = |what: &str| CliError::new(what).with_exit(Exit::NotConfirmed);
         if !io::stdin().is_terminal() {
-            return Err(refused("this moves money and nobody can be asked: stdin is no terminal")
+            return Err(refused("this wants to be confirmed and nobody can be asked: stdin is no terminal")
                 .with_next("run it again with --yes to go ahead"));
         }
         eprint!("Go ahead? [y/N] ");

@@ -4,6 +4,9 @@ use std::{fmt, process::ExitCode};
 
 use assay_sdk::errors::NextStep;
 use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::output::print_json;
 
 /// Exit codes, documented in `assay --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +20,22 @@ pub enum Exit {
     Differs = 3,
     /// Nothing was done because nobody confirmed it.
     NotConfirmed = 4,
-    /// The job ended without a result: cancelled or expired.
+    /// The job has no result and will never have one: cancelled, expired, or Invalid where files are asked for.
     NoResult = 5,
+    /// The job has not ended yet: nothing failed, and it goes on.
+    NotEnded = 6,
+    /// The cluster gave no answer, so that nothing is known about what was asked.
+    Unreachable = 7,
+    /// Ctrl-C, as shells number it.
+    Interrupted = 130,
 }
 
 /// The text of `assay --help` about exit codes.
 pub const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 verification found a difference · \
-4 not confirmed, nothing done · 5 the job ended without a result";
+4 not confirmed, nothing done · 5 the job has no result and never will · 6 the job has not ended yet and goes on · \
+7 the cluster cannot be reached · 130 interrupted.
+With --json every failure is one JSON object, the last line of stdout: `error`, `causes`, `next`, `exit_code`; where there \
+is a result all the same, it is the result with `error`, `causes` and `next` added. Remarks and progress go to stderr.";
 
 /// A failure as a person reads it. Deliberately no `std::error::Error`, so that `?` converts every error into it.
 #[derive(Debug)]
@@ -34,23 +46,17 @@ pub struct CliError {
     what: String,
     why: Vec<String>,
     next: Option<String>,
+    /// What there is to show all the same; a JSON object.
+    result: Option<Value>,
 }
 
 /// What commands return.
 pub type CliResult<T = ()> = Result<T, CliError>;
 
-#[derive(Serialize)]
-struct Json<'a> {
-    error: &'a str,
-    causes: &'a [String],
-    next: Option<&'a str>,
-    exit_code: u8,
-}
-
 impl CliError {
     /// A failure with exit code 1.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { exit: Exit::Failure, is_silent: false, what: what.into(), why: Vec::new(), next: None }
+        Self { exit: Exit::Failure, is_silent: false, what: what.into(), why: Vec::new(), next: None, result: None }
     }
 
     /// A command line that cannot be meant.
@@ -89,15 +95,30 @@ impl CliError {
         Self { next: Some(next.into()), ..self }
     }
 
+    /// With what there is to show all the same, for `--json`.
+    pub fn with_result(self, result: &impl Serialize) -> Self {
+        Self { result: serde_json::to_value(result).ok(), ..self }
+    }
+
+    /// The one object of `--json`. Beside a result the exit code is left out: a job's result has a guest's under that name.
+    fn to_json(&self) -> Value {
+        let (error, causes, next) = (json!(self.what), json!(self.why), json!(self.next));
+        match self.result.clone() {
+            Some(Value::Object(mut result)) => {
+                result.extend([("error".to_owned(), error), ("causes".to_owned(), causes), ("next".to_owned(), next)]);
+                Value::Object(result)
+            }
+            _ => json!({ "error": error, "causes": causes, "next": next, "exit_code": self.exit as u8 }),
+        }
+    }
+
     /// Prints it, as JSON on stdout or as text on stderr.
     pub fn report(&self, json: bool) -> ExitCode {
         if self.is_silent {
             return ExitCode::from(self.exit as u8);
         }
         if json {
-            let exit_code = self.exit as u8;
-            let line = Json { error: &self.what, causes: &self.why, next: self.next.as_deref(), exit_code };
-            println!("{}", serde_json::to_string(&line).unwrap_or_default());
+            print_json(&self.to_json());
         } else {
             eprint!("{self}");
         }
@@ -147,7 +168,8 @@ impl<T, E: std::error::Error + NextStep> Hint<T> for Result<T, E> {
     fn hint(self) -> CliResult<T> {
         self.map_err(|error| {
             let next = error.next_step().map(std::borrow::Cow::into_owned);
-            CliError { next, ..error.into() }
+            let exit = if error.is_unreachable() { Exit::Unreachable } else { Exit::Failure };
+            CliError { next, exit, ..error.into() }
         })
     }
 }
@@ -163,9 +185,9 @@ pub trait Context<T> {
 impl<T, E: Into<CliError>> Context<T> for Result<T, E> {
     fn context(self, what: impl Into<String>) -> CliResult<T> {
         self.map_err(|error| {
-            let CliError { exit, is_silent, what: cause, mut why, next } = error.into();
+            let CliError { what: cause, mut why, exit, is_silent, next, result } = error.into();
             why.insert(0, cause);
-            CliError { exit, is_silent, what: what.into(), why, next }
+            CliError { what: what.into(), why, exit, is_silent, next, result }
         })
     }
 

@@ -1,5 +1,18 @@
 //! `assay`: everything that a person does, for posters, providers, verifiers and module authors.
 
+// The standard macros panic when the reader has gone, and print what strangers wrote as it is. These shadow them in every
+// module below, so that no command can forget it.
+macro_rules! print { ($($text:tt)*) => { $crate::output::print(format_args!($($text)*)) }; }
+macro_rules! println {
+    () => { $crate::output::print(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::output::print(format_args!("{}\n", format_args!($($text)*))) };
+}
+macro_rules! eprint { ($($text:tt)*) => { $crate::output::print_error(format_args!($($text)*)) }; }
+macro_rules! eprintln {
+    () => { $crate::output::print_error(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::output::print_error(format_args!("{}\n", format_args!($($text)*))) };
+}
+
 mod app;
 mod chain;
 mod completion;
@@ -14,6 +27,7 @@ mod job;
 mod localnet;
 mod market;
 mod output;
+mod parse;
 mod progress;
 mod provider;
 mod run;

@@ -1,9 +1,16 @@
 //! How results are shown: one JSON object for machines, short text for people.
 
-use std::io::IsTerminal;
+use std::{
+    fmt::{self, Write as _},
+    io::{self, ErrorKind, IsTerminal, Write},
+    path::Path,
+    sync::OnceLock,
+};
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
+
+use crate::error::{CliError, CliResult};
 
 const LAMPORTS_PER_SOL: u64 = 1_000_000_000;
 
@@ -27,15 +34,126 @@ impl Output {
     /// The result: `value` as one line of JSON, or what `human` prints.
     pub fn result<T: Serialize>(&self, value: &T, human: impl FnOnce()) {
         if self.json {
-            println!("{}", serde_json::to_string(value).unwrap_or_default());
+            print_json(value);
         } else {
             human();
+        }
+    }
+
+    /// The result, and what is wrong with it all the same: text on stdout and the error on stderr, or one JSON object
+    /// that holds both.
+    ///
+    /// # Errors
+    /// `checked`, unchanged but for the JSON.
+    pub fn result_and<T: Serialize>(&self, value: &T, checked: CliResult, human: impl FnOnce()) -> CliResult {
+        match checked {
+            Err(error) if self.json => Err(error.with_result(value)),
+            checked => {
+                self.result(value, human);
+                checked
+            }
         }
     }
 
     /// Whether a progress bar may move on stderr.
     pub fn is_live(&self) -> bool {
         !self.quiet && !self.json && std::io::stderr().is_terminal()
+    }
+}
+
+/// Why stdout did not take everything, once that has happened.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// What `println!` and `print!` are in this crate: what strangers wrote is made harmless, and a reader that has gone is no
+/// reason to panic.
+pub fn print(text: fmt::Arguments<'_>) {
+    let text = printable(text.to_string().as_bytes());
+    let mut stdout = io::stdout().lock();
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        note_loss(&error);
+    }
+}
+
+/// What `eprintln!` and `eprint!` are in this crate. There is nobody left to tell when stderr takes nothing.
+pub fn print_error(text: fmt::Arguments<'_>) {
+    drop(io::stderr().lock().write_all(printable(text.to_string().as_bytes()).as_bytes()));
+}
+
+/// Where logs go: stderr, with what could deceive made harmless. Escape characters are the log's own colours; it escapes
+/// those that a field holds itself.
+#[derive(Clone, Copy, Debug)]
+pub struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let is_kept = |character: char| matches!(character, '\n' | '\t' | '\u{1b}') || !acts_on_terminal(character);
+        let mut text = String::with_capacity(bytes.len());
+        for character in String::from_utf8_lossy(bytes).chars() {
+            if is_kept(character) {
+                text.push(character);
+            } else {
+                text.extend(character.escape_default());
+            }
+        }
+        io::stderr().lock().write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+/// One line of JSON on stdout. What could act on a terminal is written as JSON's own escapes: the same value, harmless
+/// where a person reads it.
+pub fn print_json<T: Serialize + ?Sized>(value: &T) {
+    let mut line = String::new();
+    for character in serde_json::to_string(value).unwrap_or_default().chars() {
+        if acts_on_terminal(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        } else {
+            line.push(character);
+        }
+    }
+    line.push('\n');
+    let mut stdout = io::stdout().lock();
+    if let Err(error) = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()) {
+        note_loss(&error);
+    }
+}
+
+/// Bytes of a guest as they are for a pipe, made harmless for a terminal (W-08).
+///
+/// # Errors
+/// When they cannot be written, for example because a disk is full.
+pub fn print_bytes(to: &mut (impl Write + IsTerminal), bytes: &[u8]) -> CliResult {
+    let result = if to.is_terminal() { to.write_all(printable(bytes).as_bytes()) } else { to.write_all(bytes) };
+    match result.and_then(|()| to.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A reader that closed its end, as `head` does, wants no more; everything else is remembered for the exit code.
+fn note_loss(error: &io::Error) {
+    if error.kind() != ErrorKind::BrokenPipe {
+        LOST.get_or_init(|| error.to_string());
+    }
+}
+
+/// At the end of a command.
+///
+/// # Errors
+/// When something that was to be printed is lost.
+pub fn require_printed() -> CliResult {
+    match LOST.get() {
+        None => Ok(()),
+        Some(cause) => Err(CliError::new("what the command did was done, but the output is not complete")
+            .with_cause(format!("cannot write to stdout: {cause}"))
+            .with_next("print it again to a place that takes it")),
     }
 }
 
@@ -106,13 +224,27 @@ pub fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() && !matches!(character, '\n' | '\t') {
+        if acts_on_terminal(character) && !matches!(character, '\n' | '\t') {
             out.extend(character.escape_default());
         } else {
             out.push(character);
         }
     }
     out
+}
+
+/// A path on one line.
+pub fn shown_path(path: &Path) -> String {
+    printable(path.to_string_lossy().as_bytes()).replace('\n', "\\n").replace('\t', "\\t")
+}
+
+/// Control characters, and those that show a text in another order than it has, or hide in it. Joiners stay: scripts and
+/// emoji are written with them.
+pub fn acts_on_terminal(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -138,6 +270,13 @@ mod tests {
     #[test]
     fn escape_sequences_never_reach_a_terminal() {
         assert_eq!(printable(b"a\x1b[2Jb\tc\n"), "a\\u{1b}[2Jb\tc\n");
+    }
+
+    #[test]
+    fn text_that_would_run_backwards_is_shown_escaped() {
+        assert_eq!(printable("a\u{202e}gnp.exe\u{2066}".as_bytes()), "a\\u{202e}gnp.exe\\u{2066}");
+        assert_eq!(shown_path(Path::new("a\nb\u{202e}")), "a\\nb\\u{202e}");
+        assert_eq!(printable("שלום, 👩‍🚀, नमस्ते".as_bytes()), "שלום, 👩‍🚀, नमस्ते");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! `assay run`: runs a module, or a whole job directory, exactly as a provider would.
 
 use std::{
-    fs,
-    io::{self, Write},
-    path::PathBuf,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use assay_content::{Cid, Entry, write_entries};
-use assay_protocol::OutcomeKind;
+use assay_protocol::{OutcomeKind, limits::INPUT_BYTES_MAX};
 use assay_sdk::{
     JobManifest,
     manifest::MANIFEST_FILE_NAME,
@@ -19,7 +19,8 @@ use serde::Serialize;
 
 use crate::{
     error::{CliError, CliResult, Context as _},
-    output::{Output, grouped, printable},
+    output::{Output, grouped, print_bytes, print_json, shown_path},
+    parse,
     progress::Progress,
     sandbox::{JobDirectory, Order, Ran, TaskTerms, manifest_terms, run as run_in_sandbox},
 };
@@ -32,17 +33,18 @@ const OUTPUT_PATH: &str = "output";
 /// `assay run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "An outcome of any kind is a result, so the exit code is 0 when there is one; read `outcome` and \
-`exit_code` of --json. The exit code is 1 when this host could not come to one."
+    after_help = "Exit codes: 0 the run came to an outcome, whichever it is: Exited (with any exit code of the guest), Trapped, \
+OutOfGas, OutputTooLarge, Invalid; read `outcome`, `exit_code` and `reason` of --json · 1 this host came to none: a file \
+that cannot be read, --timeout-s is over, the sandbox failed · 2 wrong usage · 130 interrupted"
 )]
 pub struct RunArgs {
     /// The module; or a job directory, which is then run by its manifest.
     module: PathBuf,
     /// Most gas.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::gas_limit, allow_negative_numbers = true)]
     gas_limit: Option<u64>,
     /// Most linear memory in bytes, a multiple of 65,536.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = parse::memory, allow_negative_numbers = true)]
     memory: Option<u64>,
     /// Files that the guest sees as its root directory.
     #[arg(long, value_name = "DIR")]
@@ -60,11 +62,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
     /// Seed of the guest's randomness.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Gives up after this many seconds, without a result; by default the gas limit decides.
-    #[arg(long, value_name = "SECONDS")]
-    timeout_s: Option<u64>,
+    #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
+    timeout_s: Option<u32>,
     /// Arguments for the guest.
     #[arg(last = true)]
     args: Vec<String>,
@@ -77,16 +79,20 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// The last line of `--json`. Its keys are a contract.
+/// The last line of `--json`. Its keys are a contract: none is ever removed or renamed.
 #[derive(Debug, Serialize)]
 struct RunLine {
+    /// `Exited`, `Trapped`, `OutOfGas`, `OutputTooLarge`, `Invalid`.
     outcome: String,
+    /// The guest's, when it has one.
     exit_code: Option<u32>,
     gas_used: u64,
     stack_peak: u64,
     memory_peak: u64,
     result_cid: Option<String>,
     metered_hash: Option<String>,
+    /// Why the outcome is not `Exited`, in words: the trap, what is invalid.
+    reason: Option<String>,
 }
 
 /// Runs `assay run`.
@@ -94,23 +100,18 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
     if let Some(out) = &args.out
         && fs::read_dir(out).is_ok_and(|mut found| found.next().is_some())
     {
-        return Err(CliError::new(format!("the result directory {} exists and is not empty", out.display()))
+        return Err(CliError::new(format!("the result directory {} exists and is not empty", shown_path(out)))
             .with_next("name another with --out, or move it away"));
     }
     let (directory, terms) = if args.module.is_dir() { job_directory(&args)? } else { module_directory(&args)? };
-    if !terms.limits.is_within_bounds() {
-        return Err(CliError::usage(
-            "the limits are outside the protocol's bounds: gas is 1 to 10^15, memory a multiple of 65,536 up to 1 GiB",
-        ));
-    }
     let spec = directory.spec(terms)?;
     let ran = {
         let _progress = Progress::quiet_start(output, "running");
-        let deadline = args.timeout_s.map(Duration::from_secs);
+        let deadline = args.timeout_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
         run_in_sandbox(Order { spec, metered_hash: None, entries: directory.entries, deadline }).await?
     };
     if let Some(out) = &args.out {
-        write_entries(out, &ran.entries).context(format!("cannot write the result to {}", out.display()))?;
+        write_entries(out, &ran.entries).context(format!("cannot write the result to {}", shown_path(out)))?;
     }
     show(output, &ran)
 }
@@ -137,18 +138,43 @@ fn job_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
         return Err(CliError::usage(
             "a job directory runs by its manifest; --dir, --env, --stdin, --function and arguments are for modules",
         )
-        .with_next(format!("edit {}, or name the module", args.module.join(MANIFEST_FILE_NAME).display())));
+        .with_next(format!("edit {}, or name the module", shown_path(&args.module.join(MANIFEST_FILE_NAME)))));
     }
     let directory = JobDirectory::read(&args.module)?;
     // A manifest that is not valid is a result too: the run says Invalid and why.
     let manifest = directory.manifest().ok();
     let terms = terms(args, manifest.as_ref());
+    let mismatch = manifest.and_then(|manifest| manifest.mismatch(&terms.limits, terms.seed, terms.clock_unix_ns));
+    if let Some(mismatch) = mismatch {
+        let (field, flag) = match mismatch.field {
+            "limits.gas_limit" => (mismatch.field, "--gas-limit"),
+            "limits.memory_bytes" => (mismatch.field, "--memory"),
+            field => (field, "--seed"),
+        };
+        return Err(CliError::usage(format!(
+            "{flag} is {} and {MANIFEST_FILE_NAME} states `{field}` {}; a job has one of them",
+            mismatch.account, mismatch.manifest
+        ))
+        .with_next(format!("leave out {flag}, or `{field}` in {MANIFEST_FILE_NAME}")));
+    }
     Ok((directory, terms))
+}
+
+/// A whole file, pipes and devices included, none of them longer than a job directory may be.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path)?.take(INPUT_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(read).is_ok_and(|read| read <= INPUT_BYTES_MAX) {
+        return Ok(bytes);
+    }
+    Err(io::Error::other(format!("it is longer than {} bytes, all that a job may hold", grouped(INPUT_BYTES_MAX))))
 }
 
 /// A module alone becomes a job directory with a manifest made of the flags.
 fn module_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
-    let module = fs::read(&args.module).context(format!("cannot read the module {}", args.module.display()))?;
+    let module = read_bounded(&args.module)
+        .context(format!("cannot read the module {}", shown_path(&args.module)))
+        .next("name a .wasm file, or a job directory")?;
     let name = args.module.file_name().and_then(|name| name.to_str());
     let executable = name.ok_or_else(|| CliError::usage("the module's file name is not UTF-8"))?.to_owned();
     let mut entries = match &args.dir {
@@ -158,13 +184,18 @@ fn module_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
     entries.retain(|entry| entry.path != MANIFEST_FILE_NAME);
     match entries.iter().find(|entry| entry.path == executable) {
         Some(entry) if entry.bytes().is_some_and(|bytes| bytes.as_ref() == module) => {}
-        Some(_) => return Err(CliError::usage(format!("--dir has another {executable} than the module"))),
+        Some(_) => {
+            return Err(CliError::usage(format!("--dir has another file {executable:?} than the module"))
+                .with_next("rename one of the two"));
+        }
         None => entries.push(Entry::file(executable.clone(), module)),
     }
     let stdin = match &args.stdin {
         None => None,
         Some(path) => {
-            let bytes = fs::read(path).context(format!("cannot read the standard input {}", path.display()))?;
+            let bytes = read_bounded(path)
+                .context(format!("cannot read the file of --stdin, {}", shown_path(path)))
+                .next("name a file for --stdin")?;
             entries.retain(|entry| entry.path != STDIN_ENTRY);
             entries.push(Entry::file(STDIN_ENTRY, bytes));
             Some(STDIN_ENTRY.to_owned())
@@ -192,16 +223,17 @@ fn show(output: Output, ran: &Ran) -> CliResult {
         memory_peak: ran.memory_peak_bytes,
         result_cid: ran.root.as_ref().map(Cid::to_string),
         metered_hash: ran.metered_hash.map(hex::encode),
+        reason: ran.reason(),
     };
     let (stdout, stderr) = (ran.file(STDOUT_FILE_NAME), ran.file(STDERR_FILE_NAME));
-    echo(&mut io::stdout().lock(), stdout)?;
-    echo(&mut io::stderr().lock(), stderr)?;
+    print_bytes(&mut io::stdout().lock(), stdout)?;
+    print_bytes(&mut io::stderr().lock(), stderr)?;
     if output.json {
         // The guest's last line and the JSON line are never one.
         if stdout.last().is_some_and(|byte| *byte != b'\n') {
             println!();
         }
-        println!("{}", serde_json::to_string(&line)?);
+        print_json(&line);
         return Ok(());
     }
     if stderr.last().is_some_and(|byte| *byte != b'\n') {
@@ -215,14 +247,4 @@ fn show(output: Output, ran: &Ran) -> CliResult {
         eprintln!("metered      {}", line.metered_hash.as_deref().unwrap_or("none"));
     }
     Ok(())
-}
-
-/// Guest bytes as they are for a pipe, made harmless for a terminal (W-08).
-fn echo(to: &mut (impl Write + io::IsTerminal), bytes: &[u8]) -> CliResult {
-    let result = if to.is_terminal() { to.write_all(printable(bytes).as_bytes()) } else { to.write_all(bytes) };
-    // A reader that closed its end, as `head` does, wants no more.
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
 }

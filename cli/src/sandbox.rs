@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use assay_content::{
     BlockSet, Budget, Cid, Entry, PackLimits, Package, digest_from_cid, pack_entries, pack_path, unpack,
 };
-use assay_executor::worker::{Cancel, ChildSettings, RanTask, Task, WorkReply, WorkRequest, run_in_child};
+use assay_executor::worker::{Cancel, ChildSettings, RanTask, Task, WorkReply, WorkRequest, WorkerFault, run_in_child};
 use assay_protocol::{
     Hash32, InvalidReason, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
     limits::{CLOCK_UNIX_NS_DEFAULT, SEED_DEFAULT},
@@ -13,8 +13,9 @@ use assay_protocol::{
 use assay_sdk::{JobManifest, manifest::MANIFEST_FILE_NAME};
 
 use crate::{
-    error::{CliError, CliResult, Context as _},
+    error::{CliError, CliResult, Context as _, Exit},
     job::state::outcome_text,
+    output::{grouped, shown_path},
 };
 
 /// Wall clock of a run beside its gas. Liveness only: reaching it is no result.
@@ -36,7 +37,7 @@ pub struct JobDirectory {
 impl JobDirectory {
     /// Reads a directory by the rules that a poster's is packed by.
     pub fn read(dir: &Path) -> CliResult<Self> {
-        let named = format!("cannot read the job directory {}", dir.display());
+        let named = format!("cannot read the directory {}", shown_path(dir));
         let package = pack_path(dir, PackLimits::default()).context(named.clone())?;
         let blocks = BlockSet::from_blocks(package.blocks.iter().cloned())?;
         let entries = unpack(package.root, &blocks, &Budget::PROFILE).context(named)?;
@@ -135,10 +136,30 @@ impl Ran {
         self.entries.iter().find(|entry| entry.path == path).and_then(Entry::bytes).map_or(&[], |bytes| bytes.as_ref())
     }
 
-    /// The outcome in words, with the explanation.
+    /// Why the outcome is not an exit, in words; `None` for one that is.
+    pub fn reason(&self) -> Option<String> {
+        let outcome = &self.outcome;
+        match outcome.kind {
+            OutcomeKind::Exited => None,
+            OutcomeKind::Trapped => outcome.trap().map(|trap| trap.to_string()),
+            OutcomeKind::OutOfGas => Some(format!("it used all of its {} gas", grouped(outcome.gas_used))),
+            OutcomeKind::OutputTooLarge => Some("its output is larger than its limit".to_owned()),
+            _ => {
+                let reason = outcome.invalid_reason().map(|reason| reason.to_string());
+                match (reason, &self.explanation) {
+                    // Most explanations begin with the reason.
+                    (Some(reason), Some(text)) if !text.starts_with(&reason) => Some(format!("{reason}: {text}")),
+                    (_, Some(text)) => Some(text.clone()),
+                    (reason, None) => reason,
+                }
+            }
+        }
+    }
+
+    /// The outcome in words, with the reason.
     pub fn text(&self) -> String {
-        match &self.explanation {
-            Some(explanation) => format!("{} ({explanation})", outcome_text(&self.outcome)),
+        match self.reason() {
+            Some(reason) => format!("{:?}: {reason}", self.outcome.kind),
             None => outcome_text(&self.outcome),
         }
     }
@@ -159,11 +180,11 @@ pub struct Order {
 
 /// Runs it in a child process without keys, files and network.
 pub async fn run(order: Order) -> CliResult<Ran> {
-    let gas_limit = order.spec.limits.gas_limit;
+    let Order { spec, metered_hash, entries, deadline: told } = order;
+    let gas_limit = spec.limits.gas_limit;
     let by_gas = DEADLINE_BASE_S.saturating_add(gas_limit / SLOW_GAS_PER_S).min(DEADLINE_S_MAX);
-    let settings =
-        ChildSettings { deadline: order.deadline.unwrap_or(Duration::from_secs(by_gas)), ..ChildSettings::default() };
-    let Order { spec, metered_hash, entries, .. } = order;
+    let deadline = told.unwrap_or(Duration::from_secs(by_gas));
+    let settings = ChildSettings { deadline, ..ChildSettings::default() };
     let request = WorkRequest::Run { task: Task { spec, metered_hash }, entries };
     let cancel = Cancel::default();
     let stopper = cancel.clone();
@@ -173,15 +194,30 @@ pub async fn run(order: Order) -> CliResult<Ran> {
         interrupted = tokio::signal::ctrl_c() => {
             stopper.cancel();
             interrupted?;
-            return Err(CliError::new("interrupted; the sandbox child was stopped"));
+            return Err(CliError::new("interrupted; the sandbox child was stopped").with_exit(Exit::Interrupted));
         }
     };
     let ran = match reply.context("the sandbox failed")? {
         Ok(WorkReply::Ran(ran)) => *ran,
         Ok(_) => return Err(CliError::new("the sandbox child answered another question")),
+        Err(WorkerFault::Deadline(_)) => return Err(too_slow(gas_limit, told, deadline)),
         Err(fault) => return Err(CliError::from(fault)),
     };
     read_result(ran, gas_limit)
+}
+
+/// Wall clock is no part of an outcome, so running out of it gives none.
+fn too_slow(gas_limit: u64, told: Option<Duration>, deadline: Duration) -> CliError {
+    let waited = deadline.as_secs();
+    match told {
+        Some(_) => CliError::new(format!("the run had not ended after {waited} s (--timeout-s), so it has no outcome"))
+            .with_next("give it more with --timeout-s; or lower --gas-limit: to reach that one is an outcome"),
+        None => CliError::new(format!(
+            "the run had not ended after {waited} s, all that its gas limit of {} is given here",
+            grouped(gas_limit)
+        ))
+        .with_next("run it on a faster machine, or with less load; `assay run --timeout-s` gives it more time"),
+    }
 }
 
 fn read_result(ran: RanTask, gas_limit: u64) -> CliResult<Ran> {

@@ -10,17 +10,22 @@ use crate::{
     chain::Chain,
     context::Context,
     error::{CliError, CliResult, Context as _, Exit, Hint},
-    job::state::{outcome_text, status_name},
+    job::state::{no_result, outcome_text},
     output::grouped,
+    parse,
     progress::Progress,
     sandbox::{self, Order, Ran},
 };
 
 /// `assay verify`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 everything agrees · 3 something differs · 1 it could not be checked")]
+#[command(
+    after_help = "Exit codes: 0 everything agrees · 3 something differs · 1 it could not be checked · 5 the job ended \
+without a result · 6 the job has no result yet"
+)]
 pub struct VerifyArgs {
     /// Address of the job; it may be closed.
+    #[arg(value_parser = parse::address)]
     job: Pubkey,
 }
 
@@ -42,6 +47,8 @@ pub struct Field {
 pub struct Verdict {
     /// The job.
     pub job: String,
+    /// Which of the jobs that had this address.
+    pub job_uid: String,
     /// Whether every field agrees.
     pub verified: bool,
     /// The fields.
@@ -55,8 +62,7 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> CliResult {
         let mut progress = Progress::quiet_start(context.output, "reading the job");
         verify(&chain, args.job, &mut progress).await?
     };
-    context.output.result(&verdict, || print(&verdict));
-    require_equal(&verdict)
+    context.output.result_and(&verdict, require_equal(&verdict), || print(&verdict))
 }
 
 /// Exit code 3 when something differs.
@@ -72,10 +78,9 @@ pub fn require_equal(verdict: &Verdict) -> CliResult {
 /// Fetches the job directory, runs it in the sandbox and compares with what the chain holds.
 pub async fn verify(chain: &Chain, job: Pubkey, progress: &mut Progress) -> CliResult<Verdict> {
     let view = JobHandle::new(chain.client().clone(), job).status().await.hint()?;
-    let claimed = view.outcome.ok_or_else(|| {
-        CliError::new(format!("job {job} has no result to verify: it is {}", status_name(view.status)))
-            .with_next(format!("follow it: assay job wait {job}"))
-    })?;
+    let Some(claimed) = view.outcome else {
+        return Err(no_result(&view, chain.now_unix().await?));
+    };
     progress.set("fetching the job directory");
     let ran = match chain.fetcher()?.fetch(&view.job_cid()).await {
         Ok(entries) => {
@@ -125,7 +130,7 @@ fn compare(view: &JobView, claimed: &Outcome, ran: &Ran) -> Verdict {
         fields.push(field("metered module", hex::encode(view.metered_hash), hex::encode(metered_hash)));
     }
     let verified = claimed.encode() == here.encode();
-    Verdict { job: view.address.to_string(), verified, fields }
+    Verdict { job: view.address.to_string(), job_uid: hex::encode(view.job_uid), verified, fields }
 }
 
 /// Prints a verdict for a person.

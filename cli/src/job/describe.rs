@@ -3,7 +3,8 @@
 use assay_protocol::JobStatus;
 use assay_sdk::{
     accounts::Keyed,
-    job_handle::{JobHandle, JobView},
+    events::EventRecord,
+    job_handle::{JobHandle, JobView, Posting},
     program::accounts::Execution,
 };
 use serde::Serialize;
@@ -16,6 +17,9 @@ use crate::{
     error::{CliResult, Hint},
     output::duration,
 };
+
+/// Stands for the provider when there is none.
+pub(super) const NOBODY: &str = "none";
 
 /// Why a provider has not accepted a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,12 +38,40 @@ struct HistoryJson {
     signature: String,
 }
 
+/// A job that had the address before.
+#[derive(Debug, Serialize)]
+struct EarlierJson {
+    /// Unknown when the endpoint no longer has its beginning.
+    job_uid: Option<String>,
+    history: Vec<HistoryJson>,
+}
+
 #[derive(Debug, Serialize)]
 struct DescribeJson {
     #[serde(flatten)]
     job: JobJson,
     obstacles: Vec<Obstacle>,
     history: Vec<HistoryJson>,
+    earlier: Vec<EarlierJson>,
+}
+
+impl HistoryJson {
+    fn all(records: &[EventRecord]) -> Vec<Self> {
+        let one = |record: &EventRecord| Self {
+            event: record.event.name(),
+            unix: record.block_time_unix,
+            slot: record.slot,
+            signature: record.signature.to_string(),
+        };
+        records.iter().map(one).collect()
+    }
+
+    fn print_all(entries: &[Self], now_unix: i64) {
+        for Self { event, unix, slot, signature } in entries {
+            let age = unix.map_or_else(String::new, |unix| format!("{} ago", duration(now_unix.saturating_sub(unix))));
+            println!("  {event:<18} {age:<12} slot {slot}  {signature}");
+        }
+    }
 }
 
 /// The Execution of whoever holds the seat.
@@ -59,7 +91,7 @@ pub(super) async fn obstacles(chain: &Chain, handle: &JobHandle, view: &JobView)
     let providers: Vec<Pubkey> = chain.providers(view.market).await?.iter().map(|found| found.address).collect();
     if providers.is_empty() {
         let reason = "the market has no provider at all".to_owned();
-        return Ok(vec![Obstacle { provider: "none".to_owned(), reason }]);
+        return Ok(vec![Obstacle { provider: NOBODY.to_owned(), reason }]);
     }
     let checks = handle.explain(&providers).await.hint()?;
     let reason = |check: Option<assay_sdk::explain::AcceptCheck>| match check {
@@ -79,17 +111,17 @@ pub(super) async fn describe(context: &Context, job: Pubkey) -> CliResult {
     let view = handle.status().await.hint()?;
     let now_unix = chain.now_unix().await?;
     let seat = seat(&handle, &view).await?;
-    let history = handle.history().await.hint()?;
+    let (own, earlier): (Vec<Posting>, Vec<Posting>) =
+        handle.postings().await.hint()?.into_iter().partition(|posting| posting.job_uid == Some(view.job_uid));
     let all = DescribeJson {
         job: JobJson::new(&view, seat.as_ref(), now_unix),
         obstacles: obstacles(&chain, &handle, &view).await?,
-        history: history
+        history: own.iter().flat_map(|posting| HistoryJson::all(&posting.records)).collect(),
+        earlier: earlier
             .iter()
-            .map(|record| HistoryJson {
-                event: record.event.name(),
-                unix: record.block_time_unix,
-                slot: record.slot,
-                signature: record.signature.to_string(),
+            .map(|Posting { job_uid, records }| EarlierJson {
+                job_uid: job_uid.map(hex::encode),
+                history: HistoryJson::all(records),
             })
             .collect(),
     };
@@ -99,10 +131,11 @@ pub(super) async fn describe(context: &Context, job: Pubkey) -> CliResult {
             println!("waits for {}: {}", obstacle.provider, obstacle.reason);
         }
         println!("history");
-        for entry in &all.history {
-            let age =
-                entry.unix.map_or_else(String::new, |unix| format!("{} ago", duration(now_unix.saturating_sub(unix))));
-            println!("  {:<18} {age:<12} slot {}  {}", entry.event, entry.slot, entry.signature);
+        HistoryJson::print_all(&all.history, now_unix);
+        for EarlierJson { job_uid, history } in &all.earlier {
+            let uid = job_uid.as_deref().unwrap_or("unknown, its beginning is no longer to be had");
+            println!("an earlier job at this address, closed since: uid {uid}");
+            HistoryJson::print_all(history, now_unix);
         }
     });
     Ok(())

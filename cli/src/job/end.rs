@@ -21,7 +21,8 @@ async fn open(context: &Context, job: Pubkey) -> CliResult<(JobHandle, JobView)>
     let handle = JobHandle::new(chain.client().clone(), job);
     let view = handle.status().await.hint()?;
     if view.account.is_none() {
-        return Err(CliError::new(format!("job {job} is closed already")));
+        return Err(CliError::new(format!("job {job} is closed already"))
+            .with_next(format!("its events stay in the chain's history: assay job describe {job}")));
     }
     Ok((handle, view))
 }
@@ -35,7 +36,8 @@ pub(super) async fn cancel(context: &Context, job: Pubkey) -> CliResult {
     let (handle, view) = open(context, job).await?;
     if view.status != JobStatus::Open {
         let what = format!("job {job} cannot be cancelled any more: it is {}", status_name(view.status));
-        return Err(CliError::new(what).with_next(format!("see where it stands: assay job describe {job}")));
+        let next = if view.is_final() { "get what is left back: assay job close" } else { "follow it: assay job wait" };
+        return Err(CliError::new(what).with_next(format!("{next} {job}")));
     }
     let escrow = view.account.as_ref().map_or(0, |account| account.escrow_lamports);
     context.confirm(&format!(
@@ -59,7 +61,7 @@ pub(super) async fn close(context: &Context, job: Pubkey) -> CliResult {
         return Err(CliError::new(what).with_next(format!("follow it: assay job wait {job}")));
     };
     context.confirm(&format!(
-        "Settles and closes {job}. What is left of its escrow ({} now), its compensation ({}) and its rent ({}) go to {}.",
+        "Settles and closes {job}. Its account is deleted for good; its events stay in the chain's history.\nWhat is left of its escrow ({} now), its compensation ({}) and its rent ({}) go to {}.",
         lamports(account.escrow_lamports),
         lamports(account.compensation_lamports),
         lamports(account.rent_lamports),

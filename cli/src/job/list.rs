@@ -1,7 +1,8 @@
 //! `assay job list`.
 
-use assay_sdk::{accounts::JobFilter, job_handle::JobHandle, program::accounts::Job};
+use assay_sdk::{accounts::JobFilter, program::accounts::Job};
 use serde::Serialize;
+use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use super::{
@@ -18,6 +19,7 @@ use crate::{
 #[derive(Debug, Serialize)]
 struct Row {
     job: String,
+    job_uid: String,
     state: &'static str,
     created_age_s: i64,
     poster: String,
@@ -39,10 +41,7 @@ pub(super) async fn list(context: &Context, args: &ListArgs) -> CliResult {
     let now_unix = chain.now_unix().await?;
     let mut found = chain.client().list_jobs(&filter).await.hint()?;
     found.sort_by_key(|found| std::cmp::Reverse((found.account.created_slot, found.address)));
-    let rows: Vec<Row> = found
-        .iter()
-        .map(|found| row(JobHandle::new(chain.client().clone(), found.address), &found.account, now_unix))
-        .collect();
+    let rows: Vec<Row> = found.iter().map(|found| row(&found.address, &found.account, now_unix)).collect();
     context.output.result(&rows, || {
         let mut shown = table(["job", "state", "age", "gas limit", "price", "in escrow", "outcome"]);
         for row in &rows {
@@ -64,9 +63,10 @@ pub(super) async fn list(context: &Context, args: &ListArgs) -> CliResult {
     Ok(())
 }
 
-fn row(handle: JobHandle, job: &Job, now_unix: i64) -> Row {
+fn row(address: &Pubkey, job: &Job, now_unix: i64) -> Row {
     Row {
-        job: handle.address().to_string(),
+        job: address.to_string(),
+        job_uid: hex::encode(job.job_uid),
         state: job.job_status().map_or("unknown", status_name),
         created_age_s: now_unix.saturating_sub(job.created_unix).max(0),
         poster: job.poster.to_string(),

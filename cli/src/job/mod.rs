@@ -20,7 +20,7 @@ use assay_protocol::JobStatus;
 use clap::{Args, Subcommand, ValueEnum};
 use solana_pubkey::Pubkey;
 
-use crate::{context::Context, error::CliResult};
+use crate::{context::Context, error::CliResult, parse};
 
 /// `assay job`.
 #[derive(Debug, Subcommand)]
@@ -34,6 +34,7 @@ pub enum JobCommand {
     /// Follows a job until its result is final.
     Wait(WaitArgs),
     /// Prints what the guest wrote to stdout and stderr.
+    #[command(after_help = NO_FILES)]
     Logs(JobArgs),
     /// Fetches the result directory and checks every byte of it.
     Get(GetArgs),
@@ -45,27 +46,39 @@ pub enum JobCommand {
     Schema,
 }
 
+/// How `logs` and `get` end.
+const NO_FILES: &str = "Exit codes: 0 done · 5 there are no files and never will be: the job was cancelled, expired or \
+Invalid · 6 there is no result yet · 1 anything else, such as content that cannot be fetched";
+
 /// A job.
 #[derive(Debug, Args)]
 pub struct JobArgs {
     /// Address of the job.
+    #[arg(value_parser = parse::address)]
     job: Pubkey,
 }
 
 /// `assay job wait`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 the result is final, whatever it is · 5 the job ended without one: cancelled, expired · \
+6 --timeout-s is over, the job goes on · 130 interrupted, the job goes on. --json has the providers' `obstacles`."
+)]
 pub struct WaitArgs {
     /// Address of the job.
+    #[arg(value_parser = parse::address)]
     job: Pubkey,
-    /// Give up after this many seconds.
-    #[arg(long, value_name = "SECONDS")]
-    timeout_s: Option<u64>,
+    /// Stop following after this many seconds; the job goes on.
+    #[arg(long, alias = "timeout", value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
+    timeout_s: Option<u32>,
 }
 
 /// `assay job get`.
 #[derive(Debug, Args)]
+#[command(after_help = NO_FILES)]
 pub struct GetArgs {
     /// Address of the job.
+    #[arg(value_parser = parse::address)]
     job: Pubkey,
     /// Where to; by default a new directory named like the job.
     #[arg(long, value_name = "DIR")]
@@ -79,7 +92,7 @@ pub struct ListArgs {
     #[arg(long)]
     status: Option<StatusFilter>,
     /// Only jobs of this poster.
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "mine")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse::address, conflicts_with = "mine")]
     poster: Option<Pubkey>,
     /// Only your own jobs.
     #[arg(long)]

@@ -1,35 +1,34 @@
 //! `assay job logs` and `assay job get`.
 
-use std::{
-    fs,
-    io::{self, IsTerminal, Write},
-    path::PathBuf,
-};
+use std::{fs, io, path::PathBuf};
 
 use assay_content::write_entries;
-use assay_sdk::job_handle::JobHandle;
+use assay_sdk::job_handle::{JobError, JobHandle, JobResult};
 use solana_pubkey::Pubkey;
 
-use super::{GetArgs, state::outcome_text};
+use super::{
+    GetArgs,
+    state::{no_result, outcome_text},
+};
 use crate::{
     chain::Chain,
     context::Context,
-    error::{CliError, CliResult, Context as _, Hint},
-    output::printable,
+    error::{CliError, CliResult, Context as _, Exit, Hint},
+    output::{print_bytes, print_json, shown_path},
     progress::Progress,
 };
 
 pub(super) async fn logs(context: &Context, job: Pubkey) -> CliResult {
     let chain = Chain::reading(context).await?.with_content(context)?;
-    let logs = JobHandle::new(chain.client().clone(), job).logs().await.hint()?;
+    let handle = JobHandle::new(chain.client().clone(), job);
+    let logs = result_of(&chain, &handle).await?.logs().hint()?;
     if context.output.json {
-        let json = serde_json::json!({
+        print_json(&serde_json::json!({
             "stdout": String::from_utf8_lossy(&logs.stdout),
             "stderr": String::from_utf8_lossy(&logs.stderr),
             "stdout_cut": logs.stdout_cut,
             "stderr_cut": logs.stderr_cut,
-        });
-        println!("{json}");
+        }));
         return Ok(());
     }
     print_bytes(&mut io::stdout().lock(), &logs.stdout)?;
@@ -42,27 +41,30 @@ pub(super) async fn logs(context: &Context, job: Pubkey) -> CliResult {
     Ok(())
 }
 
-/// Bytes as they are for a pipe, made harmless for a terminal (W-08).
-fn print_bytes(to: &mut (impl Write + IsTerminal), bytes: &[u8]) -> CliResult {
-    let result = if to.is_terminal() { to.write_all(printable(bytes).as_bytes()) } else { to.write_all(bytes) };
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+/// The result's files; the error says whether there will ever be any.
+async fn result_of(chain: &Chain, handle: &JobHandle) -> CliResult<JobResult> {
+    let view = handle.status().await.hint()?;
+    if view.outcome.is_none() {
+        return Err(no_result(&view, chain.now_unix().await?));
+    }
+    match handle.result_of(&view).await {
+        Err(error @ JobError::NoPackage { .. }) => Err(error).hint().map_err(|error| error.with_exit(Exit::NoResult)),
+        result => result.hint(),
     }
 }
 
 pub(super) async fn get(context: &Context, args: &GetArgs) -> CliResult {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("result-{}", args.job)));
     if fs::read_dir(&out).is_ok_and(|mut found| found.next().is_some()) {
-        return Err(CliError::new(format!("{} exists and is not empty", out.display()))
+        return Err(CliError::new(format!("{} exists and is not empty", shown_path(&out)))
             .with_next("name another directory with --out, or move it away"));
     }
     let chain = Chain::reading(context).await?.with_content(context)?;
     let result = {
         let _progress = Progress::quiet_start(context.output, "fetching the result");
-        JobHandle::new(chain.client().clone(), args.job).result().await.hint()?
+        result_of(&chain, &JobHandle::new(chain.client().clone(), args.job)).await?
     };
-    write_entries(&out, &result.entries).context(format!("cannot write the result to {}", out.display()))?;
+    write_entries(&out, &result.entries).context(format!("cannot write the result to {}", shown_path(&out)))?;
     let files = result.entries.iter().filter(|entry| entry.bytes().is_some()).count();
     let json = serde_json::json!({
         "job": args.job.to_string(),
@@ -72,7 +74,7 @@ pub(super) async fn get(context: &Context, args: &GetArgs) -> CliResult {
         "files": files,
     });
     context.output.result(&json, || {
-        println!("{}: {files} files of {} in {}", outcome_text(&result.outcome), result.cid, out.display());
+        println!("{}: {files} files of {} in {}", outcome_text(&result.outcome), result.cid, shown_path(&out));
     });
     Ok(())
 }

@@ -7,7 +7,10 @@ use assay_sdk::{
 };
 use serde::Serialize;
 
-use crate::output::duration;
+use crate::{
+    error::{CliError, Exit},
+    output::duration,
+};
 
 /// A state, its age and its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,7 +43,12 @@ pub fn state(view: &JobView, seat: Option<&Execution>, now_unix: i64) -> State {
     let Some(job) = view.account.as_deref() else {
         let since = view.closing.and_then(|closing| closing.closed_unix);
         let age_s = since.map(|moment| now_unix.saturating_sub(moment).max(0));
-        return State { state, age_s, reason: "settled, refunded and closed".to_owned() };
+        let reason = match view.status {
+            JobStatus::Cancelled => "its poster cancelled it before anybody took it; refunded and closed",
+            JobStatus::Expired => "no provider delivered a result in time; refunded and closed",
+            _ => "settled, refunded and closed",
+        };
+        return State { state, age_s, reason: reason.to_owned() };
     };
     let (age_s, reason) = live(job, view.status, seat, now_unix);
     State { state, age_s, reason }
@@ -102,6 +110,24 @@ fn expired(job: &Job) -> String {
         missed if missed >= job.attempts_max => format!("all {missed} attempts missed their deadline; {refunded}"),
         missed => format!("no time was left after {missed} missed attempts; {refunded}"),
     }
+}
+
+/// Why a job has no result to show: exit code 5 when it will never have one, 6 when it may yet.
+pub fn no_result(view: &JobView, now_unix: i64) -> CliError {
+    let job = view.address;
+    let State { state, reason, .. } = self::state(view, None, now_unix);
+    if !view.is_final() {
+        return CliError::new(format!("job {job} has no result yet; it is {state}: {reason}"))
+            .with_exit(Exit::NotEnded)
+            .with_next(format!("follow it: assay job wait {job}"));
+    }
+    let next = match view.account {
+        Some(_) => format!("get escrow and rent back: assay job close {job}; then post it again"),
+        None => format!("post it again: assay job submit DIR; what happened: assay job describe {job}"),
+    };
+    CliError::new(format!("job {job} has no result and will never have one; it is {state}: {reason}"))
+        .with_exit(Exit::NoResult)
+        .with_next(next)
 }
 
 /// An outcome in a few words.

@@ -1,49 +1,59 @@
 //! `assay job submit`: what it can cost, ask, upload, post, follow.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::LazyLock};
 
 use assay_sdk::{
-    client::PostedJob,
-    job_spec::{JobSpec, PRICE_DEFAULT, PreparedJob, Quote},
+    client::{CheckedJob, PostedJob},
+    job_spec::{BASE_FEE_LAMPORTS_DEFAULT, JobSpec, PRICE_DEFAULT, PreparedJob, Quote},
 };
 use clap::Args;
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use super::{view::JobJson, wait};
+use super::wait;
 use crate::{
     chain::Chain,
     context::Context,
-    error::{CliError, CliResult, Hint},
-    output::{grouped, lamports, parse_lamports},
+    error::{CliError, CliResult, Context as _, Hint},
+    output::{grouped, lamports, shown_path},
+    parse,
     progress::Progress,
     sandbox::{self, JobDirectory},
 };
 
+/// The SDK's default as the flag takes it.
+static BASE_FEE_DEFAULT: LazyLock<String> = LazyLock::new(|| format!("{BASE_FEE_LAMPORTS_DEFAULT}lamports"));
+
 /// `assay job submit`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 posted; with --wait: its result is final · 1 refused or failed, nothing was paid unless it says \
+so · 2 wrong usage · 4 not confirmed · with --wait as `assay job wait`: 5, 6, 130"
+)]
 pub struct SubmitArgs {
     /// The job directory.
     dir: PathBuf,
     /// Lamports per 10^12 gas.
-    #[arg(long, value_name = "LAMPORTS", default_value_t = PRICE_DEFAULT)]
+    #[arg(long, value_name = "LAMPORTS", default_value_t = PRICE_DEFAULT, value_parser = parse::price,
+        allow_negative_numbers = true)]
     price: u64,
-    /// Paid for any outcome, such as 0.0001sol or 500lamports.
-    #[arg(long, default_value = "0lamports", value_parser = parse_lamports, value_name = "AMOUNT")]
+    /// Paid for any outcome, such as 0.0001sol or 500lamports; providers ask for 20000lamports unless they say otherwise.
+    #[arg(long, default_value = BASE_FEE_DEFAULT.as_str(), value_parser = parse::base_fee, value_name = "AMOUNT",
+        allow_negative_numbers = true)]
     base_fee: u64,
     /// Most gas; by default the manifest's, or 1,000,000,000.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::gas_limit, allow_negative_numbers = true)]
     gas_limit: Option<u64>,
     /// Seed of the guest's randomness.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Seconds until the job expires when nobody takes it; by default the market's.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
     expires_in_s: Option<u32>,
     /// A number of your own; it is refused as long as your job with the same number is not closed.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
     id: Option<u64>,
-    /// Show what it would cost and stop.
+    /// Check everything and show what it would cost; upload and post nothing.
     #[arg(long)]
     dry_run: bool,
     /// Run it here first; unless --gas-limit or the manifest states one, the gas that it used, and a little, becomes the
@@ -51,8 +61,12 @@ pub struct SubmitArgs {
     #[arg(long)]
     estimate: bool,
     /// Follow the job until its result is final.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
+    /// Stop following after this many seconds; the job goes on.
+    #[arg(long, alias = "timeout", value_name = "SECONDS", requires = "wait", value_parser = parse::seconds,
+        allow_negative_numbers = true)]
+    timeout_s: Option<u32>,
 }
 
 /// What to post.
@@ -112,9 +126,32 @@ impl Plan {
         Ok(Self { spec, prepared, quote })
     }
 
-    /// Uploads and posts.
+    /// Checks everything that can be checked before anything leaves this machine.
+    pub async fn check(self, chain: &Chain) -> CliResult<CheckedJob> {
+        chain.client().check_job(&self.spec, self.prepared, self.quote).await.hint()
+    }
+
+    /// Checks, uploads and posts.
     pub async fn post(self, chain: &Chain) -> CliResult<Posted> {
-        chain.client().post_prepared(&self.spec, self.prepared, self.quote).await.hint()
+        let checked = self.check(chain).await?;
+        chain.client().post_checked(checked).await.hint()
+    }
+
+    /// Why providers may leave the job alone, if its price is a reason.
+    fn remark(&self, order: &Order) -> Option<String> {
+        let most_lamports = self.quote.base_fee_lamports.saturating_add(self.quote.gas_lamports);
+        if most_lamports == 0 {
+            return Some(
+                "the job pays nothing, even if it uses all of its gas; raise --base-fee or --price".to_owned(),
+            );
+        }
+        (order.base_fee_lamports < BASE_FEE_LAMPORTS_DEFAULT).then(|| {
+            format!(
+                "the base fee is less than the {} that a provider asks for by default, what its transactions cost; it may \
+                 find no taker",
+                lamports(BASE_FEE_LAMPORTS_DEFAULT)
+            )
+        })
     }
 
     /// What will happen to whose money.
@@ -139,7 +176,7 @@ impl Plan {
         ];
         let mut text = format!(
             "Posts {} ({})\n  in the market {}, paid by {poster}:\n",
-            order.dir.display(),
+            shown_path(&order.dir),
             self.prepared.cid(),
             order.market
         );
@@ -149,6 +186,9 @@ impl Plan {
             text.push('\n');
         }
         text.push_str(&format!("At most {} in all.", lamports(total_lamports)));
+        if let Some(remark) = self.remark(order) {
+            text.push_str(&format!("\nRemark: {remark}."));
+        }
         text
     }
 }
@@ -160,12 +200,15 @@ struct PlanJson {
     metered_hash: String,
     gas_limit: u64,
     price: u64,
+    base_fee_lamports: u64,
     escrow_lamports: u64,
     market_fee_lamports: u64,
     rent_lamports: u64,
     transaction_fee_lamports: u64,
     total_lamports: u64,
     estimated_gas: Option<u64>,
+    /// Why providers may leave the job alone.
+    remark: Option<String>,
     job: Option<String>,
     signature: Option<String>,
 }
@@ -199,14 +242,27 @@ pub(super) async fn submit(context: &Context, args: &SubmitArgs) -> CliResult {
     }
     let mut json = plan_json(&plan, &order, estimated_gas);
     let text = plan.text(&order, &chain.signer()?);
+    // Everything that can be checked is, before anybody is asked.
+    let checked = match check(context, &chain, plan).await {
+        Ok(checked) => checked,
+        Err(error) => {
+            return context.output.result_and(&json, Err(error), || {
+                if args.dry_run {
+                    println!("{text}");
+                }
+            });
+        }
+    };
     if args.dry_run {
-        context.output.result(&json, || println!("{text}\nDry run: nothing was uploaded or posted."));
+        context
+            .output
+            .result(&json, || println!("{text}\nDry run: it could be posted; nothing was uploaded or posted."));
         return Ok(());
     }
     context.confirm(&text)?;
     let posted = {
         let _progress = Progress::start(context.output, "uploading and posting");
-        plan.post(&chain).await?
+        chain.client().post_checked(checked).await.hint()?
     };
     let job = posted.handle.address();
     (json.job, json.signature) = (Some(job.to_string()), Some(posted.created.signature.to_string()));
@@ -218,10 +274,20 @@ pub(super) async fn submit(context: &Context, args: &SubmitArgs) -> CliResult {
         return Ok(());
     }
     context.output.note(format!("job {job}"));
-    let view = wait::follow(&chain, context.output, job, None).await?;
-    let ended = JobJson::new(&view, None, chain.now_unix().await?);
-    context.output.result(&ended, || ended.print());
-    wait::require_result(&view)
+    wait::to_its_end(&chain, context.output, job, args.timeout_s).await
+}
+
+/// What the chain would say, and whether the content node is there.
+async fn check(context: &Context, chain: &Chain, plan: Plan) -> CliResult<CheckedJob> {
+    let _progress = Progress::quiet_start(context.output, "checking");
+    let checked = plan.check(chain).await?;
+    context
+        .kubo()?
+        .version()
+        .await
+        .context("the job could not be uploaded: the content node does not answer")
+        .next("start it, or name another with --content: `assay doctor` checks it")?;
+    Ok(checked)
 }
 
 fn plan_json(plan: &Plan, order: &Order, estimated_gas: Option<u64>) -> PlanJson {
@@ -230,12 +296,14 @@ fn plan_json(plan: &Plan, order: &Order, estimated_gas: Option<u64>) -> PlanJson
         metered_hash: hex::encode(plan.prepared.metered_hash),
         gas_limit: plan.prepared.task.limits.gas_limit,
         price: order.price,
+        base_fee_lamports: order.base_fee_lamports,
         escrow_lamports: plan.quote.escrow_lamports,
         market_fee_lamports: plan.quote.market_fee_lamports,
         rent_lamports: plan.quote.rent_lamports,
         transaction_fee_lamports: plan.quote.transaction_fee_lamports,
         total_lamports: plan.quote.total_lamports,
         estimated_gas,
+        remark: plan.remark(order),
         job: None,
         signature: None,
     }

@@ -12,6 +12,8 @@ use crate::output::{duration, grouped, lamports};
 pub struct JobJson {
     /// Address.
     pub job: String,
+    /// Tells the jobs apart that had this address one after the other.
+    pub job_uid: String,
     /// State.
     pub state: &'static str,
     /// Seconds in this state.
@@ -63,6 +65,7 @@ impl JobJson {
         let has_exit_code = |kind: OutcomeKind| matches!(kind, OutcomeKind::Exited | OutcomeKind::OutputTooLarge);
         Self {
             job: view.address.to_string(),
+            job_uid: hex::encode(view.job_uid),
             state: state.state,
             age_s: state.age_s,
             reason: state.reason,
@@ -97,6 +100,7 @@ impl JobJson {
     /// Prints it for a person.
     pub fn print(&self) {
         println!("job       {}", self.job);
+        println!("uid       {}", self.job_uid);
         println!("state     {}", self.state_line());
         println!("market    {}", self.market);
         println!("poster    {}", self.poster);

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use assay_protocol::JobStatus;
 use assay_sdk::job_handle::{JobError, JobHandle, JobView, WaitOptions};
+use serde::Serialize;
 use solana_pubkey::Pubkey;
 
 use super::{
     WaitArgs,
-    describe::{obstacles, seat},
+    describe::{NOBODY, Obstacle, obstacles, seat},
+    state::no_result,
     view::JobJson,
 };
 use crate::{
@@ -30,37 +32,65 @@ pub(super) async fn wait(context: &Context, args: &WaitArgs) -> CliResult {
         Ok(_) => Chain::signing(context).await?,
         Err(_) => Chain::reading(context).await?,
     };
-    let view = follow(&chain, context.output, args.job, args.timeout_s.map(Duration::from_secs)).await?;
-    let now_unix = chain.now_unix().await?;
-    let json = JobJson::new(&view, None, now_unix);
-    context.output.result(&json, || json.print());
-    require_result(&view)
+    to_its_end(&chain, context.output, args.job, args.timeout_s).await
 }
 
-/// Exit code 5 for a job that ended without a result.
-pub(super) fn require_result(view: &JobView) -> CliResult {
-    if view.status == JobStatus::Resolved {
-        return Ok(());
-    }
-    let what = format!("job {} ended without a result: it is {}", view.address, super::state::status_name(view.status));
-    let next = format!("see why: assay job describe {}", view.address);
-    Err(CliError::new(what).with_exit(Exit::NoResult).with_next(next))
+/// A job as `wait` and `submit --wait` end with it.
+#[derive(Debug, Serialize)]
+struct WaitJson {
+    #[serde(flatten)]
+    job: JobJson,
+    /// Why no provider has taken it, while it is open.
+    obstacles: Vec<Obstacle>,
+}
+
+/// Follows a job and shows what became of it. Exit code 5 when it ended without a result, 6 when the time was over.
+pub(super) async fn to_its_end(chain: &Chain, output: Output, job: Pubkey, timeout_s: Option<u32>) -> CliResult {
+    let timeout = timeout_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
+    let view = tokio::select! {
+        view = follow(chain, output, job, timeout) => view?,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            return Err(CliError::new(format!("interrupted; job {job} goes on without you"))
+                .with_exit(Exit::Interrupted)
+                .with_next(format!(
+                    "follow it again: assay job wait {job}; take it back while nobody holds it: assay job cancel {job}"
+                )));
+        }
+    };
+    let now_unix = chain.now_unix().await?;
+    let json = WaitJson { job: JobJson::new(&view, None, now_unix), obstacles: Vec::new() };
+    let checked = if view.status == JobStatus::Resolved { Ok(()) } else { Err(no_result(&view, now_unix)) };
+    output.result_and(&json, checked, || json.job.print())
+}
+
+/// The time to wait is over and nothing failed: where the job stands, who holds it up, how to go on.
+async fn out_of_time(chain: &Chain, handle: &JobHandle, waited: Duration) -> CliResult<CliError> {
+    let job = handle.address();
+    let view = handle.status().await.hint()?;
+    let seat = seat(handle, &view).await?;
+    let json = WaitJson {
+        job: JobJson::new(&view, seat.as_ref(), chain.now_unix().await?),
+        obstacles: obstacles(chain, handle, &view).await?,
+    };
+    let what = format!("job {job} had not ended after {} s: {}", waited.as_secs(), json.job.state_line());
+    let error = CliError::new(what).with_exit(Exit::NotEnded).with_result(&json);
+    let error = json.obstacles.iter().fold(error, |error, Obstacle { provider, reason }| {
+        error.with_cause(if provider == NOBODY { reason.clone() } else { format!("provider {provider}: {reason}") })
+    });
+    Ok(error.with_next(format!("it goes on; follow it again: assay job wait {job}")))
 }
 
 /// Follows a job to its end and prints every change on stderr.
-pub(super) async fn follow(
-    chain: &Chain,
-    output: Output,
-    job: Pubkey,
-    timeout: Option<Duration>,
-) -> CliResult<JobView> {
+async fn follow(chain: &Chain, output: Output, job: Pubkey, timeout: Option<Duration>) -> CliResult<JobView> {
     let handle = JobHandle::new(chain.client().clone(), job);
     let mut progress = Progress::start(output, format!("following {job}"));
     let started = Instant::now();
     let mut said = String::new();
     loop {
         let now_unix = chain.now_unix().await?;
-        let options = WaitOptions { timeout: Some(LOOK_AGAIN), advance_after_s: Some(ADVANCE_AFTER_S) };
+        let left = timeout.map_or(LOOK_AGAIN, |timeout| timeout.saturating_sub(started.elapsed()).min(LOOK_AGAIN));
+        let options = WaitOptions { timeout: Some(left), advance_after_s: Some(ADVANCE_AFTER_S) };
         let mut lines = Vec::new();
         let ended = handle.wait(options, |view| lines.push(JobJson::new(view, None, now_unix))).await;
         for line in lines {
@@ -71,13 +101,8 @@ pub(super) async fn follow(
         }
         match ended {
             Ok(view) => return Ok(view),
-            Err(JobError::Timeout { waited, .. })
-                if timeout.is_some_and(|timeout| started.elapsed() + waited / 2 >= timeout) =>
-            {
-                let view = handle.status().await.hint()?;
-                let reason = JobJson::new(&view, None, chain.now_unix().await?).state_line();
-                return Err(CliError::new(format!("job {job} has not ended in time: {reason}"))
-                    .with_next(format!("see what it waits for: assay job describe {job}")));
+            Err(JobError::Timeout { .. }) if timeout.is_some_and(|timeout| started.elapsed() >= timeout) => {
+                return Err(out_of_time(chain, &handle, started.elapsed()).await?);
             }
             Err(JobError::Timeout { .. }) => progress.set(moving(chain, &handle).await?),
             Err(error) => return Err(error).hint(),

@@ -1,7 +1,10 @@
 //! The command line as a script sees it: usage, errors, exit codes, JSON.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod deploy;
+mod localnet;
 mod network;
+mod provider;
 mod run;
 mod usage;
 

@@ -11,36 +11,43 @@ use serde_json::Value;
 
 use crate::{assay, home, last_json, stderr};
 
-/// `assay localnet` in its own process; killed when dropped.
-struct Localnet {
-    child: Child,
-    info: Value,
+/// `assay localnet` in its own process, what it says on stderr in the file `said`; killed when dropped.
+pub struct Localnet {
+    pub child: Child,
+    pub info: Value,
 }
 
 impl Localnet {
+    pub fn start(dir: &Path, providers: &str) -> Self {
+        Self::start_with(dir, &["--json", "--providers", providers])
+    }
+
     /// Starts it on free ports: on a shared machine the usual ones may be taken, which is not what is tested.
-    fn start(dir: &Path, providers: &str) -> Self {
+    pub fn start_with(dir: &Path, arguments: &[&str]) -> Self {
         // Two that look for free ports at the same moment find the same ones: one after the other, across processes too.
         let turn = std::fs::File::create(std::env::temp_dir().join("assay-cli-network-test.lock")).unwrap();
         turn.lock().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("HOME", dir).env("PATH", path);
-        command.args(["localnet", "--json", "--slot-ms", "50", "--providers", providers, "--dir"]);
-        let mut child = command.arg(dir.join("net")).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        command.args(["localnet", "--slot-ms", "50"]).args(arguments).arg("--dir").arg(dir.join("net"));
+        let said = std::fs::File::create(dir.join("said")).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(said).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let is_last = |line: &String| line.starts_with('{') || line.starts_with("Ctrl-C");
+        let up = lines.skip_while(|line| !is_last(line)).next();
         turn.unlock().unwrap();
-        let info = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        Self { child, info }
+        assert!(up.is_some(), "{}", std::fs::read_to_string(dir.join("said")).unwrap());
+        let info = std::fs::read_to_string(dir.join("net/network.json")).unwrap();
+        Self { child, info: serde_json::from_str(&info).unwrap() }
     }
 
-    fn url(&self, key: &str) -> &str {
+    pub fn url(&self, key: &str) -> &str {
         self.info[key].as_str().unwrap()
     }
 
     /// `assay` as the funded poster of this network.
-    fn poster(&self, home: &Path) -> assert_cmd::Command {
+    pub fn poster(&self, home: &Path) -> assert_cmd::Command {
         let mut command = assay(home);
         command
             .env("ASSAY_CLUSTER", self.url("rpc_url"))
@@ -51,7 +58,7 @@ impl Localnet {
     }
 
     /// Ctrl-C; returns once the process has ended.
-    fn interrupt(mut self) -> std::process::ExitStatus {
+    pub fn interrupt(mut self) -> std::process::ExitStatus {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
         self.child.wait().unwrap()
@@ -79,7 +86,7 @@ fn job_directory(home: &Path) -> PathBuf {
     dir
 }
 
-fn json(command: &mut assert_cmd::Command, arguments: &[&str]) -> Value {
+pub fn json(command: &mut assert_cmd::Command, arguments: &[&str]) -> Value {
     let output = command.arg("--json").args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}{}", last_json(&output), stderr(&output));
     last_json(&output)
@@ -118,7 +125,7 @@ fn a_job_is_posted_followed_fetched_and_verified_and_nothing_is_left_running() {
     assert!(network.interrupt().success());
     let output =
         assay(home.path()).args(["--cluster", &rpc, "wallet", "balance", ended["poster"].as_str().unwrap()]).output();
-    assert_eq!(output.unwrap().status.code(), Some(1), "the ledger is gone");
+    assert_eq!(output.unwrap().status.code(), Some(7), "the ledger is gone");
 }
 
 #[test]
@@ -148,66 +155,122 @@ fn the_string_of_anchor_toml_posts_a_job() {
     assert_eq!((&ended["state"], &ended["exit_code"]), (&"resolved".into(), &3.into()));
 }
 
+/// Exit code, and the one JSON object of stdout.
+pub fn refused(command: &mut assert_cmd::Command, arguments: &[&str]) -> (Option<i32>, Value) {
+    let output = command.arg("--json").args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"));
+    (output.status.code(), json)
+}
+
+pub fn says(value: &Value, part: &str) -> bool {
+    value.as_str().is_some_and(|text| text.contains(part))
+}
+
 #[test]
 fn without_a_provider_a_job_says_so_and_can_be_cancelled_and_closed() {
     let home = home();
     let network = Localnet::start(home.path(), "0");
     let dir = job_directory(home.path());
-    let posted = json(&mut network.poster(home.path()), &["job", "submit", dir.to_str().unwrap(), "--yes"]);
+    let poster = || network.poster(home.path());
+    let posted = json(&mut poster(), &["job", "submit", dir.to_str().unwrap(), "--yes", "--id", "7"]);
     let job = posted["job"].as_str().unwrap();
 
-    let waited = network.poster(home.path()).args(["job", "wait", job, "--timeout-s", "1"]).output().unwrap();
-    assert_eq!(waited.status.code(), Some(1));
-    assert!(stderr(&waited).contains("waiting for a provider"), "{}", stderr(&waited));
-    let described = json(&mut network.poster(home.path()), &["job", "describe", job]);
-    assert_eq!(described["obstacles"][0]["reason"], "the market has no provider at all");
+    let (code, waited) = refused(&mut poster(), &["job", "wait", job, "--timeout-s", "1"]);
+    assert_eq!((code, &waited["state"]), (Some(6), &"open".into()), "{waited}");
+    assert_eq!(waited["obstacles"][0]["reason"], "the market has no provider at all");
+    assert!(says(&waited["error"], "waiting for a provider"), "{waited}");
+    assert!(says(&waited["next"], &format!("assay job wait {job}")), "{waited}");
+    let described = json(&mut poster(), &["job", "describe", job]);
+    assert_eq!(described["obstacles"], waited["obstacles"]);
+    interrupted_wait(&network, home.path(), job);
 
-    let early = network.poster(home.path()).args(["job", "close", job, "--yes"]).output().unwrap();
-    assert!(stderr(&early).contains("cannot be closed yet"), "{}", stderr(&early));
-    let unverified = network.poster(home.path()).args(["verify", job]).output().unwrap();
-    assert!(stderr(&unverified).contains("has no result to verify"), "{}", stderr(&unverified));
-    json(&mut network.poster(home.path()), &["job", "cancel", job, "--yes"]);
-    let ended = network.poster(home.path()).args(["job", "wait", job]).output().unwrap();
-    assert_eq!(ended.status.code(), Some(5), "{}", stderr(&ended));
-    json(&mut network.poster(home.path()), &["job", "close", job, "--yes"]);
+    for arguments in [&["job", "logs", job][..], &["job", "get", job], &["verify", job]] {
+        let (code, early) = refused(&mut poster(), arguments);
+        assert!(code == Some(6) && says(&early["error"], "has no result yet"), "{arguments:?}: {early}");
+    }
+    let (code, early) = refused(&mut poster(), &["job", "close", job, "--yes"]);
+    assert!(code == Some(1) && says(&early["error"], "cannot be closed yet"), "{early}");
+    let (code, taken) = refused(&mut poster(), &["job", "submit", dir.to_str().unwrap(), "--yes", "--id", "7"]);
+    assert!(code == Some(1) && says(&taken["error"], job) && says(&taken["next"], "another id"), "{taken}");
+
+    json(&mut poster(), &["job", "cancel", job, "--yes"]);
+    let ended = || {
+        for arguments in [&["job", "wait", job][..], &["job", "logs", job], &["job", "get", job], &["verify", job]] {
+            let (code, ended) = refused(&mut poster(), arguments);
+            assert!(code == Some(5) && says(&ended["error"], "its poster cancelled it"), "{arguments:?}: {ended}");
+        }
+    };
+    ended();
+    json(&mut poster(), &["job", "close", job, "--yes"]);
+    ended();
+    let (code, again) = refused(&mut poster(), &["job", "close", job, "--yes"]);
+    assert!(code == Some(1) && says(&again["next"], "assay job describe"), "{again}");
+
+    p_24_an_address_used_twice_keeps_its_jobs_apart(&network, home.path(), &posted);
     assert!(network.interrupt().success());
 }
 
+/// Ctrl-C while following: exit code 130, the job goes on.
+fn interrupted_wait(network: &Localnet, home: &Path, job: &str) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
+    command.env_clear().env("HOME", home).args(["job", "wait", job, "--cluster", network.url("rpc_url")]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // Once it reports a state, it listens.
+    assert!(lines.any(|line| line.contains("waiting for a provider")));
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let said: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
+    assert!(said.iter().any(|line| line.contains(&format!("follow it again: assay job wait {job}"))), "{said:?}");
+}
+
+fn p_24_an_address_used_twice_keeps_its_jobs_apart(network: &Localnet, home: &Path, first: &Value) {
+    let job = first["job"].as_str().unwrap();
+    let poster = || network.poster(home);
+    let before = json(&mut poster(), &["job", "describe", job]);
+    let dir = job_directory(home);
+    let again = json(&mut poster(), &["job", "submit", dir.to_str().unwrap(), "--yes", "--id", "7"]);
+    assert_eq!(again["job"], first["job"], "the same seeds");
+    let after = json(&mut poster(), &["job", "describe", job]);
+    assert_ne!(after["job_uid"], before["job_uid"]);
+    assert_eq!(after["earlier"][0]["job_uid"], before["job_uid"]);
+    assert_eq!(after["earlier"][0]["history"], before["history"]);
+    let events: Vec<&Value> = after["history"].as_array().unwrap().iter().map(|entry| &entry["event"]).collect();
+    assert_eq!(events, ["JobCreated"]);
+}
+
 #[test]
-fn a_provider_is_set_up_staked_and_unstaked_by_commands_alone() {
+fn a_dry_run_finds_everything_that_a_real_one_would_be_refused_for() {
     let home = home();
     let network = Localnet::start(home.path(), "0");
-    let dir = home.path().join("provider");
+    let dir = job_directory(home.path());
     let dir = dir.to_str().unwrap();
-    let written = json(&mut network.poster(home.path()), &["provider", "init", "--dir", dir]);
-    assert_eq!(written["market"], network.info["market"]);
-    let again = network.poster(home.path()).args(["provider", "init", "--dir", dir]).output().unwrap();
-    assert!(stderr(&again).contains("is not overwritten"), "{}", stderr(&again));
-    json(&mut network.poster(home.path()), &["provider", "register", "--dir", dir, "--stake", "2", "--yes"]);
-    json(&mut network.poster(home.path()), &["provider", "stake", "1", "--yes"]);
-    json(&mut network.poster(home.path()), &["provider", "unstake", "0.5", "--yes"]);
-    let status = json(&mut network.poster(home.path()), &["provider", "status"]);
-    assert_eq!(
-        (&status["stake_lamports"], &status["unbonding_lamports"]),
-        (&2_500_000_000_u64.into(), &500_000_000.into())
-    );
-    let early = network.poster(home.path()).args(["provider", "withdraw", "--yes"]).output().unwrap();
-    assert!(stderr(&early).contains("can be withdrawn in"), "{}", stderr(&early));
-    let created = json(&mut network.poster(home.path()), &["market", "create", "--name", "second", "--yes"]);
-    let ambiguous = network.poster(home.path()).args(["market", "show"]).output().unwrap();
-    assert_eq!(ambiguous.status.code(), Some(2), "{}", stderr(&ambiguous));
-    let market = created["market"].as_str().unwrap();
-    assert_eq!(json(&mut network.poster(home.path()), &["market", "show", "--market", market])["name"], "second");
-    assert!(network.interrupt().success());
-}
-
-#[test]
-fn two_networks_never_share_a_directory() {
-    let home = home();
-    let network = Localnet::start(home.path(), "0");
-    let output = assay(home.path()).args(["localnet", "--dir"]).arg(home.path().join("net")).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("another local network uses"), "{}", stderr(&output));
+    let manifest = Path::new(dir).join("manifest.json");
+    let submit = |more: &[&str]| {
+        let arguments: Vec<&str> = ["job", "submit", dir].iter().chain(more).copied().collect();
+        refused(&mut network.poster(home.path()), &arguments)
+    };
+    let poor = ["--base-fee", "1000sol"];
+    let late = ["--expires-in-s", "4000000000"];
+    let absent = ["--content", "http://127.0.0.1:1"];
+    for (flags, error) in [(poor, "are needed"), (late, "would expire in"), (absent, "content node")] {
+        let (code, dry) = submit(&[&flags[..], &["--dry-run"]].concat());
+        assert!(code == Some(1) && says(&dry["error"], error), "{flags:?}: {dry}");
+        assert!(dry["total_lamports"].is_u64() && dry["next"].is_string(), "{flags:?}: {dry}");
+        // The same before anything is uploaded or asked.
+        let (code, real) = submit(&flags);
+        assert!(code == Some(1) && says(&real["error"], error), "{flags:?}: {real}");
+        let text = network.poster(home.path()).args(["job", "submit", dir, "--yes"]).args(flags).output().unwrap();
+        assert!(!stderr(&text).contains("uploading"), "{}", stderr(&text));
+    }
+    let (code, cheap) = submit(&["--dry-run", "--base-fee", "0", "--price", "1"]);
+    assert!(code == Some(0) && says(&cheap["remark"], "pays nothing"), "{cheap}");
+    assert_eq!(submit(&["--dry-run"]).1["remark"], Value::Null);
+    std::fs::write(&manifest, r#"{"executable": "job.wasm", "output_path": "output/"}"#).unwrap();
+    let (code, large) = submit(&["--dry-run", "--gas-limit", "999999999999999"]);
+    assert!(code == Some(1) && says(&large["error"], "the market takes at most"), "{large}");
     assert!(network.interrupt().success());
 }
 

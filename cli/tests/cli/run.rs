@@ -4,7 +4,9 @@ use std::{fs, path::Path};
 
 use crate::{assay, home, last_json, stderr};
 
-const KEYS: [&str; 7] = ["outcome", "exit_code", "gas_used", "stack_peak", "memory_peak", "result_cid", "metered_hash"];
+/// The first seven are a contract that is only ever added to.
+const KEYS: [&str; 8] =
+    ["outcome", "exit_code", "gas_used", "stack_peak", "memory_peak", "result_cid", "metered_hash", "reason"];
 
 /// Prints "hello", then exits with 3.
 pub const EXIT_3: &str = r#"(module
@@ -43,7 +45,7 @@ fn the_last_line_has_exactly_the_keys_of_the_contract() {
     expected.sort_unstable();
     assert_eq!(keys, expected);
     assert_eq!(json["outcome"], "Exited");
-    assert_eq!(json["exit_code"], 3);
+    assert_eq!((&json["exit_code"], &json["reason"]), (&3.into(), &serde_json::Value::Null));
     assert!(json["gas_used"].as_u64().unwrap() > 0);
     assert!(json["result_cid"].as_str().unwrap().starts_with('b'));
     assert_eq!(json["metered_hash"].as_str().unwrap().len(), 64);
@@ -62,8 +64,10 @@ fn w_16_what_is_logged_does_not_change_the_result() {
 fn a_trap_and_an_empty_tank_are_results() {
     let (_, trap) = run_json(TRAP, &[]);
     assert_eq!(trap["outcome"], "Trapped");
-    let (_, empty) = run_json(LOOP, &["--gas-limit", "12345"]);
+    assert!(trap["reason"].as_str().unwrap().contains("unreachable"), "{trap}");
+    let (_, empty) = run_json(LOOP, &["--gas-limit", "12_345"]);
     assert_eq!((&empty["outcome"], &empty["gas_used"]), (&"OutOfGas".into(), &12_345.into()));
+    assert_eq!(empty["reason"], "it used all of its 12,345 gas");
 }
 
 #[test]
@@ -80,6 +84,7 @@ fn a_module_that_cannot_run_is_an_invalid_outcome_with_its_reason() {
     assert!(output.status.success(), "{}", stderr(&output));
     let json = last_json(&output);
     assert_eq!((&json["outcome"], &json["result_cid"]), (&"Invalid".into(), &serde_json::Value::Null));
+    assert!(json["reason"].as_str().unwrap().contains("it is text"), "{json}");
     let output = assay(home.path()).arg("run").arg(&path).output().unwrap();
     assert!(stderr(&output).contains("module is not valid"), "{}", stderr(&output));
 }
@@ -94,8 +99,16 @@ fn what_is_missing_or_malformed_on_the_command_line_is_named() {
         (vec!["run", path, "--env", "NOVALUE"], 2, "NOVALUE"),
         (vec!["run", path, "--dir", "absent"], 1, "absent"),
         (vec!["run", path, "--stdin", "absent"], 1, "absent"),
-        (vec!["run", path, "--gas-limit", "0"], 2, "gas"),
-        (vec!["run", path, "--memory", "1000"], 2, "65,536"),
+        (
+            vec!["run", path, "--gas-limit", "0"],
+            2,
+            "--gas-limit <N>': give a whole number from 1 to 1,000,000,000,000,000",
+        ),
+        (vec!["run", path, "--gas-limit", "-1"], 2, "--gas-limit"),
+        (vec!["run", path, "--memory", "1000"], 2, "--memory <BYTES>': give a whole number from 65,536"),
+        (vec!["run", path, "--memory", "70000"], 2, "65536 or 131072"),
+        (vec!["run", path, "--timeout-s", "0"], 2, "--timeout-s"),
+        (vec!["run", path, "--stdin", "/dev/zero"], 1, "all that a job may hold"),
     ] {
         let output = assay(home.path()).args(&arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
@@ -116,4 +129,41 @@ fn out_writes_the_result_directory_and_never_over_another() {
     let again = run();
     assert_eq!(again.status.code(), Some(1));
     assert!(stderr(&again).contains("result"), "{}", stderr(&again));
+}
+
+#[test]
+fn time_that_is_over_is_no_outcome_and_names_the_flag() {
+    let home = home();
+    let path = module(home.path(), LOOP);
+    let arguments = ["--gas-limit", "900000000000000", "--timeout-s", "1", "--json"];
+    let output = assay(home.path()).arg("run").arg(&path).args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let json = last_json(&output);
+    assert!(json["error"].as_str().unwrap().contains("after 1 s (--timeout-s)"), "{json}");
+}
+
+#[test]
+fn a_job_directory_and_a_flag_that_disagree_are_a_wrong_usage() {
+    let home = home();
+    module(home.path(), EXIT_3);
+    let manifest = r#"{"executable": "job.wasm", "output_path": "output/", "limits": {"gas_limit": 7000}}"#;
+    fs::write(home.path().join("manifest.json"), manifest).unwrap();
+    let output = assay(home.path()).arg("run").arg(home.path()).args(["--gas-limit", "8000"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--gas-limit is 8000") && stderr(&output).contains("7000"), "{}", stderr(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_would_run_backwards_is_shown_escaped() {
+    let home = home();
+    let dir = home.path().join("job");
+    fs::create_dir(&dir).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", dir.join("a\u{202e}gnp.exe")).unwrap();
+    let text = assay(home.path()).arg("run").arg(&dir).output().unwrap();
+    assert!(stderr(&text).contains("a\\u{202e}gnp.exe"), "{}", stderr(&text));
+    let json = assay(home.path()).arg("run").arg(&dir).arg("--json").output().unwrap();
+    let printed = String::from_utf8(json.stdout.clone()).unwrap();
+    assert!(printed.contains("\\u202e") && !printed.contains('\u{202e}'), "{printed}");
+    assert!(last_json(&json)["causes"][0].as_str().unwrap().contains('\u{202e}'), "the value is what it is");
 }

@@ -19,6 +19,9 @@ fn help_names_every_command_and_the_exit_codes() {
         assert!(text.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in\n{text}");
     }
     assert!(text.contains("Exit codes: 0 done"), "{text}");
+    for code in ["3 ver", "4 not", "5 the job has no", "6 the job has not", "7 the cluster", "130 int"] {
+        assert!(text.contains(code), "{code} is not in\n{text}");
+    }
 }
 
 #[test]
@@ -26,6 +29,74 @@ fn wrong_usage_exits_with_2() {
     let home = home();
     for arguments in [vec![], vec!["nonsense"], vec!["job", "submit"], vec!["run"], vec!["config", "set", "cluster"]] {
         assay(home.path()).args(&arguments).assert().code(2);
+    }
+}
+
+#[test]
+fn wrong_usage_with_json_is_one_json_object() {
+    let home = home();
+    for (arguments, named) in [
+        (vec!["--json"], "subcommand"),
+        (vec!["nonsense", "--json"], "nonsense"),
+        (vec!["job", "--json", "submit"], "<DIR>"),
+        (vec!["job", "describe", "abc", "--json"], "<JOB>"),
+        (vec!["run", "--json", "job.wasm", "--gas-limit", "x"], "--gas-limit"),
+        (vec!["--json", "--cluster", "devnett", "config", "show"], "devnett"),
+    ] {
+        let output = assay(home.path()).args(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert!(json["error"].as_str().unwrap().contains(named), "{arguments:?}: {json}");
+        assert_eq!(json["exit_code"], 2);
+        assert!(output.stderr.is_empty(), "{arguments:?}");
+    }
+    // After `--` it is the guest's.
+    let output = assay(home.path()).args(["run", "absent.wasm", "--", "--json"]).output().unwrap();
+    assert!(output.stdout.is_empty() && stderr(&output).contains("absent.wasm"));
+}
+
+#[test]
+fn what_is_no_address_is_answered_with_what_is_expected() {
+    let home = home();
+    let cid = "bafybeiak6p7b4zdcnglkkfnnhxqr35fi4d7z3dcinvprvzph2xbjoyzwm4";
+    for arguments in [
+        vec!["job", "describe", cid],
+        vec!["job", "wait", cid],
+        vec!["job", "logs", cid],
+        vec!["job", "get", cid],
+        vec!["job", "cancel", cid],
+        vec!["job", "close", cid],
+        vec!["job", "list", "--poster", cid],
+        vec!["job", "list", "--market", cid],
+        vec!["verify", cid],
+        vec!["wallet", "balance", cid],
+    ] {
+        let output = assay(home.path()).args(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let text = stderr(&output);
+        assert!(text.contains("this is a CID") && text.contains("such as 4Nd1"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure_and_a_full_disk_is_one() {
+    let home = home();
+    for arguments in [vec!["config", "show"], vec!["config", "show", "--json"], vec!["job", "schema"], vec!["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_assay"));
+        command.env("HOME", home.path()).args(&arguments).stdout(writer);
+        let output = command.output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {}", stderr(&output));
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_assay"));
+        let output = command.env("HOME", home.path()).args(["config", "show"]).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("the output is not complete"), "{}", stderr(&output));
     }
 }
 
@@ -107,7 +178,7 @@ fn a_cluster_that_does_not_answer_is_named_with_the_next_step() {
     let url = format!("http://127.0.0.1:{}", closed_port());
     let output =
         assay(home.path()).args(["--cluster", &url, "wallet", "balance", "--keypair"]).arg(&key).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(7));
     let text = stderr(&output);
     assert!(text.contains(&url) && text.contains("next:"), "{text}");
 }
