@@ -7,14 +7,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Options, Shutdown, config, journal};
 
-/// Exit code: the configuration, the journal or the chain does not allow a start.
-const EXIT_REFUSED: u8 = 2;
-/// Exit code: stopped while running.
-const EXIT_STOPPED: u8 = 1;
+/// As those of `assay`; 2 is the argument parser's own.
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed, or refused to start · 2 wrong usage";
 
 /// The provider's bot.
 #[derive(Debug, Parser)]
-#[command(name = "assay-executor", version, about)]
+#[command(name = "assay-executor", version, about, after_help = EXIT_CODES, max_term_width = 120)]
 struct Arguments {
     /// Configuration file.
     #[arg(long, global = true, default_value = "provider.toml", env = "ASSAY_EXECUTOR_CONFIG")]
@@ -55,8 +53,13 @@ struct RunArguments {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum ConfigCommand {
-    /// Check it and print it as it will be used, with secrets hidden.
-    Check,
+    /// Print it as it will be used, with secrets hidden, and check everything that a start would refuse: sandbox, node
+    /// key, data directory, journal, port, chain. Makes no file.
+    Check {
+        /// Leave out what only the chain can tell.
+        #[arg(long)]
+        offline: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -75,7 +78,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(message) => {
             eprintln!("error: failed to {message}");
-            ExitCode::from(EXIT_REFUSED)
+            ExitCode::FAILURE
         }
     }
 }
@@ -83,8 +86,12 @@ pub fn main() -> ExitCode {
 fn execute(arguments: &Arguments) -> Result<ExitCode, String> {
     let config = config::load(&arguments.config, std::env::vars()).map_err(|error| error.to_string())?;
     match arguments.command {
-        Command::Config(ConfigCommand::Check) => {
+        Command::Config(ConfigCommand::Check { offline }) => {
             print!("{}", config::resolved(&config));
+            let reach = if offline { crate::Reach::Offline } else { crate::Reach::Chain };
+            for remark in runtime()?.block_on(crate::check(&config, reach)).map_err(|error| error.to_string())? {
+                eprintln!("note: {remark}");
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Journal(command) => {
@@ -93,16 +100,17 @@ fn execute(arguments: &Arguments) -> Result<ExitCode, String> {
         }
         Command::Run(run) => {
             start_logging(run.log_json);
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()
-                .map_err(|error| format!("start the runtime: {error}"))?;
-            Ok(runtime.block_on(run_bot(config, run)))
+            runtime()?.block_on(run_bot(config, run))
         }
     }
 }
 
-async fn run_bot(config: crate::Config, run: RunArguments) -> ExitCode {
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| format!("start the runtime: {error}"))
+}
+
+async fn run_bot(config: crate::Config, run: RunArguments) -> Result<ExitCode, String> {
     let options = Options {
         allow_unsupported_platform: run.allow_unsupported_platform,
         adopt_unknown_seats: run.adopt_unknown_seats,
@@ -111,13 +119,13 @@ async fn run_bot(config: crate::Config, run: RunArguments) -> ExitCode {
     let shutdown = Shutdown::default();
     stop_on_signals(shutdown.clone());
     match crate::run(config, options, shutdown).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Said once, where it is looked for: in the log if a machine reads that.
+        Err(error) if run.log_json => {
             tracing::error!(%error, "executor_stopped");
-            eprintln!("error: failed to {error}");
-            let refused = matches!(error, crate::RunError::Start(_));
-            ExitCode::from(if refused { EXIT_REFUSED } else { EXIT_STOPPED })
+            Ok(ExitCode::FAILURE)
         }
+        Err(error) => Err(error.to_string()),
     }
 }
 

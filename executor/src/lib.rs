@@ -7,6 +7,7 @@
 mod backoff;
 mod bot;
 pub mod chain;
+mod check;
 pub mod cli;
 pub mod config;
 pub mod core;
@@ -24,6 +25,7 @@ mod work;
 pub mod worker;
 
 pub use bot::{RunError, Shutdown, run};
+pub use check::{Reach, check};
 pub use config::Config;
 pub use lock::{InstanceLock, LockError};
 pub use startup::StartError;

@@ -10,6 +10,9 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use thiserror::Error;
 
+/// Name of the lock in the data directory.
+pub(crate) const LOCK_FILE: &str = "instance.lock";
+
 /// Why the data directory cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -47,7 +50,7 @@ impl InstanceLock {
     /// # Errors
     /// [`LockError::Held`] when another instance lives.
     pub fn acquire(data_dir: &Path) -> Result<Self, LockError> {
-        let path = data_dir.join("instance.lock");
+        let path = data_dir.join(LOCK_FILE);
         let name = path.display().to_string();
         let io_error = |source| LockError::Io { path: name.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(io_error)?;

@@ -23,7 +23,7 @@ use crate::{
     server::BindError,
     signer::Signer,
     work::{WorkSettings, Workshop, blocking},
-    worker::{ChildSettings, WorkerFault, listed, probe_child},
+    worker::{ChildSettings, Fences, WorkerFault, listed, probe_child},
 };
 
 /// Questions to an endpoint that does not answer at start.
@@ -40,10 +40,10 @@ pub enum StartError {
     #[error(transparent)]
     Sandbox(#[from] WorkerFault),
     /// The node key cannot be used.
-    #[error(transparent)]
+    #[error("load the node key (provider.node_key_path): {0}")]
     Key(#[from] KeypairError),
     /// The cluster is not one.
-    #[error(transparent)]
+    #[error("use chain.cluster: {0}")]
     Cluster(#[from] ClusterError),
     /// The data directory cannot be used.
     #[error(transparent)]
@@ -84,25 +84,18 @@ pub(crate) struct Parts<C> {
 
 pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<RpcChain>, StartError> {
     protect_process().map_err(StartError::Exposed)?;
-    check_sandbox(child(config, options)).await?;
-    let signer = Signer::new(load_keypair(&config.provider.node_key_path)?);
-    let mut cluster: Cluster = config.chain.cluster.parse()?;
-    if let Some(ws_url) = &config.chain.ws_url {
-        cluster = cluster.with_ws_url(ws_url.clone());
-    }
+    report_fences(&probe(config, options).await?);
+    let signer = signer(config)?;
+    let (chain, ws_url) = connect(config, &signer)?;
     let lock = InstanceLock::acquire(&config.provider.data_dir)?;
     let journal = Journal::open(&config.provider.data_dir)?;
-    let workshop = workshop(config, options, &journal)?;
-    let ws_url = cluster.ws_url.clone();
-    let provider = pda::provider_address(&config.market(), &config.provider.authority.0);
-    let chain = RpcChain::new(RpcSettings {
-        cluster,
-        market: config.market(),
-        provider,
-        node_key: signer.address(),
-        request_timeout: config.chain.request_timeout.0,
-        jobs_max: config.limits.jobs_tracked_max,
-    });
+    let store = store(config)?;
+    let released = release_unnamed(&store, journal.rows())?;
+    if released > 0 {
+        tracing::info!(released, "unnamed_results_released");
+    }
+    let workshop = workshop(config, options, store)?;
+    let provider = provider(config);
     let facts = facts(&chain).await?;
     check(config, &facts, signer.address())?;
     tracing::info!(
@@ -124,8 +117,12 @@ fn protect_process() -> io::Result<()> {
 }
 
 /// Starts one child, to know before the first job that there can be one and which fences it has.
-async fn check_sandbox(settings: ChildSettings) -> Result<(), WorkerFault> {
-    let fences = blocking(move || probe_child(&settings)).await?;
+pub(crate) async fn probe(config: &Config, options: Options) -> Result<Fences, StartError> {
+    let settings = child(config, options);
+    Ok(blocking(move || probe_child(&settings)).await?)
+}
+
+fn report_fences(fences: &Fences) {
     let required = listed(fences.missing_required());
     if !required.is_empty() {
         tracing::warn!(missing = required, "guests_not_isolated");
@@ -137,7 +134,33 @@ async fn check_sandbox(settings: ChildSettings) -> Result<(), WorkerFault> {
         // Whatever they hold the required ones hold as well.
         tracing::info!(missing, "sandbox_checked");
     }
-    Ok(())
+}
+
+/// The hot key, which has to be nobody else's to read.
+pub(crate) fn signer(config: &Config) -> Result<Signer, StartError> {
+    Ok(Signer::new(load_keypair(&config.provider.node_key_path)?))
+}
+
+fn provider(config: &Config) -> Pubkey {
+    pda::provider_address(&config.market(), &config.provider.authority.0)
+}
+
+/// The chain, not asked anything yet, and where it tells news.
+pub(crate) fn connect(config: &Config, signer: &Signer) -> Result<(RpcChain, Url), StartError> {
+    let mut cluster: Cluster = config.chain.cluster.parse()?;
+    if let Some(ws_url) = &config.chain.ws_url {
+        cluster = cluster.with_ws_url(ws_url.clone());
+    }
+    let ws_url = cluster.ws_url.clone();
+    let chain = RpcChain::new(RpcSettings {
+        cluster,
+        market: config.market(),
+        provider: provider(config),
+        node_key: signer.address(),
+        request_timeout: config.chain.request_timeout.0,
+        jobs_max: config.limits.jobs_tracked_max,
+    });
+    Ok((chain, ws_url))
 }
 
 fn child(config: &Config, options: Options) -> ChildSettings {
@@ -164,7 +187,8 @@ async fn facts(chain: &RpcChain) -> Result<ChainFacts, ChainError> {
     chain.facts().await
 }
 
-fn check(config: &Config, facts: &ChainFacts, node_key: Pubkey) -> Result<(), StartError> {
+/// Whether the chain is the one that this bot is for.
+pub(crate) fn check(config: &Config, facts: &ChainFacts, node_key: Pubkey) -> Result<(), StartError> {
     let ensure = |holds: bool, message: String| if holds { Ok(()) } else { Err(StartError::Mismatch(message)) };
     let market = config.market();
     ensure(
@@ -208,14 +232,16 @@ fn release_unnamed<'a>(store: &BlockStore, rows: impl Iterator<Item = &'a JobRow
     Ok(released)
 }
 
-fn workshop(config: &Config, options: Options, journal: &Journal) -> Result<Workshop, StartError> {
+/// Name of the block store in the data directory.
+pub(crate) const STORE_DIRECTORY: &str = "blocks";
+
+pub(crate) fn store(config: &Config) -> Result<BlockStore, StartError> {
+    let limits = StoreLimits { quota_bytes: config.content.disk_quota.0 };
+    Ok(BlockStore::open(&config.provider.data_dir.join(STORE_DIRECTORY), limits)?)
+}
+
+pub(crate) fn workshop(config: &Config, options: Options, store: BlockStore) -> Result<Workshop, StartError> {
     let content = &config.content;
-    let limits = StoreLimits { quota_bytes: content.disk_quota.0 };
-    let store = BlockStore::open(&config.provider.data_dir.join("blocks"), limits)?;
-    let released = release_unnamed(&store, journal.rows())?;
-    if released > 0 {
-        tracing::info!(released, "unnamed_results_released");
-    }
     let kubo = content.kubo.iter().cloned().map(Source::Kubo);
     let sources: Vec<Source> = kubo.chain(content.gateways.iter().cloned().map(Source::Gateway)).collect();
     let limits = FetchLimits { budget: Budget::PROFILE, deadline: content.fetch_deadline.0, ..FetchLimits::default() };

@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Why the process has to stop.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("task {task}: {reason}")]
+#[error("keep task {task} running: {reason}")]
 pub struct TaskFailure {
     /// Name of the task.
     pub task: String,
@@ -97,7 +97,7 @@ mod tests {
         let (supervisor, mut failures) = Supervisor::new();
         supervisor.spawn("poller", async { panic!("the sky fell") });
         let failure = failures.recv().await.expect("a failure");
-        assert_eq!(failure.to_string(), "task poller: it panicked: the sky fell");
+        assert_eq!(failure.to_string(), "keep task poller running: it panicked: the sky fell");
         supervisor.stop().await;
     }
 
@@ -105,7 +105,7 @@ mod tests {
     async fn a_task_that_must_not_end_is_reported_when_it_does_unless_all_stops() {
         let (supervisor, mut failures) = Supervisor::new();
         supervisor.spawn_forever("chain", async { Ok(()) });
-        assert_eq!(failures.recv().await.expect("a failure").to_string(), "task chain: it ended");
+        assert_eq!(failures.recv().await.expect("a failure").to_string(), "keep task chain running: it ended");
         let stopping = supervisor.stopping();
         supervisor.spawn_forever("server", async move {
             stopping.cancelled().await;

@@ -10,7 +10,7 @@ use crate::{
 /// Runs the bot until it is asked to stop. Its own configuration says everything; the settings of the command line do
 /// not count.
 pub async fn start(args: &StartArgs) -> CliResult {
-    let config = config::load(&args.config, std::env::vars())?;
+    let config = config::load(&args.config, std::env::vars()).context("cannot start the provider")?;
     let options = Options {
         allow_unsupported_platform: args.allow_unsupported_platform,
         adopt_unknown_seats: args.adopt_unknown_seats,

@@ -81,7 +81,7 @@ async fn e_19_a_second_instance_refuses_to_start_and_disturbs_nothing() {
     until("the first instance", || async { first.log().contains("executor_started").then_some(()) }).await;
     let mut second = executor.start(EXECUTOR, &[]);
     let exit = second.ended().await;
-    assert_eq!(exit.code(), Some(2), "{}", second.log());
+    assert_eq!(exit.code(), Some(1), "{}", second.log());
     let posted = net.post(client, 1).await;
     until_paid(client, &posted.handle, &executor.address()).await;
     assert_settled_once(client, &posted.handle, &executor.address()).await;
