@@ -373,14 +373,15 @@ impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let resolved = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = resolved.filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() {
-                return Err(std::io::Error::other(format!("{NOT_PUBLIC} {}", name.as_str())).into());
-            }
-            let addresses: Addrs = Box::new(public.into_iter());
-            Ok(addresses)
+            Ok(Box::new(public_only(name.as_str(), resolved)?.into_iter()) as Addrs)
         })
     }
+}
+
+/// The public ones of a name's addresses: what is asked is never a private one, however many public ones stand beside it.
+fn public_only(name: &str, resolved: impl Iterator<Item = SocketAddr>) -> std::io::Result<Vec<SocketAddr>> {
+    let public: Vec<_> = resolved.filter(|address| is_public(address.ip())).collect();
+    if public.is_empty() { Err(std::io::Error::other(format!("{NOT_PUBLIC} {name}"))) } else { Ok(public) }
 }
 
 /// Whether an address is on the public internet: not loopback, private, link-local, shared, reserved, multicast, nor a
@@ -452,6 +453,17 @@ mod tests {
         ] {
             assert!(!is_public(address.parse().expect("an address")), "{address}");
         }
+    }
+
+    #[test]
+    fn c14_a_name_with_public_and_private_addresses_has_only_the_public_ones() {
+        let all =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().expect("an address")).collect::<Vec<SocketAddr>>();
+        let mixed = all(&["10.0.0.1:0", "1.1.1.1:0", "[::1]:0", "[2606:4700::1111]:0", "169.254.169.254:0"]);
+        let public = public_only("mixed.example", mixed.into_iter()).expect("two are public");
+        assert_eq!(public, all(&["1.1.1.1:0", "[2606:4700::1111]:0"]));
+        let refused = public_only("inside.example", all(&["127.0.0.1:0"]).into_iter()).expect_err("none is");
+        assert!(refused.to_string().ends_with("inside.example"), "{refused}");
     }
 
     #[tokio::test]
