@@ -20,8 +20,9 @@ pub const HAMT_LEVELS_MAX: usize = 8;
 pub const BLOCK_BYTES_MAX: usize = 2 << 20;
 /// Longest file or directory name, in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 255;
-/// Longest path inside a package, in bytes of UTF-8.
-pub const PATH_BYTES_MAX: usize = 4_096;
+/// Longest path inside a package, in bytes of UTF-8: twice the longest that a guest can name, for a result has everything
+/// that a guest may make, one level further down.
+pub const PATH_BYTES_MAX: usize = 2_048;
 /// Deepest directory nesting of a job.
 pub const DEPTH_MAX: usize = 64;
 /// Most files and directories in a job.

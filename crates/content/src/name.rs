@@ -62,7 +62,7 @@ pub fn validate_name(name: &str) -> Result<(), NameError> {
         return Err(NameError::Empty { path: String::new() });
     }
     if name.len() > NAME_BYTES_MAX {
-        return Err(NameError::TooLong { name: beginning(name), bytes: name.len(), bytes_max: NAME_BYTES_MAX });
+        return Err(too_long(name, name.len()));
     }
     if name == "." || name == ".." {
         return Err(NameError::Dots { name: name.to_owned() });
@@ -73,6 +73,11 @@ pub fn validate_name(name: &str) -> Result<(), NameError> {
     }
 }
 
+/// The refusal of a name of so many bytes that begins like this.
+pub(crate) fn too_long(name: &str, bytes: usize) -> NameError {
+    NameError::TooLong { name: beginning(name), bytes, bytes_max: NAME_BYTES_MAX }
+}
+
 /// Checks a relative path of a job: valid names joined by single slashes, at most [`DEPTH_MAX`] of them.
 ///
 /// # Errors
@@ -81,11 +86,18 @@ pub fn validate_path(path: &str) -> Result<(), NameError> {
     validate_path_within(path, DEPTH_MAX)
 }
 
+/// The first rule about paths: checked before a path is put together, for a deep directory with many names would be
+/// mostly paths.
+pub(crate) fn validate_path_bytes(beginning_of_path: &str, bytes: usize) -> Result<(), NameError> {
+    if bytes > PATH_BYTES_MAX {
+        return Err(NameError::TooLong { name: beginning(beginning_of_path), bytes, bytes_max: PATH_BYTES_MAX });
+    }
+    Ok(())
+}
+
 /// As [`validate_path`], with another depth: results may be deeper than jobs.
 pub(crate) fn validate_path_within(path: &str, depth_max: usize) -> Result<(), NameError> {
-    if path.len() > PATH_BYTES_MAX {
-        return Err(NameError::TooLong { name: beginning(path), bytes: path.len(), bytes_max: PATH_BYTES_MAX });
-    }
+    validate_path_bytes(path, path.len())?;
     for (depth, name) in path.split('/').enumerate() {
         if name.is_empty() {
             return Err(NameError::Empty { path: path.to_owned() });

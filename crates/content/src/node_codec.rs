@@ -1,13 +1,12 @@
 //! UnixFS nodes inside dag-pb blocks: the strict subset that the profile writes. One spelling per node: fields in
 //! order, none twice, none unknown, so that everything else is refused by name (C-02, C-09, C-11).
 
-use bytes::Bytes;
 use cid::Cid;
 
 use crate::{
     id::{CidError, accept},
-    limits::HAMT_FANOUT,
-    name::NameError,
+    limits::{FILE_LINKS_MAX, HAMT_FANOUT, NAME_BYTES_MAX},
+    name::{NameError, too_long},
     varint::{self, Varint},
 };
 
@@ -37,7 +36,7 @@ pub(crate) enum Node {
     /// A list of chunks or of further lists; `sizes` has one length per link.
     File { links: Vec<Link>, sizes: Vec<u64>, file_bytes: u64 },
     /// A node of a sharded directory.
-    Hamt { links: Vec<Link>, bitfield: Bytes },
+    Hamt(Vec<Link>),
 }
 
 /// Why a block is no node of the profile.
@@ -83,13 +82,25 @@ pub enum DecodeError {
         /// Its fanout.
         fanout: u64,
     },
-    /// A HAMT node with more links than slots.
-    #[error("decode node: HAMT with {links} links in one node; the profile has one per slot, at most 256")]
+    /// A HAMT node whose links are none, too many or not those of its bit field.
+    #[error("decode node: HAMT with {links} links; the profile has 1 to 256, one for every bit that is set")]
     HamtLinks {
         /// How many links it has.
         links: usize,
     },
-    /// Sizes that do not fit the links or their own sum.
+    /// A file node with more links than the profile has.
+    #[error("decode node: file with {links} links in one node; the profile has at most 1,024")]
+    FileLinks {
+        /// How many links it has.
+        links: usize,
+    },
+    /// A file node's link with a name.
+    #[error("decode node: a file's part has a name of {bytes} bytes; the profile gives it none")]
+    FileLinkName {
+        /// Length of the name.
+        bytes: usize,
+    },
+    /// Sizes that do not fit the links or their own sum, or say that a part is empty.
     #[error("decode node: the sizes of the file node do not fit its {links} links")]
     Sizes {
         /// How many links it has.
@@ -199,6 +210,10 @@ fn decode_cid(bytes: &[u8]) -> Result<Cid, DecodeError> {
 }
 
 fn decode_name(bytes: &[u8]) -> Result<String, DecodeError> {
+    // With two digits in front inside a HAMT.
+    if bytes.len() > NAME_BYTES_MAX + 2 {
+        return Err(too_long(&String::from_utf8_lossy(&bytes[..NAME_BYTES_MAX]), bytes.len()).into());
+    }
     match std::str::from_utf8(bytes) {
         Ok(name) => Ok(name.to_owned()),
         Err(_) => Err(NameError::NotUtf8 { name: String::from_utf8_lossy(bytes).chars().take(64).collect() }.into()),
@@ -279,9 +294,16 @@ fn file(data: Data<'_>, links: Vec<Link>) -> Result<Node, DecodeError> {
     if let Some(field) = field {
         return Err(DecodeError::Field { field, message: MESSAGE });
     }
+    // As with a HAMT: what a reader holds of a node, and what reading it costs, is bounded here (C-06).
+    if links.len() > FILE_LINKS_MAX {
+        return Err(DecodeError::FileLinks { links: links.len() });
+    }
+    if let Some(link) = links.iter().find(|link| !link.name.is_empty()) {
+        return Err(DecodeError::FileLinkName { bytes: link.name.len() });
+    }
     let file_bytes = data.file_bytes.ok_or(DecodeError::Lacks { field: "size", message: MESSAGE })?;
     let sum = data.sizes.iter().try_fold(0_u64, |sum, bytes| sum.checked_add(*bytes));
-    if links.is_empty() || links.len() != data.sizes.len() || sum != Some(file_bytes) {
+    if links.is_empty() || links.len() != data.sizes.len() || data.sizes.contains(&0) || sum != Some(file_bytes) {
         return Err(DecodeError::Sizes { links: links.len() });
     }
     Ok(Node::File { links, sizes: data.sizes, file_bytes })
@@ -296,19 +318,21 @@ fn hamt(data: &Data<'_>, links: Vec<Link>) -> Result<Node, DecodeError> {
     if data.file_bytes.is_some() || !data.sizes.is_empty() {
         return Err(DecodeError::Field { field: 3, message: MESSAGE });
     }
-    // Checked here, so that a reader never holds more than a few levels of at most so many links (C-06).
-    if links.len() > HAMT_FANOUT {
+    // Checked here, so that a reader never holds more than a few levels of at most so many links (C-06). Without links a
+    // node would be read again and again and never charged as an entry.
+    let bitfield = data.data.ok_or(DecodeError::Lacks { field: "bit field", message: MESSAGE })?;
+    let slots: usize = bitfield.iter().take(HAMT_FANOUT / 8).map(|byte| byte.count_ones() as usize).sum();
+    if links.is_empty() || links.len() != slots || bitfield.len() > HAMT_FANOUT / 8 {
         return Err(DecodeError::HamtLinks { links: links.len() });
     }
-    let bitfield = data.data.ok_or(DecodeError::Lacks { field: "bit field", message: MESSAGE })?;
-    Ok(Node::Hamt { links, bitfield: Bytes::copy_from_slice(bitfield) })
+    Ok(Node::Hamt(links))
 }
 
 impl Node {
     /// Links to other blocks, whatever the node is.
     pub(crate) fn links(&self) -> &[Link] {
         match self {
-            Self::Directory(links) | Self::File { links, .. } | Self::Hamt { links, .. } => links,
+            Self::Directory(links) | Self::File { links, .. } | Self::Hamt(links) => links,
         }
     }
 }

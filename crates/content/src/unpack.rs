@@ -9,8 +9,8 @@ use cid::Cid;
 use crate::{
     BlockGet, CidError, Entry, EntryKind, NameError, StoreError, dag,
     id::{Codec, accept},
-    limits::{Budget, CHUNK_BYTES, FILE_LINKS_MAX, HAMT_LEVELS_MAX},
-    name::validate_name,
+    limits::{Budget, CHUNK_BYTES, HAMT_LEVELS_MAX},
+    name::{validate_name, validate_path_bytes},
     node_codec::{self, DecodeError, Link, Node},
     pack::{FileRoot, Leaf, NoBlocks, PackError, Tree, file_root},
 };
@@ -214,6 +214,8 @@ pub fn unpack(root: Cid, blocks: &impl BlockGet, budget: &Budget) -> Result<Vec<
                     });
                 }
                 for link in links.into_iter().rev() {
+                    validate_path_bytes(&path, path.len() + 1 + link.name.len())
+                        .map_err(|source| UnpackError::Name { cid, source: Box::new(source) })?;
                     let path = if path.is_empty() { link.name } else { format!("{path}/{}", link.name) };
                     pending.push(Pending { cid: link.cid, path, depth: depth + 1 });
                 }
@@ -282,7 +284,7 @@ impl<'a, B: BlockGet> Reader<'a, B> {
                 self.charge_entries(cid, links.len())?;
                 Ok(Found::Directory(checked_names(cid, path, links)?))
             }
-            Node::Hamt { links, .. } => {
+            Node::Hamt(links) => {
                 let links = self.hamt(cid, links)?;
                 Ok(Found::Directory(checked_names(cid, path, links)?))
             }
@@ -342,7 +344,7 @@ impl<'a, B: BlockGet> Reader<'a, B> {
             if file_bytes != declared {
                 return Err(UnpackError::LyingSize { cid, declared, actual: file_bytes });
             }
-            if level >= FILE_LEVELS_MAX || links.len() > FILE_LINKS_MAX {
+            if level >= FILE_LEVELS_MAX {
                 return Err(UnpackError::FileTooDeep { cid: *root, levels_max: FILE_LEVELS_MAX });
             }
             push(&mut pending, &links, &sizes, level + 1);
@@ -390,7 +392,7 @@ impl<'a, B: BlockGet> Reader<'a, B> {
                     return Err(UnpackError::HamtTooDeep { cid, levels_max: HAMT_LEVELS_MAX });
                 }
                 let (codec, block) = self.load(&link.cid)?;
-                let Node::Hamt { links, .. } = (match codec {
+                let Node::Hamt(links) = (match codec {
                     Codec::Raw => return Err(UnpackError::HamtLink { cid, link: link.name }),
                     Codec::DagPb => self.decode(&link.cid, &block)?,
                 }) else {

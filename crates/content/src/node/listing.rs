@@ -31,7 +31,7 @@ fn kind_and_size(store: &BlockStore, link: &Link) -> Result<(u32, u64), Refusal>
     let Some(block) = store.get(&link.cid)? else { return Ok((KIND_FILE, link.tree_bytes)) };
     Ok(match node_codec::decode(&block) {
         Ok(Node::File { file_bytes, .. }) => (KIND_FILE, file_bytes),
-        Ok(Node::Directory(_) | Node::Hamt { .. }) => (KIND_DIRECTORY, 0),
+        Ok(Node::Directory(_) | Node::Hamt(_)) => (KIND_DIRECTORY, 0),
         Err(_) => (KIND_FILE, link.tree_bytes),
     })
 }

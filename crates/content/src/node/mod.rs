@@ -199,6 +199,12 @@ impl ContentNode {
         url_of(self.gateway)
     }
 
+    /// Whether both servers still serve.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.servers.iter().all(|(_, server)| !server.is_finished())
+    }
+
     /// Stops listening, lets requests in flight end for at most five seconds, and returns.
     ///
     /// # Errors

@@ -162,6 +162,39 @@ proptest! {
         prop_assert!(bytes.is_empty() || read(&[&header, bytes.as_slice()].concat()).is_err());
     }
 
+    /// However the network cuts it, and whatever was done to it: the same blocks, then the same end.
+    #[test]
+    fn c04_a_damaged_file_reads_the_same_however_it_is_cut(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        length in any::<prop::sample::Index>(),
+        pieces in proptest::collection::vec(1_usize..200, 1..50),
+    ) {
+        let mut bytes = car_of(&sample());
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(1 + length.index(bytes.len()));
+        let feed = |mut sizes: Box<dyn Iterator<Item = usize>>| {
+            let (mut decoder, mut blocks, mut rest) = (CarDecoder::new(CarLimits::default()), Vec::new(), &bytes[..]);
+            while !rest.is_empty() {
+                let (piece, tail) = rest.split_at(sizes.next().unwrap_or(usize::MAX).min(rest.len()));
+                rest = tail;
+                decoder.push(piece).unwrap();
+                loop {
+                    match decoder.next_block() {
+                        Ok(Some(block)) => blocks.push(block),
+                        Ok(None) => break,
+                        Err(error) => return (blocks, error.to_string()),
+                    }
+                }
+            }
+            let end = decoder.finish();
+            (blocks, end.map_or_else(|error| error.to_string(), |roots| format!("{roots:?}")))
+        };
+        prop_assert_eq!(feed(Box::new(pieces.into_iter())), feed(Box::new(std::iter::empty())));
+    }
+
     #[test]
     fn c04_a_flipped_bit_is_an_error_or_another_root(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
         let package = sample();

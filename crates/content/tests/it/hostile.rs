@@ -31,7 +31,7 @@ impl Forge {
     }
 
     pub fn node(&mut self, links: &[(&str, Target)], data: &[u8]) -> Target {
-        let below: u64 = links.iter().map(|(_, (_, size))| size).sum();
+        let below = links.iter().fold(0_u64, |below, (_, (_, size))| below.saturating_add(*size));
         let links = links.iter().map(|(name, (cid, size))| PbLink {
             cid: *cid,
             name: Some((*name).to_owned()),
@@ -244,6 +244,94 @@ fn c06_lying_sizes_are_found() {
     let root = forge.directory(&[("tail", (tail.0, 1 << 40))]);
     let error = forge.refused(root, InvalidReason::DirectoryInvalid);
     assert!(matches!(error, UnpackError::NotCanonical { .. }), "{error}");
+}
+
+/// Blocks that count how often they are read.
+pub struct Counted(pub BlockSet, pub std::cell::Cell<usize>);
+
+impl BlockGet for Counted {
+    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
+        self.1.set(self.1.get() + 1);
+        self.0.get(cid)
+    }
+
+    fn verified(&self) -> bool {
+        self.0.verified()
+    }
+}
+
+#[test]
+fn c06_long_paths_to_many_names_are_refused_before_they_are_put_together() {
+    let mut forge = Forge::default();
+    let file = forge.raw(b"x");
+    // 40,000 names in a block of two megabytes, below directories with the longest names: gigabytes of paths.
+    let names: Vec<_> = (0..40_000).map(|at| format!("{at:05}")).collect();
+    let links: Vec<_> = names.iter().map(|name| (name.as_str(), file)).collect();
+    let mut level = forge.directory(&links);
+    let long = "n".repeat(255);
+    for _ in 0..60 {
+        level = forge.directory(&[(&long, level)]);
+    }
+    let counted = Counted(BlockSet::from_blocks(forge.blocks).unwrap(), Default::default());
+    let error = unpack(level.0, &counted, &Budget::PROFILE).unwrap_err();
+    assert!(
+        matches!(&error, UnpackError::Name { source, .. } if matches!(**source, NameError::TooLong { .. })),
+        "{error}"
+    );
+    assert_eq!(error.invalid_reason(), Some(InvalidReason::DirectoryInvalid));
+    assert_eq!(counted.1.get(), 9, "the root, and the directories whose paths have up to 2,048 bytes");
+}
+
+#[test]
+fn c06_a_node_holds_no_more_than_the_profile_gives_it() {
+    type Check = fn(&DecodeError) -> bool;
+    let mut forge = Forge::default();
+    let (whole, tail) = (forge.raw(&[7; 1 << 20]), forge.raw(b"tail"));
+    let sizes = [(1, 2), (3, (1 << 20) + 4), (4, 1 << 20), (4, 4)];
+    // A mebibyte in a name or a bit field, which would be read again for every link to it and charged to nothing.
+    let padding = "p".repeat(1 << 20);
+    let named = forge.node(&[("", whole), (&padding, tail)], &unixfs(&sizes, None));
+    let short_name = forge.node(&[("", whole), ("p", tail)], &unixfs(&sizes, None));
+    let many = forge.node(&vec![("", tail); 1_025], &unixfs(&[(1, 2), (3, 4)], None));
+    let nothing: Vec<_> = [(1, 2), (3, 0), (4, 0), (4, 0)].into();
+    let empty_parts = forge.node(&[("", tail), ("", tail)], &unixfs(&nothing, None));
+    let hamt = [(1, 5), (5, 0x22), (6, 256)];
+    let padded = forge.node(&[("00x", tail)], &unixfs(&hamt, Some(&[vec![0; 1 << 20], vec![1]].concat())));
+    let other_bits = forge.node(&[("00x", tail)], &unixfs(&hamt, Some(&[3])));
+    let hollow = forge.node(&[], &unixfs(&hamt, Some(&[])));
+    let is_too_long =
+        |error: &DecodeError| matches!(error, DecodeError::Name(NameError::TooLong { bytes, .. }) if *bytes == 1 << 20);
+    let checks: [(Target, Check); 7] = [
+        (named, is_too_long),
+        (short_name, |error| matches!(error, DecodeError::FileLinkName { bytes: 1 })),
+        (many, |error| matches!(error, DecodeError::FileLinks { links: 1_025 })),
+        (empty_parts, |error| matches!(error, DecodeError::Sizes { links: 2 })),
+        (padded, |error| matches!(error, DecodeError::HamtLinks { links: 1 })),
+        (other_bits, |error| matches!(error, DecodeError::HamtLinks { links: 1 })),
+        (hollow, |error| matches!(error, DecodeError::HamtLinks { links: 0 })),
+    ];
+    for (odd, check) in checks {
+        let root = forge.directory(&[("odd", odd)]);
+        let error = forge.refused(root, InvalidReason::DirectoryInvalid);
+        assert!(check(decode_error(&error)), "{error}");
+    }
+}
+
+#[test]
+fn c06_a_sharded_directory_that_expands_is_charged_for_every_name() {
+    let mut forge = Forge::default();
+    let file = forge.raw(b"x");
+    let data = unixfs(&[(1, 5), (5, 0x22), (6, 256)], Some(&[0xff; 32]));
+    let slots: Vec<_> = (0..256).map(|slot| format!("{slot:02X}")).collect();
+    let leaves: Vec<_> = slots.iter().map(|slot| format!("{slot}name")).collect();
+    let mut level = forge.node(&leaves.iter().map(|name| (name.as_str(), file)).collect::<Vec<_>>(), &data);
+    for _ in 0..7 {
+        level = forge.node(&slots.iter().map(|slot| (slot.as_str(), level)).collect::<Vec<_>>(), &data);
+    }
+    let counted = Counted(BlockSet::from_blocks(forge.blocks).unwrap(), Default::default());
+    let error = unpack(level.0, &counted, &Budget::PROFILE).unwrap_err();
+    assert!(matches!(error, UnpackError::TooManyEntries { .. }), "{error}");
+    assert!(counted.1.get() < 3_000, "{} blocks were read", counted.1.get());
 }
 
 #[test]

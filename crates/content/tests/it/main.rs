@@ -5,6 +5,7 @@ mod car;
 mod clients;
 mod doubles;
 mod fetching;
+mod fuzzing;
 mod hostile;
 mod oracle;
 mod packing;
