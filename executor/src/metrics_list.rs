@@ -22,6 +22,8 @@ pub(crate) const NODE_BALANCE: &str = "assay_executor_node_balance_lamports";
 pub(crate) const LOCKED: &str = "assay_executor_locked_lamports";
 /// Earnings to be claimed.
 pub(crate) const EARNINGS: &str = "assay_executor_earnings_lamports";
+/// Whether sandbox children can be started: 1 or 0.
+pub(crate) const SANDBOX_WORKS: &str = "assay_executor_sandbox_works";
 /// Time to fetch, validate and meter.
 pub(crate) const PREPARE_SECONDS: &str = "assay_executor_prepare_seconds";
 /// Time to fetch and run.
@@ -103,6 +105,7 @@ mod tests {
             NODE_BALANCE,
             LOCKED,
             EARNINGS,
+            SANDBOX_WORKS,
             PREPARE_SECONDS,
             RUN_SECONDS,
             PUBLISH_SECONDS,

@@ -1,9 +1,10 @@
 //! `/metrics` for Prometheus and `/healthz` for whoever restarts the process. On loopback unless told otherwise.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{
-        OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -11,13 +12,19 @@ use std::{
 
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use std::sync::Arc;
+use serde_json::json;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::{core::JobUid, metrics_list as names};
+
 /// Without a look at the chain for this long the bot is not healthy.
 const LOOK_AGE_MAX: Duration = Duration::from_secs(60);
+/// When the children of so many jobs failed in a row it is not for the jobs.
+const FAILED_JOBS_MAX: usize = 3;
+/// Longest quotation of a child, in characters.
+const REASON_CHARS_MAX: usize = 256;
 
 /// The address could not be had.
 #[derive(Debug, Error)]
@@ -32,11 +39,24 @@ pub(crate) struct Status {
     started: Instant,
     slot: AtomicU64,
     looked_ms: AtomicU64,
+    children: Mutex<Children>,
+}
+
+/// How the last children ended.
+#[derive(Default)]
+struct Children {
+    /// Why none can be started.
+    none: Option<String>,
+    /// Jobs whose children failed since one did not, at most [`FAILED_JOBS_MAX`].
+    failed: BTreeSet<JobUid>,
+    /// How the last of them failed.
+    failure: String,
 }
 
 impl Default for Status {
     fn default() -> Self {
-        Self { started: Instant::now(), slot: AtomicU64::new(0), looked_ms: AtomicU64::new(0) }
+        let (slot, looked_ms) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { started: Instant::now(), slot, looked_ms, children: Mutex::default() }
     }
 }
 
@@ -47,6 +67,36 @@ impl Status {
         self.looked_ms.store(self.elapsed_ms(), Ordering::Relaxed);
     }
 
+    /// No child can be started, for this reason. True when that is news.
+    pub(crate) fn sandbox_failed(&self, reason: &str) -> bool {
+        metrics::gauge!(names::SANDBOX_WORKS).set(0.0);
+        self.children().none.replace(quoted(reason)).is_none()
+    }
+
+    /// Children can be started.
+    pub(crate) fn sandbox_works(&self) {
+        metrics::gauge!(names::SANDBOX_WORKS).set(1.0);
+        self.children().none = None;
+    }
+
+    /// The child of a job did not come to an answer.
+    pub(crate) fn child_failed(&self, uid: JobUid, failure: &str) {
+        let mut children = self.children();
+        if children.failed.len() < FAILED_JOBS_MAX {
+            children.failed.insert(uid);
+        }
+        children.failure = quoted(failure);
+    }
+
+    /// A child did what it should.
+    pub(crate) fn child_worked(&self) {
+        self.children().failed.clear();
+    }
+
+    fn children(&self) -> MutexGuard<'_, Children> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -54,10 +104,25 @@ impl Status {
     fn report(&self) -> (bool, String) {
         let slot = self.slot.load(Ordering::Relaxed);
         let age_ms = self.elapsed_ms().saturating_sub(self.looked_ms.load(Ordering::Relaxed));
-        let healthy = slot > 0 && Duration::from_millis(age_ms) <= LOOK_AGE_MAX;
-        let state = if healthy { "ok" } else { "the chain was not seen" };
-        (healthy, format!("{{\"status\":\"{state}\",\"slot\":{slot},\"look_age_ms\":{age_ms}}}\n"))
+        let mut reasons = Vec::new();
+        if slot == 0 || Duration::from_millis(age_ms) > LOOK_AGE_MAX {
+            reasons.push("the chain was not seen".to_owned());
+        }
+        let children = self.children();
+        reasons.extend(children.none.clone());
+        if children.failed.len() >= FAILED_JOBS_MAX {
+            reasons
+                .push(format!("the sandbox children of the last {FAILED_JOBS_MAX} jobs failed: {}", children.failure));
+        }
+        let status = if reasons.is_empty() { "ok" } else { "failing" };
+        let body = json!({ "status": status, "reasons": reasons, "slot": slot, "look_age_ms": age_ms });
+        (reasons.is_empty(), format!("{body}\n"))
     }
+}
+
+/// A reason may quote a guest.
+fn quoted(text: &str) -> String {
+    text.chars().take(REASON_CHARS_MAX).flat_map(char::escape_debug).collect()
 }
 
 /// One recorder per process, however often the bot is started in it.
@@ -81,6 +146,7 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> 
     }
     // Before anything is counted.
     recorder();
+    metrics::gauge!(names::SANDBOX_WORKS).set(1.0);
     Ok(listener)
 }
 
@@ -106,4 +172,53 @@ async fn health(State(status): State<Arc<Status>>) -> impl IntoResponse {
     let (healthy, body) = status.report();
     let code = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, [("content-type", "application/json")], body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn healthy() -> Status {
+        let status = Status::default();
+        status.looked(1);
+        status
+    }
+
+    #[test]
+    fn the_chain_has_to_be_seen() {
+        let (is_healthy, body) = Status::default().report();
+        assert!(!is_healthy && body.contains("the chain was not seen"), "{body}");
+        let (is_healthy, body) = healthy().report();
+        assert!(is_healthy && body.contains(r#""status":"ok""#), "{body}");
+    }
+
+    #[test]
+    fn w_12_e_24_health_says_why_no_child_can_be_started_until_one_can() {
+        let status = healthy();
+        assert!(status.sandbox_failed("no \"seccomp\"\u{1b}[31m"), "news");
+        assert!(!status.sandbox_failed("no processes left"), "no news");
+        let (is_healthy, body) = status.report();
+        assert!(!is_healthy && body.contains("no processes left"), "{body}");
+        status.sandbox_works();
+        assert!(status.report().0);
+    }
+
+    #[test]
+    fn e_24_children_that_fail_for_job_after_job_are_this_hosts_fault_and_one_poisonous_job_is_not() {
+        let status = healthy();
+        for _ in 0..10 {
+            status.child_failed(JobUid([1; 32]), "crashed");
+        }
+        assert!(status.report().0);
+        status.child_failed(JobUid([2; 32]), "crashed");
+        status.child_worked();
+        status.child_failed(JobUid([3; 32]), "crashed");
+        assert!(status.report().0);
+        status.child_failed(JobUid([4; 32]), "crashed");
+        status.child_failed(JobUid([5; 32]), "killed\u{1b}[31m");
+        let (is_healthy, body) = status.report();
+        assert!(!is_healthy && body.contains("killed") && !body.contains('\u{1b}'), "{body}");
+        let value: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!(value["status"], "failing");
+    }
 }

@@ -12,7 +12,9 @@ use tokio::time::timeout;
 use crate::{
     core::{JobView, OutcomeBytes, Preparation, WorkFault, WorkFaultKind},
     fault::crash_point,
-    worker::{Cancel, ChildSettings, Prepared, RanTask, Task, WorkReply, WorkRequest, WorkerFault, run_in_child},
+    worker::{
+        Cancel, ChildSettings, Prepared, RanTask, Task, WorkReply, WorkRequest, WorkerFault, probe_child, run_in_child,
+    },
 };
 
 /// Deadlines and child settings.
@@ -61,6 +63,15 @@ impl Workshop {
         Self { shared: Arc::new(Shared { store, fetcher, publisher, settings }) }
     }
 
+    /// Whether a sandbox child can be started, as for a preparation.
+    ///
+    /// # Errors
+    /// [`WorkerFault`] says why not.
+    pub async fn probe_sandbox(&self) -> Result<(), WorkerFault> {
+        let settings = self.shared.settings.child.clone();
+        blocking(move || probe_child(&settings)).await.map(drop)
+    }
+
     /// Whether the task can run here: fetched, validated, metered.
     ///
     /// # Errors
@@ -73,7 +84,7 @@ impl Workshop {
         let request = WorkRequest::Prepare { task: task(view), entries: entries.clone() };
         let settings = self.shared.settings.child.clone();
         let reply = in_child(request, settings, cancel).await;
-        self.keep_failed(view, &entries, reply.is_err()).await;
+        self.keep_failed(view, &entries, reply.as_ref().err()).await;
         match reply? {
             WorkReply::Prepared(Prepared::Runnable) => Ok(Preparation::Runnable),
             WorkReply::Prepared(Prepared::Invalid(code, explanation)) => {
@@ -97,7 +108,7 @@ impl Workshop {
         let request = WorkRequest::Run { task: task(view), entries: entries.clone() };
         let settings = run_child(&self.shared.settings.child, view.execution_s);
         let reply = in_child(request, settings, cancel).await;
-        self.keep_failed(view, &entries, reply.is_err()).await;
+        self.keep_failed(view, &entries, reply.as_ref().err()).await;
         let WorkReply::Ran(ran) = reply? else {
             return Err(fault(WorkFaultKind::Host, "the child answered another question"));
         };
@@ -188,8 +199,10 @@ impl Workshop {
         }
     }
 
-    async fn keep_failed(&self, view: &JobView, entries: &[Entry], failed: bool) {
-        let Some(directory) = self.shared.settings.keep_failed_in.clone().filter(|_| failed) else { return };
+    /// Keeps what may have made its child fail, if asked to.
+    async fn keep_failed(&self, view: &JobView, entries: &[Entry], fault: Option<&WorkFault>) {
+        let is_of_interest = fault.is_some_and(|fault| fault.kind == WorkFaultKind::Host);
+        let Some(directory) = self.shared.settings.keep_failed_in.clone().filter(|_| is_of_interest) else { return };
         let (target, entries) = (directory.join(view.uid.to_string()), entries.to_vec());
         let result = blocking(move || write_entries(&target, &entries)).await;
         match result {
@@ -226,6 +239,7 @@ async fn in_child(request: WorkRequest, settings: ChildSettings, cancel: &Cancel
     blocking(move || run_in_child(&request, &settings, &cancel)).await.map_err(|error| match error {
         WorkerFault::Cancelled => fault(WorkFaultKind::Cancelled, error),
         WorkerFault::Deadline(_) => fault(WorkFaultKind::Host, format!("{error}; {too_slow}")),
+        _ if error.is_before_work() => fault(WorkFaultKind::Sandbox, error),
         _ => fault(WorkFaultKind::Host, error),
     })
 }

@@ -2,6 +2,7 @@
 
 mod clock;
 mod poller;
+mod sandbox;
 mod tasks;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -227,6 +228,7 @@ impl<C: Chain> Bot<C> {
                 self.step(Event::Polled(look.snapshot))
             }
             Message::Event(event) => {
+                self.watch_sandbox(&event);
                 if let Event::TxResolved { uid, kind, signature, fate } = &event {
                     self.tasks.delivered(*uid, *kind);
                     names::count_fate(*kind, fate);

@@ -123,6 +123,8 @@ pub enum WorkFaultKind {
     Content,
     /// The child crashed, hung, or the host lacked something.
     Host,
+    /// There was no child to give the work to: a fault of this host whatever the job is, and no try of it.
+    Sandbox,
     /// Stopped on request.
     Cancelled,
 }
@@ -230,6 +232,8 @@ pub enum Event {
         /// Fate.
         fate: TxFate,
     },
+    /// After a [`WorkFaultKind::Sandbox`]: children can be started again.
+    SandboxWorks,
     /// Time passed.
     Tick,
     /// Take nothing new; finish what is owed.

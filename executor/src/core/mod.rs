@@ -8,6 +8,7 @@ mod event;
 mod job;
 mod policy;
 mod reconcile;
+mod sandbox;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -125,6 +126,8 @@ pub struct Core {
     /// Where the last claim landed: what the account held before is not there to be claimed again.
     claimed_slot: u64,
     draining: bool,
+    /// No child can be started: nothing is begun that needs one.
+    sandbox_fails: bool,
 }
 
 impl Core {
@@ -147,8 +150,16 @@ impl Core {
             actions.extend(live.map(|tx| Action::Deliver(row.uid, tx.kind)));
             jobs.insert(row.uid, Job::new(row));
         }
-        let core =
-            Self { settings, jobs, provider: None, slot: 0, finalized_slot: 0, claimed_slot: 0, draining: false };
+        let core = Self {
+            settings,
+            jobs,
+            provider: None,
+            slot: 0,
+            finalized_slot: 0,
+            claimed_slot: 0,
+            draining: false,
+            sandbox_fails: false,
+        };
         (core, actions)
     }
 
@@ -187,6 +198,12 @@ impl Core {
         let mut actions = Vec::new();
         match event {
             Event::Polled(snapshot) => self.reconcile(snapshot, now, &mut actions),
+            Event::Prepared { uid, attempt, result: Err(fault) } | Event::Ran { uid, attempt, result: Err(fault) }
+                if fault.kind == WorkFaultKind::Sandbox =>
+            {
+                self.on_sandbox_fault(Attempt { uid, attempt }, &mut actions);
+            }
+            Event::SandboxWorks => self.sandbox_fails = false,
             Event::Prepared { uid, attempt, result } => {
                 self.on_prepared(Attempt { uid, attempt }, result, now, &mut actions);
             }

@@ -66,11 +66,12 @@ impl Core {
     fn advance_owed(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
         let running = self.jobs.values().filter(|job| job.row.phase == Phase::Running).count();
         let (runs_max, crank) = (self.settings.runs_max, self.settings.crank);
+        let can_run = running < runs_max && !self.sandbox_fails;
         let Some(job) = self.jobs.get_mut(&uid) else { return };
         if job.view.is_none() || now.monotonic_ms < job.not_before_ms || job.is_too_late(now) {
             return;
         }
-        if job.row.phase == Phase::Accepted && running < runs_max {
+        if job.row.phase == Phase::Accepted && can_run {
             job.row.run_attempts = job.row.run_attempts.saturating_add(1);
             job.row.phase = Phase::Running;
             // The attempt is counted on disk first: a job that kills the whole process is found out (E-24).
@@ -128,7 +129,7 @@ impl Core {
         let prepared: Vec<JobUid> =
             self.jobs.iter().filter(|(_, job)| job.row.phase == Phase::Prepared).map(|(uid, _)| *uid).collect();
         for uid in prepared {
-            if self.draining || !self.has_free_place(&provider, uid) {
+            if self.draining || self.sandbox_fails || !self.has_free_place(&provider, uid) {
                 continue;
             }
             let in_time = self.jobs.get(&uid).is_some_and(|job| self.has_time(job, now));
@@ -192,7 +193,7 @@ impl Core {
     }
 
     fn start_preparations(&mut self, now: Now, actions: &mut Vec<Action>) {
-        if self.draining || self.provider.is_none() {
+        if self.draining || self.sandbox_fails || self.provider.is_none() {
             return;
         }
         let count = |phase| self.jobs.values().filter(|job| job.row.phase == phase).count();
