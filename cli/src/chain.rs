@@ -3,25 +3,42 @@
 use std::{sync::Arc, time::Duration};
 
 use assay_content::{BlockStore, Budget, FetchLimits, Fetcher, Publisher, Source, StoreLimits};
-use assay_protocol::MarketTerms;
 use assay_sdk::{
     accounts::{Keyed, ProviderFilter},
-    client::{Client, ClientConfig, ContentAccess, SharedSigner},
-    instructions::{self, CreateMarket},
-    pda,
+    client::{Client, ClientConfig, ContentAccess, Sent, SharedSigner},
     program::accounts::{Market, Provider},
 };
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
-use solana_signature::Signature;
 use tempfile::TempDir;
 
 use crate::{
     context::Context,
     error::{CliError, CliResult, Context as _, Hint},
+    output::lamports,
+    progress::Progress,
 };
 
 /// A command that waits for a transaction gives up after this long.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What a signature costs, without a priority fee.
+const SIGNATURE_FEE_LAMPORTS: u64 = 5_000;
+
+/// A transaction that a person is asked about.
+#[derive(Default)]
+pub struct Action<'a> {
+    /// What will happen, in full sentences.
+    pub plan: String,
+    /// Shown while it is sent.
+    pub doing: &'static str,
+    /// What leaves the payer's account, lamports, each with its name; the transaction's fee comes on top.
+    pub costs: &'a [(&'static str, u64)],
+    /// The instructions, in order.
+    pub instructions: &'a [Instruction],
+    /// Who signs beside the payer.
+    pub signers: &'a [SharedSigner],
+}
 
 /// A client with the settings applied.
 #[derive(Debug)]
@@ -119,24 +136,35 @@ impl Chain {
         }
     }
 
-    /// Creates a market under the signer's key.
-    pub async fn create_market(&self, name: &str, terms: MarketTerms) -> CliResult<(Pubkey, Signature)> {
-        let name = pda::market_name(name)?;
-        let authority = self.signer()?;
-        let cluster = self.client.cluster_tag().await.hint()?;
-        let mut all = Vec::new();
-        if self
-            .client
-            .fetch_optional::<assay_sdk::program::accounts::Sink>(&pda::sink_address())
-            .await
-            .hint()?
-            .is_none()
-        {
-            all.push(instructions::create_sink(authority));
+    /// Refuses what the payer cannot pay or the program would not take, says what will happen, asks, sends.
+    pub async fn carry_out(&self, context: &Context, action: &Action<'_>) -> CliResult<Sent> {
+        self.require_funds(action).await?;
+        self.client.dry_run(action.instructions).await.hint()?;
+        context.confirm(&action.plan)?;
+        let _progress = Progress::start(context.output, action.doing);
+        self.client.send_signed_by(action.instructions, action.signers).await.hint()
+    }
+
+    async fn require_funds(&self, action: &Action<'_>) -> CliResult {
+        if action.costs.is_empty() {
+            return Ok(());
         }
-        all.push(instructions::create_market(&CreateMarket { authority, name, cluster, terms }));
-        let sent = self.client.send(&all).await.hint()?;
-        Ok((pda::market_address(&authority, &name), sent.signature))
+        let payer = self.signer()?;
+        let signatures = u64::try_from(action.signers.len()).unwrap_or(u64::MAX).saturating_add(1);
+        let fee = SIGNATURE_FEE_LAMPORTS.saturating_mul(signatures);
+        let needed = action.costs.iter().fold(fee, |sum, (_, amount)| sum.saturating_add(*amount));
+        let held = self.client.balance(&payer).await.hint()?;
+        if held >= needed {
+            return Ok(());
+        }
+        let parts = action.costs.iter().filter(|(_, amount)| *amount > 0);
+        let parts: Vec<String> = parts.map(|(name, amount)| format!("{} {name}", lamports(*amount))).collect();
+        let missing = lamports(needed.saturating_sub(held));
+        Err(CliError::new(format!("{payer} holds {}, and {} are needed", lamports(held), lamports(needed)))
+            .with_cause(format!("{} and {} transaction fee", parts.join(", "), lamports(fee)))
+            .with_next(format!(
+                "send {missing} to {payer} (on a local or test network: `assay wallet airdrop AMOUNT`), or choose less"
+            )))
     }
 
     /// The providers of a market.

@@ -20,26 +20,40 @@ const BALANCE_LOW_LAMPORTS: u64 = 10_000_000;
 /// The chain's clock may differ this much from this machine's before it is worth a remark.
 const CLOCK_SKEW_S: i64 = 60;
 
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    Fail,
+    /// Not looked at, because something that it needs failed.
+    Skip,
+}
+
 #[derive(Debug, Serialize)]
 struct Check {
     check: &'static str,
-    ok: bool,
+    state: State,
     found: String,
     next: Option<String>,
 }
 
 impl Check {
     fn good(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, ok: true, found: found.into(), next: None }
+        Self { check, state: State::Ok, found: found.into(), next: None }
     }
 
     fn bad(check: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { check, ok: false, found: found.into(), next: Some(next.into()) }
+        Self { check, state: State::Fail, found: found.into(), next: Some(next.into()) }
+    }
+
+    fn skipped(check: &'static str, because: impl Into<String>) -> Self {
+        Self { check, state: State::Skip, found: because.into(), next: None }
     }
 
     fn from_error(check: &'static str, error: &(impl std::error::Error + NextStep)) -> Self {
         let next = error.next_step().map(std::borrow::Cow::into_owned);
-        Self { check, ok: false, found: error.to_string(), next }
+        Self { check, state: State::Fail, found: error.to_string(), next }
     }
 }
 
@@ -54,10 +68,15 @@ pub async fn run(context: &Context) -> CliResult {
         progress.set("checking the content node");
         checks.extend(content_checks(context).await);
     }
-    let failed = checks.iter().filter(|check| !check.ok).count();
+    let failed = checks.iter().filter(|check| check.state == State::Fail).count();
     context.output.result(&checks, || {
-        for Check { check, ok, found, next } in &checks {
-            println!("{} {check:<14} {found}", if *ok { "ok  " } else { "FAIL" });
+        for Check { check, state, found, next } in &checks {
+            let state = match state {
+                State::Ok => "ok  ",
+                State::Fail => "FAIL",
+                State::Skip => "skip",
+            };
+            println!("{state} {check:<14} {found}");
             if let Some(next) = next {
                 println!("     next: {next}");
             }
@@ -99,39 +118,59 @@ async fn chain_checks(context: &Context) -> Vec<Check> {
     let settings = &context.settings;
     let chain = Chain::unchecked(context);
     let client = chain.client();
-    let mut checks = Vec::new();
     let time = match client.chain_time().await {
         Ok(time) => time,
-        Err(error) => return vec![Check::from_error("cluster", &error), wallet_check(context, &chain, false).await],
+        Err(error) => {
+            let next = "check --cluster, or start a local network: `assay localnet`";
+            let cluster = Check::bad("cluster", error.to_string(), next);
+            let skip = |check| Check::skipped(check, "the cluster did not answer");
+            return vec![cluster, skip("program"), skip("market"), wallet_check(context, None).await];
+        }
     };
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let skew = time.unix.saturating_sub(i64::try_from(here.as_secs()).unwrap_or(i64::MAX)).saturating_abs();
     let remark = if skew > CLOCK_SKEW_S { format!(", its clock differs by {}", duration(skew)) } else { String::new() };
-    checks.push(Check::good("cluster", format!("{} at slot {}{remark}", settings.cluster.value, time.slot)));
+    let mut checks = vec![Check::good("cluster", format!("{} at slot {}{remark}", settings.cluster.value, time.slot))];
     match client.check_program().await {
-        Ok(()) => checks.push(Check::good("program", assay_sdk::program::ID.to_string())),
-        Err(error) => checks.push(Check::from_error("program", &error)),
-    }
-    match chain.market().await {
-        Ok((address, market)) => checks.push(Check::good("market", format!("{address} ({})", market.name_text()))),
+        Ok(()) => {
+            checks.push(Check::good("program", assay_sdk::program::ID.to_string()));
+            checks.push(market_check(&chain).await);
+        }
         Err(error) => {
-            let next = error.next_step().unwrap_or("name one with --market; `assay market list` lists them").to_owned();
-            checks.push(Check::bad("market", error.what(), next));
+            checks.push(Check::from_error("program", &error));
+            checks.push(Check::skipped("market", "there is none without the program"));
         }
     }
-    checks.push(wallet_check(context, &chain, true).await);
+    checks.push(wallet_check(context, Some(&chain)).await);
     checks
 }
 
-async fn wallet_check(context: &Context, chain: &Chain, is_online: bool) -> Check {
+async fn market_check(chain: &Chain) -> Check {
+    match chain.market().await {
+        Ok((address, market)) => Check::good("market", format!("{address} ({})", market.name_text())),
+        Err(error) => {
+            let next = error.next_step().unwrap_or("name one with --market; `assay market list` lists them").to_owned();
+            Check::bad("market", error.what(), next)
+        }
+    }
+}
+
+/// Without a chain only the keypair is looked at.
+async fn wallet_check(context: &Context, chain: Option<&Chain>) -> Check {
     let keypair = match assay_sdk::load_keypair(&context.settings.keypair.value) {
         Ok(keypair) => keypair,
-        Err(error) => return Check::bad("wallet", error.to_string(), "create one with `assay wallet new`"),
+        Err(error) => {
+            return Check::bad(
+                "wallet",
+                error.to_string(),
+                "create one with `assay wallet new`, or name yours with --keypair",
+            );
+        }
     };
     let address = keypair.pubkey();
-    if !is_online {
-        return Check::good("wallet", address.to_string());
-    }
+    let Some(chain) = chain else {
+        return Check::skipped("wallet", format!("{address}; what it holds is not known: the cluster did not answer"));
+    };
     match chain.client().balance(&address).await {
         Ok(balance) if balance < BALANCE_LOW_LAMPORTS => {
             let next = format!("send SOL to {address}; on a local or test network: assay wallet airdrop 1");

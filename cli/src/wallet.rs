@@ -1,6 +1,6 @@
 //! `assay wallet`: the keypair that pays and signs.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 use assay_sdk::keypair::save_keypair;
 use clap::Subcommand;
@@ -11,14 +11,11 @@ use solana_signer::Signer;
 use crate::{
     chain::Chain,
     context::Context,
-    error::{CliError, CliResult, Context as _, Hint},
-    output::{lamports, parse_lamports},
+    error::{CliResult, Context as _, Hint},
+    output::lamports,
+    parse::{address, some_lamports},
     progress::Progress,
 };
-
-/// Longest wait for an airdrop.
-const AIRDROP_POLLS_MAX: u32 = 150;
-const AIRDROP_POLL: Duration = Duration::from_millis(200);
 
 /// `assay wallet`.
 #[derive(Debug, Subcommand)]
@@ -34,14 +31,16 @@ pub enum WalletCommand {
     /// Shows what an address holds.
     Balance {
         /// The address; by default your own.
+        #[arg(value_parser = address)]
         address: Option<Pubkey>,
     },
     /// Asks the cluster for SOL; works on local and test networks.
     Airdrop {
         /// How much, such as 2 or 0.5sol.
-        #[arg(value_parser = parse_lamports)]
+        #[arg(value_parser = some_lamports)]
         amount: u64,
         /// To whom; by default you.
+        #[arg(value_parser = address)]
         address: Option<Pubkey>,
     },
 }
@@ -92,24 +91,19 @@ fn new(context: &Context, out: Option<PathBuf>) -> CliResult {
 async fn airdrop(context: &Context, amount: u64, address: Pubkey) -> CliResult {
     let chain = Chain::unchecked(context);
     let client = chain.client();
-    let before = client.balance(&address).await.hint()?;
-    let _progress =
-        Progress::start(context.output, format!("asking {} for {}", context.settings.cluster.value, lamports(amount)));
-    client
-        .rpc()
-        .request_airdrop(&address, amount)
-        .await
-        .context(format!("{} gave no airdrop", context.settings.cluster.value))
-        .next("only local and test networks give SOL away; on a test network try a smaller amount later")?;
-    for _ in 0..AIRDROP_POLLS_MAX {
-        let balance = client.balance(&address).await.hint()?;
-        if balance > before {
-            let json = serde_json::json!({ "address": address.to_string(), "lamports": balance });
-            context.output.result(&json, || println!("{address} now holds {}", lamports(balance)));
-            return Ok(());
-        }
-        tokio::time::sleep(AIRDROP_POLL).await;
-    }
-    Err(CliError::new("the airdrop was promised but did not arrive within 30 s")
-        .with_next("look again with `assay wallet balance`"))
+    let balance = {
+        let _progress = Progress::start(
+            context.output,
+            format!("asking {} for {}", context.settings.cluster.value, lamports(amount)),
+        );
+        client
+            .airdrop(&address, amount)
+            .await
+            .hint()
+            .context(format!("{} gave no airdrop", context.settings.cluster.value))
+            .next("only local and test networks give SOL away; on a test network try a smaller amount later")?
+    };
+    let json = serde_json::json!({ "address": address.to_string(), "lamports": balance });
+    context.output.result(&json, || println!("{address} now holds {}", lamports(balance)));
+    Ok(())
 }

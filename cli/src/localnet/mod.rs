@@ -9,13 +9,16 @@ use std::{
     time::Duration,
 };
 
-use assay_localnet::{LedgerConfig, Network, NetworkConfig, NetworkInfo, Ports};
+use assay_localnet::{INFO_FILE_NAME, LedgerConfig, Network, NetworkConfig, NetworkInfo, Ports};
 use assay_sdk::{
     cluster::{LOCAL_CONTENT_PORT, LOCAL_GATEWAY_PORT, LOCAL_RPC_PORT},
     load_keypair,
 };
 use clap::Args;
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use solana_signer::Signer;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,13 +38,13 @@ const WATCH: Duration = Duration::from_millis(500);
 #[derive(Debug, Args)]
 pub struct LocalnetArgs {
     /// Provider processes.
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    providers: usize,
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(..=32))]
+    providers: u8,
     /// Slot time in milliseconds.
-    #[arg(long, default_value_t = 400, value_name = "MS")]
+    #[arg(long, default_value_t = 400, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     slot_ms: u64,
     /// Challenge window of small jobs, in seconds.
-    #[arg(long, default_value_t = 1, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 1, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     challenge_s: u32,
     /// Where keys, blocks and logs go; keys that are there are used again.
     #[arg(long, value_name = "DIR")]
@@ -58,6 +61,28 @@ pub struct LocalnetArgs {
     /// Port of the gateway; 8080, or a free one when that is taken.
     #[arg(long, value_name = "PORT")]
     gateway_port: Option<u16>,
+}
+
+impl LocalnetArgs {
+    fn require_different_ports(&self) -> CliResult {
+        let told = [
+            ("--rpc-port", self.rpc_port),
+            ("--ws-port", self.ws_port),
+            ("--content-port", self.content_port),
+            ("--gateway-port", self.gateway_port),
+        ];
+        // Zero is any free port, as often as one likes.
+        let told: Vec<_> =
+            told.into_iter().filter_map(|(flag, port)| Some((flag, port.filter(|port| *port != 0)?))).collect();
+        for (index, (flag, port)) in told.iter().enumerate() {
+            if let Some((other, _)) = told.iter().skip(index.saturating_add(1)).find(|(_, taken)| taken == port) {
+                return Err(
+                    CliError::usage(format!("{flag} and {other} are both {port}")).with_next("choose different ports")
+                );
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A network and its provider processes.
@@ -109,8 +134,11 @@ impl Running {
         &self.network
     }
 
-    /// An error when a provider process has ended.
+    /// An error that says which part has ended by itself, if one has.
     pub fn check(&mut self) -> CliResult {
+        self.network.check().map_err(|error| {
+            CliError::from(error).with_next("start the network again; with -vv it says more about what happens in it")
+        })?;
         self.processes.iter_mut().try_for_each(ProviderProcess::check)
     }
 
@@ -136,11 +164,19 @@ pub async fn stop_requested() -> CliResult {
 
 /// Runs `assay localnet`.
 pub async fn run(output: Output, args: &LocalnetArgs) -> CliResult {
+    args.require_different_ports()?;
     let dir = match &args.dir {
         Some(dir) => std::path::absolute(dir)?,
         None => default_dir()?,
     };
     let _lock = lock(&dir)?;
+    if dir.join(INFO_FILE_NAME).exists() {
+        output.note(format!(
+            "a network ran in {} before: its keys and blocks are used again; its chain is gone, so jobs, balances and \
+             markets begin anew",
+            dir.display()
+        ));
+    }
     let config = NetworkConfig {
         ledger: LedgerConfig {
             ports: Ports {
@@ -152,7 +188,7 @@ pub async fn run(output: Output, args: &LocalnetArgs) -> CliResult {
         },
         content_port: port(output, args.content_port, ("--content-port", LOCAL_CONTENT_PORT)),
         gateway_port: port(output, args.gateway_port, ("--gateway-port", LOCAL_GATEWAY_PORT)),
-        providers: args.providers,
+        providers: usize::from(args.providers),
         challenge_s: args.challenge_s,
         ..NetworkConfig::new(&dir)
     };
@@ -160,7 +196,10 @@ pub async fn run(output: Output, args: &LocalnetArgs) -> CliResult {
         let _progress = Progress::start(output, "starting the local network");
         tokio::select! {
             running = Running::start(config) => running?,
-            stopped = stop_requested() => return stopped,
+            stopped = stop_requested() => {
+                output.note("stopped before the local network was up");
+                return stopped;
+            }
         }
     };
     let info = running.network().info();
@@ -170,8 +209,15 @@ pub async fn run(output: Output, args: &LocalnetArgs) -> CliResult {
         died = watch(&mut running) => died,
     };
     output.note("stopping the local network");
-    running.stop().await?;
-    watched
+    let stopped = running.stop().await;
+    // Why it ended matters more than that it ended untidily.
+    watched.and(stopped)?;
+    output.note(format!(
+        "stopped: {} provider processes, content node, ledger. The chain is gone; keys, blocks and logs remain in {}",
+        args.providers,
+        dir.display()
+    ));
+    Ok(())
 }
 
 async fn watch(running: &mut Running) -> CliResult {
@@ -206,9 +252,13 @@ fn lock(dir: &Path) -> CliResult<File> {
     fs::create_dir_all(dir).context(format!("cannot create {}", dir.display()))?;
     let path = dir.join(LOCK_NAME);
     let file = File::create(&path).context(format!("cannot create {}", path.display()))?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)
-        .context(format!("another local network uses {}", dir.display()))
-        .next("stop it, or name another directory with --dir")?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => {
+            return Err(CliError::new(format!("another local network uses {}", dir.display()))
+                .with_next("stop it, or name another directory with --dir"));
+        }
+        locked => locked.context(format!("cannot lock {}", path.display()))?,
+    }
     Ok(file)
 }
 
@@ -221,7 +271,10 @@ fn print(info: &NetworkInfo, dir: &Path) {
     println!("  gateway      {}", info.gateway_url);
     println!("  market       {}", info.market);
     println!("  poster       {poster}  (funded)");
-    println!("  providers    {}, logs in {}", info.providers.len(), dir.join("provider-*/provider.log").display());
+    match info.providers.len() {
+        0 => println!("  providers    none"),
+        count => println!("  providers    {count}, logs in {}", dir.join("provider-*/provider.log").display()),
+    }
     println!();
     println!("In another terminal:");
     println!("  export ASSAY_CLUSTER={} ASSAY_WS_URL={}", info.rpc_url, info.ws_url);

@@ -49,9 +49,9 @@ impl ProviderProcess {
     pub fn check(&mut self) -> CliResult {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => Err(CliError::new(format!("a provider process ended ({status})"))
+            Some(status) => Err(CliError::new(format!("the provider {} ended by itself ({status})", self.name()))
                 .with_cause(self.log_end())
-                .with_next(format!("read {}", self.log_path.display()))),
+                .with_next(format!("read the whole log: {}", self.log_path.display()))),
         }
     }
 
@@ -70,10 +70,20 @@ impl ProviderProcess {
         }
     }
 
+    /// What its directory is called.
+    fn name(&self) -> String {
+        let dir = self.log_path.parent().and_then(Path::file_name);
+        dir.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
     fn log_end(&self) -> String {
         let text = std::fs::read(&self.log_path).unwrap_or_default();
         let text = crate::output::printable(&text);
         let lines: Vec<&str> = text.lines().rev().take(LOG_LINES_SHOWN).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n    ")
+        if lines.is_empty() {
+            return "its log is empty".to_owned();
+        }
+        let lines: Vec<&str> = lines.into_iter().rev().collect();
+        format!("its log ends so:\n    {}", lines.join("\n    "))
     }
 }

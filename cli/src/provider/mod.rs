@@ -1,6 +1,8 @@
 //! `assay provider`: register, stake, start the bot, look after it.
 
 mod files;
+mod own;
+mod register;
 mod stake;
 mod start;
 mod status;
@@ -17,7 +19,13 @@ use clap::{Args, Subcommand};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use crate::{chain::Chain, context::Context, error::CliResult, output::parse_lamports};
+use crate::{
+    chain::Chain,
+    context::Context,
+    error::CliResult,
+    output::{lamports, parse_lamports},
+    parse::{address, some_lamports},
+};
 
 /// Where a provider's files are, unless told otherwise.
 const DIR_DEFAULT: &str = "provider";
@@ -29,6 +37,8 @@ pub enum ProviderCommand {
     Init(InitArgs),
     /// Registers you as a provider and stakes.
     Register(RegisterArgs),
+    /// Changes exposure cap, capacity, endpoint or hot key, at once.
+    Update(UpdateArgs),
     /// Adds to your stake.
     Stake(AmountArgs),
     /// Begins to take stake out; it can be withdrawn after the market's unbonding period.
@@ -41,6 +51,8 @@ pub enum ProviderCommand {
     Status(StatusArgs),
     /// Pays your earnings out to you.
     Claim,
+    /// Ends your registration; the rent comes back. Stake and earnings must be out before.
+    Close,
 }
 
 /// `assay provider init`.
@@ -50,7 +62,7 @@ pub struct InitArgs {
     #[arg(long, default_value = DIR_DEFAULT, value_name = "DIR")]
     dir: PathBuf,
     /// Address of the cold key; by default your keypair's.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     authority: Option<Pubkey>,
     /// Where metrics and health listen.
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -70,7 +82,7 @@ pub struct RegisterArgs {
     #[arg(long, value_parser = parse_lamports)]
     exposure_cap: Option<u64>,
     /// Most seats at once.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     capacity: u16,
     /// Where the provider can be reached, up to 64 bytes.
     #[arg(long, default_value = "")]
@@ -80,11 +92,29 @@ pub struct RegisterArgs {
     fund_node: u64,
 }
 
+/// `assay provider update`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct UpdateArgs {
+    /// Most that may be locked at once, and that a stolen hot key can lose.
+    #[arg(long, value_parser = parse_lamports)]
+    exposure_cap: Option<u64>,
+    /// Most seats at once; 0 takes no new ones.
+    #[arg(long)]
+    capacity: Option<u16>,
+    /// Where the provider can be reached, up to 64 bytes.
+    #[arg(long)]
+    endpoint: Option<String>,
+    /// Keypair file of another hot key, which signs too and is the only one from then on.
+    #[arg(long, value_name = "FILE")]
+    node_key: Option<PathBuf>,
+}
+
 /// An amount.
 #[derive(Debug, Args)]
 pub struct AmountArgs {
     /// How much, such as 2 or 0.5sol.
-    #[arg(value_parser = parse_lamports)]
+    #[arg(value_parser = some_lamports)]
     amount: u64,
 }
 
@@ -112,7 +142,7 @@ pub struct StartArgs {
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// The cold key whose provider to show; by default your own.
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "all")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, conflicts_with = "all")]
     authority: Option<Pubkey>,
     /// All providers of the market.
     #[arg(long)]
@@ -123,13 +153,15 @@ pub struct StatusArgs {
 pub async fn run(context: &Context, command: ProviderCommand) -> CliResult {
     match command {
         ProviderCommand::Init(args) => init(context, args).await,
-        ProviderCommand::Register(args) => stake::register(context, &args).await,
+        ProviderCommand::Register(args) => register::register(context, &args).await,
+        ProviderCommand::Update(args) => register::update(context, &args).await,
         ProviderCommand::Stake(args) => stake::stake(context, args.amount).await,
         ProviderCommand::Unstake(args) => stake::unstake(context, args.amount).await,
         ProviderCommand::Withdraw => stake::withdraw(context).await,
         ProviderCommand::Start(args) => start(&args).await,
         ProviderCommand::Status(args) => status::status(context, &args).await,
         ProviderCommand::Claim => stake::claim(context).await,
+        ProviderCommand::Close => register::close(context).await,
     }
 }
 
@@ -138,7 +170,9 @@ async fn init(context: &Context, args: InitArgs) -> CliResult {
         Some(authority) => authority,
         None => context.keypair()?.pubkey(),
     };
-    let (market, _) = Chain::reading(context).await?.market().await?;
+    let chain = Chain::reading(context).await?;
+    let (market, account) = chain.market().await?;
+    let stake_min = account.current_terms(chain.now_unix().await?).stake_min_lamports;
     let settings = &context.settings;
     let files = create(&NewProvider {
         dir: &args.dir,
@@ -162,7 +196,11 @@ async fn init(context: &Context, args: InitArgs) -> CliResult {
         println!("config   {}", files.config_path.display());
         println!("hot key  {node_key} in {}", files.node_key_path.display());
         println!("market   {market}");
-        println!("next: assay provider register --dir {} --stake AMOUNT", args.dir.display());
+        println!(
+            "next: assay provider register --dir {} --stake AMOUNT, signed by {authority}; jobs are taken from {} on",
+            args.dir.display(),
+            lamports(stake_min)
+        );
     });
     Ok(())
 }

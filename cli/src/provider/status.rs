@@ -8,9 +8,12 @@ use solana_signer::Signer;
 use crate::{
     chain::Chain,
     context::Context,
-    error::{CliError, CliResult, Hint},
+    error::{CliResult, Hint},
     output::{duration, lamports, table},
-    provider::{StatusArgs, stake::short},
+    provider::{
+        StatusArgs,
+        own::{not_registered, short},
+    },
 };
 
 #[derive(Debug, Serialize)]
@@ -18,7 +21,9 @@ struct View {
     provider: String,
     authority: String,
     node_key: String,
+    endpoint: String,
     stake_lamports: u64,
+    stake_min_lamports: u64,
     locked_lamports: u64,
     unbonding_lamports: u64,
     unbonding_left_s: i64,
@@ -35,11 +40,12 @@ struct View {
 
 pub(super) async fn status(context: &Context, args: &StatusArgs) -> CliResult {
     let chain = Chain::reading(context).await?;
-    let (market, _) = chain.market().await?;
+    let (market, terms) = chain.market().await?;
     let now_unix = chain.now_unix().await?;
+    let stake_min = terms.current_terms(now_unix).stake_min_lamports;
     if args.all {
         let views: Vec<View> =
-            chain.providers(market).await?.iter().map(|found| view(&found.address, &found.account, now_unix)).collect();
+            chain.providers(market).await?.iter().map(|found| view(found, (stake_min, now_unix))).collect();
         context.output.result(&views, || print_all(&views));
         return Ok(());
     }
@@ -47,25 +53,24 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> CliResult {
         Some(authority) => authority,
         None => context.keypair()?.pubkey(),
     };
-    let address = ProviderAuthority { authority, market }.address();
-    let found: Option<Provider> = chain.client().fetch_optional(&address).await.hint()?;
-    let account = found.ok_or_else(|| {
-        CliError::new(format!("{authority} is no provider in the market {market}"))
-            .with_next("register with `assay provider init`, then `assay provider register --stake AMOUNT`")
-    })?;
-    let found = Keyed { address, account };
-    let mut view = view(&found.address, &found.account, now_unix);
+    let seat = ProviderAuthority { authority, market };
+    let found: Option<Provider> = chain.client().fetch_optional(&seat.address()).await.hint()?;
+    let found = Keyed { address: seat.address(), account: found.ok_or_else(|| not_registered(&seat))? };
+    let mut view = view(&found, (stake_min, now_unix));
     view.node_balance_lamports = Some(chain.client().balance(&found.account.node_key).await.hint()?);
     context.output.result(&view, || print_one(&view));
     Ok(())
 }
 
-fn view(address: &Pubkey, provider: &Provider, now_unix: i64) -> View {
+fn view(found: &Keyed<Provider>, (stake_min_lamports, now_unix): (u64, i64)) -> View {
+    let Keyed { address, account: provider } = found;
     View {
         provider: address.to_string(),
         authority: provider.authority.to_string(),
         node_key: provider.node_key.to_string(),
+        endpoint: provider.endpoint_text(),
         stake_lamports: provider.stake_lamports,
+        stake_min_lamports,
         locked_lamports: provider.locked_lamports,
         unbonding_lamports: provider.unbonding_lamports,
         unbonding_left_s: provider.unbonding_until_unix.saturating_sub(now_unix).max(0),
@@ -92,6 +97,10 @@ fn print_one(view: &View) {
         lamports(view.locked_lamports),
         lamports(view.exposure_cap_lamports)
     );
+    if view.stake_lamports < view.stake_min_lamports {
+        let missing = lamports(view.stake_min_lamports.saturating_sub(view.stake_lamports));
+        println!("           {missing} are missing to the market's minimum: no job is taken until they are staked");
+    }
     if view.unbonding_lamports > 0 {
         let when = match view.unbonding_left_s {
             0 => "now; type `assay provider withdraw`".to_owned(),

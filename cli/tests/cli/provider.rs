@@ -79,6 +79,11 @@ fn a_hot_key_is_replaced_and_an_empty_provider_closed() {
     assert!(network.interrupt().success());
 }
 
+/// Arguments for this market.
+fn of<'a>(market: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
+    [arguments, &["--market", market]].concat()
+}
+
 #[test]
 fn a_market_is_created_changed_paused_and_shown_whole_by_commands_alone() {
     let home = home();
@@ -90,28 +95,27 @@ fn a_market_is_created_changed_paused_and_shown_whole_by_commands_alone() {
     is_refused(&mut assay(), &create, (1, &["already", market, "market update"]));
     is_refused(&mut assay(), &["market", "create", "--name", "", "--yes"], (2, &["1 to 32 bytes"]));
     is_refused(&mut assay(), &["market", "show"], (2, &["2 markets", "--market"]));
-    let mine = |arguments: &[&str]| [arguments, &["--market", market][..]].concat();
 
-    let shown = json(&mut assay(), &mine(&["market", "show"]));
+    let shown = json(&mut assay(), &of(market, &["market", "show"]));
     assert_eq!((&shown["name"], &shown["pending"], &shown["paused"]), (&"second".into(), &().into(), &false.into()));
     for key in ["delay_fee_lamports", "decline_fee_lamports", "job_total_s", "profiles", "pause_allowed_from_unix"] {
         assert!(shown[key].is_number(), "{key} in {shown}");
     }
     // What is worse for providers waits; what was shown before still holds.
-    json(&mut assay(), &mine(&["market", "update", "--stake-min", "3", "--fee-bps", "150", "--yes"]));
-    json(&mut assay(), &mine(&["market", "pause", "600", "--yes"]));
-    is_refused(&mut assay(), &mine(&["market", "pause", "600", "--yes"]), (1, &["once in 7 days"]));
-    is_refused(&mut assay(), &mine(&["market", "pause", "999999", "--yes"]), (2, &["at most"]));
-    let shown = json(&mut assay(), &mine(&["market", "show"]));
+    json(&mut assay(), &of(market, &["market", "update", "--stake-min", "3", "--fee-bps", "150", "--yes"]));
+    json(&mut assay(), &of(market, &["market", "pause", "600", "--yes"]));
+    is_refused(&mut assay(), &of(market, &["market", "pause", "600", "--yes"]), (1, &["once in 7 days"]));
+    is_refused(&mut assay(), &of(market, &["market", "pause", "999999", "--yes"]), (2, &["at most"]));
+    let shown = json(&mut assay(), &of(market, &["market", "show"]));
     assert_eq!((&shown["fee_bps"], &shown["pending"]["fee_bps"]), (&200.into(), &150.into()));
     assert_eq!(shown["pending"]["stake_min_lamports"], 3_000_000_000_u64);
     assert!(shown["pending"]["from_unix"].as_i64() > shown["paused_until_unix"].as_i64(), "{shown}");
-    let text = assay().args(mine(&["market", "show"])).output().unwrap();
+    let text = assay().args(of(market, &["market", "show"])).output().unwrap();
     let text = String::from_utf8(text.stdout).unwrap();
     for part in ["delay fee", "decline fee", "job total", "announced", "at least 3 SOL", "paused      for another"] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    assert_eq!(json(&mut assay(), &mine(&["market", "claim"]))["claimed_lamports"], 0);
+    assert_eq!(json(&mut assay(), &of(market, &["market", "claim"]))["claimed_lamports"], 0);
     let foreign = ["market", "claim", "--market", network.info["market"].as_str().unwrap()];
     is_refused(&mut assay(), &foreign, (1, &["belongs to", "--keypair"]));
     assert!(network.interrupt().success());

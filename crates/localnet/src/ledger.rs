@@ -108,6 +108,12 @@ pub enum LedgerError {
     /// It did not come up in time.
     #[error("start the ledger: it did not answer within {} s", START_TIMEOUT.as_secs())]
     NotReady,
+    /// It is not there any more.
+    #[error("run the ledger: it ended by itself; nothing listens on port {port}")]
+    Ended {
+        /// Where it listened.
+        port: u16,
+    },
     /// It did not go down in time.
     #[error("stop the ledger: it still runs after {} s", START_TIMEOUT.as_secs())]
     NotStopped,
@@ -206,6 +212,19 @@ impl Ledger {
         Err(LedgerError::NotReady)
     }
 
+    /// Looks whether the ledger still runs and listens.
+    ///
+    /// # Errors
+    /// [`LedgerError::Ended`] when it does not.
+    pub fn check(&self) -> Result<(), LedgerError> {
+        let has_ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        let deaf = [self.rpc_port, self.ws_port].into_iter().find(|port| !listens(*port));
+        match deaf {
+            None if !has_ended => Ok(()),
+            deaf => Err(LedgerError::Ended { port: deaf.unwrap_or(self.rpc_port) }),
+        }
+    }
+
     /// The endpoints.
     #[must_use]
     pub fn cluster(&self) -> Cluster {
@@ -263,7 +282,6 @@ impl Ledger {
         self.terminate();
         let end = Instant::now().checked_add(START_TIMEOUT).ok_or(LedgerError::NotStopped)?;
         let thread = self.thread.take();
-        let listens = |port| TcpStream::connect_timeout(&loopback(port), Duration::from_millis(100)).is_ok();
         while Instant::now() < end {
             let ended = thread.as_ref().is_none_or(JoinHandle::is_finished);
             if ended && !listens(self.rpc_port) && !listens(self.ws_port) {
@@ -427,6 +445,10 @@ fn choose_port(what: &'static str, asked: Option<u16>) -> Result<u16, LedgerErro
 fn is_taken(problem: &str) -> bool {
     let problem = problem.to_ascii_lowercase();
     problem.contains("in use") || problem.contains("already") || problem.contains("available")
+}
+
+fn listens(port: u16) -> bool {
+    TcpStream::connect_timeout(&loopback(port), Duration::from_millis(100)).is_ok()
 }
 
 fn is_used(port: u16) -> bool {

@@ -126,6 +126,9 @@ pub enum NetworkError {
     /// The content node.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The content node is not there any more.
+    #[error("run the network: the content node ended by itself")]
+    NodeEnded,
     /// The block store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -282,6 +285,15 @@ impl Network {
         self.client.market(&self.market).await?;
         KuboClient::new(self.node.rpc_url(), CONTENT_TIMEOUT)?.version().await?;
         Ok(())
+    }
+
+    /// Looks whether all parts still run.
+    ///
+    /// # Errors
+    /// [`NetworkError`] of the part that ended by itself.
+    pub fn check(&self) -> Result<(), NetworkError> {
+        self.ledger.check()?;
+        if self.node.is_running() { Ok(()) } else { Err(NetworkError::NodeEnded) }
     }
 
     /// A client that signs as the funded poster and uses the network's content node.

@@ -90,7 +90,7 @@ impl TransportFailure {
     pub const fn next_step(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::BrokenOff { .. } => {
-                "check the URL (--cluster) and that the cluster is up: `assay doctor`; start a local one with `assay localnet`"
+                "check the URL (--cluster) and that the cluster is up; `assay localnet` starts a local one, `assay doctor` checks all"
             }
             Self::RateLimited { .. } => "try again later, or use an endpoint with a higher limit: --cluster URL",
             Self::Status { status: 401 | 403 } => {

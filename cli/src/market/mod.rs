@@ -1,0 +1,217 @@
+//! `assay market`: create a market, look after it, show it.
+
+mod show;
+mod terms;
+
+use assay_protocol::{fees, limits::PAUSE_S_MAX};
+use assay_sdk::{
+    client::Sent,
+    instructions::{self, CreateMarket, MarketAuthority},
+    pda,
+    program::{
+        account_bytes,
+        accounts::{Market, Sink},
+    },
+};
+use clap::{Args, Subcommand};
+use solana_pubkey::Pubkey;
+
+use crate::{
+    chain::{Action, Chain},
+    context::Context,
+    error::{CliError, CliResult, Hint},
+    output::{duration, lamports},
+};
+use terms::{DEFAULTS, TermsArgs, rows};
+
+/// `assay market`.
+#[derive(Debug, Subcommand)]
+pub enum MarketCommand {
+    /// Creates a market under your key.
+    Create(Box<CreateArgs>),
+    /// Changes terms; what is worse for providers is announced and waits one unbonding period.
+    Update(Box<TermsArgs>),
+    /// Stops new jobs, acceptances and registrations for a while; what runs goes on.
+    Pause {
+        /// For how long, at most 72 hours; 0 ends a pause.
+        #[arg(value_name = "SECONDS")]
+        seconds: u32,
+    },
+    /// Pays the market's fees out to you.
+    Claim,
+    /// Shows a market's terms, those announced too, fees and pause.
+    Show,
+    /// Lists the markets of the cluster.
+    List,
+}
+
+/// `assay market create`.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Name, up to 32 bytes.
+    #[arg(long)]
+    name: String,
+    #[command(flatten)]
+    terms: TermsArgs,
+}
+
+/// Runs `assay market`.
+pub async fn run(context: &Context, command: MarketCommand) -> CliResult {
+    match command {
+        MarketCommand::Create(args) => create(context, &args).await,
+        MarketCommand::Update(args) => update(context, &args).await,
+        MarketCommand::Pause { seconds } => pause(context, seconds).await,
+        MarketCommand::Claim => claim(context).await,
+        MarketCommand::Show => show::show(context).await,
+        MarketCommand::List => show::list(context).await,
+    }
+}
+
+async fn create(context: &Context, args: &CreateArgs) -> CliResult {
+    let terms = args.terms.over(DEFAULTS)?;
+    let name = pda::market_name(&args.name).map_err(|error| CliError::usage(error.to_string()))?;
+    let chain = Chain::signing(context).await?;
+    let client = chain.client();
+    let authority = chain.signer()?;
+    let address = pda::market_address(&authority, &name);
+    if client.fetch_optional::<Market>(&address).await.hint()?.is_some() {
+        return Err(CliError::new(format!("you have a market {:?} already: {address}", args.name)).with_next(format!(
+            "look at it with `assay market show --market {address}`, change it with `assay market update`, or choose \
+             another --name"
+        )));
+    }
+    let mut all = Vec::new();
+    let mut rent = client.rent_lamports(account_bytes::<Market>()).await.hint()?;
+    if client.fetch_optional::<Sink>(&pda::sink_address()).await.hint()?.is_none() {
+        all.push(instructions::create_sink(authority));
+        rent = rent.saturating_add(client.rent_lamports(account_bytes::<Sink>()).await.hint()?);
+    }
+    let cluster = client.cluster_tag().await.hint()?;
+    all.push(instructions::create_market(&CreateMarket { authority, name, cluster, terms }));
+    let longest = |base_s| {
+        i64::try_from(fees::window_s(base_s, terms.gas_limit_max, terms.verify_rate_gas_per_s)).unwrap_or(i64::MAX)
+    };
+    let action = Action {
+        plan: format!(
+            "Creates the market {:?} on {} under {authority}.\n  Pays {} rent, which stays in it.\n  A job with the highest \
+             gas limit may run for {}; a result is final after {} at the least.",
+            args.name,
+            context.settings.cluster.value,
+            lamports(rent),
+            duration(longest(terms.execution_base_s)),
+            duration(i64::from(terms.challenge_base_s)),
+        ),
+        doing: "creating the market",
+        costs: &[("rent", rent)],
+        instructions: &all,
+        ..Action::default()
+    };
+    let sent = chain.carry_out(context, &action).await?;
+    report(context, (&address, &sent), || {
+        println!("market {address}");
+        println!("next: assay config set market {address}");
+    });
+    Ok(())
+}
+
+/// The market of the settings, if it is the signer's.
+async fn own(context: &Context) -> CliResult<(Chain, Market, MarketAuthority)> {
+    let chain = Chain::signing(context).await?;
+    let (address, market) = chain.market().await?;
+    let signer = chain.signer()?;
+    if market.authority != signer {
+        return Err(CliError::new(format!(
+            "the market {address} belongs to {}, and you are {signer}",
+            market.authority
+        ))
+        .with_next("sign with its authority's --keypair, or name another --market"));
+    }
+    Ok((chain, market, MarketAuthority { authority: signer, market: address }))
+}
+
+async fn update(context: &Context, args: &TermsArgs) -> CliResult {
+    let (chain, market, authority) = own(context).await?;
+    let now_unix = chain.now_unix().await?;
+    let current = market.current_terms(now_unix);
+    let is_announced = market.pending_from_unix > now_unix;
+    let next = args.over(if is_announced { market.pending_terms.into() } else { current })?;
+    if next == current && !is_announced {
+        return Err(CliError::usage("these are the terms that hold already").with_next("`--help` lists the terms"));
+    }
+    let shown = rows(&current);
+    let changes: Vec<String> = rows(&next)
+        .iter()
+        .filter(|row| !shown.contains(row))
+        .map(|(name, text)| format!("\n  {name}: {text}"))
+        .collect();
+    let when = if current.worsens_for_stakers(&next) {
+        format!("in {}, so that providers can leave before", duration(i64::from(current.unbonding_s)))
+    } else {
+        "at once".to_owned()
+    };
+    let action = Action {
+        plan: format!(
+            "Changes the terms of the market {} {when}; jobs that are posted keep theirs.{}{}",
+            authority.market,
+            changes.concat(),
+            if is_announced { "\n  Replaces what was announced before." } else { "" }
+        ),
+        doing: "changing the terms",
+        instructions: &[instructions::update_market(&authority, &next)],
+        ..Action::default()
+    };
+    let sent = chain.carry_out(context, &action).await?;
+    report(context, (&authority.market, &sent), || println!("done; `assay market show` shows what holds"));
+    Ok(())
+}
+
+async fn pause(context: &Context, seconds: u32) -> CliResult {
+    if seconds > PAUSE_S_MAX {
+        return Err(CliError::usage(format!("a pause is at most {PAUSE_S_MAX} s")).with_next("give fewer seconds"));
+    }
+    let (chain, market, authority) = own(context).await?;
+    let now_unix = chain.now_unix().await?;
+    let wait = market.pause_allowed_from_unix.saturating_sub(now_unix);
+    if seconds > 0 && wait > 0 {
+        return Err(CliError::new(format!("a pause may begin once in 7 days: again in {}", duration(wait)))
+            .with_next("wait; `assay market show --json` says until when"));
+    }
+    let until_unix = now_unix.saturating_add(i64::from(seconds));
+    let plan = match seconds {
+        0 => format!("Ends the pause of the market {}.", authority.market),
+        seconds => format!(
+            "Pauses the market {} for {}: no new jobs, acceptances or registrations. The next pause may begin in 7 days.",
+            authority.market,
+            duration(i64::from(seconds))
+        ),
+    };
+    let instructions = &[instructions::pause_market(&authority, until_unix)];
+    let action = Action { plan, doing: "pausing", instructions, ..Action::default() };
+    let sent = chain.carry_out(context, &action).await?;
+    report(context, (&authority.market, &sent), || println!("done"));
+    Ok(())
+}
+
+async fn claim(context: &Context) -> CliResult {
+    let (chain, market, authority) = own(context).await?;
+    if market.fees_lamports == 0 {
+        let json = serde_json::json!({ "market": authority.market.to_string(), "claimed_lamports": 0 });
+        context.output.result(&json, || println!("there are no fees to claim"));
+        return Ok(());
+    }
+    let fees = lamports(market.fees_lamports);
+    let action = Action {
+        plan: format!("Pays {fees} of fees out to {}.", authority.authority),
+        doing: "claiming",
+        instructions: &[instructions::claim_market_fees(&authority)],
+        ..Action::default()
+    };
+    let sent = chain.carry_out(context, &action).await?;
+    report(context, (&authority.market, &sent), || println!("done: {fees} claimed"));
+    Ok(())
+}
+
+fn report(context: &Context, (market, sent): (&Pubkey, &Sent), human: impl FnOnce()) {
+    let json = serde_json::json!({ "market": market.to_string(), "signature": sent.signature.to_string() });
+    context.output.result(&json, human);
+}

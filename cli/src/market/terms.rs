@@ -1,0 +1,268 @@
+//! Terms of a market: as flags, as JSON, as text.
+
+use assay_protocol::MarketTerms;
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    error::{CliResult, Context as _, Exit},
+    output::{duration, grouped, lamports, parse_lamports},
+};
+
+/// Terms of a new market, unless told otherwise: for a public one.
+pub const DEFAULTS: MarketTerms = MarketTerms {
+    fee_bps: 200,
+    stake_min_lamports: 1_000_000_000,
+    bond_min_lamports: 10_000_000,
+    bond_rate_bps: 10_000,
+    miss_rate_bps: 5_000,
+    delay_fee_lamports: 1_000_000,
+    decline_fee_lamports: 100_000,
+    attempts_max: 3,
+    queue_timeout_s: 3_600,
+    execution_base_s: 120,
+    challenge_base_s: 600,
+    job_total_s: 86_400,
+    unbonding_s: 259_200,
+    verify_rate_gas_per_s: 100_000_000,
+    gas_limit_max: 1_000_000_000_000,
+    profiles: 1,
+};
+
+/// Terms as flags. What is not given stays as it is; for a new market the value in brackets.
+#[derive(Clone, Debug, Args)]
+pub struct TermsArgs {
+    /// Fee on top of the pay, basis points [200].
+    #[arg(long)]
+    fee_bps: Option<u16>,
+    /// Least stake of a provider [1sol].
+    #[arg(long, value_parser = parse_lamports)]
+    stake_min: Option<u64>,
+    /// Least bond of a seat [0.01sol].
+    #[arg(long, value_parser = parse_lamports)]
+    bond_min: Option<u64>,
+    /// Bond in basis points of the most a seat can be paid [10000].
+    #[arg(long)]
+    bond_rate_bps: Option<u32>,
+    /// Share of the bond lost by a missed deadline, basis points [5000].
+    #[arg(long)]
+    miss_rate_bps: Option<u16>,
+    /// Most of that share that goes to the poster [0.001sol].
+    #[arg(long, value_parser = parse_lamports)]
+    delay_fee: Option<u64>,
+    /// Cost of giving a seat back [0.0001sol].
+    #[arg(long, value_parser = parse_lamports)]
+    decline_fee: Option<u64>,
+    /// Times a job is handed out [3].
+    #[arg(long)]
+    attempts_max: Option<u8>,
+    /// Seconds that a job waits for a provider [3600].
+    #[arg(long)]
+    queue_timeout_s: Option<u32>,
+    /// Seconds for one execution, beside the gas limit at the verify rate [120].
+    #[arg(long)]
+    execution_base_s: Option<u32>,
+    /// Seconds of the challenge window, beside the gas limit at the verify rate [600].
+    #[arg(long)]
+    challenge_base_s: Option<u32>,
+    /// Seconds from a job's creation after which it is not queued again [86400].
+    #[arg(long)]
+    job_total_s: Option<u32>,
+    /// Seconds from unstaking to withdrawing [259200].
+    #[arg(long)]
+    unbonding_s: Option<u32>,
+    /// Gas per second that a verifier is expected to manage [100000000].
+    #[arg(long)]
+    verify_rate: Option<u64>,
+    /// Highest gas limit of a job [1000000000000].
+    #[arg(long)]
+    gas_limit_max: Option<u64>,
+}
+
+impl TermsArgs {
+    /// These terms where they were given, else those of `base`.
+    pub fn over(&self, base: MarketTerms) -> CliResult<MarketTerms> {
+        let terms = MarketTerms {
+            fee_bps: self.fee_bps.unwrap_or(base.fee_bps),
+            stake_min_lamports: self.stake_min.unwrap_or(base.stake_min_lamports),
+            bond_min_lamports: self.bond_min.unwrap_or(base.bond_min_lamports),
+            bond_rate_bps: self.bond_rate_bps.unwrap_or(base.bond_rate_bps),
+            miss_rate_bps: self.miss_rate_bps.unwrap_or(base.miss_rate_bps),
+            delay_fee_lamports: self.delay_fee.unwrap_or(base.delay_fee_lamports),
+            decline_fee_lamports: self.decline_fee.unwrap_or(base.decline_fee_lamports),
+            attempts_max: self.attempts_max.unwrap_or(base.attempts_max),
+            queue_timeout_s: self.queue_timeout_s.unwrap_or(base.queue_timeout_s),
+            execution_base_s: self.execution_base_s.unwrap_or(base.execution_base_s),
+            challenge_base_s: self.challenge_base_s.unwrap_or(base.challenge_base_s),
+            job_total_s: self.job_total_s.unwrap_or(base.job_total_s),
+            unbonding_s: self.unbonding_s.unwrap_or(base.unbonding_s),
+            verify_rate_gas_per_s: self.verify_rate.unwrap_or(base.verify_rate_gas_per_s),
+            gas_limit_max: self.gas_limit_max.unwrap_or(base.gas_limit_max),
+            profiles: base.profiles,
+        };
+        terms
+            .check()
+            .context("these terms are outside the protocol's bounds")
+            .next("change the flags; docs/PROTOCOL.md lists the bounds of all terms")
+            .map_err(|error| error.with_exit(Exit::Usage))?;
+        Ok(terms)
+    }
+}
+
+/// Terms as JSON.
+#[derive(Debug, Serialize)]
+pub struct TermsView {
+    fee_bps: u16,
+    pub(super) stake_min_lamports: u64,
+    bond_min_lamports: u64,
+    bond_rate_bps: u32,
+    miss_rate_bps: u16,
+    delay_fee_lamports: u64,
+    decline_fee_lamports: u64,
+    attempts_max: u8,
+    queue_timeout_s: u32,
+    execution_base_s: u32,
+    challenge_base_s: u32,
+    job_total_s: u32,
+    unbonding_s: u32,
+    verify_rate_gas_per_s: u64,
+    gas_limit_max: u64,
+    profiles: u32,
+}
+
+impl From<MarketTerms> for TermsView {
+    fn from(terms: MarketTerms) -> Self {
+        // All fields by name: one that is added is not forgotten.
+        let MarketTerms {
+            fee_bps,
+            stake_min_lamports,
+            bond_min_lamports,
+            bond_rate_bps,
+            miss_rate_bps,
+            delay_fee_lamports,
+            decline_fee_lamports,
+            attempts_max,
+            queue_timeout_s,
+            execution_base_s,
+            challenge_base_s,
+            job_total_s,
+            unbonding_s,
+            verify_rate_gas_per_s,
+            gas_limit_max,
+            profiles,
+        } = terms;
+        Self {
+            fee_bps,
+            stake_min_lamports,
+            bond_min_lamports,
+            bond_rate_bps,
+            miss_rate_bps,
+            delay_fee_lamports,
+            decline_fee_lamports,
+            attempts_max,
+            queue_timeout_s,
+            execution_base_s,
+            challenge_base_s,
+            job_total_s,
+            unbonding_s,
+            verify_rate_gas_per_s,
+            gas_limit_max,
+            profiles,
+        }
+    }
+}
+
+/// Terms as text: a name and what holds, every term once.
+pub fn rows(terms: &MarketTerms) -> Vec<(&'static str, String)> {
+    let seconds = |s: u32| duration(i64::from(s));
+    let windowed = |s| format!("{} + gas limit / {} per second", seconds(s), grouped(terms.verify_rate_gas_per_s));
+    let profiles: Vec<String> =
+        (0..u32::BITS).filter(|bit| terms.profiles >> bit & 1 == 1).map(|bit| (bit + 1).to_string()).collect();
+    vec![
+        ("fee", format!("{} on top of the pay", percent(terms.fee_bps))),
+        ("stake", format!("at least {}", lamports(terms.stake_min_lamports))),
+        (
+            "bond",
+            format!("{} of the most pay, at least {}", percent(terms.bond_rate_bps), lamports(terms.bond_min_lamports)),
+        ),
+        (
+            "missed",
+            format!(
+                "costs {} of the bond, of which at most {} (delay fee) go to the poster",
+                percent(terms.miss_rate_bps),
+                lamports(terms.delay_fee_lamports)
+            ),
+        ),
+        ("given back", format!("costs {} (decline fee)", lamports(terms.decline_fee_lamports))),
+        ("attempts", format!("a job is handed out at most {} times", terms.attempts_max)),
+        ("queue", format!("a job waits at most {} for a provider", seconds(terms.queue_timeout_s))),
+        ("execution", windowed(terms.execution_base_s)),
+        ("challenge", windowed(terms.challenge_base_s)),
+        ("job total", format!("not queued again {} after its creation", seconds(terms.job_total_s))),
+        ("unbonding", seconds(terms.unbonding_s)),
+        ("gas limit", format!("at most {}", grouped(terms.gas_limit_max))),
+        ("profiles", profiles.join(", ")),
+    ]
+}
+
+/// `2.50 %`.
+pub fn percent(bps: impl Into<u32>) -> String {
+    let bps = bps.into();
+    format!("{}.{:02} %", bps / 100, bps % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        terms: TermsArgs,
+    }
+
+    #[test]
+    fn what_no_flag_names_stays_as_it_is_and_the_defaults_are_allowed() {
+        let args = Command::parse_from(["x", "--fee-bps", "300", "--stake-min", "2sol"]).terms;
+        let terms = args.over(DEFAULTS).unwrap();
+        assert_eq!(terms, MarketTerms { fee_bps: 300, stake_min_lamports: 2_000_000_000, ..DEFAULTS });
+    }
+
+    #[test]
+    fn terms_outside_the_bounds_are_refused_with_the_place_where_the_bounds_are() {
+        let args = Command::parse_from(["x", "--fee-bps", "2000"]).terms;
+        let error = args.over(DEFAULTS).unwrap_err().to_string();
+        assert!(error.contains("1,000 basis points") && error.contains("docs/PROTOCOL.md"), "{error}");
+    }
+
+    #[test]
+    fn a_changed_term_changes_a_row() {
+        let all = serde_json::to_value(TermsView::from(DEFAULTS)).unwrap();
+        assert_eq!(all.as_object().unwrap().len(), 16);
+        let changes: [fn(&mut MarketTerms); 16] = [
+            |terms| terms.fee_bps += 1,
+            |terms| terms.stake_min_lamports += 1,
+            |terms| terms.bond_min_lamports += 1,
+            |terms| terms.bond_rate_bps += 1,
+            |terms| terms.miss_rate_bps += 1,
+            |terms| terms.delay_fee_lamports += 1,
+            |terms| terms.decline_fee_lamports += 1,
+            |terms| terms.attempts_max += 1,
+            |terms| terms.queue_timeout_s += 3_600,
+            |terms| terms.execution_base_s += 60,
+            |terms| terms.challenge_base_s += 60,
+            |terms| terms.job_total_s += 86_400,
+            |terms| terms.unbonding_s += 86_400,
+            |terms| terms.verify_rate_gas_per_s += 1,
+            |terms| terms.gas_limit_max += 1,
+            |terms| terms.profiles += 2,
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut terms = DEFAULTS;
+            change(&mut terms);
+            assert_ne!(rows(&terms), rows(&DEFAULTS), "{index}");
+        }
+    }
+}
