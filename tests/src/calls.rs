@@ -30,7 +30,7 @@ pub fn job_args(id: u64) -> types::CreateJobArgs {
         job_cid_digest: task.job_cid_digest,
         metered_hash: [4; 32],
         profile: task.profile,
-        limits: limits(task.limits),
+        limits: task.limits.into(),
         seed: task.seed,
         clock_unix_ns: task.clock_unix_ns,
         price: PRICE.price,
@@ -40,41 +40,6 @@ pub fn job_args(id: u64) -> types::CreateJobArgs {
         min_trust_bps: 0,
         escrow_lamports: escrow(PRICE, task.limits.gas_limit, &terms()),
         expires_unix: 0,
-    }
-}
-
-/// The protocol's limits as the IDL spells them.
-#[must_use]
-pub fn limits(limits: assay_protocol::TaskLimits) -> types::TaskLimits {
-    types::TaskLimits {
-        gas_limit: limits.gas_limit,
-        memory_bytes: limits.memory_bytes,
-        stack_bytes: limits.stack_bytes,
-        output_bytes: limits.output_bytes,
-        stdio_bytes: limits.stdio_bytes,
-    }
-}
-
-/// The protocol's terms as the IDL spells them.
-#[must_use]
-pub fn market_terms(terms: &MarketTerms) -> types::MarketTerms {
-    types::MarketTerms {
-        fee_bps: terms.fee_bps,
-        stake_min_lamports: terms.stake_min_lamports,
-        bond_min_lamports: terms.bond_min_lamports,
-        bond_rate_bps: terms.bond_rate_bps,
-        miss_rate_bps: terms.miss_rate_bps,
-        delay_fee_lamports: terms.delay_fee_lamports,
-        decline_fee_lamports: terms.decline_fee_lamports,
-        attempts_max: terms.attempts_max,
-        queue_timeout_s: terms.queue_timeout_s,
-        execution_base_s: terms.execution_base_s,
-        challenge_base_s: terms.challenge_base_s,
-        job_total_s: terms.job_total_s,
-        unbonding_s: terms.unbonding_s,
-        verify_rate_gas_per_s: terms.verify_rate_gas_per_s,
-        gas_limit_max: terms.gas_limit_max,
-        profiles: terms.profiles,
     }
 }
 
@@ -92,7 +57,7 @@ impl Party {
             name: self.market_name,
             cluster: assay_protocol::cluster_tag(&GENESIS),
             mint: Pubkey::default(),
-            terms: market_terms(terms),
+            terms: (*terms).into(),
         };
         Call::new("create_market", &accounts, &args::CreateMarket { args })
     }
@@ -101,7 +66,7 @@ impl Party {
     #[must_use]
     pub fn update_market(&self, terms: &MarketTerms) -> Call {
         let accounts = accounts::UpdateMarket { authority: self.market_authority, market: self.market };
-        let args = types::UpdateMarketArgs { terms: market_terms(terms) };
+        let args = types::UpdateMarketArgs { terms: (*terms).into() };
         Call::new("update_market", &accounts, &args::UpdateMarket { args })
     }
 

@@ -11,7 +11,7 @@ use assay_protocol::{
 };
 use assay_tests::{
     assay::{self, types::CreateJobArgs},
-    calls::{job_args, limits},
+    calls::job_args,
     party::{GENESIS, PRICE, address, escrow, task, terms},
     scenario::Scenario,
     world::SOL,
@@ -127,7 +127,7 @@ fn limits_stay_in_the_protocols_bounds_and_in_the_markets() {
         TaskLimits { output_bytes: u64::MAX, ..base },
         TaskLimits { stdio_bytes: u64::MAX, ..base },
     ] {
-        refused(&mut s, |args| args.limits = limits(limits_out), "LimitsOutOfBounds");
+        refused(&mut s, |args| args.limits = limits_out.into(), "LimitsOutOfBounds");
     }
     let most = terms().gas_limit_max;
     refused(&mut s, |args| args.limits.gas_limit = most + 1, "GasLimitAboveMarket");

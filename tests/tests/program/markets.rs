@@ -60,7 +60,7 @@ fn a_market_pays_in_lamports_and_knows_its_cluster() {
         name: party.market_name,
         cluster: [1; 32],
         mint: Pubkey::default(),
-        terms: assay_tests::calls::market_terms(&terms()),
+        terms: terms().into(),
     };
     let call = |args| Call::new("create_market", &accounts, &assay::client::args::CreateMarket { args });
     let mint = Pubkey::new_from_array([1; 32]);
