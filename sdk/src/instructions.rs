@@ -66,7 +66,7 @@ pub struct MarketAuthority {
     pub market: Pubkey,
 }
 
-/// Changes a market's terms; what worsens a staker's position waits one unbonding period.
+/// Announces a market's new terms, which wait one unbonding period.
 #[must_use]
 pub fn update_market(market: &MarketAuthority, terms: &MarketTerms) -> Instruction {
     let accounts = client::accounts::UpdateMarket { authority: market.authority, market: market.market };

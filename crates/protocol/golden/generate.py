@@ -313,20 +313,6 @@ TERMS = [
     terms("Profiles", profiles=1 + 2**31),
     terms("Window", verify_rate_gas_per_s=1),
 ]
-WORSENS = [dict(changes={f: BASE[f] + d}, worsens=w) for f, d, w in [
-    ("fee_bps", 1, False), ("fee_bps", -1, False),
-    ("stake_min_lamports", 1, True), ("stake_min_lamports", -1, False),
-    ("bond_min_lamports", 1, True), ("bond_min_lamports", -1, False),
-    ("bond_rate_bps", 1, True), ("bond_rate_bps", -1, False),
-    ("miss_rate_bps", 1, True), ("miss_rate_bps", -1, False),
-    ("delay_fee_lamports", 1, True), ("delay_fee_lamports", -1, False),
-    ("decline_fee_lamports", 1, True), ("decline_fee_lamports", -1, False),
-    ("execution_base_s", 1, False), ("execution_base_s", -1, True),
-    ("challenge_base_s", 1, True), ("challenge_base_s", -1, False),
-    ("unbonding_s", 1, True), ("unbonding_s", -1, True),
-    ("verify_rate_gas_per_s", 1, True), ("verify_rate_gas_per_s", -1, True),
-    ("attempts_max", 1, False), ("queue_timeout_s", 1, False), ("profiles", 2, False),
-]]
 
 if __name__ == "__main__":
     write("tasks", "TaskSpec: encoding, digest and bounds of the limits", tasks=TASKS, bounds=BOUNDS)
@@ -334,4 +320,4 @@ if __name__ == "__main__":
     write("outcomes", "Outcome: encoding and hash; bytes that are refused", outcomes=OUTCOMES, refused=REFUSED)
     write("fees", "Pay, shares, escrow, bond, penalty, windows; null is an overflow", **FEES)
     write("statuses", "Codes and every transition; null is refused", **STATUS)
-    write("terms", "Bounds of a market's terms, and changes that must wait", base=BASE, checks=TERMS, worsens=WORSENS)
+    write("terms", "Bounds of a market's terms", base=BASE, checks=TERMS)

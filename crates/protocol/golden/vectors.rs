@@ -199,17 +199,12 @@ pub fn check_statuses() {
     assert!(allowed.next().is_none(), "a vector for a status or event that does not exist");
 }
 
-/// Bounds of a market's terms, and which changes must wait.
+/// Bounds of a market's terms.
 pub fn check_terms() {
     let file = parse(TERMS);
     for vector in rows(&file, "checks") {
         let error = terms(&file["base"], &vector["changes"]).check().err().map(|error| format!("{error:?}"));
         assert_eq!(error.as_deref(), vector["error"].as_str(), "{vector}");
-    }
-    let base = terms(&file["base"], &Value::Null);
-    for vector in rows(&file, "worsens") {
-        let next = terms(&file["base"], &vector["changes"]);
-        assert_eq!(base.worsens_for_stakers(&next), flag(vector, "worsens"), "{vector}");
     }
 }
 

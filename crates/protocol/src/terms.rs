@@ -1,4 +1,4 @@
-//! The terms of a market, their bounds, and which changes must wait.
+//! The terms of a market and their bounds.
 
 use core::fmt;
 
@@ -157,21 +157,5 @@ impl MarketTerms {
         ensure(self.unbonding_s <= UNBONDING_S_MAX, TermsError::Unbonding)?;
         ensure(u64::from(self.unbonding_s) > exposed_s, TermsError::Unbonding)?;
         ensure(self.profiles == PROFILES_KNOWN, TermsError::Profiles)
-    }
-
-    /// Whether changing to `next` worsens a staker's position; such a change waits one unbonding period.
-    #[must_use]
-    pub const fn worsens_for_stakers(&self, next: &Self) -> bool {
-        next.stake_min_lamports > self.stake_min_lamports
-            || next.bond_min_lamports > self.bond_min_lamports
-            || next.bond_rate_bps > self.bond_rate_bps
-            || next.miss_rate_bps > self.miss_rate_bps
-            || next.delay_fee_lamports > self.delay_fee_lamports
-            || next.decline_fee_lamports > self.decline_fee_lamports
-            || next.execution_base_s < self.execution_base_s
-            || next.challenge_base_s > self.challenge_base_s
-            // Shorter too: it would shorten the notice of the next change.
-            || next.unbonding_s != self.unbonding_s
-            || next.verify_rate_gas_per_s != self.verify_rate_gas_per_s
     }
 }

@@ -26,7 +26,7 @@ pub struct MarketCreated {
 pub struct MarketUpdated {
     /// The market.
     pub market: Pubkey,
-    /// From when the new terms are in force; now, unless they worsen a staker's position.
+    /// From when the new terms are in force; now, when they are in force already.
     pub terms_from_unix: i64,
 }
 

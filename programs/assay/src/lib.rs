@@ -42,7 +42,7 @@ pub mod assay {
         CreateMarket::handler(ctx, args)
     }
 
-    /// Changes a market's terms; what worsens a staker's position waits one unbonding period.
+    /// Announces a market's new terms, which wait one unbonding period.
     pub fn update_market(ctx: Context<UpdateMarket>, args: UpdateMarketArgs) -> Result<()> {
         UpdateMarket::handler(ctx, args)
     }

@@ -88,16 +88,33 @@ fn p_22_every_bound_of_the_terms_is_held_on_creation_and_on_update() {
 }
 
 #[test]
-fn terms_that_do_not_worsen_apply_at_once() {
-    let mut s = Scenario::ready();
-    let next = MarketTerms { fee_bps: 500, stake_min_lamports: SOL / 2, ..terms() };
-    s.world.ok(&s.party.update_market(&next));
-    assert_eq!(market(&s).terms.fee_bps, 500);
-    assert_eq!(market(&s).pending_from_unix, 0);
+fn p_22_no_terms_change_under_a_job_that_is_on_its_way() {
+    // Whatever the change, and whoever it favours: a job that arrives right after it gets the terms that were to be seen.
+    let base = terms();
+    for (changed, error) in golden::terms_checks() {
+        if error.is_some() || changed == base {
+            continue;
+        }
+        let mut s = Scenario::ready();
+        s.world.ok(&s.party.update_market(&changed));
+        let from = s.world.now() + i64::from(base.unbonding_s);
+        assert_eq!(market(&s).pending_from_unix, from);
+        s.world.ok(&s.party.create_job());
+        let job = s.job();
+        assert_eq!(
+            (job.fee_bps, job.miss_rate_bps, job.attempts_max),
+            (base.fee_bps, base.miss_rate_bps, base.attempts_max)
+        );
+        assert_eq!((job.execution_s, job.challenge_s, job.queue_timeout_s), (160, 160, base.queue_timeout_s));
+        assert_eq!(job.total_deadline_unix, s.world.now() + i64::from(base.job_total_s));
+        s.world.advance_to(from);
+        s.world.ok(&s.party.update_market(&changed));
+        assert_eq!((MarketTerms::from(market(&s).terms), market(&s).pending_from_unix), (changed, 0));
+    }
 }
 
 #[test]
-fn p_22_terms_that_worsen_wait_one_unbonding_period_to_the_second() {
+fn p_22_new_terms_wait_one_unbonding_period_to_the_second() {
     let mut s = Scenario::open();
     // A stake between the old minimum and the new one.
     s.world.edit::<assay_tests::assay::accounts::Provider>(&s.party.provider, |provider| {

@@ -1,8 +1,8 @@
 //! Changes a market's terms.
 //!
-//! Who: the authority. State: terms that worsen a staker's position are announced and wait the unbonding period in
-//! force, so that stakers can leave first; other terms apply at once. A new call replaces what was announced. Jobs keep the terms
-//! that they copied (P-22). Money: none.
+//! Who: the authority. State: the new terms are announced and wait the unbonding period in force, so that stakers can leave
+//! first and nobody posts a job under other terms than were to be seen (P-22). A new call replaces what was announced, and the
+//! terms in force take an announcement back. Jobs keep the terms that they copied. Money: none.
 //!
 //! `0 [signer] authority · 1 [writable] market: its authority is account 0`
 //!
@@ -51,19 +51,11 @@ impl UpdateMarket<'_> {
         let market = &mut ctx.accounts.market;
         let now_unix = Clock::get()?.unix_timestamp;
         let current = *market.current_terms(now_unix);
-        let terms_from_unix = if current.worsens_for_stakers(&args.terms) {
-            deadline_unix(now_unix, current.unbonding_s)?
-        } else {
-            now_unix
-        };
-        if terms_from_unix > now_unix {
-            market.terms = current;
-            market.pending_from_unix = terms_from_unix;
-        } else {
-            market.terms = args.terms;
-            market.pending_from_unix = 0;
-        }
+        let terms_from_unix =
+            if args.terms == current { now_unix } else { deadline_unix(now_unix, current.unbonding_s)? };
+        market.terms = current;
         market.pending_terms = args.terms;
+        market.pending_from_unix = if args.terms == current { 0 } else { terms_from_unix };
         emit!(MarketUpdated { market: market.key(), terms_from_unix });
         Ok(())
     }
