@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     backoff::Backoff,
-    chain::{Chain, SignatureStatus},
+    chain::{Chain, SignatureStatus, StatusAnswer},
     core::{TxFate, TxKind, TxRecord},
     fault::crash_point_of_tx,
     transactions::wire_bytes,
@@ -40,7 +40,7 @@ pub async fn deliver<C: Chain>(
     let mut pace = Pace::new(settings);
     loop {
         // Status first: after a restart the transaction may have landed long ago.
-        match chain.status(signature).await {
+        match chain.status(signature).await.map(|answer| answer.status) {
             Ok(SignatureStatus::Confirmed { slot, error: None }) => return Some(TxFate::Landed { slot }),
             Ok(SignatureStatus::Confirmed { slot, error: Some(message) }) => {
                 return Some(TxFate::Failed { slot, message });
@@ -73,11 +73,15 @@ async fn send<C: Chain>(chain: &C, bytes: &[u8], kind: TxKind, signature: [u8; 6
     crash_point_of_tx("sent", kind);
 }
 
-/// Height first, status second: what is unknown after the finalised chain passed its last valid height stays unknown.
+/// The finalised chain first, the status second: what is unknown after the finalised chain passed its last valid height
+/// stays unknown. A node that is behind that block knows less, so its not knowing says nothing (E-08).
 async fn is_dead<C: Chain>(chain: &C, tx: &TxRecord, signature: [u8; 64]) -> bool {
-    let height = chain.finalized_block_height().await;
-    let passed = height.is_ok_and(|height| height > tx.last_valid_block_height);
-    passed && matches!(chain.status(signature).await, Ok(SignatureStatus::Unknown))
+    let Ok(block) = chain.finalized_block().await else { return false };
+    if block.height <= tx.last_valid_block_height {
+        return false;
+    }
+    let answer = chain.status(signature).await;
+    answer.is_ok_and(|StatusAnswer { slot, status }| slot >= block.slot && status == SignatureStatus::Unknown)
 }
 
 struct Pace {

@@ -75,6 +75,8 @@ pub enum StartError {
 pub(crate) struct Parts<C> {
     pub(crate) chain: C,
     pub(crate) journal: Journal,
+    /// Looks from before it are ignored.
+    pub(crate) seen_slot: u64,
     pub(crate) signer: Signer,
     pub(crate) workshop: Workshop,
     pub(crate) provider: Pubkey,
@@ -98,6 +100,9 @@ pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<R
     let provider = provider(config);
     let facts = facts(&chain).await?;
     check(config, &facts, signer.address())?;
+    // Whoever adopts seats believes the chain more than the journal, its slots included.
+    let seen_slot = if options.adopt_unknown_seats { 0 } else { journal.seen_slot() };
+    chain.see_slot(seen_slot);
     tracing::info!(
         provider = %provider,
         node_key = %signer.address(),
@@ -105,7 +110,7 @@ pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<R
         jobs = journal.rows().count(),
         "executor_started"
     );
-    Ok(Parts { chain, journal, signer, workshop, provider, lock, ws_url })
+    Ok(Parts { chain, journal, seen_slot, signer, workshop, provider, lock, ws_url })
 }
 
 /// From here on this process holds a key: nobody traces it, reads its memory or finds it in a core dump.
@@ -287,7 +292,7 @@ mod tests {
         for package in &packages {
             store.put_package(package).expect("stored");
         }
-        let mut row = JobRow::new(JobUid([1; 32]), Pubkey::default());
+        let mut row = JobRow::new(JobUid([1; 32]), Pubkey::default(), 1);
         let outcome = Outcome {
             kind: OutcomeKind::OutOfGas,
             gas_used: 7,

@@ -8,7 +8,6 @@ mod tasks;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use assay_content::cid_from_digest;
-use solana_pubkey::Pubkey;
 use thiserror::Error;
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -19,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config, Options,
     chain::{Chain, Look, watch_for_hints},
-    core::{Action, Core, Event, JobUid, TxKind},
+    core::{Action, Core, Event, JobUid, Tracked, TxKind},
     journal::{Journal, JournalError},
     metrics_list as names,
     sender::SenderSettings,
@@ -129,7 +128,7 @@ struct Bot<C: Chain> {
     clock: ChainClock,
     status: Arc<Status>,
     hint: Arc<Notify>,
-    tracked: watch::Sender<Vec<(JobUid, Pubkey)>>,
+    tracked: watch::Sender<Vec<Tracked>>,
     messages: mpsc::Receiver<Message>,
     resume: Vec<Action>,
     _lock: crate::InstanceLock,
@@ -143,11 +142,10 @@ impl<C: Chain> Bot<C> {
         supervisor: &Supervisor,
         (hint, status): (Arc<Notify>, Arc<Status>),
     ) -> Self {
-        let startup::Parts { chain, journal, signer, workshop, provider, lock, ws_url: _ } = parts;
-        let (core, resume) = Core::restore(config.settings(&options), journal.rows().cloned());
+        let startup::Parts { chain, journal, seen_slot, signer, workshop, provider, lock, ws_url: _ } = parts;
+        let (core, resume) = Core::restore(config.settings(&options), journal.rows().cloned(), seen_slot);
         let (sender, messages) = mpsc::channel(EVENTS_MAX);
-        let rows = core.jobs().map(|job| (job.row.uid, job.row.job)).collect();
-        let (tracked, tracked_receiver) = watch::channel(rows);
+        let (tracked, tracked_receiver) = watch::channel(core.tracked().collect());
         let transactions = Sender {
             market: config.market(),
             provider,
@@ -258,7 +256,10 @@ impl<C: Chain> Bot<C> {
         while let Some(action) = queue.pop_front() {
             match action {
                 Action::Persist(uid) => self.persist(uid)?,
-                Action::Forget(uid) => tokio::task::block_in_place(|| self.journal.forget(uid))?,
+                Action::Forget(uid) => {
+                    let seen_slot = self.core.seen_slot();
+                    tokio::task::block_in_place(|| self.journal.forget(uid, seen_slot))?;
+                }
                 Action::Sign(uid, kind) => {
                     // The rest of this step's actions come first: they were asked for first.
                     let signed = self.sign(uid, kind)?;
@@ -285,7 +286,8 @@ impl<C: Chain> Bot<C> {
     /// A job that is no longer in the core has nothing to persist: its row is being dropped.
     fn persist(&mut self, uid: JobUid) -> Result<(), RunError> {
         let Some(job) = self.core.job(uid) else { return Ok(()) };
-        tokio::task::block_in_place(|| self.journal.put(&job.row))?;
+        let seen_slot = self.core.seen_slot();
+        tokio::task::block_in_place(|| self.journal.put(&job.row, seen_slot))?;
         Ok(())
     }
 
@@ -325,12 +327,11 @@ impl<C: Chain> Bot<C> {
 
     fn publish_state(&self) {
         self.tracked.send_if_modified(|tracked| {
-            let same = tracked.len() == self.core.jobs().count()
-                && self.core.jobs().zip(tracked.iter()).all(|(job, (uid, _))| job.row.uid == *uid);
-            if !same {
-                *tracked = self.core.jobs().map(|job| (job.row.uid, job.row.job)).collect();
+            let is_news = !self.core.tracked().eq(tracked.iter().copied());
+            if is_news {
+                *tracked = self.core.tracked().collect();
             }
-            !same
+            is_news
         });
         names::gauge_jobs(&self.core);
     }

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use solana_pubkey::Pubkey;
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{sleep, timeout},
@@ -10,14 +9,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::Message;
-use crate::{backoff::Backoff, chain::Chain, core::JobUid};
+use crate::{backoff::Backoff, chain::Chain, core::Tracked};
 
 /// However many hints come, looks are at least this far apart.
 const GAP_MIN: Duration = Duration::from_millis(20);
 
 pub(super) struct Poller<C> {
     pub(super) chain: C,
-    pub(super) tracked: watch::Receiver<Vec<(JobUid, Pubkey)>>,
+    pub(super) tracked: watch::Receiver<Vec<Tracked>>,
     pub(super) hint: Arc<Notify>,
     pub(super) messages: mpsc::Sender<Message>,
     pub(super) interval: Duration,

@@ -50,7 +50,7 @@ async fn follow(ws_url: &Url, market: Pubkey, hint: &Notify, backoff: &mut Backo
     let config = RpcProgramAccountsConfig {
         filters: Some(vec![
             RpcFilterType::Memcmp(Memcmp::new_base58_encoded(0, Job::DISCRIMINATOR)),
-            RpcFilterType::Memcmp(Memcmp::new_base58_encoded(super::rpc::FIRST_KEY_OFFSET, &market.to_bytes())),
+            RpcFilterType::Memcmp(Memcmp::new_base58_encoded(super::look::FIRST_KEY_OFFSET, &market.to_bytes())),
         ]),
         account_config: RpcAccountInfoConfig {
             encoding: Some(UiAccountEncoding::Base64),

@@ -3,20 +3,22 @@
 //! Polling is the truth; the subscription only says that looking sooner is worth it.
 
 mod accounts;
+mod facts;
 mod hint;
+mod look;
 mod rpc;
 
 use std::future::Future;
 
-use assay_protocol::Hash32;
 use solana_hash::Hash;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
+pub use facts::ChainFacts;
 pub use hint::watch_for_hints;
 pub use rpc::{RpcChain, RpcSettings};
 
-use crate::core::{JobUid, Snapshot};
+use crate::core::{Snapshot, Tracked};
 
 /// Why a question to the chain was not answered. Always worth asking again, unless the answer is about us.
 #[derive(Debug, Error)]
@@ -31,6 +33,20 @@ pub enum ChainError {
         endpoint: String,
         /// The cause.
         source: Box<solana_rpc_client_api::client_error::Error>,
+    },
+    /// The answer is older than what was seen before (E-08).
+    #[error(
+        "{doing} at {endpoint}: the node is behind slot {seen_slot}, which was seen already; wait until it has caught \
+         up, or use another endpoint. If the cluster was started anew, so was its count of slots: start this provider \
+         with an empty provider.data_dir"
+    )]
+    Behind {
+        /// What was asked.
+        doing: &'static str,
+        /// Scheme, host and port.
+        endpoint: String,
+        /// Highest slot seen.
+        seen_slot: u64,
     },
     /// The answer is not what was asked for.
     #[error("{doing} at {endpoint}: the answer is not understood: {problem}")]
@@ -65,7 +81,16 @@ pub struct Look {
     pub chain_unix: i64,
 }
 
-/// What a status query says about one signature.
+/// What a status query says about one signature, and for when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusAnswer {
+    /// Slot that the node had reached when it answered.
+    pub slot: u64,
+    /// What it says.
+    pub status: SignatureStatus,
+}
+
+/// What is known about one signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignatureStatus {
     /// Nobody knows it (yet).
@@ -81,10 +106,19 @@ pub enum SignatureStatus {
     },
 }
 
+/// The highest finalised block, or one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinalizedBlock {
+    /// Slot of the block or a later one: a node that has reached it knows all that is in the block.
+    pub slot: u64,
+    /// Height of the block.
+    pub height: u64,
+}
+
 /// The chain as the bot needs it.
 pub trait Chain: Clone + Send + Sync + 'static {
     /// A complete look; see [`Snapshot`].
-    fn look(&self, tracked: Vec<(JobUid, Pubkey)>) -> impl Future<Output = Result<Look, ChainError>> + Send;
+    fn look(&self, tracked: Vec<Tracked>) -> impl Future<Output = Result<Look, ChainError>> + Send;
 
     /// A recent blockhash and the last block height at which it is valid.
     fn recent_blockhash(&self) -> impl Future<Output = Result<(Hash, u64), ChainError>> + Send;
@@ -93,23 +127,8 @@ pub trait Chain: Clone + Send + Sync + 'static {
     fn send(&self, transaction: Vec<u8>) -> impl Future<Output = Result<(), ChainError>> + Send;
 
     /// Status of a signature, searched for in the whole history.
-    fn status(&self, signature: [u8; 64]) -> impl Future<Output = Result<SignatureStatus, ChainError>> + Send;
+    fn status(&self, signature: [u8; 64]) -> impl Future<Output = Result<StatusAnswer, ChainError>> + Send;
 
-    /// Height of the highest finalised block.
-    fn finalized_block_height(&self) -> impl Future<Output = Result<u64, ChainError>> + Send;
-}
-
-/// What the start-up checks compare.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChainFacts {
-    /// `cluster_tag` of the cluster's genesis hash.
-    pub cluster_tag: Hash32,
-    /// SHA-256 of the program's executable bytes, without trailing zeros.
-    pub program_sha256: Hash32,
-    /// The market's own cluster tag.
-    pub market_cluster_tag: Hash32,
-    /// Bit i allows profile i + 1.
-    pub market_profiles: u32,
-    /// Node key that the Provider account names.
-    pub node_key: Pubkey,
+    /// How far the finalised chain is.
+    fn finalized_block(&self) -> impl Future<Output = Result<FinalizedBlock, ChainError>> + Send;
 }

@@ -92,19 +92,41 @@ pub struct ProviderView {
     pub node_balance_lamports: u64,
 }
 
-/// One complete look at the chain, taken at `confirmed`.
+/// A job that the core wants to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// Job.
+    pub uid: JobUid,
+    /// Address.
+    pub job: Pubkey,
+    /// Ask the finalised chain, too, whether it is over.
+    pub ask_final: bool,
+}
+
+/// One look at the chain, taken at `confirmed`: at everything, or at some jobs. Of a job that it does not name it says
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// No account in it is older than this slot.
     pub slot: u64,
-    /// Highest finalised slot.
-    pub finalized_slot: u64,
+    /// What the finalised chain says, if it was asked.
+    pub finalized: Option<Finalized>,
     /// Our Provider account.
     pub provider: ProviderView,
-    /// Every open job of the market, every job with a seat of ours, and every tracked job that still exists.
+    /// Open jobs of the market, jobs with a seat of ours, and tracked jobs that still exist.
     pub jobs: Vec<JobView>,
     /// Tracked jobs whose account is no more (or is another job's under the same address).
     pub gone: Vec<JobUid>,
+}
+
+/// What no fork takes back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Finalized {
+    /// The finalised slot that answered.
+    pub slot: u64,
+    /// Which of the jobs that were asked about ([`Tracked::ask_final`]) are over there: closed, another job's under
+    /// the same address, or in a terminal status without a seat of ours.
+    pub over: Vec<JobUid>,
 }
 
 /// A failure of this host or of the network, never of the task. Never signed.

@@ -189,7 +189,7 @@ pub enum Phase {
     Settled,
     /// `claim_reward` is on its way.
     Claiming,
-    /// Paid. The row is dropped once this is final.
+    /// Paid. The row is dropped once the finalised chain says that the job is over.
     Claimed,
     /// `decline_job` is on its way.
     Declining(DeclineReason),
@@ -220,6 +220,13 @@ impl Phase {
     #[must_use]
     pub const fn holds_seat(self) -> bool {
         self.owes_result() && !matches!(self, Self::Accepting)
+    }
+
+    /// Whether an acceptance stood once and the seat was not given up since.
+    #[must_use]
+    pub const fn is_after_accept(self) -> bool {
+        self.holds_seat()
+            || matches!(self, Self::Submitted | Self::Settling | Self::Settled | Self::Claiming | Self::Claimed)
     }
 
     /// Before anything was signed.
@@ -264,6 +271,8 @@ pub struct JobRow {
     /// Address of the Job account.
     #[serde(with = "base58")]
     pub job: Pubkey,
+    /// Slot that created the account: what the chain says of an earlier one says nothing of this job.
+    pub created_slot: u64,
     /// Where it stands.
     pub phase: Phase,
     /// Times preparing it was begun.
@@ -279,10 +288,10 @@ pub struct JobRow {
     /// The one outcome that may ever be signed for this job. Written once (I-07).
     #[serde(with = "hex_option")]
     pub outcome: Option<OutcomeBytes>,
+    /// An acceptance was signed once, or the seat was adopted: a seat that the chain shows is ours.
+    pub is_seat_known: bool,
     /// At most one transaction per kind, the last one.
     pub txs: Vec<TxRecord>,
-    /// Slot at which the job was seen done; the row goes when that slot is final.
-    pub done_slot: Option<u64>,
 }
 
 /// Where an outcome names its result: behind kind, detail, exit code and gas.
@@ -300,10 +309,11 @@ impl JobRow {
 
     /// A job that has just been seen.
     #[must_use]
-    pub const fn new(uid: JobUid, job: Pubkey) -> Self {
+    pub const fn new(uid: JobUid, job: Pubkey, created_slot: u64) -> Self {
         Self {
             uid,
             job,
+            created_slot,
             phase: Phase::Seen,
             prepare_attempts: 0,
             content_failures: 0,
@@ -311,8 +321,8 @@ impl JobRow {
             publish_attempts: 0,
             tx_failures: 0,
             outcome: None,
+            is_seat_known: false,
             txs: Vec::new(),
-            done_slot: None,
         }
     }
 

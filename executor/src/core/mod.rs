@@ -15,7 +15,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use event::{Action, Event, JobView, Preparation, ProviderView, Seat, Snapshot, TxFate, WorkFault, WorkFaultKind};
+pub use event::{
+    Action, Event, Finalized, JobView, Preparation, ProviderView, Seat, Snapshot, Tracked, TxFate, WorkFault,
+    WorkFaultKind,
+};
 pub use job::{DeclineReason, DropReason, JobRow, JobUid, OutcomeBytes, Phase, TxKind, TxRecord, TxState};
 pub use policy::{Policy, Refusal};
 
@@ -80,8 +83,13 @@ pub struct Job {
     pub view: Option<JobView>,
     /// Views older than this slot are ignored.
     view_slot: u64,
-    /// Slot of the first look that found the account gone, since a look last found it.
-    gone_slot: Option<u64>,
+    /// Slot of the first look that found it ended (closed, or terminal without a seat of ours), since a look last found
+    /// it otherwise. A fork may take that back.
+    ended_slot: Option<u64>,
+    /// The finalised chain says that it is over: no fork takes that back (E-12).
+    is_over: bool,
+    /// Where its pay was credited: an older look at the provider account does not show it yet.
+    settled_slot: Option<u64>,
     /// Nothing is started for it before this moment.
     not_before_ms: u64,
     /// A message of this kind is being built or signed.
@@ -90,7 +98,16 @@ pub struct Job {
 
 impl Job {
     fn new(row: JobRow) -> Self {
-        Self { row, view: None, view_slot: 0, gone_slot: None, not_before_ms: 0, building: None }
+        Self {
+            row,
+            view: None,
+            view_slot: 0,
+            ended_slot: None,
+            is_over: false,
+            settled_slot: None,
+            not_before_ms: 0,
+            building: None,
+        }
     }
 
     fn back_off(&mut self, failures: u8, now: Now) {
@@ -101,6 +118,16 @@ impl Job {
     /// Preparations that may have failed because of what is in the job (E-24).
     fn crashed_preparations(&self) -> u8 {
         self.row.prepare_attempts.saturating_sub(self.row.content_failures)
+    }
+
+    /// Whether nothing is left to do for it, as far as the chain does not change its mind.
+    fn is_done(&self) -> bool {
+        matches!(self.row.phase, Phase::Claimed | Phase::Dropped(_) | Phase::Halted)
+    }
+
+    /// Whether the finalised chain can be expected to say that it is over.
+    fn asks_final(&self, finalized_slot: u64) -> bool {
+        self.is_done() && !self.is_over && self.ended_slot.is_some_and(|ended| finalized_slot >= ended)
     }
 
     fn seat(&self) -> Option<Seat> {
@@ -121,7 +148,10 @@ pub struct Core {
     settings: Settings,
     jobs: BTreeMap<JobUid, Job>,
     provider: Option<ProviderView>,
+    /// Of the last look; older ones are ignored.
     slot: u64,
+    /// Highest slot of anything that was acted on.
+    seen_slot: u64,
     finalized_slot: u64,
     /// Where the last claim landed: what the account held before is not there to be claimed again.
     claimed_slot: u64,
@@ -131,9 +161,11 @@ pub struct Core {
 }
 
 impl Core {
-    /// The state after a start, from the journal's rows, and what has to be resumed at once.
+    /// The state after a start, from the journal's rows, and what has to be resumed at once. Looks from before
+    /// `seen_slot`, the journal's highest slot, are ignored: a node that lags behind what was acted on would show jobs
+    /// as they were (E-08).
     #[must_use]
-    pub fn restore(settings: Settings, rows: impl IntoIterator<Item = JobRow>) -> (Self, Vec<Action>) {
+    pub fn restore(settings: Settings, rows: impl IntoIterator<Item = JobRow>, seen_slot: u64) -> (Self, Vec<Action>) {
         let mut actions = Vec::new();
         let mut jobs = BTreeMap::new();
         for mut row in rows {
@@ -154,7 +186,8 @@ impl Core {
             settings,
             jobs,
             provider: None,
-            slot: 0,
+            slot: seen_slot,
+            seen_slot,
             finalized_slot: 0,
             claimed_slot: 0,
             draining: false,
@@ -167,6 +200,19 @@ impl Core {
     #[must_use]
     pub fn job(&self, uid: JobUid) -> Option<&Job> {
         self.jobs.get(&uid)
+    }
+
+    /// Highest slot of anything that was acted on; goes into the journal with every row.
+    #[must_use]
+    pub fn seen_slot(&self) -> u64 {
+        self.seen_slot
+    }
+
+    /// What the next look has to answer, by uid.
+    pub fn tracked(&self) -> impl Iterator<Item = Tracked> {
+        let tracked =
+            |job: &Job| Tracked { uid: job.row.uid, job: job.row.job, ask_final: job.asks_final(self.finalized_slot) };
+        self.jobs.values().map(tracked)
     }
 
     /// All jobs, by uid.
@@ -189,7 +235,7 @@ impl Core {
     /// Whether anything is on its way, so that looking often is worth it.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.jobs.values().any(|job| !matches!(job.row.phase, Phase::Claimed | Phase::Dropped(_) | Phase::Halted))
+        self.jobs.values().any(|job| !job.is_done())
     }
 
     /// Moves the state and says what to do. Never fails: what does not fit the state is ignored.
@@ -354,6 +400,7 @@ impl Core {
         let Some(tx) = job.row.tx_mut(kind) else { return };
         if tx.signature.is_none() {
             tx.signature = Some(signature);
+            job.row.is_seat_known |= kind == TxKind::Accept;
             actions.extend([Action::Persist(uid), Action::Deliver(uid, kind)]);
         }
     }
@@ -372,11 +419,13 @@ impl Core {
         if tx.signature != Some(signature) || tx.state != TxState::Live {
             return;
         }
-        tx.state = match fate {
-            TxFate::Landed { slot } => TxState::Landed(*slot),
-            TxFate::Failed { slot, .. } => TxState::Failed(*slot),
-            TxFate::Dead => TxState::Dead,
+        let (state, slot) = match fate {
+            TxFate::Landed { slot } => (TxState::Landed(*slot), *slot),
+            TxFate::Failed { slot, .. } => (TxState::Failed(*slot), *slot),
+            TxFate::Dead => (TxState::Dead, 0),
         };
+        tx.state = state;
+        self.seen_slot = self.seen_slot.max(slot);
         if let TxFate::Landed { slot } = fate {
             job.row.tx_failures = 0;
             job.landed(kind, *slot, actions);
@@ -408,15 +457,15 @@ impl Job {
                 actions.push(Action::CleanUp(self.row.uid));
             }
             TxKind::Submit => self.row.phase = Phase::Submitted,
-            TxKind::Settle => {
-                self.row.phase = Phase::Settled;
-                self.row.done_slot = Some(slot);
-            }
-            TxKind::Claim => {
-                self.row.phase = Phase::Claimed;
-                self.row.done_slot = Some(slot);
-            }
+            TxKind::Settle => self.enter_settled(slot),
+            TxKind::Claim => self.row.phase = Phase::Claimed,
         }
+    }
+
+    /// The pay is credited in this slot, or was in an earlier one.
+    fn enter_settled(&mut self, slot: u64) {
+        self.row.phase = Phase::Settled;
+        self.settled_slot = Some(slot);
     }
 
     /// The seat is ours. An outcome that was already fixed is used, not computed again.

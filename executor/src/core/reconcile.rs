@@ -2,7 +2,9 @@
 
 use assay_protocol::JobStatus;
 
-use super::{Action, Core, DropReason, Job, JobRow, JobUid, JobView, Now, Phase, Seat, Snapshot, TxKind, TxState};
+use super::{
+    Action, Core, DropReason, Finalized, Job, JobRow, JobUid, JobView, Now, Phase, Seat, Snapshot, TxKind, TxState,
+};
 
 const UNKNOWN_SEAT: &str = "the chain shows a seat that the journal does not know: another instance runs with this \
     node key, or the journal is an old copy; stop the other instance or restore the journal, and start with \
@@ -16,10 +18,11 @@ impl Core {
         if snapshot.slot < self.slot {
             return;
         }
-        let Snapshot { slot, finalized_slot, provider, mut jobs, gone } = snapshot;
+        let Snapshot { slot, finalized, provider, mut jobs, gone } = snapshot;
         self.slot = slot;
-        self.finalized_slot = self.finalized_slot.max(finalized_slot.min(slot));
         self.provider = Some(provider);
+        self.on_finalized(finalized.unwrap_or_default());
+        self.seen_slot = self.seen_slot.max(self.slot);
         for uid in gone {
             if let Some(job) = self.jobs.get_mut(&uid)
                 && slot >= job.view_slot
@@ -34,6 +37,18 @@ impl Core {
         }
     }
 
+    fn on_finalized(&mut self, Finalized { slot, over }: Finalized) {
+        self.finalized_slot = self.finalized_slot.max(slot);
+        for uid in over {
+            // Before it was created, the chain could not know it.
+            if let Some(job) = self.jobs.get_mut(&uid).filter(|job| slot >= job.row.created_slot) {
+                job.is_over = true;
+                // From here on no honest look shows it, and only such looks count.
+                self.slot = self.slot.max(slot);
+            }
+        }
+    }
+
     fn reconcile_job(&mut self, view: JobView, slot: u64, now: Now, actions: &mut Vec<Action>) {
         let uid = view.uid;
         if !self.jobs.contains_key(&uid) {
@@ -45,7 +60,7 @@ impl Core {
             if !interesting {
                 return;
             }
-            self.jobs.insert(uid, Job::new(JobRow::new(uid, view.job)));
+            self.jobs.insert(uid, Job::new(JobRow::new(uid, view.job, view.created_slot)));
         }
         let adopt = self.settings.adopt_unknown_seats;
         let Some(job) = self.jobs.get_mut(&uid) else { return };
@@ -53,7 +68,7 @@ impl Core {
             return;
         }
         job.view_slot = slot;
-        job.gone_slot = None;
+        job.see_end(view.status.is_terminal() && view.seat.is_none(), slot);
         let before = job.row.phase;
         let (status, seat) = (view.status, view.seat);
         job.view = Some(view);
@@ -77,22 +92,22 @@ impl Job {
     /// The account is closed. What was submitted has been settled; anything else has ended without us.
     fn on_gone(&mut self, slot: u64, actions: &mut Vec<Action>) {
         let uid = self.row.uid;
-        self.gone_slot.get_or_insert(slot);
+        self.see_end(true, slot);
         if let Some(view) = &mut self.view {
             view.seat = None;
         }
         match self.row.phase {
             Phase::Submitting | Phase::Submitted | Phase::Settling => {
-                self.row.phase = Phase::Settled;
-                self.row.done_slot = Some(slot);
+                self.enter_settled(slot);
                 actions.push(Action::Persist(uid));
             }
-            Phase::Settled | Phase::Claiming | Phase::Claimed => {}
-            Phase::Dropped(_) | Phase::Halted => {
-                self.row.done_slot.get_or_insert(slot);
-            }
-            _ => self.end(DropReason::Ended, slot, actions),
+            Phase::Settled | Phase::Claiming | Phase::Claimed | Phase::Dropped(_) | Phase::Halted => {}
+            _ => self.end(DropReason::Ended, actions),
         }
+    }
+
+    fn see_end(&mut self, ended: bool, slot: u64) {
+        self.ended_slot = ended.then(|| self.ended_slot.unwrap_or(slot));
     }
 
     fn on_seat_accepted(&mut self, adopt: bool, actions: &mut Vec<Action>) {
@@ -106,17 +121,16 @@ impl Job {
                     return;
                 }
                 // Ours if we signed for it; the acceptance may have landed after we stopped waiting for it.
-                if self.row.tx(TxKind::Accept).is_none() && !adopt {
+                if !self.row.is_seat_known && !adopt {
                     actions.push(Action::Halt(uid, UNKNOWN_SEAT));
                     return;
                 }
                 actions.push(Action::StopWork(uid));
-                self.row.done_slot = None;
+                self.row.is_seat_known = true;
                 self.enter_accepted();
             }
             // E-12: the submission, or the penalty, was rolled back.
             Phase::Submitted | Phase::Settling | Phase::Settled | Phase::Claiming | Phase::Claimed => {
-                self.row.done_slot = None;
                 if self.row.tx(TxKind::Submit).is_some() {
                     self.row.phase = Phase::Submitting;
                 } else {
@@ -140,10 +154,7 @@ impl Job {
         match self.row.phase {
             Phase::Submitted | Phase::Settling | Phase::Halted => {}
             // E-12: the settlement was rolled back.
-            Phase::Settled | Phase::Claiming | Phase::Claimed => {
-                self.row.done_slot = None;
-                self.row.phase = Phase::Settling;
-            }
+            Phase::Settled | Phase::Claiming | Phase::Claimed => self.row.phase = Phase::Settling,
             _ => {
                 actions.push(Action::StopWork(uid));
                 self.row.phase = Phase::Submitted;
@@ -165,50 +176,34 @@ impl Job {
     }
 
     fn on_no_seat(&mut self, status: JobStatus, slot: u64, actions: &mut Vec<Action>) {
-        let open = status == JobStatus::Open;
+        let is_open = status == JobStatus::Open;
         match self.row.phase {
-            Phase::Seen | Phase::Fetching | Phase::Prepared if open => {}
-            Phase::Seen | Phase::Fetching | Phase::Prepared => {
-                let reason = if status == JobStatus::Assigned { DropReason::LostRace } else { DropReason::Ended };
-                self.end(reason, slot, actions);
-            }
-            Phase::Accepting if open => {}
-            Phase::Accepting => {
-                let ended = matches!(status, JobStatus::Cancelled | JobStatus::Expired);
-                self.end(if ended { DropReason::Ended } else { DropReason::LostRace }, slot, actions);
-            }
+            // A job that is left alone stays known while it could be taken again.
+            Phase::Dropped(_) | Phase::Halted => {}
+            phase if is_open && !phase.is_after_accept() => {}
+            Phase::Declining(_) => self.end(DropReason::Declined, actions),
+            _ if is_open && self.row.tx(TxKind::Decline).is_some() => self.end(DropReason::Declined, actions),
             // E-12: the acceptance was rolled back; the work starts over once it stands again.
-            phase if phase.holds_seat() && open && self.accept_stands() => {
+            _ if is_open => {
                 actions.push(Action::StopWork(self.row.uid));
                 self.row.phase = Phase::Accepting;
             }
-            Phase::Declining(_) => self.end(DropReason::Declined, slot, actions),
-            Phase::Submitting | Phase::Submitted | Phase::Settling if status == JobStatus::Resolved => {
-                self.row.phase = Phase::Settled;
-                self.row.done_slot = Some(slot);
-            }
+            _ if !status.is_terminal() => self.end(DropReason::LostRace, actions),
+            Phase::Accepting if status == JobStatus::Resolved => self.end(DropReason::LostRace, actions),
             Phase::Settled | Phase::Claiming | Phase::Claimed => {}
-            // A job that is left alone stays known while it could be taken again; then it may be forgotten.
-            Phase::Dropped(_) | Phase::Halted => {
-                self.row.done_slot = if status.is_terminal() { self.row.done_slot.or(Some(slot)) } else { None };
+            Phase::Submitting | Phase::Submitted | Phase::Settling if status == JobStatus::Resolved => {
+                self.enter_settled(slot);
             }
-            _ => self.end(DropReason::Ended, slot, actions),
+            _ => self.end(DropReason::Ended, actions),
         }
     }
 
-    /// Whether our acceptance landed or still may. After a decline an open job is no rollback.
-    fn accept_stands(&self) -> bool {
-        let stands = |kind| self.row.tx(kind).is_some_and(|tx| matches!(tx.state, TxState::Landed(_) | TxState::Live));
-        stands(TxKind::Accept) && !matches!(self.row.phase, Phase::Declining(_))
-    }
-
-    fn end(&mut self, reason: DropReason, slot: u64, actions: &mut Vec<Action>) {
+    fn end(&mut self, reason: DropReason, actions: &mut Vec<Action>) {
         let uid: JobUid = self.row.uid;
         actions.extend([Action::StopWork(uid), Action::CleanUp(uid)]);
         if let Some(tx) = self.row.txs.iter().find(|tx| tx.state == TxState::Live) {
             actions.push(Action::StopSending(uid, tx.kind));
         }
         self.row.phase = Phase::Dropped(reason);
-        self.row.done_slot = Some(slot);
     }
 }

@@ -105,17 +105,15 @@ impl Core {
         let is_in_vain = |job: &Job| job.row.phase == Phase::Claiming && provider.earnings_lamports == 0 && idle(job);
         for job in self.jobs.values_mut().filter(|job| is_in_vain(job)) {
             job.row.phase = Phase::Claimed;
-            job.row.done_slot = Some(slot);
         }
         let mut claiming = self.jobs.values().any(|job| job.row.phase == Phase::Claiming);
         for job in self.jobs.values_mut() {
-            let seen = job.row.done_slot.is_some_and(|done| slot >= done);
+            let seen = job.settled_slot.is_none_or(|settled| slot >= settled);
             if job.row.phase != Phase::Settled || !seen || now.monotonic_ms < job.not_before_ms {
                 continue;
             }
             if !crank || provider.earnings_lamports == 0 || provider.earnings_lamports < min {
                 job.row.phase = Phase::Claimed;
-                job.row.done_slot = Some(slot);
             } else if !claiming {
                 claiming = true;
                 job.row.phase = Phase::Claiming;
@@ -251,20 +249,11 @@ impl Core {
         actions.push(Action::BuildTx(uid, kind));
     }
 
-    /// Drops what is over: paid and final, or of no more interest to anybody. Never while a signature may still land.
+    /// Drops what is over: paid and final, or of no more interest to anybody. Never while a signature may still land, and
+    /// never by what a fork could take back: a seat that came back without its row would look like somebody else's.
     fn forget_done(&mut self, uid: JobUid, actions: &mut Vec<Action>) {
         let Some(job) = self.jobs.get(&uid) else { return };
-        let over = match job.row.phase {
-            // By what was looked at: the slot of a transaction that a fork took back and that landed again is too early.
-            Phase::Claimed => job.gone_slot.is_some_and(|gone| self.finalized_slot >= gone),
-            // A result that was signed is remembered for as long as the account is there, whatever an old look said.
-            Phase::Dropped(_) | Phase::Halted if job.row.tx(TxKind::Submit).is_some() => {
-                job.gone_slot.is_some_and(|gone| self.finalized_slot >= gone)
-            }
-            Phase::Dropped(_) | Phase::Halted => job.row.done_slot.is_some_and(|done| self.finalized_slot >= done),
-            _ => false,
-        };
-        if !over || job.row.has_any_live_tx() || job.building.is_some() {
+        if !job.is_done() || !job.is_over || job.row.has_any_live_tx() || job.building.is_some() {
             return;
         }
         self.jobs.remove(&uid);

@@ -11,7 +11,7 @@
 
 mod log;
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, iter, path::Path};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -138,11 +138,22 @@ impl SigningPermit {
     }
 }
 
+/// One record of the log, as JSON.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Record {
+#[serde(deny_unknown_fields)]
+struct Record {
+    /// Highest slot of anything that was acted on by then.
+    slot: u64,
+    change: Change,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Change {
     Put(Box<JobRow>),
     Forget(String),
+    /// Only the slot: the first record of a log that was written anew.
+    Nothing,
 }
 
 /// The journal and the rows it holds.
@@ -150,6 +161,8 @@ pub struct Journal {
     log: Log,
     path: String,
     rows: BTreeMap<JobUid, JobRow>,
+    /// Of the last record.
+    seen_slot: u64,
     /// Bytes of the log that each row takes, and their sum: what a rewrite would leave.
     row_bytes: BTreeMap<JobUid, u64>,
     live_bytes: u64,
@@ -184,15 +197,19 @@ impl Journal {
         let (payloads, chain) = log::read(bytes).map_err(damaged)?;
         let log = Log::new(file, path.to_path_buf(), chain, bytes.len());
         let (rows, row_bytes) = (BTreeMap::new(), BTreeMap::new());
-        let mut journal = Self { log, path: name.clone(), rows, row_bytes, live_bytes: 0, poisoned: false };
+        let path = name.clone();
+        let mut journal = Self { log, path, rows, seen_slot: 0, row_bytes, live_bytes: 0, poisoned: false };
         for (index, payload) in payloads.iter().enumerate() {
             let unknown = |message: String| {
                 let source = RecordError::Meaning { index, message };
                 JournalError::Version { path: name.clone(), source }
             };
-            match serde_json::from_slice(payload).map_err(|error| unknown(error.to_string()))? {
-                Record::Put(row) => journal.keep(*row, (HEAD_BYTES + payload.len()).try_into().unwrap_or(u64::MAX)),
-                Record::Forget(text) => {
+            let record: Record = serde_json::from_slice(payload).map_err(|error| unknown(error.to_string()))?;
+            journal.seen_slot = record.slot;
+            match record.change {
+                Change::Nothing => {}
+                Change::Put(row) => journal.keep(*row, record_bytes(payload)),
+                Change::Forget(text) => {
                     let mut uid = JobUid([0; 32]);
                     hex::decode_to_slice(&text, &mut uid.0).map_err(|error| unknown(error.to_string()))?;
                     journal.drop_row(uid);
@@ -224,11 +241,18 @@ impl Journal {
         self.rows.get(&uid)
     }
 
-    /// Commits a row. When this returns, it is on disk.
+    /// Highest slot of anything that had been acted on when the last record was written.
+    #[must_use]
+    pub fn seen_slot(&self) -> u64 {
+        self.seen_slot
+    }
+
+    /// Commits a row, and the highest slot of anything that was acted on. When this returns, both are on disk. A row
+    /// that is there already is not written again, whatever the slot.
     ///
     /// # Errors
     /// The sign-guard's refusals, or [`JournalError::Write`], after which nothing may be signed.
-    pub fn put(&mut self, row: &JobRow) -> Result<(), JournalError> {
+    pub fn put(&mut self, row: &JobRow, seen_slot: u64) -> Result<(), JournalError> {
         let uid = row.uid;
         if let Some(old) = self.rows.get(&uid) {
             if old == row {
@@ -240,22 +264,22 @@ impl Journal {
         }
         let before = self.log.len_bytes();
         crash_points_of_row("journal.before", self.rows.get(&uid), Some(row));
-        self.append(&Record::Put(Box::new(row.clone())), uid)?;
+        self.append(seen_slot, Change::Put(Box::new(row.clone())), uid)?;
         crash_points_of_row("journal.after", self.rows.get(&uid), Some(row));
         self.keep(row.clone(), self.log.len_bytes().saturating_sub(before));
         self.rewrite_if_long()
     }
 
-    /// Drops a row; repeating it changes nothing.
+    /// Drops a row, and commits the slot as [`Self::put`] does; repeating it changes nothing.
     ///
     /// # Errors
     /// [`JournalError::Write`].
-    pub fn forget(&mut self, uid: JobUid) -> Result<(), JournalError> {
+    pub fn forget(&mut self, uid: JobUid, seen_slot: u64) -> Result<(), JournalError> {
         if !self.rows.contains_key(&uid) {
             return Ok(());
         }
         crash_points_of_row("journal.before", self.rows.get(&uid), None);
-        self.append(&Record::Forget(uid.to_string()), uid)?;
+        self.append(seen_slot, Change::Forget(uid.to_string()), uid)?;
         crash_points_of_row("journal.after", self.rows.get(&uid), None);
         self.drop_row(uid);
         self.rewrite_if_long()
@@ -275,14 +299,15 @@ impl Journal {
         Ok(SigningPermit { uid, kind, message: tx.message.clone(), outcome: row.outcome })
     }
 
-    fn append(&mut self, record: &Record, uid: JobUid) -> Result<(), JournalError> {
+    fn append(&mut self, slot: u64, change: Change, uid: JobUid) -> Result<(), JournalError> {
         if self.poisoned {
             return Err(JournalError::Poisoned);
         }
-        let payload = serde_json::to_vec(record).map_err(|error| self.write_error(error.into()))?;
+        let payload = self.encode(slot, change)?;
         if payload.len() > RECORD_BYTES_MAX {
             return Err(JournalError::Full(uid));
         }
+        self.seen_slot = slot;
         self.log.append(&payload).map_err(|source| {
             // After a failed fsync the kernel may have dropped the page: the file's end is unknown for good.
             self.poisoned = true;
@@ -296,18 +321,34 @@ impl Journal {
         if len_bytes < REWRITE_BYTES || self.live_bytes > len_bytes / 2 {
             return Ok(());
         }
-        let records: Result<Vec<Vec<u8>>, _> =
-            self.rows.values().map(|row| serde_json::to_vec(&Record::Put(Box::new(row.clone())))).collect();
-        let records = records.map_err(|error| self.write_error(error.into()))?;
+        self.rewrite()
+    }
+
+    fn rewrite(&mut self) -> Result<(), JournalError> {
+        let put = |row: &JobRow| self.encode(self.seen_slot, Change::Put(Box::new(row.clone())));
+        let puts = self.rows.values().map(put).collect::<Result<Vec<_>, _>>()?;
+        self.row_bytes = self.rows.keys().copied().zip(puts.iter().map(|payload| record_bytes(payload))).collect();
+        self.live_bytes = self.row_bytes.values().sum();
+        let first = self.encode(self.seen_slot, Change::Nothing)?;
+        let records: Vec<Vec<u8>> = iter::once(first).chain(puts).collect();
         self.log.rewrite(&records).map_err(|source| {
             self.poisoned = true;
             self.write_error(source)
         })
     }
 
+    fn encode(&self, slot: u64, change: Change) -> Result<Vec<u8>, JournalError> {
+        serde_json::to_vec(&Record { slot, change }).map_err(|error| self.write_error(error.into()))
+    }
+
     fn write_error(&self, source: io::Error) -> JournalError {
         JournalError::Write { path: self.path.clone(), source }
     }
+}
+
+/// Bytes that a record takes in the log.
+fn record_bytes(payload: &[u8]) -> u64 {
+    u64::try_from(HEAD_BYTES.saturating_add(payload.len())).unwrap_or(u64::MAX)
 }
 
 fn check_guard(old: &JobRow, new: &JobRow) -> Result<(), JournalError> {

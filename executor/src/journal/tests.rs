@@ -5,8 +5,11 @@ use solana_pubkey::Pubkey;
 use super::*;
 use crate::core::Phase;
 
+/// Slot that was seen, where it does not matter.
+const SLOT: u64 = 7;
+
 fn row(byte: u8) -> JobRow {
-    JobRow::new(JobUid([byte; 32]), Pubkey::new_from_array([byte; 32]))
+    JobRow::new(JobUid([byte; 32]), Pubkey::new_from_array([byte; 32]), 1)
 }
 
 fn live(kind: TxKind, message: u8, signature: Option<u8>) -> TxRecord {
@@ -59,9 +62,9 @@ fn rows_survive_a_restart() {
     first.outcome = Some([9; 79]);
     first.txs.push(live(TxKind::Accept, 3, Some(4)));
     let mut journal = Journal::open(dir.path()).expect("new");
-    journal.put(&first).expect("written");
-    journal.put(&row(2)).expect("written");
-    journal.forget(JobUid([2; 32])).expect("written");
+    journal.put(&first, SLOT).expect("written");
+    journal.put(&row(2), SLOT).expect("written");
+    journal.forget(JobUid([2; 32]), SLOT).expect("written");
     drop(journal);
     let journal = Journal::open(dir.path()).expect("reopened");
     assert_eq!(journal.rows().cloned().collect::<Vec<_>>(), vec![first]);
@@ -73,10 +76,10 @@ fn i_07_a_second_outcome_is_refused() {
     let mut journal = Journal::open(dir.path()).expect("new");
     let mut row = row(1);
     row.outcome = Some([1; 79]);
-    journal.put(&row).expect("written");
+    journal.put(&row, SLOT).expect("written");
     for other in [Some([2; 79]), None] {
         let changed = JobRow { outcome: other, ..row.clone() };
-        assert!(matches!(journal.put(&changed), Err(JournalError::OutcomeDiffers(_))));
+        assert!(matches!(journal.put(&changed, SLOT), Err(JournalError::OutcomeDiffers(_))));
     }
     assert_eq!(journal.row(row.uid), Some(&row));
 }
@@ -87,13 +90,13 @@ fn e_04_a_signature_that_may_land_is_not_replaced() {
     let mut journal = Journal::open(dir.path()).expect("new");
     let mut row = row(1);
     row.txs = vec![live(TxKind::Submit, 1, Some(1))];
-    journal.put(&row).expect("written");
+    journal.put(&row, SLOT).expect("written");
     let mut next = row.clone();
     next.txs = vec![live(TxKind::Submit, 2, None)];
-    assert!(matches!(journal.put(&next), Err(JournalError::LiveTransaction { .. })));
+    assert!(matches!(journal.put(&next, SLOT), Err(JournalError::LiveTransaction { .. })));
     row.txs[0].state = TxState::Dead;
-    journal.put(&row).expect("its death is recorded");
-    journal.put(&next).expect("and then it may be replaced");
+    journal.put(&row, SLOT).expect("its death is recorded");
+    journal.put(&next, SLOT).expect("and then it may be replaced");
 }
 
 #[test]
@@ -106,10 +109,10 @@ fn a_permit_exists_only_for_a_recorded_unsigned_message() {
     };
     assert!(refused(&journal));
     row.txs = vec![live(TxKind::Accept, 1, None)];
-    journal.put(&row).expect("written");
+    journal.put(&row, SLOT).expect("written");
     assert_eq!(journal.permit(row.uid, TxKind::Accept).expect("permitted").message(), [1; 10]);
     row.txs[0].signature = Some([5; 64]);
-    journal.put(&row).expect("written");
+    journal.put(&row, SLOT).expect("written");
     assert!(refused(&journal));
 }
 
@@ -121,9 +124,9 @@ fn e_16_nothing_is_permitted_after_a_failed_write() {
         let mut journal = Journal::from_parts(Box::new(file), &[], Path::new("journal.log")).expect("empty");
         let mut row = row(1);
         row.txs = vec![live(TxKind::Accept, 1, None)];
-        let first = journal.put(&row);
+        let first = journal.put(&row, SLOT);
         row.phase = Phase::Accepting;
-        let second = journal.put(&row);
+        let second = journal.put(&row, SLOT);
         assert_eq!(first.is_ok(), calls_left >= 2);
         assert!(matches!(second, Err(JournalError::Write { .. } | JournalError::Poisoned)));
         assert!(matches!(journal.permit(row.uid, TxKind::Accept), Err(JournalError::Poisoned)));
@@ -135,9 +138,9 @@ fn e_16_nothing_is_permitted_after_a_failed_write() {
 fn e_17_every_truncation_and_every_flipped_byte_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut journal = Journal::open(dir.path()).expect("new");
-    journal.put(&row(1)).expect("written");
+    journal.put(&row(1), SLOT).expect("written");
     let one_record = fs::read(dir.path().join(JOURNAL_FILE)).expect("read").len();
-    journal.put(&row(2)).expect("written");
+    journal.put(&row(2), SLOT).expect("written");
     let bytes = fs::read(dir.path().join(JOURNAL_FILE)).expect("read");
     for length in (1..bytes.len()).filter(|length| *length != one_record) {
         let read = log::read(&bytes[..length]);
@@ -159,8 +162,8 @@ fn e_17_a_damaged_journal_is_left_as_it_is_until_it_is_repaired() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join(JOURNAL_FILE);
     let mut journal = Journal::open(dir.path()).expect("new");
-    journal.put(&row(1)).expect("written");
-    journal.put(&row(2)).expect("written");
+    journal.put(&row(1), SLOT).expect("written");
+    journal.put(&row(2), SLOT).expect("written");
     drop(journal);
     let whole = fs::read(&path).expect("read");
     let torn = &whole[..whole.len() - 3];
@@ -183,7 +186,7 @@ fn a_long_journal_is_rewritten_and_still_holds_everything() {
     let mut longest = 0;
     for attempt in 0..100 {
         row.run_attempts = attempt;
-        journal.put(&row).expect("written");
+        journal.put(&row, SLOT).expect("written");
         longest = longest.max(journal.log.len_bytes());
     }
     assert!(longest < REWRITE_BYTES + 200_000 && journal.log.len_bytes() < longest, "{longest}");
@@ -204,13 +207,13 @@ fn a_journal_of_many_live_rows_does_not_grow_without_end() {
     // More than 2 MiB are alive all the time.
     for attempt in 0..6 {
         for byte in 0..30 {
-            journal.put(&big(byte, attempt)).expect("written");
+            journal.put(&big(byte, attempt), SLOT).expect("written");
             assert!(journal.log.len_bytes() <= (2 * journal.live_bytes).max(REWRITE_BYTES) + 200_000);
         }
     }
     assert!(journal.live_bytes > REWRITE_BYTES / 2, "{}", journal.live_bytes);
     for byte in 1..30 {
-        journal.forget(JobUid([byte; 32])).expect("written");
+        journal.forget(JobUid([byte; 32]), SLOT).expect("written");
     }
     assert!(journal.log.len_bytes() < REWRITE_BYTES, "{}", journal.log.len_bytes());
     let (rows, live_bytes) = (journal.rows.clone(), journal.live_bytes);
@@ -218,4 +221,46 @@ fn a_journal_of_many_live_rows_does_not_grow_without_end() {
     let journal = Journal::open(dir.path()).expect("reopened");
     assert_eq!((journal.live_bytes, &journal.rows), (live_bytes, &rows));
     assert_eq!(rows.keys().copied().collect::<Vec<_>>(), vec![JobUid([0; 32])]);
+}
+
+#[test]
+fn e_08_the_highest_slot_is_on_disk_with_every_record_and_outlives_the_rows() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let reopened = || Journal::open(dir.path()).expect("opened");
+    let mut journal = reopened();
+    assert_eq!(journal.seen_slot(), 0);
+    let mut row = row(1);
+    journal.put(&row, 5).expect("written");
+    assert_eq!(reopened().seen_slot(), 5);
+    // No write for the slot alone.
+    let before = journal.log.len_bytes();
+    journal.put(&row, 6).expect("nothing to write");
+    assert_eq!((journal.log.len_bytes(), reopened().seen_slot()), (before, 5));
+    row.run_attempts = 1;
+    journal.put(&row, 6).expect("written");
+    journal.rewrite().expect("written anew");
+    assert_eq!(reopened().seen_slot(), 6);
+    journal.forget(row.uid, 50).expect("written");
+    journal.rewrite().expect("written anew");
+    assert_eq!((reopened().seen_slot(), reopened().rows().count()), (50, 0));
+}
+
+#[test]
+fn a_record_is_this_json_and_another_version_is_named() {
+    let record = Record { slot: 7, change: Change::Forget("ab".into()) };
+    assert_eq!(serde_json::to_string(&record).expect("JSON"), r#"{"slot":7,"change":{"forget":"ab"}}"#);
+    let put = Record { slot: 7, change: Change::Put(Box::new(row(0))) };
+    let zeros = "0".repeat(64);
+    let json = format!(
+        r#"{{"slot":7,"change":{{"put":{{"uid":"{zeros}","job":"{}","created_slot":1,"phase":"seen","prepare_attempts":0,"content_failures":0,"run_attempts":0,"publish_attempts":0,"tx_failures":0,"outcome":null,"is_seat_known":false,"txs":[]}}}}}}"#,
+        Pubkey::default()
+    );
+    assert_eq!(serde_json::to_string(&put).expect("JSON"), json);
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join(JOURNAL_FILE);
+    let file = log::open_append(&path).expect("a file");
+    let mut log = Log::new(Box::new(file), path, log::Checksum::default(), 0);
+    log.append(br#"{"forget":"00"}"#).expect("written");
+    let Err(error) = Journal::open(dir.path()) else { panic!("another version's journal was opened") };
+    assert!(matches!(error, JournalError::Version { .. }) && error.to_string().contains("empty provider.data_dir"));
 }

@@ -4,12 +4,11 @@ use std::{
 };
 
 use solana_hash::Hash;
-use solana_pubkey::Pubkey;
 
 use super::*;
 use crate::{
-    chain::{ChainError, Look},
-    core::{JobUid, TxKind, TxState},
+    chain::{ChainError, FinalizedBlock, Look},
+    core::{Tracked, TxKind, TxState},
 };
 
 /// A chain that answers from a script and repeats its last answer.
@@ -23,6 +22,8 @@ struct Script {
     /// `None`: the endpoint fails.
     statuses: VecDeque<Option<SignatureStatus>>,
     heights: VecDeque<u64>,
+    /// Slots that the answers about statuses are for; the finalised block is in slot [`FINAL_SLOT`].
+    slots: VecDeque<u64>,
     sending_fails: bool,
     sent: Vec<Vec<u8>>,
 }
@@ -36,7 +37,7 @@ fn failed() -> ChainError {
 }
 
 impl Chain for Scripted {
-    async fn look(&self, _tracked: Vec<(JobUid, Pubkey)>) -> Result<Look, ChainError> {
+    async fn look(&self, _tracked: Vec<Tracked>) -> Result<Look, ChainError> {
         Err(failed())
     }
 
@@ -50,15 +51,21 @@ impl Chain for Scripted {
         if script.sending_fails { Err(failed()) } else { Ok(()) }
     }
 
-    async fn status(&self, _signature: [u8; 64]) -> Result<SignatureStatus, ChainError> {
-        next(&mut self.shared.lock().expect("not poisoned").statuses).flatten().ok_or_else(failed)
+    async fn status(&self, _signature: [u8; 64]) -> Result<StatusAnswer, ChainError> {
+        let mut script = self.shared.lock().expect("not poisoned");
+        let slot = next(&mut script.slots).unwrap_or(FINAL_SLOT);
+        let status = next(&mut script.statuses).flatten().ok_or_else(failed)?;
+        Ok(StatusAnswer { slot, status })
     }
 
-    async fn finalized_block_height(&self) -> Result<u64, ChainError> {
-        next(&mut self.shared.lock().expect("not poisoned").heights).ok_or_else(failed)
+    async fn finalized_block(&self) -> Result<FinalizedBlock, ChainError> {
+        let height = next(&mut self.shared.lock().expect("not poisoned").heights).ok_or_else(failed)?;
+        Ok(FinalizedBlock { slot: FINAL_SLOT, height })
     }
 }
 
+/// Slot of the finalised block.
+const FINAL_SLOT: u64 = 500;
 const LANDED: SignatureStatus = SignatureStatus::Confirmed { slot: 9, error: None };
 const UNKNOWN: SignatureStatus = SignatureStatus::Unknown;
 /// The transaction under test is valid up to this height.
@@ -138,4 +145,20 @@ async fn a_confirmed_error_is_a_failure_with_its_text() {
 async fn what_is_no_longer_wanted_is_watched_and_not_sent() {
     let (fate, sent) = run(&scripted(&[Some(UNKNOWN)], &[LAST_VALID + 1]), false).await;
     assert_eq!((fate, sent.len()), (Some(TxFate::Dead), 0));
+}
+
+#[tokio::test]
+async fn e_08_a_node_that_is_behind_the_finalised_block_cannot_say_that_a_transaction_is_dead() {
+    // Unknown to nodes that lag, and landed all the same.
+    let chain =
+        scripted(&[Some(UNKNOWN), Some(UNKNOWN), Some(UNKNOWN), Some(UNKNOWN), Some(LANDED)], &[LAST_VALID + 1]);
+    chain.shared.lock().expect("not poisoned").slots = [FINAL_SLOT, FINAL_SLOT - 1].into();
+    let (fate, _) = run(&chain, true).await;
+    assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
+    // Unknown to one that does not lag.
+    let chain = scripted(&[Some(UNKNOWN)], &[LAST_VALID + 1]);
+    chain.shared.lock().expect("not poisoned").slots =
+        [FINAL_SLOT - 1, FINAL_SLOT - 1, FINAL_SLOT - 1, FINAL_SLOT].into();
+    let (fate, _) = run(&chain, true).await;
+    assert_eq!(fate, Some(TxFate::Dead));
 }

@@ -1,0 +1,155 @@
+//! Random plays: whatever the order, the promises hold and everything ends.
+
+use proptest::prelude::*;
+
+use super::{world::World, *};
+
+#[derive(Clone, Debug)]
+enum Chance {
+    Deliver(usize),
+    DeliverTwice(usize),
+    Lose(usize),
+    Land(usize),
+    Bury,
+    Poll,
+    PollOld(usize),
+    Glance(usize),
+    Fork(usize),
+    Restart,
+    /// The process dies after so many actions.
+    Die(usize),
+    Wait(u8),
+    WrongOutcome(usize),
+    Fault(usize),
+    Cancel(usize),
+    Steal(usize),
+    Expire(usize),
+}
+
+fn chances() -> impl Strategy<Value = Vec<Chance>> {
+    let chance = prop_oneof![
+        8 => any::<usize>().prop_map(Chance::Deliver),
+        2 => any::<usize>().prop_map(Chance::DeliverTwice),
+        1 => any::<usize>().prop_map(Chance::Lose),
+        6 => any::<usize>().prop_map(Chance::Land),
+        1 => Just(Chance::Bury),
+        6 => Just(Chance::Poll),
+        2 => any::<usize>().prop_map(Chance::PollOld),
+        2 => any::<usize>().prop_map(Chance::Glance),
+        2 => (0_usize..8).prop_map(Chance::Fork),
+        1 => Just(Chance::Restart),
+        1 => (0_usize..6).prop_map(Chance::Die),
+        2 => any::<u8>().prop_map(Chance::Wait),
+        1 => any::<usize>().prop_map(Chance::WrongOutcome),
+        1 => any::<usize>().prop_map(Chance::Fault),
+        1 => any::<usize>().prop_map(Chance::Cancel),
+        1 => any::<usize>().prop_map(Chance::Steal),
+        1 => any::<usize>().prop_map(Chance::Expire),
+    ];
+    prop::collection::vec(chance, 0..160)
+}
+
+fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
+    let count = world.pending.len();
+    match chance {
+        Chance::Deliver(index) if count > 0 => {
+            let event = world.pending.swap_remove(index % count);
+            world.step(event);
+        }
+        Chance::DeliverTwice(index) if count > 0 => {
+            let event = world.pending[index % count].clone();
+            world.step(event);
+        }
+        // Only what a crash could lose: work. A lost fate is found again by the sender.
+        Chance::Lose(index) if count > 0 => {
+            if matches!(world.pending[index % count], Event::TxBuilt { .. }) {
+                let Event::TxBuilt { uid, kind, .. } = world.pending.swap_remove(index % count) else { return };
+                world.step(Event::TxNotBuilt { uid, kind });
+            }
+        }
+        Chance::Land(index) => world.land(index),
+        Chance::Bury => world.bury(),
+        Chance::Poll => {
+            let snapshot = world.snapshot();
+            old.push(snapshot.clone());
+            world.step(Event::Polled(snapshot));
+        }
+        // E-08: a node that lags, or that followed a fork which was given up; any number of slots back.
+        Chance::PollOld(index) if !old.is_empty() => {
+            let snapshot = old[index % old.len()].clone();
+            // Every other time, another node answers for the finalised chain.
+            let finalized = if index & 1 == 0 { snapshot.finalized.clone() } else { Some(world.finalized()) };
+            world.step(Event::Polled(Snapshot { finalized, ..snapshot }));
+        }
+        Chance::Glance(index) => {
+            let snapshot = world.glance(index);
+            world.step(Event::Polled(snapshot));
+        }
+        Chance::Fork(depth) => world.fork(depth),
+        Chance::Restart => world.die_and_restart(),
+        Chance::Die(actions) => world.dies_after = Some(actions),
+        Chance::Wait(amount) => {
+            world.now.monotonic_ms += u64::from(amount) * 20;
+            world.now.chain_unix += i64::from(amount % 4);
+            world.slot += u64::from(amount % 4);
+            world.step(Event::Tick);
+        }
+        Chance::WrongOutcome(index) if count > 0 => {
+            if let Event::Ran { result: result @ Ok(_), .. } = &mut world.pending[index % count] {
+                *result = Ok([4; 79]);
+            }
+        }
+        Chance::Fault(index) if count > 0 => {
+            let fault = WorkFault { kind: WorkFaultKind::Host, message: String::new() };
+            if let Event::Ran { result, .. } = &mut world.pending[index % count] {
+                *result = Err(fault);
+            }
+        }
+        // E-13, P-06: what others do meanwhile.
+        Chance::Cancel(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Cancelled, None)),
+        Chance::Steal(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Assigned, None)),
+        Chance::Expire(index) => {
+            let missed = (JobStatus::Expired, Some(Seat::Missed));
+            world.meanwhile(index, (JobStatus::Assigned, Some(Seat::Accepted)), missed);
+        }
+        _ => {}
+    }
+}
+
+/// Plays of one test run; `PROPTEST_CASES` sets another number.
+const CASES: u32 = 1_000;
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
+    ProptestConfig { cases, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn e_08_e_11_e_12_i_07_whatever_the_order_one_outcome_is_signed_and_everything_ends(
+        jobs in 1_u8..5,
+        final_after in prop_oneof![Just(3_u64), 4_u64..40],
+        chances in chances(),
+    ) {
+        let mut world = World::new(jobs);
+        world.final_after = final_after;
+        let mut old = Vec::new();
+        for chance in chances {
+            play(&mut world, chance, &mut old);
+            world.assert_promises();
+        }
+        prop_assert!(!world.halted, "no seat is unknown to its own journal");
+        world.run_to_the_end();
+        world.assert_promises();
+        prop_assert!(!world.halted);
+        let unfinished: Vec<_> = world.core.jobs().map(|job| (job.row.phase, job.row.tx_failures, world.jobs.get(&job.row.uid).map(|job| (job.status, job.seat)), job.row.txs.clone())).collect();
+        let ended = world.core.jobs().all(|job| matches!(job.row.phase, Phase::Dropped(_) | Phase::Halted));
+        prop_assert!(ended, "{unfinished:?}");
+        // I-12: what was accepted was finished or given back.
+        let held = world.jobs.values().filter(|job| job.seat.is_some()).map(|job| job.uid);
+        let all_halted = held.clone().all(|uid| world.core.job(uid).is_some_and(|job| job.row.phase == Phase::Halted));
+        prop_assert!(all_halted, "{:?} {unfinished:?}", held.collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,359 @@
+//! The chain, the workers, the disk and the key, as far as one provider meets them.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+type Signature = [u8; 64];
+
+pub(super) struct World {
+    pub(super) core: Core,
+    /// The journal: the rows, and the highest slot that was written with one.
+    pub(super) rows: BTreeMap<JobUid, JobRow>,
+    pub(super) seen_slot: u64,
+    pub(super) jobs: BTreeMap<JobUid, JobView>,
+    pub(super) earnings: u64,
+    pub(super) slot: u64,
+    /// Slots after which a change is final.
+    pub(super) final_after: u64,
+    pub(super) now: Now,
+    /// What is on its way to the core, in no particular order.
+    pub(super) pending: Vec<Event>,
+    /// Every signed submission: the outcome it carries.
+    pub(super) signed: Vec<(JobUid, OutcomeBytes)>,
+    /// Signed transactions that may land.
+    pub(super) live: Vec<(JobUid, TxKind, Signature)>,
+    /// What became of those that met the program: asking again gives the same answer.
+    pub(super) fates: BTreeMap<Signature, TxFate>,
+    /// Last slot in which a signature's transaction can land.
+    last_valid: BTreeMap<Signature, u64>,
+    /// The chain before each of its last changes, by slot.
+    history: Vec<Past>,
+    /// Actions until the process dies.
+    pub(super) dies_after: Option<usize>,
+    deaths: u32,
+    pub(super) signatures: u64,
+    pub(super) accepted: u32,
+    pub(super) paid: u32,
+    pub(super) claims_refused: u32,
+    pub(super) halted: bool,
+}
+
+/// The chain as it was.
+struct Past {
+    /// Last slot in which it was so.
+    slot: u64,
+    jobs: BTreeMap<JobUid, JobView>,
+    earnings: u64,
+    fates: BTreeMap<Signature, TxFate>,
+    live: Vec<(JobUid, TxKind, Signature)>,
+}
+
+impl World {
+    pub(super) fn new(jobs: u8) -> Self {
+        let (core, actions) = Core::restore(settings(), [], 0);
+        assert!(actions.is_empty());
+        Self {
+            core,
+            rows: BTreeMap::new(),
+            seen_slot: 0,
+            jobs: (1..=jobs).map(|byte| (JobUid([byte; 32]), view(byte))).collect(),
+            earnings: 0,
+            slot: 10,
+            final_after: 3,
+            now: Now { chain_unix: 100, monotonic_ms: 0 },
+            pending: Vec::new(),
+            signed: Vec::new(),
+            live: Vec::new(),
+            fates: BTreeMap::new(),
+            last_valid: BTreeMap::new(),
+            history: Vec::new(),
+            dies_after: None,
+            deaths: 0,
+            signatures: 0,
+            accepted: 0,
+            paid: 0,
+            claims_refused: 0,
+            halted: false,
+        }
+    }
+
+    /// A look at everything.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let tracked = self.core.tracked().map(|tracked| tracked.uid);
+        let gone = tracked.filter(|uid| !self.jobs.contains_key(uid)).collect();
+        Snapshot {
+            slot: self.slot,
+            finalized: Some(self.finalized()),
+            provider: ProviderView { earnings_lamports: self.earnings, ..provider() },
+            jobs: self.jobs.values().cloned().collect(),
+            gone,
+        }
+    }
+
+    /// A look at one job.
+    pub(super) fn glance(&self, index: usize) -> Snapshot {
+        let mut snapshot = Snapshot { finalized: None, ..self.snapshot() };
+        let uids: Vec<JobUid> = snapshot.jobs.iter().map(|job| job.uid).chain(snapshot.gone.iter().copied()).collect();
+        let chosen = uids.get(index % uids.len().max(1)).copied();
+        snapshot.jobs.retain(|job| Some(job.uid) == chosen);
+        snapshot.gone.retain(|uid| Some(*uid) == chosen);
+        snapshot
+    }
+
+    fn final_slot(&self) -> u64 {
+        self.slot.saturating_sub(self.final_after)
+    }
+
+    /// What the finalised chain answers to the core's questions.
+    pub(super) fn finalized(&self) -> Finalized {
+        let slot = self.final_slot();
+        let over = self.core.tracked().filter(|tracked| tracked.ask_final).map(|tracked| tracked.uid);
+        Finalized { slot, over: over.filter(|uid| self.is_over(*uid)).collect() }
+    }
+
+    /// Whether a job is over for good.
+    fn is_over(&self, uid: JobUid) -> bool {
+        let past = self.history.iter().find(|past| past.slot >= self.final_slot());
+        let job = past.map_or(&self.jobs, |past| &past.jobs).get(&uid);
+        job.is_none_or(|job| job.status.is_terminal() && job.seat.is_none())
+    }
+
+    pub(super) fn step(&mut self, event: Event) {
+        let actions = self.core.step(event, self.now);
+        self.act(actions);
+    }
+
+    fn act(&mut self, actions: Vec<Action>) {
+        let deaths = self.deaths;
+        for action in actions {
+            if self.dies_after == Some(0) {
+                self.die_and_restart();
+            }
+            if self.deaths != deaths {
+                return;
+            }
+            self.dies_after = self.dies_after.map(|left| left - 1);
+            self.act_once(action);
+        }
+    }
+
+    fn act_once(&mut self, action: Action) {
+        match action {
+            Action::Persist(uid) => self.persist(uid),
+            Action::Forget(uid) => {
+                assert!(self.is_over(uid), "E-12: {uid} was forgotten, and a fork can bring it back");
+                self.seen_slot = self.core.seen_slot();
+                self.rows.remove(&uid);
+            }
+            Action::Sign(uid, kind) => self.sign(uid, kind),
+            Action::Prepare(uid) => {
+                let attempt = self.row(uid).prepare_attempts;
+                self.pending.push(Event::Prepared { uid, attempt, result: Ok(Preparation::Runnable) });
+            }
+            Action::Run(uid) => {
+                let attempt = self.row(uid).run_attempts;
+                self.pending.push(Event::Ran { uid, attempt, result: Ok(OURS) });
+            }
+            Action::Publish(uid) => {
+                let attempt = self.row(uid).publish_attempts;
+                self.pending.push(Event::Published { uid, attempt, result: Ok(()) });
+            }
+            Action::BuildTx(uid, kind) => {
+                let mut message = vec![kind as u8, uid.0[0]];
+                message.extend(self.signatures.to_le_bytes());
+                // As on a real chain, several times as long as it takes until a slot is final.
+                let last_valid_block_height = self.slot + 4 * self.final_after;
+                self.pending.push(Event::TxBuilt { uid, kind, message, last_valid_block_height });
+            }
+            Action::Deliver(uid, kind) => self.deliver(uid, kind),
+            Action::Halt(..) => self.halted = true,
+            Action::StopSending(..) | Action::StopWork(_) | Action::CleanUp(_) | Action::Alert(..) => {}
+        }
+    }
+
+    pub(super) fn row(&self, uid: JobUid) -> &JobRow {
+        &self.core.job(uid).expect("known").row
+    }
+
+    /// The journal's rules, so that the core is held to them.
+    fn persist(&mut self, uid: JobUid) {
+        let Some(job) = self.core.job(uid) else { return };
+        if let Some(old) = self.rows.get(&uid) {
+            assert!(old.outcome.is_none() || old.outcome == job.row.outcome, "I-07: the outcome changed");
+            for tx in old.txs.iter().filter(|tx| tx.state == TxState::Live && tx.signature.is_some()) {
+                let kept = job.row.tx(tx.kind).is_some_and(|new| new.signature == tx.signature);
+                assert!(kept, "E-04: a live {:?} was replaced", tx.kind);
+            }
+        }
+        self.seen_slot = self.core.seen_slot();
+        self.rows.insert(uid, job.row.clone());
+    }
+
+    fn sign(&mut self, uid: JobUid, kind: TxKind) {
+        let row = &self.rows[&uid];
+        let tx = row.tx(kind).expect("journaled before it is signed");
+        assert!(tx.signature.is_none(), "signed once");
+        if kind == TxKind::Submit {
+            self.signed.push((uid, row.outcome.expect("fixed before it is signed")));
+        }
+        self.signatures += 1;
+        let mut signature = [0; 64];
+        signature[..8].copy_from_slice(&self.signatures.to_le_bytes());
+        self.last_valid.insert(signature, tx.last_valid_block_height);
+        self.step(Event::TxSigned { uid, kind, signature });
+    }
+
+    fn deliver(&mut self, uid: JobUid, kind: TxKind) {
+        let tx = self.rows[&uid].tx(kind).expect("journaled before it is sent");
+        let signature = tx.signature.expect("signed before it is sent");
+        match self.fates.get(&signature).cloned() {
+            Some(fate) => self.pending.push(Event::TxResolved { uid, kind, signature, fate }),
+            None if self.live.contains(&(uid, kind, signature)) => {}
+            None => self.live.push((uid, kind, signature)),
+        }
+    }
+
+    /// Lets one live transaction meet the program.
+    pub(super) fn land(&mut self, index: usize) {
+        let next_slot = self.slot + 1;
+        let valid = |tx: &&(JobUid, TxKind, Signature)| self.last_valid[&tx.2] >= next_slot;
+        let landing: Vec<_> = self.live.iter().filter(valid).copied().collect();
+        let Some(&(uid, kind, signature)) = landing.get(index % landing.len().max(1)) else { return };
+        self.remember();
+        self.live.retain(|tx| tx.2 != signature);
+        self.slot = next_slot;
+        let outcome = self.signed.iter().find(|(of, _)| *of == uid).map(|(_, outcome)| *outcome);
+        let worked = self.apply(uid, kind, outcome);
+        let slot = self.slot;
+        let fate = if worked { TxFate::Landed { slot } } else { TxFate::Failed { slot, message: String::new() } };
+        self.fates.insert(signature, fate.clone());
+        self.pending.push(Event::TxResolved { uid, kind, signature, fate });
+    }
+
+    /// E-04: what the finalised chain passed and does not know is dead.
+    pub(super) fn bury(&mut self) {
+        let final_slot = self.final_slot();
+        let is_dead = |signature: &Signature| self.last_valid[signature] < final_slot;
+        let (dead, live) = std::mem::take(&mut self.live).into_iter().partition(|tx| is_dead(&tx.2));
+        self.live = live;
+        let dead: Vec<(JobUid, TxKind, Signature)> = dead;
+        for (uid, kind, signature) in dead {
+            self.pending.push(Event::TxResolved { uid, kind, signature, fate: TxFate::Dead });
+        }
+    }
+
+    fn apply(&mut self, uid: JobUid, kind: TxKind, outcome: Option<OutcomeBytes>) -> bool {
+        if kind == TxKind::Claim {
+            let worked = self.earnings > 0;
+            self.paid += u32::from(worked);
+            self.claims_refused += u32::from(!worked);
+            self.earnings = 0;
+            return worked;
+        }
+        let now = self.now.chain_unix;
+        let Some(job) = self.jobs.get_mut(&uid) else { return false };
+        match (kind, job.status, job.seat) {
+            (TxKind::Accept, JobStatus::Open, None) => {
+                job.status = JobStatus::Assigned;
+                job.seat = Some(Seat::Accepted);
+                job.execution_deadline_unix = now + 60;
+                self.accepted += 1;
+            }
+            (TxKind::Submit, JobStatus::Assigned, Some(Seat::Accepted)) => {
+                job.status = JobStatus::Submitted;
+                job.seat = outcome.map(Seat::Submitted);
+                job.execution_deadline_unix = 0;
+                job.window_deadline_unix = now + 2;
+            }
+            (TxKind::Decline, JobStatus::Assigned, Some(Seat::Accepted)) => {
+                job.status = JobStatus::Open;
+                job.seat = None;
+                job.execution_deadline_unix = 0;
+            }
+            (TxKind::Settle, JobStatus::Expired, Some(Seat::Missed)) => {
+                self.jobs.remove(&uid);
+            }
+            (TxKind::Settle, JobStatus::Submitted, _) if now >= job.window_deadline_unix => {
+                self.jobs.remove(&uid);
+                self.earnings += 5;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn remember(&mut self) {
+        let (slot, earnings) = (self.slot, self.earnings);
+        let (jobs, fates, live) = (self.jobs.clone(), self.fates.clone(), self.live.clone());
+        self.history.push(Past { slot, jobs, earnings, fates, live });
+    }
+
+    /// The chain takes its last changes back, as deep as nothing final is touched (E-12).
+    pub(super) fn fork(&mut self, depth: usize) {
+        let final_slot = self.final_slot();
+        for _ in 0..=depth {
+            let Some(past) = self.history.pop_if(|past| past.slot >= final_slot) else { break };
+            let Past { slot: _, jobs, earnings, fates, live } = past;
+            (self.jobs, self.earnings, self.fates) = (jobs, earnings, fates);
+            self.live.extend(live);
+        }
+        self.live.sort_unstable();
+        self.live.dedup();
+        let met: Vec<Signature> = self.fates.keys().copied().collect();
+        self.live.retain(|tx| !met.contains(&tx.2));
+        self.slot += 1;
+    }
+
+    /// Somebody else moves a job, if it stands where that is possible.
+    pub(super) fn meanwhile(&mut self, index: usize, from: (JobStatus, Option<Seat>), to: (JobStatus, Option<Seat>)) {
+        self.remember();
+        self.slot += 1;
+        let count = self.jobs.len().max(1);
+        if let Some(job) = self.jobs.values_mut().nth(index % count)
+            && (job.status, job.seat) == from
+        {
+            (job.status, job.seat) = to;
+            job.execution_deadline_unix = 0;
+        }
+    }
+
+    pub(super) fn die_and_restart(&mut self) {
+        self.deaths += 1;
+        self.dies_after = None;
+        let (core, actions) = Core::restore(settings(), self.rows.values().cloned(), self.seen_slot);
+        self.core = core;
+        // What was sent before may still land; what is delivered again is the same bytes.
+        self.pending.clear();
+        self.act(actions);
+    }
+
+    pub(super) fn assert_promises(&self) {
+        for (uid, outcome) in &self.signed {
+            let other = self.signed.iter().find(|(other, bytes)| other == uid && bytes != outcome);
+            assert!(other.is_none(), "I-07: two outcomes were signed for {uid}");
+        }
+    }
+
+    /// A slot passes, and everything that is on its way arrives.
+    pub(super) fn tick(&mut self) {
+        self.slot += 1;
+        self.now.chain_unix += 1;
+        self.now.monotonic_ms += 31_000;
+        self.bury();
+        while !self.pending.is_empty() {
+            let event = self.pending.remove(0);
+            self.step(event);
+        }
+    }
+
+    /// Faults have stopped: everything happens, soon.
+    pub(super) fn run_to_the_end(&mut self) {
+        for round in 0..400 {
+            self.tick();
+            self.land(round);
+            let snapshot = self.snapshot();
+            self.step(Event::Polled(snapshot));
+        }
+    }
+}
