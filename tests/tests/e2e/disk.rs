@@ -12,8 +12,8 @@ use rustix::process::{Resource, Rlimit, prlimit};
 use tokio::process::Command;
 
 use crate::{
+    journals::fill_journal,
     proxy::Proxy,
-    stories::fill_journal,
     support::{
         EXECUTOR, Executor, Net, Process, assert_life, assert_settled_once, outcomes_signed, status, until, until_paid,
         with_port,

@@ -5,6 +5,7 @@ mod content;
 mod crashes;
 mod disk;
 mod jobs;
+mod journals;
 mod processes;
 mod proxy;
 mod rpc;

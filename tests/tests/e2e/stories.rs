@@ -1,20 +1,18 @@
 //! What can become of a job in one provider's hands. Each story takes the same course whenever it is played.
 
-use std::path::Path;
-
 use assay_executor::{
     config::Size,
-    core::{JobRow, JobUid, Phase, TxKind, TxRecord, TxState},
-    journal::{JOURNAL_FILE, Journal},
+    core::{JobRow, Phase},
 };
 use assay_protocol::{JobStatus, OutcomeKind, TaskLimits};
 use assay_sdk::{
-    Client, Event, PostedJob, Pubkey,
+    Client, Event, PostedJob,
     program::accounts::{Job, Provider},
 };
 
 use crate::{
     jobs::{BASE_FEE_LAMPORTS, does, small},
+    journals::{fill_journal, rows},
     support::{Executor, Net, SETTLED, assert_life, outcomes_signed, status, until, until_paid},
 };
 
@@ -22,8 +20,6 @@ use crate::{
 const JOURNAL_REWRITE_BYTES: usize = 4 << 20;
 /// Room left below it, so that a job's rows pass it with the seat taken and the result not submitted.
 const JOURNAL_ROOM_BYTES: usize = 3 << 10;
-/// Most bytes of a message in one of the rows that fill a journal.
-const FILLER_BYTES: usize = 64 << 10;
 /// Memory that the guest of [`Story::Declined`] asks for.
 const GUEST_MEMORY_BYTES: u64 = 1 << 30;
 /// Less than that: the host cannot run it.
@@ -81,10 +77,11 @@ impl Story {
     /// transaction did before its status was asked for. Second times: bytes are sent again after a while, and a
     /// transaction that was a moment too early is signed anew.
     pub fn required(self, passed: &[String]) -> Vec<String> {
-        let from = match self {
-            // Up to there it is the first story.
-            Self::Rewritten => passed.iter().position(|point| point == "journal.rewriting#1").expect("a rewrite"),
-            _ => 0,
+        let place = |wanted| passed.iter().position(|point| point == wanted).expect("a point of every run");
+        let part = match self {
+            // Before and after it is the first story.
+            Self::Rewritten => &passed[place("journal.rewriting#1")..=place("tx.submit.sent#1")],
+            _ => passed,
         };
         let is_required = |point: &&String| {
             let (name, times) = point.split_once('#').expect("a name and a number");
@@ -96,7 +93,7 @@ impl Story {
             };
             by_plan || (times == "1" && !name.contains(".phase."))
         };
-        passed[from..].iter().filter(is_required).cloned().collect()
+        part.iter().filter(is_required).cloned().collect()
     }
 
     /// Points that a run of this story is known to pass: the enumeration is not empty of what matters.
@@ -178,12 +175,14 @@ impl Story {
         if matches!(self, Self::Declined | Self::Cancelled) {
             // So that it sees the job cancelled before it sees it gone.
             let is_dropped = |rows: &Vec<JobRow>| rows.iter().all(|row| matches!(row.phase, Phase::Dropped(_)));
-            until("the job to be dropped", || async { rows(executor).filter(is_dropped) }).await;
+            until("the job to be dropped", || async { rows(&executor.config.provider.data_dir).filter(is_dropped) })
+                .await;
             // Refused when it was closed before.
             drop(job.handle.close().await);
         }
         until_paid(client, &job.handle, &executor.address()).await;
-        until("the job to be forgotten", || async { rows(executor).filter(Vec::is_empty) }).await;
+        until("the job to be forgotten", || async { rows(&executor.config.provider.data_dir).filter(Vec::is_empty) })
+            .await;
     }
 
     /// I-02, I-07, I-11: everything happened once, every lamport is where it belongs.
@@ -236,35 +235,4 @@ async fn last_deadline(net: &Net, jobs: &[&PostedJob]) -> i64 {
         last_unix = last_unix.max(due_unix);
     }
     last_unix + 1
-}
-
-/// What the journal holds now; `None` while it is being written.
-fn rows(executor: &Executor) -> Option<Vec<JobRow>> {
-    Some(Journal::open(&executor.config.provider.data_dir).ok()?.rows().cloned().collect())
-}
-
-/// A journal with a history of jobs that were forgotten, about this long and no longer.
-pub fn fill_journal(data_dir: &Path, journal_bytes: usize) {
-    std::fs::create_dir_all(data_dir).expect("a directory");
-    let mut journal = Journal::open(data_dir).expect("a new journal");
-    for number in 0..=u8::MAX {
-        let bytes = std::fs::metadata(data_dir.join(JOURNAL_FILE)).expect("a journal").len();
-        let room = journal_bytes.saturating_sub(usize::try_from(bytes).expect("small"));
-        // Hexadecimal, with the rest of the row and of its end.
-        let message_bytes = (room / 2).saturating_sub(1 << 9).min(FILLER_BYTES);
-        if message_bytes == 0 {
-            return;
-        }
-        let mut row = JobRow::new(JobUid([number; 32]), Pubkey::default());
-        row.txs = vec![TxRecord {
-            kind: TxKind::Claim,
-            message: vec![number; message_bytes],
-            signature: None,
-            last_valid_block_height: 0,
-            state: TxState::Dead,
-        }];
-        journal.put(&row).expect("written");
-        journal.forget(row.uid).expect("written");
-    }
-    panic!("a journal of 256 rows is not full");
 }
