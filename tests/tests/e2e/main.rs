@@ -10,6 +10,7 @@ mod processes;
 mod proxy;
 mod rpc;
 mod rpc_proxy;
+mod sandbox;
 mod settle;
 mod stories;
 mod support;
