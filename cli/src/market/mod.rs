@@ -144,10 +144,10 @@ async fn update(context: &Context, args: &TermsArgs) -> CliResult {
         .filter(|row| !shown.contains(row))
         .map(|(name, text)| format!("\n  {name}: {text}"))
         .collect();
-    let when = if current.worsens_for_stakers(&next) {
-        format!("in {}, so that providers can leave before", duration(i64::from(current.unbonding_s)))
+    let when = if next == current {
+        "back to those in force".to_owned()
     } else {
-        "at once".to_owned()
+        format!("in {}, so that providers can leave and posters know before", duration(i64::from(current.unbonding_s)))
     };
     let action = Action {
         plan: format!(
