@@ -39,7 +39,7 @@ fn filled_journal(journal_bytes: usize) -> Vec<u8> {
         if message_bytes == 0 {
             return bytes;
         }
-        let mut row = JobRow::new(JobUid([number; 32]), Pubkey::default());
+        let mut row = JobRow::new(JobUid([number; 32]), Pubkey::default(), 0);
         row.txs = vec![TxRecord {
             kind: TxKind::Claim,
             message: vec![number; message_bytes],
@@ -47,8 +47,8 @@ fn filled_journal(journal_bytes: usize) -> Vec<u8> {
             last_valid_block_height: 0,
             state: TxState::Dead,
         }];
-        journal.put(&row).expect("written");
-        journal.forget(row.uid).expect("written");
+        journal.put(&row, 0).expect("written");
+        journal.forget(row.uid, 0).expect("written");
     }
     panic!("a journal of 256 rows is not full");
 }
