@@ -5,6 +5,7 @@ mod forks;
 mod jobs;
 mod places;
 mod play;
+mod sandbox;
 mod world;
 
 use assay_protocol::{JobStatus, PROFILE_V1, TaskLimits};
