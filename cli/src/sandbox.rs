@@ -184,7 +184,8 @@ pub async fn run(order: Order) -> CliResult<Ran> {
     let gas_limit = spec.limits.gas_limit;
     let by_gas = DEADLINE_BASE_S.saturating_add(gas_limit / SLOW_GAS_PER_S).min(DEADLINE_S_MAX);
     let deadline = told.unwrap_or(Duration::from_secs(by_gas));
-    let settings = ChildSettings { deadline, ..ChildSettings::default() };
+    let require_isolation = ChildSettings::default().require_isolation && !gives_up_isolation();
+    let settings = ChildSettings { deadline, require_isolation, ..ChildSettings::default() };
     let request = WorkRequest::Run { task: Task { spec, metered_hash }, entries };
     let cancel = Cancel::default();
     let stopper = cancel.clone();
@@ -204,6 +205,11 @@ pub async fn run(order: Order) -> CliResult<Ran> {
         Err(fault) => return Err(CliError::from(fault)),
     };
     read_result(ran, gas_limit)
+}
+
+/// The variable that overrides a provider's configuration counts for what is run at the command line, too.
+fn gives_up_isolation() -> bool {
+    std::env::var("ASSAY__WORKER__REQUIRE_ISOLATION").is_ok_and(|value| value == "false")
 }
 
 /// Wall clock is no part of an outcome, so running out of it gives none.

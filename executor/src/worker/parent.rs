@@ -96,7 +96,8 @@ impl Default for ChildSettings {
 
 /// What to do about a fence that a guest must not run without.
 const UNCONFINED_NEXT: &str = "use a Linux kernel, or a container profile, that allows these; or, if you trust every \
-    guest, go on without them: worker.require_isolation = false";
+    guest, go on without them: worker.require_isolation = false in a provider's configuration, \
+    ASSAY__WORKER__REQUIRE_ISOLATION=false in the environment of any command";
 
 impl WorkerFault {
     /// Whether the child had no work yet: then it is this host that failed, whatever the work would have been.
