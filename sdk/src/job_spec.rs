@@ -426,6 +426,9 @@ impl NextStep for SpecError {
         use assay_protocol::InvalidReason as Reason;
         let Self::Invalid(InvalidTask { reason, .. }) = self else {
             return match self {
+                Self::Pack(PackError::NotDirectory { .. } | PackError::Io { .. }) => Some(Cow::Borrowed(
+                    "name the job directory, the one with manifest.json in it; `assay run` tries a module alone",
+                )),
                 Self::Range { .. } | Self::Limits { .. } => Some(Cow::Borrowed("give a value inside the bounds")),
                 Self::MarketPaused { .. } => Some(Cow::Borrowed("wait, or choose another market: `assay market list`")),
                 Self::GasAboveMarket { .. } => Some(Cow::Borrowed(

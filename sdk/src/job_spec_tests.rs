@@ -170,3 +170,12 @@ fn what_the_market_would_refuse_is_said_with_its_numbers() {
     market.paused_until_unix = NOW_UNIX + 7;
     assert!(check(&market, 0).unwrap_err().contains("paused for another 7 s"));
 }
+
+#[test]
+fn what_is_no_job_directory_is_told_what_one_is() {
+    let directory = job(MANIFEST);
+    for path in [directory.path().join("job.wasm"), directory.path().join("absent")] {
+        let error = JobSpec::builder(path, Pubkey::new_unique()).build().unwrap().prepare().unwrap_err();
+        assert!(error.next_step().unwrap().contains("manifest.json"), "{error}");
+    }
+}

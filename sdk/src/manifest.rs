@@ -183,6 +183,13 @@ impl JobManifest {
         if bytes.len() > MANIFEST_BYTES_MAX {
             return Err(ManifestError::TooLarge { bytes: bytes.len() });
         }
+        let at_start = |problem: &str| ManifestError::Syntax { line: 1, column: 1, problem: problem.to_owned() };
+        if bytes.trim_ascii().is_empty() {
+            return Err(at_start("the file is empty"));
+        }
+        if bytes.starts_with(b"\xef\xbb\xbf") || bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(at_start("it begins with a byte order mark; save it as UTF-8 without one"));
+        }
         let Object(manifest) = serde_json::from_slice::<Object<Self>>(bytes).map_err(|error| {
             let text = error.to_string();
             // serde_json appends the position, which this error states first.

@@ -53,7 +53,7 @@ fn wrong_types_and_missing_fields_are_refused() {
     assert!(problem(r#"{"output_path": "o"}"#).contains("missing field `executable`"));
     assert!(problem(&with(r#""seed": -1"#)).contains("invalid value: integer `-1`"));
     assert!(problem(&with(r#""env": {"A": "1", "A": "2"}"#)).contains("duplicate name `A`"));
-    assert!(problem("").contains("EOF while parsing"));
+    assert!(problem("{").contains("EOF while parsing"));
     assert!(problem(&" ".repeat(MANIFEST_BYTES_MAX + 1)).contains("at most 65536"));
 }
 
@@ -125,4 +125,17 @@ fn the_committed_schema_is_the_one_of_this_type() {
     let current = JobManifest::json_schema();
     let text = serde_json::to_string_pretty(&current).unwrap();
     assert_eq!(committed, current, "write this to sdk/job-manifest.schema.json:\n{text}");
+}
+
+#[test]
+fn what_an_editor_may_have_left_is_named() {
+    for (bytes, named) in [
+        (&b""[..], "is empty"),
+        (b" \n", "is empty"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b"\xff\xfe{\0}\0", "byte order mark"),
+    ] {
+        let error = JobManifest::from_json(bytes).unwrap_err();
+        assert!(error.to_string().contains(named), "{error}");
+    }
 }
