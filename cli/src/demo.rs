@@ -7,7 +7,10 @@ use std::{
 };
 
 use assay_localnet::{LedgerConfig, NetworkConfig};
-use assay_sdk::job_handle::{JobHandle, JobView};
+use assay_sdk::{
+    job_handle::{JobHandle, JobView},
+    job_spec::BASE_FEE_LAMPORTS_DEFAULT,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -26,7 +29,6 @@ const JOBS: [&str; 3] = ["customer-tiers", "word-count", "mandelbrot"];
 const VERIFIED: &str = "word-count";
 /// 0.01 SOL per 10^12 gas, so that the sums in the table can be read.
 const PRICE: u64 = 10_000_000_000;
-const BASE_FEE_LAMPORTS: u64 = 5_000;
 const POLL: Duration = Duration::from_millis(150);
 /// A healthy machine needs a tenth of this.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -145,7 +147,7 @@ async fn post(output: Output, args: &DemoArgs, chain: &Chain, running: &Running)
             dir: dir.clone(),
             market: running.network().market(),
             price: PRICE,
-            base_fee_lamports: BASE_FEE_LAMPORTS,
+            base_fee_lamports: BASE_FEE_LAMPORTS_DEFAULT,
             gas_limit: None,
             seed: None,
             expires_unix: 0,

@@ -5,6 +5,7 @@ use assay_sdk::{
     accounts::Keyed,
     events::EventRecord,
     job_handle::{JobHandle, JobView, Posting},
+    job_spec::BASE_FEE_LAMPORTS_DEFAULT,
     program::accounts::Execution,
 };
 use serde::Serialize;
@@ -15,7 +16,7 @@ use crate::{
     chain::Chain,
     context::Context,
     error::{CliResult, Hint},
-    output::duration,
+    output::{duration, lamports},
 };
 
 /// Stands for the provider when there is none.
@@ -96,6 +97,10 @@ pub(super) async fn obstacles(chain: &Chain, handle: &JobHandle, view: &JobView)
     let checks = handle.explain(&providers).await.hint()?;
     let reason = |check: Option<assay_sdk::explain::AcceptCheck>| match check {
         Some(check) => check.detail,
+        None if view.price.base_fee_lamports < BASE_FEE_LAMPORTS_DEFAULT => format!(
+            "nothing on chain; the base fee is less than the {} that providers ask for by default",
+            lamports(BASE_FEE_LAMPORTS_DEFAULT)
+        ),
         None => "nothing on chain; it has not looked yet, is down, or its own policy refuses the job".to_owned(),
     };
     Ok(providers

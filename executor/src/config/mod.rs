@@ -137,7 +137,7 @@ impl Default for ContentConfig {
 pub struct PolicyConfig {
     /// Least price, lamports per 10^12 gas.
     pub price_min: u64,
-    /// Least base fee, lamports.
+    /// Least base fee, lamports. The default is what the transactions of a job cost, so that no job is a loss.
     pub base_fee_min_lamports: u64,
     /// Highest gas limit.
     pub gas_limit_max: u64,
@@ -167,7 +167,7 @@ impl Default for PolicyConfig {
     fn default() -> Self {
         Self {
             price_min: 0,
-            base_fee_min_lamports: 0,
+            base_fee_min_lamports: assay_sdk::job_spec::BASE_FEE_LAMPORTS_DEFAULT,
             gas_limit_max: 1_000_000_000_000,
             memory_max: Size(assay_protocol::limits::MEMORY_BYTES_MAX),
             posters_allowed: Vec::new(),
