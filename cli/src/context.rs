@@ -116,7 +116,7 @@ impl Settings {
         );
         let content = content
             .ok_or_else(|| CliError::usage("no content node is set"))
-            .and_then(|text| text.parse(|value| Url::parse(value).context(format!("{value:?} is no URL"))))?;
+            .and_then(|text| text.parse(|value| url("--content", value)))?;
         let listed = |urls: &[String]| (!urls.is_empty()).then(|| urls.join(","));
         let gateways = pick(
             listed(&globals.gateways),
@@ -126,7 +126,7 @@ impl Settings {
         );
         let gateways = gateways.unwrap_or(Setting { value: String::new(), origin: "default" }).parse(|text| {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            parts.map(|part| Url::parse(part).context(format!("{part:?} is no URL"))).collect()
+            parts.map(|part| url("--gateway", part)).collect()
         })?;
         let market = match pick(globals.market.clone(), &["ASSAY_MARKET"], file.market, None) {
             None => Setting { value: None, origin: "the only market of the cluster" },
@@ -191,7 +191,7 @@ fn resolve_cluster(globals: &GlobalArgs, file: &ConfigFile) -> CliResult<Setting
     match pick(globals.ws_url.clone(), &["ASSAY_WS_URL"], file_ws, None) {
         None => Ok(cluster),
         Some(text) => {
-            let ws = text.parse(|value| Url::parse(value).context(format!("{value:?} is no URL")))?;
+            let ws = text.parse(|value| url("--ws-url", value))?;
             Ok(Setting { value: cluster.value.with_ws_url(ws.value), origin: cluster.origin })
         }
     }
@@ -207,6 +207,13 @@ fn resolve_keypair(globals: &GlobalArgs, file: &ConfigFile) -> CliResult<Setting
         CliError::usage("no keypair is set and HOME is not either").with_next("name a keypair file with --keypair")
     })?;
     path.parse(|text| Ok(expand_home(text)))
+}
+
+/// A URL of the setting that this flag, among others, sets.
+fn url(flag: &str, value: &str) -> CliResult<Url> {
+    Url::parse(value)
+        .context(format!("{value:?} is no URL for {flag}"))
+        .next("write it with its scheme, such as http://127.0.0.1:5001; `assay config show` says where it is set")
 }
 
 /// `~/x`, as configuration files write it.

@@ -74,6 +74,11 @@ impl CliError {
         self.next.as_deref()
     }
 
+    /// Whether the cluster gave no answer.
+    pub fn is_unreachable(&self) -> bool {
+        self.exit == Exit::Unreachable
+    }
+
     /// What failed, without causes.
     pub fn what(&self) -> &str {
         &self.what

@@ -268,12 +268,12 @@ mod tests {
     }
 
     #[test]
-    fn escape_sequences_never_reach_a_terminal() {
+    fn w_08_escape_sequences_never_reach_a_terminal() {
         assert_eq!(printable(b"a\x1b[2Jb\tc\n"), "a\\u{1b}[2Jb\tc\n");
     }
 
     #[test]
-    fn text_that_would_run_backwards_is_shown_escaped() {
+    fn w_08_text_that_would_run_backwards_is_shown_escaped() {
         assert_eq!(printable("a\u{202e}gnp.exe\u{2066}".as_bytes()), "a\\u{202e}gnp.exe\\u{2066}");
         assert_eq!(shown_path(Path::new("a\nb\u{202e}")), "a\\nb\\u{202e}");
         assert_eq!(printable("שלום, 👩‍🚀, नमस्ते".as_bytes()), "שלום, 👩‍🚀, नमस्ते");

@@ -110,8 +110,14 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
         let deadline = args.timeout_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
         run_in_sandbox(Order { spec, metered_hash: None, entries: directory.entries, deadline }).await?
     };
-    if let Some(out) = &args.out {
-        write_entries(out, &ran.entries).context(format!("cannot write the result to {}", shown_path(out)))?;
+    match &args.out {
+        Some(out) if ran.root.is_none() => {
+            output.note(format!("nothing was written to {}: an invalid job has no result", shown_path(out)));
+        }
+        Some(out) => {
+            write_entries(out, &ran.entries).context(format!("cannot write the result to {}", shown_path(out)))?;
+        }
+        None => {}
     }
     show(output, &ran)
 }

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::LazyLock};
 
+use assay_protocol::OutcomeKind;
 use assay_sdk::{
     client::{CheckedJob, PostedJob},
     job_spec::{BASE_FEE_LAMPORTS_DEFAULT, JobSpec, PRICE_DEFAULT, PreparedJob, Quote},
@@ -318,22 +319,20 @@ async fn estimate(context: &Context, order: &Order, plan: &Plan) -> CliResult<u6
         sandbox::run(sandbox::Order { spec, metered_hash, entries: directory.entries, deadline: None }).await?
     };
     let gas = ran.outcome.gas_used;
-    context.output.note(format!(
-        "estimate: {} with {} gas; a gas limit of {} is enough",
-        ran.text(),
-        grouped(gas),
-        grouped(proposed_limit(gas))
-    ));
     match ran.outcome.kind {
-        assay_protocol::OutcomeKind::OutOfGas => {
-            Err(CliError::new(format!("the job does not finish within {} gas", grouped(gas)))
-                .with_next("estimate again with a higher --gas-limit"))
+        OutcomeKind::OutOfGas => Err(CliError::new(format!("the job does not finish within {} gas", grouped(gas)))
+            .with_next("estimate again with a higher --gas-limit")),
+        OutcomeKind::Invalid => Err(CliError::new(format!("no provider can run the job: {}", ran.text()))
+            .with_next("correct the job directory")),
+        _ => {
+            context.output.note(format!(
+                "estimate: {}, {} gas; a gas limit of {} is enough",
+                ran.text(),
+                grouped(gas),
+                grouped(proposed_limit(gas))
+            ));
+            Ok(gas)
         }
-        assay_protocol::OutcomeKind::Invalid => {
-            Err(CliError::new(format!("no provider can run the job: {}", ran.text()))
-                .with_next("correct the job directory"))
-        }
-        _ => Ok(gas),
     }
 }
 

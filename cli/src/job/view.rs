@@ -52,8 +52,7 @@ pub struct JobJson {
     pub refund_lamports: Option<u64>,
     /// Whether the account is closed.
     pub closed: bool,
-    /// The outcome in words.
-    #[serde(skip)]
+    /// The outcome in words: exit code, trap, what is invalid.
     pub outcome_text: Option<String>,
 }
 

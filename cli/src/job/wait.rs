@@ -16,13 +16,15 @@ use super::{
 use crate::{
     chain::Chain,
     context::Context,
-    error::{CliError, CliResult, Exit, Hint},
+    error::{CliError, CliResult, Context as _, Exit, Hint},
     output::Output,
     progress::Progress,
 };
 
 /// How often the reasons of an unchanged state are looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// A cluster that does not answer is waited for as long.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Steps that anybody may take are taken after they were due this long.
 const ADVANCE_AFTER_S: u32 = 5;
 
@@ -86,9 +88,19 @@ async fn follow(chain: &Chain, output: Output, job: Pubkey, timeout: Option<Dura
     let handle = JobHandle::new(chain.client().clone(), job);
     let mut progress = Progress::start(output, format!("following {job}"));
     let started = Instant::now();
+    let is_over = || timeout.is_some_and(|timeout| started.elapsed() >= timeout);
+    let mut answered = started;
     let mut said = String::new();
     loop {
-        let now_unix = chain.now_unix().await?;
+        // Asking backs off by itself, so this loop has no pause of its own.
+        let now_unix = match chain.now_unix().await {
+            Err(error) if error.is_unreachable() && answered.elapsed() < PATIENCE && !is_over() => {
+                progress.set("the cluster does not answer; waiting for it");
+                continue;
+            }
+            now => now.context(format!("lost sight of job {job}, which goes on"))?,
+        };
+        answered = Instant::now();
         let left = timeout.map_or(LOOK_AGAIN, |timeout| timeout.saturating_sub(started.elapsed()).min(LOOK_AGAIN));
         let options = WaitOptions { timeout: Some(left), advance_after_s: Some(ADVANCE_AFTER_S) };
         let mut lines = Vec::new();
@@ -101,10 +113,13 @@ async fn follow(chain: &Chain, output: Output, job: Pubkey, timeout: Option<Dura
         }
         match ended {
             Ok(view) => return Ok(view),
-            Err(JobError::Timeout { .. }) if timeout.is_some_and(|timeout| started.elapsed() >= timeout) => {
+            Err(JobError::Timeout { .. }) if is_over() => {
                 return Err(out_of_time(chain, &handle, started.elapsed()).await?);
             }
-            Err(JobError::Timeout { .. }) => progress.set(moving(chain, &handle).await?),
+            Err(JobError::Timeout { .. }) => match moving(chain, &handle).await {
+                Err(error) if error.is_unreachable() => {}
+                text => progress.set(text?),
+            },
             Err(error) => return Err(error).hint(),
         }
     }

@@ -155,7 +155,7 @@ fn a_job_directory_and_a_flag_that_disagree_are_a_wrong_usage() {
 
 #[cfg(unix)]
 #[test]
-fn a_name_that_would_run_backwards_is_shown_escaped() {
+fn w_08_a_name_that_would_run_backwards_is_shown_escaped() {
     let home = home();
     let dir = home.path().join("job");
     fs::create_dir(&dir).unwrap();
