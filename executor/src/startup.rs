@@ -159,7 +159,6 @@ pub(crate) fn connect(config: &Config, signer: &Signer) -> Result<(RpcChain, Url
         provider: provider(config),
         node_key: signer.address(),
         request_timeout: config.chain.request_timeout.0,
-        jobs_max: config.limits.jobs_tracked_max,
     });
     Ok((chain, ws_url))
 }

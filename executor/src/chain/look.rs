@@ -162,11 +162,8 @@ impl RpcChain {
         let status = [JobStatus::Open.code()];
         let fields: [(usize, &[u8]); 2] = [(STATUS_OFFSET, &status), (FIRST_KEY_OFFSET, &market)];
         let found = self.find("list the open jobs", Job::DISCRIMINATOR, &fields).await?;
-        let mut jobs: Vec<JobView> =
-            found.items.iter().filter_map(|(address, data)| accounts::job_view(*address, data, None)).collect();
-        jobs.sort_by(|a, b| b.price.cmp(&a.price).then(a.uid.cmp(&b.uid)));
-        jobs.truncate(self.settings().jobs_max);
-        Ok(Found { slot: found.slot, items: jobs })
+        let view = |(address, data): &(Pubkey, Vec<u8>)| accounts::job_view(*address, data, None);
+        Ok(Found { slot: found.slot, items: found.items.iter().filter_map(view).collect() })
     }
 
     async fn jobs_with_seat(&self) -> Result<Found<Pubkey>, ChainError> {

@@ -42,8 +42,6 @@ pub struct RpcSettings {
     pub node_key: Pubkey,
     /// Longest time for one request.
     pub request_timeout: Duration,
-    /// Most jobs in one look.
-    pub jobs_max: usize,
 }
 
 /// A JSON-RPC endpoint. Cheap to clone.

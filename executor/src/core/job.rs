@@ -69,7 +69,8 @@ pub enum TxState {
     Landed(u64),
     /// Confirmed with an error in this slot: it changed nothing.
     Failed(u64),
-    /// The finalised chain is past its last valid height and does not know it: it can never land (E-04).
+    /// It can never land, or never again: the finalised chain is past its last valid height and does not know it (E-04),
+    /// or has it already.
     Dead,
 }
 

@@ -18,7 +18,7 @@ impl Core {
         if snapshot.slot < self.slot {
             return;
         }
-        let Snapshot { slot, finalized, provider, mut jobs, gone } = snapshot;
+        let Snapshot { slot, finalized, provider, jobs, gone } = snapshot;
         self.slot = slot;
         self.provider = Some(provider);
         self.on_finalized(finalized.unwrap_or_default());
@@ -30,10 +30,15 @@ impl Core {
                 job.on_gone(slot, actions);
             }
         }
-        // Better-paid jobs first, so that a full table holds those worth most (E-23).
-        jobs.sort_by(|a, b| b.price.cmp(&a.price).then(a.uid.cmp(&b.uid)));
-        for view in jobs {
+        let (ours, others): (Vec<_>, Vec<_>) =
+            jobs.into_iter().partition(|view| view.seat.is_some() || self.jobs.contains_key(&view.uid));
+        for view in ours {
             self.reconcile_job(view, slot, now, actions);
+        }
+        let is_wanted = |view: &JobView| view.status == JobStatus::Open && self.settings.policy.admit(view).is_ok();
+        if !self.draining {
+            let newcomers = others.into_iter().filter(is_wanted).collect();
+            self.take_in(newcomers, slot, now, actions);
         }
     }
 
@@ -49,21 +54,11 @@ impl Core {
         }
     }
 
-    fn reconcile_job(&mut self, view: JobView, slot: u64, now: Now, actions: &mut Vec<Action>) {
-        let uid = view.uid;
-        if !self.jobs.contains_key(&uid) {
-            let interesting = view.seat.is_some()
-                || (view.status == JobStatus::Open
-                    && !self.draining
-                    && self.jobs.len() < self.settings.jobs_tracked_max
-                    && self.settings.policy.admit(&view).is_ok());
-            if !interesting {
-                return;
-            }
-            self.jobs.insert(uid, Job::new(JobRow::new(uid, view.job, view.created_slot)));
-        }
-        let adopt = self.settings.adopt_unknown_seats;
-        let Some(job) = self.jobs.get_mut(&uid) else { return };
+    /// Moves a job to where this look shows it; one that is not known yet is known from now on.
+    pub(super) fn reconcile_job(&mut self, view: JobView, slot: u64, now: Now, actions: &mut Vec<Action>) {
+        let (uid, adopt) = (view.uid, self.settings.adopt_unknown_seats);
+        let new = || Job::new(JobRow::new(uid, view.job, view.created_slot));
+        let job = self.jobs.entry(uid).or_insert_with(new);
         if slot < job.view_slot {
             return;
         }

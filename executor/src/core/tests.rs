@@ -24,7 +24,7 @@ fn settings() -> Settings {
             accept_invalid: true,
             ..Policy::default()
         },
-        jobs_tracked_max: 16,
+        jobs_tracked_max: 32,
         jobs_active_max: 4,
         preparations_max: 2,
         runs_max: 2,
@@ -60,7 +60,7 @@ pub(super) fn view(byte: u8) -> JobView {
     JobView {
         uid: JobUid([byte; 32]),
         job: Pubkey::new_from_array([byte; 32]),
-        poster: Pubkey::new_from_array([200; 32]),
+        poster: Pubkey::new_from_array([200 + byte % 3; 32]),
         status: JobStatus::Open,
         kind: 0,
         redundancy: 1,

@@ -185,3 +185,30 @@ fn e_12_a_seat_is_known_by_every_acceptance_that_was_ever_signed() {
     world.run_to_the_end();
     assert!(!world.halted && world.jobs.is_empty());
 }
+
+/// A decline stands, and so does another acceptance that landed after it: the seat is held, and the old decline cannot
+/// land again.
+#[test]
+fn e_12_a_decline_that_was_undone_for_good_is_signed_anew() {
+    let mut world = World::new(1);
+    let uid = JobUid([1; 32]);
+    for _ in 0..200 {
+        world.slot += 1;
+        world.now.monotonic_ms += 31_000;
+        world.step(Event::Polled(world.snapshot()));
+        while let Some(mut event) = world.pending.pop() {
+            if let Event::Ran { result, .. } = &mut event {
+                *result = Err(WorkFault { kind: WorkFaultKind::Host, message: String::new() });
+            }
+            world.step(event);
+        }
+        world.land(0);
+    }
+    assert_eq!(world.row(uid).phase, Phase::Dropped(DropReason::Declined));
+    world.slot += 1;
+    let job = world.jobs.get_mut(&uid).expect("there");
+    (job.status, job.seat) = (JobStatus::Assigned, Some(Seat::Accepted));
+    job.execution_deadline_unix = world.now.chain_unix + 1_000;
+    world.run_to_the_end();
+    assert_eq!((world.jobs[&uid].status, world.jobs[&uid].seat), (JobStatus::Open, None));
+}

@@ -22,17 +22,42 @@ fn e_15_a_low_balance_stops_accepting_and_nothing_else() {
     assert!(world.core.jobs().all(|job| job.row.phase == Phase::Prepared));
 }
 
-#[test]
-fn e_23_a_thousand_jobs_are_taken_a_few_at_a_time() {
-    let mut world = World::new(0);
-    for number in 0_u16..1_000 {
+/// Open jobs with these numbers, of one poster and for one price.
+fn flood(world: &mut World, numbers: std::ops::Range<u16>, poster: u8, price: u64) {
+    for number in numbers {
         let mut job = view(0);
         let [low, high] = number.to_le_bytes();
         job.uid.0[..2].copy_from_slice(&[low, high]);
         job.uid.0[31] = 1;
         job.job = Pubkey::new_from_array(job.uid.0);
+        (job.poster, job.price) = (Pubkey::new_from_array([poster; 32]), price);
         world.jobs.insert(job.uid, job);
     }
+}
+
+/// Jobs of this poster that have a place.
+fn places(world: &World, poster: u8) -> usize {
+    let poster = Pubkey::new_from_array([poster; 32]);
+    world.core.jobs().filter(|job| job.view.as_ref().is_some_and(|view| view.poster == poster)).count()
+}
+
+/// A look, and everything that follows from it; nothing is fetched.
+fn look_without_content(world: &mut World) {
+    world.slot += 1;
+    world.step(Event::Polled(world.snapshot()));
+    while let Some(mut event) = world.pending.pop() {
+        if let Event::Prepared { result, .. } = &mut event {
+            *result = Err(WorkFault { kind: WorkFaultKind::Content, message: String::new() });
+        }
+        world.step(event);
+    }
+    assert!(world.core.jobs().count() <= settings().jobs_tracked_max);
+}
+
+#[test]
+fn e_23_a_thousand_jobs_are_taken_a_few_at_a_time() {
+    let mut world = World::new(0);
+    flood(&mut world, 0..1_000, 200, 10);
     for _ in 0..50 {
         world.slot += 1;
         world.step(Event::Polled(world.snapshot()));
@@ -44,6 +69,54 @@ fn e_23_a_thousand_jobs_are_taken_a_few_at_a_time() {
         world.land(0);
     }
     assert!(world.accepted >= 4, "{}", world.accepted);
+}
+
+#[test]
+fn e_23_a_flood_by_one_poster_leaves_room_for_everybody_else() {
+    // The jobs of the flood pay best, and their content is not to be had.
+    let mut world = World::new(0);
+    flood(&mut world, 0..2_000, 1, 1_000);
+    for _ in 0..5 {
+        look_without_content(&mut world);
+    }
+    assert_eq!(places(&world, 1), 4, "a poster's share");
+    flood(&mut world, 5_000..5_003, 2, 1);
+    look_without_content(&mut world);
+    assert_eq!((places(&world, 1), places(&world, 2)), (4, 3));
+    // And they are worked on.
+    for _ in 0..40 {
+        world.tick();
+        world.step(Event::Polled(world.snapshot()));
+        world.land(0);
+    }
+    assert!(world.jobs.values().filter(|job| job.poster == Pubkey::new_from_array([2; 32])).count() < 3);
+}
+
+#[test]
+fn e_23_a_full_table_is_shared_evenly_and_then_goes_to_those_who_pay() {
+    let mut world = World::new(0);
+    // Eight posters fill it.
+    for poster in 0..8 {
+        let first = u16::from(poster) * 100;
+        flood(&mut world, first..first + 100, poster, 10);
+    }
+    look_without_content(&mut world);
+    assert!((0..8).all(|poster| places(&world, poster) == 4));
+    // A ninth is let in until all have about the same, at the lowest price.
+    flood(&mut world, 900..1_000, 8, 1);
+    for _ in 0..5 {
+        look_without_content(&mut world);
+    }
+    let all: Vec<usize> = (0..9).map(|poster| places(&world, poster)).collect();
+    assert!(all.iter().all(|places| (3..=4).contains(places)) && all.iter().sum::<usize>() == 32, "{all:?}");
+    // Better pay gets the better jobs of a share in, and looking again changes nothing.
+    flood(&mut world, 1_000..1_002, 0, 500);
+    look_without_content(&mut world);
+    let best = world.core.jobs().filter(|job| job.view.as_ref().is_some_and(|view| view.price == 500)).count();
+    let before: Vec<JobUid> = world.core.jobs().map(|job| job.row.uid).collect();
+    look_without_content(&mut world);
+    let after: Vec<JobUid> = world.core.jobs().map(|job| job.row.uid).collect();
+    assert_eq!((best, before), (2, after));
 }
 
 #[test]

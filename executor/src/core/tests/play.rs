@@ -117,7 +117,7 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
 }
 
 /// Plays of one test run; `PROPTEST_CASES` sets another number.
-const CASES: u32 = 1_000;
+const CASES: u32 = 300;
 
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);

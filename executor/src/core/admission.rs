@@ -1,0 +1,88 @@
+//! Which jobs get a place in the table. Each poster has a share of it, and a full table is shared evenly, so that nobody's
+//! flood keeps others out (E-23).
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use solana_pubkey::Pubkey;
+
+use super::{Action, Core, Job, JobUid, JobView, Now, Phase};
+
+/// One poster's jobs take at most one in so many places, or as many as can be active at once.
+const POSTERS_MIN: usize = 8;
+
+/// Places that each poster's jobs hold.
+type Held = BTreeMap<Pubkey, usize>;
+
+impl Core {
+    /// Takes in open jobs that are not known yet, as far as there is room.
+    pub(super) fn take_in(&mut self, newcomers: Vec<JobView>, slot: u64, now: Now, actions: &mut Vec<Action>) {
+        let mut held = Held::new();
+        for view in self.jobs.values().filter_map(|job| job.view.as_ref()) {
+            *held.entry(view.poster).or_default() += 1;
+        }
+        let share = (self.settings.jobs_tracked_max / POSTERS_MIN).max(self.settings.jobs_active_max);
+        for view in in_fair_order(newcomers, share).into_iter().take(self.settings.jobs_tracked_max) {
+            if self.make_room(&view, share, &mut held, actions) {
+                *held.entry(view.poster).or_default() += 1;
+                self.reconcile_job(view, slot, now, actions);
+            }
+        }
+    }
+
+    /// Whether there is a place for this job: a free one, or that of a job with less right to it, which is then left.
+    fn make_room(&mut self, view: &JobView, share: usize, held: &mut Held, actions: &mut Vec<Action>) -> bool {
+        let own = held.get(&view.poster).copied().unwrap_or(0);
+        if own < share && self.jobs.len() < self.settings.jobs_tracked_max {
+            return true;
+        }
+        let candidate = |job: &Job| {
+            let other = job.view.as_ref().filter(|_| job.can_be_left())?;
+            let is_own = other.poster == view.poster;
+            let places = held.get(&other.poster).copied().unwrap_or(0);
+            (own < share || is_own).then_some((places, Reverse(other.price), is_own, job.row.uid))
+        };
+        let Some((places, Reverse(price), is_own, uid)) = self.jobs.values().filter_map(candidate).max() else {
+            return false;
+        };
+        // Every exchange makes the shares more even, or the pay higher: it never goes round in circles.
+        let is_fairer = places > own.saturating_add(1);
+        let pays_more = view.price > price && (is_own || places > own);
+        if is_fairer || pays_more {
+            self.leave(uid, held, actions);
+        }
+        is_fairer || pays_more
+    }
+
+    fn leave(&mut self, uid: JobUid, held: &mut Held, actions: &mut Vec<Action>) {
+        let poster = self.jobs.remove(&uid).and_then(|job| job.view).map(|view| view.poster);
+        if let Some(places) = poster.and_then(|poster| held.get_mut(&poster)) {
+            *places = places.saturating_sub(1);
+        }
+        actions.extend([Action::CleanUp(uid), Action::Forget(uid)]);
+    }
+}
+
+impl Job {
+    /// Whether nothing is lost with it: no work is going on, and nothing was ever signed.
+    fn can_be_left(&self) -> bool {
+        let is_idle = matches!(self.row.phase, Phase::Seen | Phase::Dropped(_));
+        is_idle && !self.row.is_seat_known && self.row.txs.is_empty()
+    }
+}
+
+/// Every poster's best-paid job first, then every poster's second, and so on up to a poster's share.
+fn in_fair_order(mut jobs: Vec<JobView>, share: usize) -> Vec<JobView> {
+    jobs.sort_by(|a, b| b.price.cmp(&a.price).then(a.uid.cmp(&b.uid)));
+    let mut counts = Held::new();
+    let mut ranked: Vec<(usize, JobView)> = jobs
+        .into_iter()
+        .filter_map(|view| {
+            let rank = counts.entry(view.poster).or_default();
+            *rank += 1;
+            (*rank <= share).then_some((*rank, view))
+        })
+        .collect();
+    // Stable: better-paid first among those of one rank.
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, view)| view).collect()
+}

@@ -1,0 +1,150 @@
+//! A transaction's way: built, journaled, signed, sent, and what became of it.
+
+use super::{
+    Action, Core, DropReason, Job, JobUid, Now, Phase, TxFate, TxKind, TxRecord, TxState, schedule::wanted_tx,
+};
+
+impl Core {
+    pub(super) fn on_built(&mut self, uid: JobUid, tx: TxRecord, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        let kind = tx.kind;
+        if job.building != Some(kind) {
+            return;
+        }
+        job.building = None;
+        if wanted_tx(job.row.phase) != Some(kind) || job.row.has_live_tx(kind) {
+            return;
+        }
+        job.building = Some(kind);
+        job.row.txs.retain(|old| old.kind != kind);
+        job.row.txs.push(tx);
+        actions.extend([Action::Persist(uid), Action::Sign(uid, kind)]);
+    }
+
+    pub(super) fn on_not_built(&mut self, uid: JobUid, kind: TxKind, now: Now) {
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        if job.building == Some(kind) {
+            job.building = None;
+            // Nothing was signed: not a failed transaction, but waited for all the same (E-07).
+            job.back_off(job.row.tx_failures.saturating_add(1), now);
+        }
+    }
+
+    pub(super) fn on_signed(&mut self, uid: JobUid, kind: TxKind, signature: [u8; 64], actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        if job.building == Some(kind) {
+            job.building = None;
+        }
+        let Some(tx) = job.row.tx_mut(kind) else { return };
+        if tx.signature.is_none() {
+            tx.signature = Some(signature);
+            job.row.is_seat_known |= kind == TxKind::Accept;
+            actions.extend([Action::Persist(uid), Action::Deliver(uid, kind)]);
+        }
+    }
+
+    pub(super) fn on_resolved(
+        &mut self,
+        uid: JobUid,
+        (kind, signature): (TxKind, [u8; 64]),
+        fate: &TxFate,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        let failures_max = self.settings.tx_failures_max;
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        let Some(tx) = job.row.tx_mut(kind) else { return };
+        if tx.signature != Some(signature) || tx.state != TxState::Live {
+            return;
+        }
+        let (state, slot) = match fate {
+            TxFate::Landed { slot } => (TxState::Landed(*slot), *slot),
+            TxFate::Failed { slot, .. } => (TxState::Failed(*slot), *slot),
+            TxFate::Dead => (TxState::Dead, 0),
+        };
+        tx.state = state;
+        self.seen_slot = self.seen_slot.max(slot);
+        if let TxFate::Landed { slot } = fate {
+            job.row.tx_failures = 0;
+            if job.undoes(kind, *slot) {
+                job.landed_in_vain(kind, *slot <= self.finalized_slot, now);
+            } else {
+                job.landed(kind, *slot, actions);
+            }
+            if kind == TxKind::Claim {
+                self.claimed_slot = self.claimed_slot.max(*slot);
+            }
+        } else if wanted_tx(job.row.phase) == Some(kind) {
+            job.row.tx_failures = job.row.tx_failures.saturating_add(1);
+            job.back_off(job.row.tx_failures, now);
+            if job.row.tx_failures >= failures_max {
+                job.give_up_sending(kind, actions);
+            }
+        }
+        actions.push(Action::Persist(uid));
+    }
+}
+
+impl Job {
+    /// Whether a look later than that slot shows that a transaction which landed in it is wanted still.
+    fn undoes(&self, kind: TxKind, slot: u64) -> bool {
+        kind != TxKind::Claim && wanted_tx(self.row.phase) == Some(kind) && slot < self.view_slot
+    }
+
+    /// E-12: a fork took it back and it may land again; or it stands and something else undid it since, such as a second
+    /// acceptance after a decline. Once it is final it can only be the latter, and then it takes a new one.
+    fn landed_in_vain(&mut self, kind: TxKind, is_final: bool, now: Now) {
+        if let Some(tx) = self.row.tx_mut(kind).filter(|_| is_final) {
+            tx.state = TxState::Dead;
+        }
+        self.back_off(1, now);
+    }
+
+    /// Acts on a confirmed transaction without waiting for the next poll; older views no longer count.
+    fn landed(&mut self, kind: TxKind, slot: u64, actions: &mut Vec<Action>) {
+        if wanted_tx(self.row.phase) != Some(kind) {
+            return;
+        }
+        self.view_slot = self.view_slot.max(slot);
+        match kind {
+            TxKind::Accept => self.enter_accepted(),
+            TxKind::Decline => {
+                self.row.phase = Phase::Dropped(DropReason::Declined);
+                actions.push(Action::CleanUp(self.row.uid));
+            }
+            TxKind::Submit => self.row.phase = Phase::Submitted,
+            TxKind::Settle => self.enter_settled(slot),
+            TxKind::Claim => self.row.phase = Phase::Claimed,
+        }
+    }
+
+    /// The pay is credited in this slot, or was in an earlier one.
+    pub(super) fn enter_settled(&mut self, slot: u64) {
+        self.row.phase = Phase::Settled;
+        self.settled_slot = Some(slot);
+    }
+
+    /// The seat is ours. An outcome that was already fixed is used, not computed again.
+    pub(super) fn enter_accepted(&mut self) {
+        self.row.tx_failures = 0;
+        self.row.phase = if self.row.outcome.is_some() { Phase::Ran } else { Phase::Accepted };
+    }
+
+    fn give_up_sending(&mut self, kind: TxKind, actions: &mut Vec<Action>) {
+        let uid = self.row.uid;
+        match kind {
+            TxKind::Accept => {
+                self.row.phase = Phase::Dropped(DropReason::AcceptFailed);
+                actions.push(Action::CleanUp(uid));
+            }
+            // P-21: the earnings stay claimable; one wallet that cannot be paid must not hold up the rest.
+            TxKind::Claim => {
+                self.row.phase = Phase::Claimed;
+                actions.push(Action::Alert(uid, "earnings could not be claimed; they stay claimable"));
+            }
+            TxKind::Decline | TxKind::Submit | TxKind::Settle => {
+                actions.push(Action::Alert(uid, "a transaction failed repeatedly; it is tried on"));
+            }
+        }
+    }
+}
