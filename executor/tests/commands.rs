@@ -94,6 +94,17 @@ fn what_the_start_would_refuse_is_refused_by_the_check() {
 }
 
 #[test]
+fn e_19_the_check_leaves_a_running_instance_alone() {
+    let home = home(QUIET);
+    let lock = assay_executor::InstanceLock::acquire(&home.path().join("data")).expect("free");
+    let output = executor(&home, &["config", "check", "--offline"]);
+    assert!(output.status.success() && stderr(&output).contains("an instance runs"), "{}", stderr(&output));
+    drop(lock);
+    let output = executor(&home, &["config", "check", "--offline"]);
+    assert!(output.status.success() && !stderr(&output).contains("an instance runs"), "{}", stderr(&output));
+}
+
+#[test]
 fn the_check_asks_the_chain_unless_told_not_to() {
     let output = executor(&home(QUIET), &["config", "check"]);
     assert_eq!(output.status.code(), Some(1));
