@@ -6,6 +6,7 @@ use std::{
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -20,7 +21,10 @@ use rustix::{
     io::Errno,
 };
 use solana_signer::Signer;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 
 use crate::{
     error::{CliError, CliResult, Context as _},
@@ -149,17 +153,35 @@ impl Running {
     }
 }
 
-/// Returns when this process is asked to stop: Ctrl-C, SIGTERM, SIGHUP.
+/// Returns when this process is asked to stop: Ctrl-C, SIGTERM, SIGHUP. From the first call on nothing is missed, also
+/// while nobody waits.
 pub async fn stop_requested() -> CliResult {
+    static STOP: OnceLock<watch::Receiver<bool>> = OnceLock::new();
+    let mut stop = match STOP.get() {
+        Some(stop) => stop.clone(),
+        None => {
+            let stop = listen()?;
+            STOP.get_or_init(|| stop).clone()
+        }
+    };
+    stop.wait_for(|requested| *requested).await.context("the task that listens for signals ended")?;
+    Ok(())
+}
+
+fn listen() -> CliResult<watch::Receiver<bool>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
-    Ok(())
+    let (requested, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        requested.send_replace(true);
+    });
+    Ok(stop)
 }
 
 /// Runs `assay localnet`.
@@ -213,8 +235,7 @@ pub async fn run(output: Output, args: &LocalnetArgs) -> CliResult {
     // Why it ended matters more than that it ended untidily.
     watched.and(stopped)?;
     output.note(format!(
-        "stopped: {} provider processes, content node, ledger. The chain is gone; keys, blocks and logs remain in {}",
-        args.providers,
+        "stopped providers, content node and ledger. The chain is gone; keys, blocks and logs remain in {}",
         dir.display()
     ));
     Ok(())

@@ -69,7 +69,8 @@ pub async fn run(context: &Context, command: MarketCommand) -> CliResult {
 
 async fn create(context: &Context, args: &CreateArgs) -> CliResult {
     let terms = args.terms.over(DEFAULTS)?;
-    let name = pda::market_name(&args.name).map_err(|error| CliError::usage(error.to_string()))?;
+    let name = pda::market_name(&args.name)
+        .map_err(|error| CliError::usage(error.to_string()).with_next("choose another --name"))?;
     let chain = Chain::signing(context).await?;
     let client = chain.client();
     let authority = chain.signer()?;

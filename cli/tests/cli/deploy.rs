@@ -76,6 +76,7 @@ impl Cluster {
             .current_dir(self.dir.path())
             .env_clear()
             .env("PATH", path)
+            .env("HOME", self.dir.path())
             .env("STATE", self.dir.path())
             .output()
             .unwrap()

@@ -162,3 +162,23 @@ fn doctor_skips_what_an_earlier_failure_hides() {
     assay(home.path()).args(["wallet", "new", "--out"]).arg(key).assert().success();
     assert_eq!(states(doctor(home.path()))("wallet"), skip);
 }
+
+#[test]
+fn e_28_a_bot_whose_endpoint_is_down_keeps_the_token_in_its_url_to_itself() {
+    let home = home();
+    let key = home.path().join("node.json");
+    assay(home.path()).args(["wallet", "new", "--out"]).arg(&key).assert().success();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = format!(
+        "[provider]\nmarket = \"{0}\"\nauthority = \"{0}\"\nnode_key_path = \"node.json\"\ndata_dir = \"data\"\n\
+         [chain]\ncluster = \"http://127.0.0.1:{port}/v1?api-key=hush\"\n[content]\nkubo = [\"http://127.0.0.1:{port}\"]\n",
+        "4Nd1mBQtrMJVYVfKf2PJy9NZUZdTAsp7D4xWLs4gDB4T"
+    );
+    let config = home.path().join("provider.toml");
+    std::fs::write(&config, text).unwrap();
+    let output = assay(home.path()).args(["provider", "start", "--config"]).arg(&config).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains(&format!("http://127.0.0.1:{port}")) && said.contains("cannot be reached"), "{said}");
+    assert!(!said.contains("hush") && !said.contains("/v1"), "{said}");
+}

@@ -87,6 +87,14 @@ impl NextStep for ProgramFailure {
     fn next_step(&self) -> Option<Cow<'static, str>> {
         use AssayError as E;
         let steps: &[(E, &str)] = &[
+            (E::AmountZero, "give an amount above zero"),
+            (E::AccountInUse, "it is there already: `assay provider status`, `assay market show`"),
+            (E::PauseTooLong, "pause for at most 72 hours"),
+            (E::PauseTooSoon, "wait: a pause may begin once in 7 days"),
+            (E::NodeKeyIsAuthority, "use another hot key: the cold key must not be on the provider's machine"),
+            (E::PendingAuthorityMismatch, "sign with the key that the market is handed to: --keypair"),
+            (E::ProfileForbidden, "choose a market that allows the job's profile: `assay market show`"),
+            (E::JobUidMismatch, "look at the job again: `assay job describe`; another one is at this address now"),
             (E::EscrowTooSmall, "raise the escrow, or lower the gas limit, the price or the base fee"),
             (E::GasLimitAboveMarket, "lower the gas limit, or choose a market that allows more: `assay market show`"),
             (E::PriceOutOfBounds, "give a price above zero, in lamports per 10^12 gas"),
@@ -153,6 +161,12 @@ mod tests {
         assert_eq!(failure.message, AssayError::EscrowTooSmall.to_string());
         assert_eq!(failure.instruction, 1);
         assert!(failure.next_step().unwrap().starts_with("raise the escrow"));
+    }
+
+    #[test]
+    fn what_exists_already_is_refused_with_where_to_look() {
+        let failure = ProgramFailure::from_transaction(&custom(AssayError::AccountInUse.into()), &[]).unwrap();
+        assert!(failure.next_step().unwrap().contains("`assay provider status`"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ async fn failing(reply: Reply) -> (ClientError, usize) {
     let said = format!("{error} {error:?} {}", error.next_step().unwrap());
     assert!(said.contains(&format!("http://{}", endpoint.address)), "{said}");
     for secret in ["word", "hush", "api-key", "/v1"] {
-        assert!(!said.contains(secret), "E-28: {secret} in {said}");
+        assert!(!said.contains(secret), "{secret} in {said}"); // E-28
     }
     (error, endpoint.asked("getBalance").len())
 }
@@ -53,7 +53,7 @@ async fn e_07_silence_and_dripping_time_out_and_are_tried_again_within_bounds() 
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_named_and_tried_again() {
+async fn e_28_a_connection_that_breaks_is_named_without_its_token_and_tried_again() {
     for reply in [Reply::Reset, Reply::Truncated] {
         let (error, asked) = failing(reply).await;
         assert!(matches!(failure(&error), TransportFailure::BrokenOff { .. }), "{error}");
