@@ -1,14 +1,47 @@
 //! The commands of the binary `assay-executor`.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Options, Shutdown, config, journal};
+use crate::{Options, RunError, Shutdown, StartError, config, journal};
 
 /// As those of `assay`; 2 is the argument parser's own.
-const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed, or refused to start · 2 wrong usage";
+const EXIT_CODES: &str =
+    "Exit codes: 0 done · 1 failed, or refused to start · 2 wrong usage · 7 the cluster cannot be reached";
+const EXIT_FAILED: u8 = 1;
+const EXIT_UNREACHABLE: u8 = 7;
+
+/// What went wrong.
+struct Failure {
+    /// Fits after "failed to"; `None` when it was said already.
+    message: Option<String>,
+    exit_code: u8,
+}
+
+impl Failure {
+    fn new(error: &impl ToString) -> Self {
+        Self { message: Some(error.to_string()), exit_code: EXIT_FAILED }
+    }
+
+    fn of_start(error: &StartError) -> Self {
+        Self { exit_code: if error.is_unreachable() { EXIT_UNREACHABLE } else { EXIT_FAILED }, ..Self::new(error) }
+    }
+}
+
+/// Prints one text. A reader that closed its end, as `head` does, wants no more: then the process ends well.
+fn say(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure { message: None, exit_code: 0 }),
+        Err(error) => Err(Failure::new(&format!("print: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
 
 /// The provider's bot.
 #[derive(Debug, Parser)]
@@ -75,27 +108,31 @@ enum JournalCommand {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match execute(&arguments) {
-        Ok(code) => code,
-        Err(message) => {
-            eprintln!("error: failed to {message}");
-            ExitCode::FAILURE
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { message, exit_code }) => {
+            if let Some(message) = message {
+                eprintln!("error: failed to {message}");
+            }
+            ExitCode::from(exit_code)
         }
     }
 }
 
-fn execute(arguments: &Arguments) -> Result<ExitCode, String> {
-    let config = config::load(&arguments.config, std::env::vars()).map_err(|error| error.to_string())?;
+fn execute(arguments: &Arguments) -> Result<(), Failure> {
+    let config = config::load(&arguments.config, std::env::vars()).map_err(|error| Failure::new(&error))?;
     match arguments.command {
         Command::Config(ConfigCommand::Check { offline }) => {
-            print!("{}", config::resolved(&config));
+            say(&config::resolved(&config))?;
             let reach = if offline { crate::Reach::Offline } else { crate::Reach::Chain };
-            for remark in runtime()?.block_on(crate::check(&config, reach)).map_err(|error| error.to_string())? {
+            let checked = runtime()?.block_on(crate::check(&config, reach));
+            for remark in checked.map_err(|error| Failure::of_start(&error))? {
                 eprintln!("note: {remark}");
             }
-            Ok(ExitCode::SUCCESS)
+            Ok(())
         }
         Command::Journal(command) => {
-            let _lock = crate::InstanceLock::acquire(&config.provider.data_dir).map_err(|error| error.to_string())?;
+            let _lock =
+                crate::InstanceLock::acquire(&config.provider.data_dir).map_err(|error| Failure::new(&error))?;
             show_or_repair(command, &config.provider.data_dir)
         }
         Command::Run(run) => {
@@ -105,12 +142,12 @@ fn execute(arguments: &Arguments) -> Result<ExitCode, String> {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, String> {
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| format!("start the runtime: {error}"))
+    runtime.map_err(|error| Failure::new(&format!("start the runtime: {error}")))
 }
 
-async fn run_bot(config: crate::Config, run: RunArguments) -> Result<ExitCode, String> {
+async fn run_bot(config: crate::Config, run: RunArguments) -> Result<(), Failure> {
     let options = Options {
         allow_unsupported_platform: run.allow_unsupported_platform,
         adopt_unknown_seats: run.adopt_unknown_seats,
@@ -118,15 +155,18 @@ async fn run_bot(config: crate::Config, run: RunArguments) -> Result<ExitCode, S
     };
     let shutdown = Shutdown::default();
     stop_on_signals(shutdown.clone());
-    match crate::run(config, options, shutdown).await {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        // Said once, where it is looked for: in the log if a machine reads that.
-        Err(error) if run.log_json => {
-            tracing::error!(%error, "executor_stopped");
-            Ok(ExitCode::FAILURE)
+    crate::run(config, options, shutdown).await.map_err(|error| {
+        let failure = match &error {
+            RunError::Start(error) => Failure::of_start(error),
+            error => Failure::new(error),
+        };
+        if !run.log_json {
+            return failure;
         }
-        Err(error) => Err(error.to_string()),
-    }
+        // Said once, where it is looked for: in the log if a machine reads that.
+        tracing::error!(%error, "executor_stopped");
+        Failure { message: None, ..failure }
+    })
 }
 
 /// SIGTERM and SIGINT ask for a stop; asked twice, it is at once.
@@ -146,30 +186,31 @@ pub fn stop_on_signals(shutdown: Shutdown) {
     }
 }
 
-fn show_or_repair(command: JournalCommand, data_dir: &std::path::Path) -> Result<ExitCode, String> {
+fn show_or_repair(command: JournalCommand, data_dir: &Path) -> Result<(), Failure> {
     match command {
         JournalCommand::Show => {
-            let journal = journal::Journal::open(data_dir).map_err(|error| error.to_string())?;
+            let journal = journal::Journal::open(data_dir).map_err(|error| Failure::new(&error))?;
             for row in journal.rows() {
-                let text = serde_json::to_string(row).map_err(|error| format!("print a row: {error}"))?;
-                println!("{text}");
+                let text =
+                    serde_json::to_string(row).map_err(|error| Failure::new(&format!("print a row: {error}")))?;
+                say(&format!("{text}\n"))?;
             }
+            Ok(())
         }
         JournalCommand::Repair => {
-            match journal::repair(data_dir).map_err(|error| format!("repair the journal: {error}"))? {
-                None => println!("The journal is whole; nothing was changed."),
-                Some(repair) => {
-                    let copy = repair.saved_as.display();
-                    println!(
-                        "Kept {} records, cut {} bytes; the original is {copy}.",
-                        repair.records_kept, repair.bytes_cut
-                    );
-                    println!("{}", repair.advice());
-                }
+            let repaired = journal::repair(data_dir);
+            match repaired.map_err(|error| Failure::new(&format!("repair the journal: {error}")))? {
+                None => say("The journal is whole; nothing was changed.\n"),
+                Some(repair) => say(&format!(
+                    "Kept {} records, cut {} bytes; the original is {}.\n{}\n",
+                    repair.records_kept,
+                    repair.bytes_cut,
+                    repair.saved_as.display(),
+                    repair.advice()
+                )),
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn start_logging(json: bool) {

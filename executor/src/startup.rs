@@ -71,6 +71,14 @@ pub enum StartError {
     Mismatch(String),
 }
 
+impl StartError {
+    /// Whether all that is wrong is that the chain does not answer.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Chain(ChainError::Rpc { .. }))
+    }
+}
+
 /// Everything the loop needs.
 pub(crate) struct Parts<C> {
     pub(crate) chain: C,

@@ -1,9 +1,9 @@
 //! `assay provider start`: the bot, in this process.
 
-use assay_executor::{Options, Shutdown, cli::stop_on_signals, config};
+use assay_executor::{Options, RunError, Shutdown, cli::stop_on_signals, config};
 
 use crate::{
-    error::{CliError, CliResult, Context as _},
+    error::{CliError, CliResult, Context as _, Exit},
     provider::StartArgs,
 };
 
@@ -21,7 +21,11 @@ pub async fn start(args: &StartArgs) -> CliResult {
     if let Some(parent) = args.die_with {
         die_with(parent, &shutdown)?;
     }
-    assay_executor::run(config, options, shutdown).await.context("the provider stopped")
+    assay_executor::run(config, options, shutdown).await.map_err(|error| {
+        let is_unreachable = matches!(&error, RunError::Start(error) if error.is_unreachable());
+        let error = CliError::new("the provider stopped").with_cause(error.to_string());
+        if is_unreachable { error.with_exit(Exit::Unreachable) } else { error }
+    })
 }
 
 /// A local network that is killed takes its providers along.
