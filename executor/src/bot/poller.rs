@@ -4,15 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, mpsc, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::Message;
-use crate::{backoff::Backoff, chain::Chain, core::Tracked};
+use crate::{
+    backoff::Backoff,
+    chain::{Chain, Scope},
+    core::Tracked,
+};
 
 /// However many hints come, looks are at least this far apart.
 const GAP_MIN: Duration = Duration::from_millis(20);
+/// And listings, which cost the node more than a look at known accounts, this far.
+const LISTING_GAP_MIN: Duration = Duration::from_millis(200);
 
 pub(super) struct Poller<C> {
     pub(super) chain: C,
@@ -34,17 +40,26 @@ impl<C: Chain> Poller<C> {
 
     async fn look_for_ever(self) {
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
+        let mut listed: Option<Instant> = None;
         loop {
+            let began = Instant::now();
+            let until_listing = listed.map_or(Duration::ZERO, |at| LISTING_GAP_MIN.saturating_sub(at.elapsed()));
+            let scope = if until_listing.is_zero() { Scope::Everything } else { Scope::Tracked };
             let tracked = self.tracked.borrow().clone();
-            match self.chain.look(tracked).await {
+            match self.chain.look(tracked, scope).await {
                 Ok(look) => {
                     backoff.reset();
+                    if scope == Scope::Everything {
+                        listed = Some(began);
+                    }
                     if self.messages.send(Message::Looked(Box::new(look))).await.is_err() {
                         return;
                     }
                     sleep(GAP_MIN).await;
+                    // The hint may have been about a job that is not known yet: the listing that was put off follows.
+                    let wait = if scope == Scope::Everything { self.interval } else { until_listing };
                     // An elapsed interval and a hint are the same to us.
-                    let _woken = timeout(self.interval, self.hint.notified()).await;
+                    let _woken = timeout(wait, self.hint.notified()).await;
                 }
                 Err(error) => {
                     let pause = backoff.next_pause();

@@ -19,7 +19,7 @@ use solana_pubkey::Pubkey;
 use solana_rpc_client_api::request::RpcRequest;
 
 use super::{
-    ChainError, Look, RpcChain, accounts,
+    ChainError, Look, RpcChain, Scope, accounts,
     rpc::{Commitment, Fetched, RawAccount, RpcSettings, WithContext},
 };
 use crate::core::{Finalized, JobUid, JobView, ProviderView, Snapshot, Tracked};
@@ -48,6 +48,15 @@ struct Keyed {
 struct Found<T> {
     slot: u64,
     items: Vec<T>,
+}
+
+/// What is there, whether it is tracked or not.
+#[derive(Default)]
+struct Listing {
+    slot: Option<u64>,
+    open: Vec<JobView>,
+    /// Jobs in which we have a seat.
+    seats: BTreeSet<Pubkey>,
 }
 
 /// What stands at the address of a job.
@@ -109,24 +118,40 @@ fn is_over(uid: JobUid, place: &Place) -> bool {
 }
 
 impl RpcChain {
-    pub(super) async fn look_at_everything(&self, tracked: Vec<Tracked>) -> Result<Look, ChainError> {
-        let (open, seats) = tokio::try_join!(self.open_jobs(), self.jobs_with_seat())?;
+    pub(super) async fn look_at(&self, tracked: Vec<Tracked>, scope: Scope) -> Result<Look, ChainError> {
+        let listing = match scope {
+            Scope::Tracked => Listing::default(),
+            Scope::Everything => self.listing().await?,
+        };
         let tracked_jobs: BTreeSet<Pubkey> = tracked.iter().map(|tracked| tracked.job).collect();
-        let unknown: BTreeSet<Pubkey> = seats.items.into_iter().filter(|job| !tracked_jobs.contains(job)).collect();
+        let unknown: BTreeSet<Pubkey> = listing.seats.difference(&tracked_jobs).copied().collect();
         let mut known: Vec<Known> = tracked.iter().map(|tracked| (Some(tracked.uid), tracked.job)).collect();
         known.extend(unknown.iter().map(|job| (None, *job)));
         let (read, finalized) = tokio::try_join!(self.read_known(&known), self.finalized(&tracked))?;
         let provider = read.provider.ok_or_else(|| self.not_understood("fetch the provider", "it is missing"))?;
         let mut jobs: BTreeMap<JobUid, JobView> = read.jobs.into_iter().map(|view| (view.uid, view)).collect();
-        for view in open.items {
+        for view in listing.open {
             // What was read together with its seat is the better look.
             if !tracked_jobs.contains(&view.job) && !unknown.contains(&view.job) {
                 jobs.entry(view.uid).or_insert(view);
             }
         }
-        let (slot, jobs) = (read.slot.min(open.slot).min(seats.slot), jobs.into_values().collect());
+        let slot = listing.slot.map_or(read.slot, |slot| slot.min(read.slot));
+        let jobs = jobs.into_values().collect();
         let snapshot = Snapshot { slot, finalized: Some(finalized), provider, jobs, gone: read.gone };
         Ok(Look { snapshot, chain_unix: read.chain_unix })
+    }
+
+    async fn listing(&self) -> Result<Listing, ChainError> {
+        let (open, seats) = tokio::join!(self.open_jobs(), self.jobs_with_seat());
+        let seats = seats?;
+        // E-23: new work can wait, what is owed cannot. More open jobs than an answer can hold stop nothing else.
+        let open = open.unwrap_or_else(|error| {
+            tracing::warn!(%error, "open_jobs_not_listed");
+            Found { slot: seats.slot, items: Vec::new() }
+        });
+        let slot = Some(open.slot.min(seats.slot));
+        Ok(Listing { slot, open: open.items, seats: seats.items.into_iter().collect() })
     }
 
     /// Accounts of the program by discriminator and fields.
@@ -233,5 +258,40 @@ impl RpcChain {
         let next = "register it again with `assay provider register`";
         result.provider = Some(view.ok_or_else(|| self.missing("provider", self.settings().provider, next))?);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Seat, tests::view};
+
+    fn read(uid: JobUid, place: Place) -> (Vec<JobUid>, Vec<JobUid>) {
+        let mut read = Read::default();
+        read.take((Some(uid), view(1).job), place);
+        (read.jobs.iter().map(|job| job.uid).collect(), read.gone)
+    }
+
+    #[test]
+    fn p_24_a_job_that_was_posted_again_under_its_address_is_seen_at_once() {
+        let (old, new) = (view(1), JobView { uid: JobUid([2; 32]), ..view(1) });
+        assert_eq!(read(old.uid, Place::Job(Box::new(new.clone()))), (vec![new.uid], vec![old.uid]));
+        assert_eq!(read(old.uid, Place::Job(Box::new(old.clone()))), (vec![old.uid], vec![]));
+        assert_eq!(read(old.uid, Place::Empty), (vec![], vec![old.uid]));
+        assert_eq!(read(old.uid, Place::Unreadable), (vec![], vec![]), "nothing is concluded");
+    }
+
+    #[test]
+    fn e_12_over_is_what_nothing_can_become_of() {
+        let job = view(1);
+        let is_over = |change: fn(&mut JobView)| {
+            let mut view = job.clone();
+            change(&mut view);
+            super::is_over(job.uid, &Place::Job(Box::new(view)))
+        };
+        assert!(super::is_over(job.uid, &Place::Empty) && !super::is_over(job.uid, &Place::Unreadable));
+        assert!(!is_over(|_| {}) && is_over(|view| view.uid = JobUid([2; 32])));
+        assert!(is_over(|view| view.status = JobStatus::Cancelled));
+        assert!(!is_over(|view| (view.status, view.seat) = (JobStatus::Expired, Some(Seat::Missed))));
     }
 }

@@ -115,10 +115,19 @@ pub struct FinalizedBlock {
     pub height: u64,
 }
 
+/// How far a look goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The jobs that are tracked: a request for each fifty.
+    Tracked,
+    /// Those, and a listing of the open jobs of the market and of own seats, which costs the node more.
+    Everything,
+}
+
 /// The chain as the bot needs it.
 pub trait Chain: Clone + Send + Sync + 'static {
-    /// A complete look; see [`Snapshot`].
-    fn look(&self, tracked: Vec<Tracked>) -> impl Future<Output = Result<Look, ChainError>> + Send;
+    /// A look; see [`Snapshot`].
+    fn look(&self, tracked: Vec<Tracked>, scope: Scope) -> impl Future<Output = Result<Look, ChainError>> + Send;
 
     /// A recent blockhash and the last block height at which it is valid.
     fn recent_blockhash(&self) -> impl Future<Output = Result<(Hash, u64), ChainError>> + Send;

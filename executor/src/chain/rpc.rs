@@ -23,7 +23,7 @@ use solana_rpc_client_api::{
 use solana_signature::Signature;
 use tokio::sync::Semaphore;
 
-use super::{Chain, ChainError, FinalizedBlock, Look, SignatureStatus, StatusAnswer};
+use super::{Chain, ChainError, FinalizedBlock, Look, Scope, SignatureStatus, StatusAnswer};
 use crate::core::Tracked;
 
 /// Requests in flight at once.
@@ -203,8 +203,8 @@ impl RpcChain {
 }
 
 impl Chain for RpcChain {
-    async fn look(&self, tracked: Vec<Tracked>) -> Result<Look, ChainError> {
-        self.look_at_everything(tracked).await
+    async fn look(&self, tracked: Vec<Tracked>, scope: Scope) -> Result<Look, ChainError> {
+        self.look_at(tracked, scope).await
     }
 
     async fn recent_blockhash(&self) -> Result<(Hash, u64), ChainError> {

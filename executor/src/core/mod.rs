@@ -13,7 +13,7 @@ mod reconcile;
 mod sandbox;
 mod schedule;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 

@@ -56,7 +56,7 @@ fn provider() -> ProviderView {
     }
 }
 
-pub(super) fn view(byte: u8) -> JobView {
+pub(crate) fn view(byte: u8) -> JobView {
     JobView {
         uid: JobUid([byte; 32]),
         job: Pubkey::new_from_array([byte; 32]),

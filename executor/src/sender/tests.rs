@@ -7,7 +7,7 @@ use solana_hash::Hash;
 
 use super::*;
 use crate::{
-    chain::{ChainError, FinalizedBlock, Look},
+    chain::{ChainError, FinalizedBlock, Look, Scope},
     core::{Tracked, TxKind, TxState},
 };
 
@@ -37,7 +37,7 @@ fn failed() -> ChainError {
 }
 
 impl Chain for Scripted {
-    async fn look(&self, _tracked: Vec<Tracked>) -> Result<Look, ChainError> {
+    async fn look(&self, _tracked: Vec<Tracked>, _scope: Scope) -> Result<Look, ChainError> {
         Err(failed())
     }
 
