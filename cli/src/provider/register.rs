@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use assay_sdk::{
     client::SharedSigner,
     instructions::{self, ProviderChanges, RegisterProvider},
-    keypair::load_keypair,
+    keypair::{KeypairError, load_keypair},
     program::{account_bytes, accounts::Provider},
 };
 use solana_keypair::Keypair;
@@ -118,9 +118,14 @@ async fn require_new(own: &Own, node_key: &Keypair) -> CliResult {
 }
 
 fn hot_key(path: &Path, dir: &Path) -> CliResult<Keypair> {
-    load_keypair(path)
-        .context("cannot load the provider's hot key")
-        .next(format!("write it with `assay provider init --dir {}`", dir.display()))
+    match load_keypair(path) {
+        Err(KeypairError::Missing { .. }) => Err(CliError::new(format!("the hot key {} is not there", path.display()))
+            .with_next(format!(
+                "write it with `assay provider init --dir {}`, or name its directory with --dir",
+                dir.display()
+            ))),
+        loaded => loaded.context("cannot load the provider's hot key"),
+    }
 }
 
 fn endpoint(text: &str) -> CliResult<[u8; 64]> {

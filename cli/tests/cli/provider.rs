@@ -177,7 +177,7 @@ fn e_28_a_bot_whose_endpoint_is_down_keeps_the_token_in_its_url_to_itself() {
     let config = home.path().join("provider.toml");
     std::fs::write(&config, text).unwrap();
     let output = assay(home.path()).args(["provider", "start", "--config"]).arg(&config).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(7));
     let said = stderr(&output);
     assert!(said.contains(&format!("http://127.0.0.1:{port}")) && said.contains("cannot be reached"), "{said}");
     assert!(!said.contains("hush") && !said.contains("/v1"), "{said}");
