@@ -104,11 +104,11 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
             .with_next("name another with --out, or move it away"));
     }
     let (directory, terms) = if args.module.is_dir() { job_directory(&args)? } else { module_directory(&args)? };
-    let spec = directory.spec(terms)?;
+    let task = directory.spec(terms)?;
     let ran = {
         let _progress = Progress::quiet_start(output, "running");
         let deadline = args.timeout_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
-        run_in_sandbox(Order { spec, metered_hash: None, entries: directory.entries, deadline }).await?
+        run_in_sandbox(Order { task, entries: directory.entries, deadline }).await?
     };
     match &args.out {
         Some(out) if ran.root.is_none() => {

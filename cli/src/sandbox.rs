@@ -5,9 +5,9 @@ use std::{path::Path, time::Duration};
 use assay_content::{
     BlockSet, Budget, Cid, Entry, PackLimits, Package, digest_from_cid, pack_entries, pack_path, unpack,
 };
-use assay_executor::worker::{Cancel, ChildSettings, RanTask, Task, WorkReply, WorkRequest, WorkerFault, run_in_child};
+use assay_executor::worker::{Cancel, ChildSettings, RanTask, WorkReply, WorkRequest, WorkerFault, run_in_child};
 use assay_protocol::{
-    Hash32, InvalidReason, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
+    Hash32, InvalidReason, METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
     limits::{CLOCK_UNIX_NS_DEFAULT, SEED_DEFAULT},
 };
 use assay_sdk::{JobManifest, manifest::MANIFEST_FILE_NAME};
@@ -65,6 +65,7 @@ impl JobDirectory {
         Ok(TaskSpec {
             profile: PROFILE_V1,
             job_cid_digest: digest_from_cid(&self.package.root)?,
+            metered_hash: METERED_HASH_UNSTATED,
             limits: terms.limits,
             seed: terms.seed,
             clock_unix_ns: terms.clock_unix_ns,
@@ -168,10 +169,8 @@ impl Ran {
 /// What to run.
 #[derive(Debug)]
 pub struct Order {
-    /// Content, limits, seed, clock.
-    pub spec: TaskSpec,
-    /// Hash of the metered module that the job account states; `None` outside a job.
-    pub metered_hash: Option<Hash32>,
+    /// Content, module, limits, seed, clock.
+    pub task: TaskSpec,
     /// The job directory.
     pub entries: Vec<Entry>,
     /// Wall clock; `None`: by the gas limit.
@@ -180,13 +179,13 @@ pub struct Order {
 
 /// Runs it in a child process without keys, files and network.
 pub async fn run(order: Order) -> CliResult<Ran> {
-    let Order { spec, metered_hash, entries, deadline: told } = order;
-    let gas_limit = spec.limits.gas_limit;
+    let Order { task, entries, deadline: told } = order;
+    let gas_limit = task.limits.gas_limit;
     let by_gas = DEADLINE_BASE_S.saturating_add(gas_limit / SLOW_GAS_PER_S).min(DEADLINE_S_MAX);
     let deadline = told.unwrap_or(Duration::from_secs(by_gas));
     let require_isolation = ChildSettings::default().require_isolation && !gives_up_isolation();
     let settings = ChildSettings { deadline, require_isolation, ..ChildSettings::default() };
-    let request = WorkRequest::Run { task: Task { spec, metered_hash }, entries };
+    let request = WorkRequest::Run { task, entries };
     let cancel = Cancel::default();
     let stopper = cancel.clone();
     let work = tokio::task::spawn_blocking(move || run_in_child(&request, &settings, &cancel));

@@ -85,7 +85,7 @@ pub async fn verify(chain: &Chain, job: Pubkey, progress: &mut Progress) -> CliR
     let ran = match chain.fetcher()?.fetch(&view.job_cid()).await {
         Ok(entries) => {
             progress.set("running it again");
-            let order = Order { spec: view.task, metered_hash: Some(view.metered_hash), entries, deadline: None };
+            let order = Order { task: view.task, entries, deadline: None };
             sandbox::run(order).await?
         }
         // Content that no host can read is an outcome, too.
@@ -127,7 +127,7 @@ fn compare(view: &JobView, claimed: &Outcome, ran: &Ran) -> Verdict {
         field("outcome hash", hex::encode(claimed.hash()), hex::encode(here.hash())),
     ];
     if let Some(metered_hash) = ran.metered_hash {
-        fields.push(field("metered module", hex::encode(view.metered_hash), hex::encode(metered_hash)));
+        fields.push(field("metered module", hex::encode(view.task.metered_hash), hex::encode(metered_hash)));
     }
     let verified = claimed.encode() == here.encode();
     Verdict { job: view.address.to_string(), job_uid: hex::encode(view.job_uid), verified, fields }

@@ -13,7 +13,7 @@ use crate::{
     core::{JobView, OutcomeBytes, Preparation, WorkFault, WorkFaultKind},
     fault::crash_point,
     worker::{
-        Cancel, ChildSettings, Prepared, RanTask, Task, WorkReply, WorkRequest, WorkerFault, probe_child, run_in_child,
+        Cancel, ChildSettings, Prepared, RanTask, WorkReply, WorkRequest, WorkerFault, probe_child, run_in_child,
     },
 };
 
@@ -219,15 +219,15 @@ fn fetch_fault_kind(error: &FetchError) -> WorkFaultKind {
     }
 }
 
-fn task(view: &JobView) -> Task {
-    let spec = TaskSpec {
+fn task(view: &JobView) -> TaskSpec {
+    TaskSpec {
         profile: view.profile,
         job_cid_digest: view.job_cid_digest,
+        metered_hash: view.metered_hash,
         limits: view.limits,
         seed: view.seed,
         clock_unix_ns: view.clock_unix_ns,
-    };
-    Task { spec, metered_hash: Some(view.metered_hash) }
+    }
 }
 
 async fn in_child(request: WorkRequest, settings: ChildSettings, cancel: &Cancel) -> Result<WorkReply, WorkFault> {

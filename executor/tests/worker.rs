@@ -9,10 +9,10 @@ use std::{
 
 use assay_content::{Entry, digest_from_cid, pack_entries};
 use assay_executor::worker::{
-    Cancel, ChildSettings, Fence, Prepared, Task, WorkReply, WorkRequest, WorkerFault, probe_child, run_in_child,
+    Cancel, ChildSettings, Fence, Prepared, WorkReply, WorkRequest, WorkerFault, probe_child, run_in_child,
 };
 use assay_protocol::{
-    InvalidReason, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
+    InvalidReason, METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
     limits::{CLOCK_UNIX_NS_DEFAULT, GAS_LIMIT_MAX, SEED_DEFAULT},
 };
 
@@ -41,18 +41,19 @@ const LOOPING: &[u8] = &[
     10, 9, 1, 7, 0, 3, 0x40, 12, 0, 11, 11, // loop, br 0
 ];
 
-fn job(manifest: &str, module: &[u8], gas_limit: u64) -> (Task, Vec<Entry>) {
+fn job(manifest: &str, module: &[u8], gas_limit: u64) -> (TaskSpec, Vec<Entry>) {
     let entries =
         vec![Entry::file("manifest.json", manifest.as_bytes().to_vec()), Entry::file("job.wasm", module.to_vec())];
     let package = pack_entries(entries.clone()).expect("packed");
-    let spec = TaskSpec {
+    let task = TaskSpec {
         profile: PROFILE_V1,
         job_cid_digest: digest_from_cid(&package.root).expect("a canonical CID"),
+        metered_hash: METERED_HASH_UNSTATED,
         limits: TaskLimits { gas_limit, ..TaskLimits::default() },
         seed: SEED_DEFAULT,
         clock_unix_ns: CLOCK_UNIX_NS_DEFAULT,
     };
-    (Task { spec, metered_hash: None }, entries)
+    (task, entries)
 }
 
 const MANIFEST: &str = r#"{"executable": "job.wasm", "args": [], "output_path": "output/"}"#;
@@ -73,8 +74,14 @@ fn a_looping_guest_runs_out_of_gas_in_the_child() {
 
 #[test]
 fn p_08_a_task_is_prepared_or_found_invalid_in_the_child() {
-    for (module, expected) in [(LOOPING, None), (&b"not wasm"[..], Some(InvalidReason::ModuleInvalid))] {
+    let cases = [
+        (LOOPING, METERED_HASH_UNSTATED, None),
+        (LOOPING, [9; 32], Some(InvalidReason::MeteredHashMismatch)),
+        (b"not wasm", METERED_HASH_UNSTATED, Some(InvalidReason::ModuleInvalid)),
+    ];
+    for (module, metered_hash, expected) in cases {
         let (task, entries) = job(MANIFEST, module, 1_000);
+        let task = TaskSpec { metered_hash, ..task };
         let request = WorkRequest::Prepare { task, entries };
         let reply = run_in_child(&request, &real(NEVER), &Cancel::default()).expect("an answer");
         match (reply, expected) {

@@ -56,8 +56,6 @@ pub struct JobView {
     pub poster: Pubkey,
     /// Everything that determines its outcome.
     pub task: TaskSpec,
-    /// SHA-256 of the metered module.
-    pub metered_hash: Hash32,
     /// What it pays for work.
     pub price: Price,
     /// Where it stands; the last status when it is closed.
@@ -479,7 +477,6 @@ fn live_view(address: Pubkey, job: Job) -> Result<JobView, ClientError> {
         market: job.market,
         poster: job.poster,
         task: job.task_spec(),
-        metered_hash: job.metered_hash,
         price: job.price(),
         status,
         provider: job.seat_holder(),

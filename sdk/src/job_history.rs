@@ -67,6 +67,7 @@ pub(crate) async fn closed_view(client: &Client, address: Pubkey) -> Result<JobV
     let task = TaskSpec {
         profile: posted.profile,
         job_cid_digest: posted.job_cid_digest,
+        metered_hash: posted.metered_hash,
         limits: posted.limits.into(),
         seed: posted.seed,
         clock_unix_ns: posted.clock_unix_ns,
@@ -77,7 +78,6 @@ pub(crate) async fn closed_view(client: &Client, address: Pubkey) -> Result<JobV
         market: created.market,
         poster: created.poster,
         task,
-        metered_hash: posted.metered_hash,
         price: Price { base_fee_lamports: posted.base_fee_lamports, price: posted.price },
         status: JobStatus::Open,
         provider: None,

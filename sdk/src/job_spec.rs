@@ -11,7 +11,7 @@ use assay_content::{
 };
 use assay_metering::ModuleInfo;
 use assay_protocol::{
-    FeeError, Hash32, MarketTerms, PROFILE_V1, TaskLimits, TaskSpec, fees,
+    FeeError, Hash32, METERED_HASH_UNSTATED, MarketTerms, PROFILE_V1, TaskLimits, TaskSpec, fees,
     fees::Price,
     limits::{CLOCK_UNIX_NS_DEFAULT, SEED_DEFAULT},
 };
@@ -150,13 +150,14 @@ impl JobSpec {
         let blocks = BlockSet::from_blocks(package.blocks.iter().cloned())?;
         let entries = unpack(package.root, &blocks, &Budget::PROFILE)?;
         let job_cid_digest = digest_from_cid(&package.root)?;
-        let task = self.task(&entries, job_cid_digest)?;
-        let CheckedTask { manifest, metered, .. } = task::check(&task, None, &entries)?;
-        Ok(PreparedJob { package, manifest, task, metered_hash: metered.hash, module: metered.info })
+        let mut task = self.task(&entries, job_cid_digest)?;
+        let CheckedTask { manifest, metered, .. } = task::check(&task, &entries)?;
+        task.metered_hash = metered.hash;
+        Ok(PreparedJob { package, manifest, task, module: metered.info })
     }
 
-    /// The task: what was asked for here, else what the manifest says, else the defaults. A directory without a valid
-    /// manifest is left to the check, which names what is wrong.
+    /// The task: what was asked for here, else what the manifest says, else the defaults; its module is metered later. A
+    /// directory without a valid manifest is left to the check, which names what is wrong.
     fn task(&self, entries: &[Entry], job_cid_digest: Hash32) -> Result<TaskSpec, SpecError> {
         let manifest = entries.iter().find(|entry| entry.path == MANIFEST_FILE_NAME).and_then(Entry::bytes);
         let manifest = manifest.and_then(|bytes| JobManifest::from_json(bytes).ok());
@@ -164,6 +165,7 @@ impl JobSpec {
         Ok(TaskSpec {
             profile: PROFILE_V1,
             job_cid_digest,
+            metered_hash: METERED_HASH_UNSTATED,
             limits: self.resolve_limits(pinned)?,
             seed: self.seed.or(pinned.and_then(|manifest| manifest.seed)).unwrap_or(SEED_DEFAULT),
             clock_unix_ns: self
@@ -286,8 +288,6 @@ pub struct PreparedJob {
     pub manifest: JobManifest,
     /// Everything that determines the outcome.
     pub task: TaskSpec,
-    /// SHA-256 of the metered module.
-    pub metered_hash: Hash32,
     /// What is known about the module.
     pub module: ModuleInfo,
 }

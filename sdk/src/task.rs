@@ -57,11 +57,11 @@ pub enum CheckedEntry {
 /// The files and directories of a job by path; `None` is a directory.
 type Paths<'a> = BTreeMap<&'a str, Option<&'a Bytes>>;
 
-/// Makes the checks. `metered_hash` is the job account's, if there is an account.
+/// Makes the checks.
 ///
 /// # Errors
 /// [`InvalidTask`] of the first check that fails.
-pub fn check(spec: &TaskSpec, metered_hash: Option<Hash32>, entries: &[Entry]) -> Result<CheckedTask, InvalidTask> {
+pub fn check(spec: &TaskSpec, entries: &[Entry]) -> Result<CheckedTask, InvalidTask> {
     let paths = check_directory(entries)?;
     let file = |path: &str| paths.get(path).copied().flatten();
     let manifest = file(MANIFEST_FILE_NAME).ok_or_else(|| {
@@ -85,9 +85,9 @@ pub fn check(spec: &TaskSpec, metered_hash: Option<Hash32>, entries: &[Entry]) -
         })?,
     };
     let metered = assay_metering::meter(module).map_err(|error| InvalidTask::new(error.reason(), error.to_string()))?;
-    if let Some(expected) = metered_hash.filter(|expected| *expected != metered.hash) {
+    if !spec.is_module(&metered.hash) {
         let hex = |hash: &Hash32| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let problem = format!("the account says {}, the module gives {}", hex(&expected), hex(&metered.hash));
+        let problem = format!("the account says {}, the module gives {}", hex(&spec.metered_hash), hex(&metered.hash));
         return Err(InvalidTask::new(InvalidReason::MeteredHashMismatch, problem));
     }
     let entry = entry_point(&manifest, &metered.info.entry_points)?;

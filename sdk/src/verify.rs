@@ -10,7 +10,7 @@ use std::fmt;
 
 use assay_content::{Entry, EntryKind, PackError, Package, digest_from_cid, pack_entries};
 use assay_protocol::{
-    Hash32, Outcome, OutcomeKind, PROFILE_V1, TaskSpec,
+    Outcome, OutcomeKind, PROFILE_V1, TaskSpec,
     outcome::{FLAG_STDERR_CUT, FLAG_STDOUT_CUT},
 };
 use assay_runtime::{End, EntryPoint, FileTree, HostFault, Node, RunReport, RunRequest};
@@ -35,10 +35,8 @@ pub const OUTPUT_DIRECTORY_NAME: &str = "output";
 /// Everything that determines an outcome.
 #[derive(Clone, Debug)]
 pub struct TaskInput {
-    /// Profile, limits, seed and clock, as the job account states them.
+    /// Profile, metered module, limits, seed and clock, as the job account states them.
     pub spec: TaskSpec,
-    /// The metered module's hash that the job account states; `None` when there is no account to agree with.
-    pub metered_hash: Option<Hash32>,
     /// The job directory, as `assay_content::unpack` or a fetcher gives it.
     pub entries: Vec<Entry>,
 }
@@ -47,7 +45,7 @@ impl TaskInput {
     /// The task of a job account.
     #[must_use]
     pub fn from_job(job: &Job, entries: Vec<Entry>) -> Self {
-        Self { spec: job.task_spec(), metered_hash: Some(job.metered_hash), entries }
+        Self { spec: job.task_spec(), entries }
     }
 }
 
@@ -243,7 +241,7 @@ pub fn describe_detail(outcome: &Outcome) -> String {
 
 /// The checks of [`task::check`], and the runtime's form of what they let pass.
 fn check(input: &TaskInput) -> Result<ReadyTask, InvalidTask> {
-    let checked = task::check(&input.spec, input.metered_hash, &input.entries)?;
+    let checked = task::check(&input.spec, &input.entries)?;
     let CheckedTask { manifest, metered, stdin, entry } = checked;
     let TaskSpec { limits, seed, clock_unix_ns, .. } = input.spec;
     let request = RunRequest {

@@ -3,7 +3,7 @@
 
 use assay_content::{BlockSet, Budget, unpack};
 use assay_protocol::{
-    InvalidReason, TaskLimits, Trap,
+    InvalidReason, METERED_HASH_UNSTATED, TaskLimits, Trap,
     limits::{CLOCK_UNIX_NS_DEFAULT, INPUT_BYTES_MAX},
 };
 
@@ -34,13 +34,14 @@ fn input(module: &str, manifest: &str) -> TaskInput {
     let spec = TaskSpec {
         profile: PROFILE_V1,
         job_cid_digest: [1; 32],
+        metered_hash: METERED_HASH_UNSTATED,
         limits: limits(),
         seed: 0,
         clock_unix_ns: CLOCK_UNIX_NS_DEFAULT,
     };
     let module = wat::parse_str(module).unwrap();
     let entries = vec![Entry::file("job.wasm", module), Entry::file("manifest.json", manifest.as_bytes().to_vec())];
-    TaskInput { spec, metered_hash: None, entries }
+    TaskInput { spec, entries }
 }
 
 fn start(body: &str) -> TaskInput {
@@ -154,8 +155,23 @@ fn each_fault_of_the_module_has_its_reason() {
     task.entries[0] = Entry::file("job.wasm", b"MZ".to_vec());
     assert_eq!(reason(&task), InvalidReason::ModuleInvalid);
     let mut task = start("nop");
-    task.metered_hash = Some([9; 32]);
+    task.spec.metered_hash = [9; 32];
     assert_eq!(reason(&task), InvalidReason::MeteredHashMismatch);
+}
+
+#[test]
+fn i_08_a_promise_about_the_module_is_part_of_the_task_because_it_decides_the_outcome() {
+    let unstated = start("nop");
+    let PreparedTask::Ready(ready) = prepare(&unstated).unwrap() else { panic!("it can run") };
+    let promising = |metered_hash| {
+        let mut task = unstated.clone();
+        task.spec.metered_hash = metered_hash;
+        task
+    };
+    let (kept, broken) = (promising(ready.request.metered.hash), promising([9; 32]));
+    assert_eq!(execute(&kept).unwrap().outcome, execute(&unstated).unwrap().outcome);
+    assert_eq!(reason(&broken), InvalidReason::MeteredHashMismatch);
+    assert_ne!(kept.spec.digest(), broken.spec.digest());
 }
 
 #[test]
@@ -171,11 +187,11 @@ fn an_entry_that_is_asked_for_must_be_offered() {
 fn the_first_fault_in_the_fixed_order_is_the_reason() {
     // Everything is wrong at once: the manifest is looked at before the module.
     let mut task = input(r#"(module (func (export "main")))"#, "{");
-    task.metered_hash = Some([9; 32]);
+    task.spec.metered_hash = [9; 32];
     assert_eq!(reason(&task), InvalidReason::ManifestInvalid);
     task.entries[1] = Entry::file("manifest.json", MANIFEST.as_bytes().to_vec());
     assert_eq!(reason(&task), InvalidReason::MeteredHashMismatch);
-    task.metered_hash = None;
+    task.spec.metered_hash = METERED_HASH_UNSTATED;
     assert_eq!(reason(&task), InvalidReason::EntryPointMissing);
 }
 

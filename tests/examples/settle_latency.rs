@@ -151,7 +151,7 @@ async fn wait_until_paid(
 fn fastest_execution(spec: &JobSpec) -> Result<Duration, Failure> {
     let prepared = spec.prepare()?;
     let entries = assay_content::unpack(prepared.package.root, &prepared.package, &assay_content::Budget::default())?;
-    let input = TaskInput { spec: prepared.task, metered_hash: Some(prepared.metered_hash), entries };
+    let input = TaskInput { spec: prepared.task, entries };
     let PreparedTask::Ready(ready) = prepare(&input)? else { return Err("the sample job is not valid".into()) };
     let mut fastest = Duration::MAX;
     for _ in 0..5 {

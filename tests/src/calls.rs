@@ -28,7 +28,7 @@ pub fn job_args(id: u64) -> types::CreateJobArgs {
     types::CreateJobArgs {
         id,
         job_cid_digest: task.job_cid_digest,
-        metered_hash: [4; 32],
+        metered_hash: task.metered_hash,
         profile: task.profile,
         limits: task.limits.into(),
         seed: task.seed,

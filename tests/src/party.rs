@@ -51,6 +51,7 @@ pub fn task() -> TaskSpec {
     TaskSpec {
         profile: 1,
         job_cid_digest: [3; 32],
+        metered_hash: [4; 32],
         limits: TaskLimits::default(),
         seed: 0,
         clock_unix_ns: assay_protocol::limits::CLOCK_UNIX_NS_DEFAULT,

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, net::TcpListener, os::unix::fs::symlink, path::
 
 use assay_content::Entry;
 use assay_executor::worker::{
-    Cancel, ChildSettings, Fence, Fences, Task, WorkRequest, WorkerFault, probe_child, run_in_child,
+    Cancel, ChildSettings, Fence, Fences, WorkRequest, WorkerFault, probe_child, run_in_child,
 };
-use assay_protocol::{PROFILE_V1, TaskLimits, TaskSpec};
+use assay_protocol::{METERED_HASH_UNSTATED, PROFILE_V1, TaskLimits, TaskSpec};
 
 const STAND_IN: &str = env!("CARGO_BIN_EXE_sandbox_stand_in");
 /// "No such system call": what the filter says.
@@ -24,17 +24,15 @@ fn tried(program: &Path, require_isolation: bool) -> (BTreeMap<String, i64>, Fen
     // Somebody listens: only a fence can refuse the connection.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port().to_string();
-    let spec = TaskSpec {
+    let task = TaskSpec {
         profile: PROFILE_V1,
         job_cid_digest: [0; 32],
+        metered_hash: METERED_HASH_UNSTATED,
         limits: TaskLimits::default(),
         seed: 0,
         clock_unix_ns: 0,
     };
-    let request = WorkRequest::Run {
-        task: Task { spec, metered_hash: None },
-        entries: vec![Entry::file("port", port.into_bytes())],
-    };
+    let request = WorkRequest::Run { task, entries: vec![Entry::file("port", port.into_bytes())] };
     match run_in_child(&request, &settings, &Cancel::default()) {
         Err(WorkerFault::Reported(text)) => {
             (serde_json::from_str(&text).expect("a report"), probe_child(&settings).expect("a child"))

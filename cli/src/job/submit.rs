@@ -294,7 +294,7 @@ async fn check(context: &Context, chain: &Chain, plan: Plan) -> CliResult<Checke
 fn plan_json(plan: &Plan, order: &Order, estimated_gas: Option<u64>) -> PlanJson {
     PlanJson {
         job_cid: plan.prepared.cid().to_string(),
-        metered_hash: hex::encode(plan.prepared.metered_hash),
+        metered_hash: hex::encode(plan.prepared.task.metered_hash),
         gas_limit: plan.prepared.task.limits.gas_limit,
         price: order.price,
         base_fee_lamports: order.base_fee_lamports,
@@ -315,8 +315,7 @@ async fn estimate(context: &Context, order: &Order, plan: &Plan) -> CliResult<u6
     let directory = JobDirectory::read(&order.dir)?;
     let ran = {
         let _progress = Progress::start(context.output, "running the job here");
-        let (spec, metered_hash) = (plan.prepared.task, Some(plan.prepared.metered_hash));
-        sandbox::run(sandbox::Order { spec, metered_hash, entries: directory.entries, deadline: None }).await?
+        sandbox::run(sandbox::Order { task: plan.prepared.task, entries: directory.entries, deadline: None }).await?
     };
     let gas = ran.outcome.gas_used;
     match ran.outcome.kind {

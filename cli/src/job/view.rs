@@ -72,7 +72,7 @@ impl JobJson {
             poster: view.poster.to_string(),
             provider: view.provider.map(|provider| provider.to_string()),
             job_cid: view.job_cid().to_string(),
-            metered_hash: hex::encode(view.metered_hash),
+            metered_hash: hex::encode(view.task.metered_hash),
             gas_limit: view.task.limits.gas_limit,
             price: view.price.price,
             base_fee_lamports: view.price.base_fee_lamports,

@@ -99,11 +99,10 @@ pub fn commitment(input: &CommitmentInput<'_>) -> Hash32 {
 }
 
 impl TaskSpec {
-    /// `H(domain, encoding)`: equal digest, equal outcome, wherever and whenever it runs (I-08). `metered_hash` is what the
-    /// job says about its module.
+    /// `H(domain, encoding)`: equal digest, equal outcome, wherever and whenever it runs (I-08).
     #[must_use]
-    pub fn digest(&self, metered_hash: &Hash32) -> Hash32 {
-        hashv(&[Domain::Task.tag(), &self.encode(metered_hash)]).to_bytes()
+    pub fn digest(&self) -> Hash32 {
+        hashv(&[Domain::Task.tag(), &self.encode()]).to_bytes()
     }
 }
 

@@ -17,7 +17,7 @@ pub use fees::FeeError;
 pub use ids::{cluster_tag, commitment, job_uid, Domain, Hash32};
 pub use outcome::{InvalidReason, Outcome, OutcomeError, OutcomeKind, Trap};
 pub use status::{ExecutionEvent, ExecutionStatus, JobEvent, JobStatus, TransitionError};
-pub use task::{TaskLimits, TaskSpec};
+pub use task::{TaskLimits, TaskSpec, METERED_HASH_UNSTATED};
 pub use terms::{MarketTerms, TermsError};
 
 /// Version byte of every account and preimage of this protocol generation.

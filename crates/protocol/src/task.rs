@@ -1,4 +1,4 @@
-//! What a job asks for: content, limits, seed and clock. Nothing else may influence its outcome (I-08).
+//! What a job asks for: content, module, limits, seed and clock. Nothing else may influence its outcome (I-08).
 
 use crate::{ids::Hash32, limits};
 
@@ -50,13 +50,16 @@ impl TaskLimits {
     }
 }
 
-/// Everything that determines an outcome, but for the metered hash that a job states.
+/// Everything that determines an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskSpec {
     /// Execution profile, [`crate::PROFILE_V1`].
     pub profile: u32,
     /// SHA-256 digest of the job directory's CID (CIDv1, dag-pb).
     pub job_cid_digest: Hash32,
+    /// SHA-256 of the metered module: another one makes the outcome Invalid. [`METERED_HASH_UNSTATED`] outside a job,
+    /// where nobody has promised one.
+    pub metered_hash: Hash32,
     /// Limits.
     pub limits: TaskLimits,
     /// Seed of the guest's randomness.
@@ -68,11 +71,20 @@ pub struct TaskSpec {
 /// Bytes of an encoded [`TaskSpec`].
 pub const TASK_SPEC_BYTES: usize = 4 + 2 * 32 + 5 * 8 + 8 + 8;
 
+/// Stands for the metered hash of a task that promises none: whatever the module gives is right. The program refuses
+/// it, so no job has it.
+pub const METERED_HASH_UNSTATED: Hash32 = [0; 32];
+
 impl TaskSpec {
-    /// Fields in order, integers little-endian; after the CID's digest the SHA-256 of the metered module, because a module
-    /// that is metered to another hash makes the outcome Invalid.
+    /// Whether a module that is metered to this hash is the task's.
     #[must_use]
-    pub fn encode(&self, metered_hash: &Hash32) -> [u8; TASK_SPEC_BYTES] {
+    pub fn is_module(&self, metered_hash: &Hash32) -> bool {
+        self.metered_hash == METERED_HASH_UNSTATED || self.metered_hash == *metered_hash
+    }
+
+    /// Fields in order, integers little-endian.
+    #[must_use]
+    pub fn encode(&self) -> [u8; TASK_SPEC_BYTES] {
         let TaskLimits { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes } = self.limits;
         let numbers = [gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes, self.seed, self.clock_unix_ns];
         let mut out = [0; TASK_SPEC_BYTES];
@@ -81,7 +93,7 @@ impl TaskSpec {
         let (cid, rest) = rest.split_at_mut(32);
         cid.copy_from_slice(&self.job_cid_digest);
         let (metered, rest) = rest.split_at_mut(32);
-        metered.copy_from_slice(metered_hash);
+        metered.copy_from_slice(&self.metered_hash);
         for (field, number) in rest.chunks_exact_mut(8).zip(numbers) {
             field.copy_from_slice(&number.to_le_bytes());
         }

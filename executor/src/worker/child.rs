@@ -60,12 +60,8 @@ fn converse(fences: &Fences, answer: impl FnOnce(WorkRequest) -> WorkReply) -> R
 
 fn answer(request: WorkRequest) -> WorkReply {
     match request {
-        WorkRequest::Prepare { task, entries } => {
-            prepare(&TaskInput { spec: task.spec, metered_hash: task.metered_hash, entries })
-        }
-        WorkRequest::Run { task, entries } => {
-            run(&TaskInput { spec: task.spec, metered_hash: task.metered_hash, entries })
-        }
+        WorkRequest::Prepare { task, entries } => prepare(&TaskInput { spec: task, entries }),
+        WorkRequest::Run { task, entries } => run(&TaskInput { spec: task, entries }),
     }
 }
 

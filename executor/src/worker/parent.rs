@@ -158,7 +158,7 @@ pub fn run_in_child(
     cancel: &Cancel,
 ) -> Result<WorkReply, WorkerFault> {
     let (WorkRequest::Prepare { task, .. } | WorkRequest::Run { task, .. }) = request;
-    in_child(task.spec.limits.memory_bytes, settings, cancel, |_, to, from| {
+    in_child(task.limits.memory_bytes, settings, cancel, |_, to, from| {
         // The child reads all of its request before it answers: writing first cannot deadlock.
         let sent = request.write(io::BufWriter::new(to));
         // An error of writing is not interesting: the answer, or its absence, says more.

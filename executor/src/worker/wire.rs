@@ -9,29 +9,20 @@ use std::str::FromStr;
 
 use super::frame::{FrameError, read_last_frame, write_frame};
 
-/// What the job account says about the task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Task {
-    /// Content, limits, seed, clock.
-    pub spec: TaskSpec,
-    /// Hash of the metered module the poster expects; `None` outside a job, where there is no expectation.
-    pub metered_hash: Option<Hash32>,
-}
-
 /// What the child is asked to do with a job directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkRequest {
     /// Read the manifest, validate and meter the module.
     Prepare {
         /// Task.
-        task: Task,
+        task: TaskSpec,
         /// Job directory.
         entries: Vec<Entry>,
     },
     /// All of it, and run.
     Run {
         /// Task.
-        task: Task,
+        task: TaskSpec,
         /// Job directory.
         entries: Vec<Entry>,
     },
@@ -85,7 +76,7 @@ struct RequestHeader {
     run: bool,
     profile: u32,
     job_cid_digest: Hash32,
-    metered_hash: Option<Hash32>,
+    metered_hash: Hash32,
     limits: [u64; 5],
     seed: u64,
     clock_unix_ns: u64,
@@ -135,16 +126,16 @@ impl WorkRequest {
             Self::Prepare { task, entries } => (false, task, entries),
             Self::Run { task, entries } => (true, task, entries),
         };
-        let TaskLimits { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes } = task.spec.limits;
+        let TaskLimits { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes } = task.limits;
         let length = |entry: &Entry| entry.bytes().map(|bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let header = RequestHeader {
             run,
-            profile: task.spec.profile,
-            job_cid_digest: task.spec.job_cid_digest,
+            profile: task.profile,
+            job_cid_digest: task.job_cid_digest,
             metered_hash: task.metered_hash,
             limits: [gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes],
-            seed: task.spec.seed,
-            clock_unix_ns: task.spec.clock_unix_ns,
+            seed: task.seed,
+            clock_unix_ns: task.clock_unix_ns,
             entries: entries.iter().map(|entry| (entry.path.clone(), length(entry))).collect(),
         };
         let body: Vec<&[u8]> = entries.iter().filter_map(Entry::bytes).map(AsRef::as_ref).collect();
@@ -163,14 +154,14 @@ impl WorkRequest {
             entries.push(Entry { path, kind });
         }
         let [gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes] = header.limits;
-        let spec = TaskSpec {
+        let task = TaskSpec {
             profile: header.profile,
             job_cid_digest: header.job_cid_digest,
+            metered_hash: header.metered_hash,
             limits: TaskLimits { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes },
             seed: header.seed,
             clock_unix_ns: header.clock_unix_ns,
         };
-        let task = Task { spec, metered_hash: header.metered_hash };
         Ok(if header.run { Self::Run { task, entries } } else { Self::Prepare { task, entries } })
     }
 }

@@ -179,7 +179,7 @@ impl Client {
         let create = instructions::create_job(&CreateJob {
             seeds,
             job_cid_digest: prepared.task.job_cid_digest,
-            metered_hash: prepared.metered_hash,
+            metered_hash: prepared.task.metered_hash,
             profile: prepared.task.profile,
             limits: prepared.task.limits,
             seed: prepared.task.seed,

@@ -145,6 +145,7 @@ impl accounts::Job {
         TaskSpec {
             profile: self.profile,
             job_cid_digest: self.job_cid_digest,
+            metered_hash: self.metered_hash,
             limits: self.limits.into(),
             seed: self.seed,
             clock_unix_ns: self.clock_unix_ns,

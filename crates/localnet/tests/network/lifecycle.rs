@@ -76,7 +76,7 @@ async fn a_posted_job_is_executed_paid_and_closed() {
     let closing = closed.closing.unwrap();
     assert_eq!(closing.refund_lamports, escrow);
     assert_eq!((closed.status, closed.outcome, closed.provider), (job.status, job.outcome, job.provider));
-    assert_eq!((closed.task, closed.metered_hash, closed.price), (job.task, job.metered_hash, job.price));
+    assert_eq!((closed.task, closed.price), (job.task, job.price));
     assert_eq!((closed.pay_lamports, closed.fee_lamports), (job.pay_lamports, job.fee_lamports));
     assert_eq!(handle.result().await.unwrap().cid, result.cid);
     network.shutdown().await.unwrap();

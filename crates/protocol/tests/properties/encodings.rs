@@ -43,14 +43,13 @@ fn canonical() -> impl Strategy<Value = (Outcome, u64)> {
     prop_oneof![4 => ran, 1 => invalid]
 }
 
-/// A task and the metered hash that a job states with it.
-fn task() -> impl Strategy<Value = (TaskSpec, [u8; 32])> {
+fn task() -> impl Strategy<Value = TaskSpec> {
     let numbers = prop::array::uniform7(any::<u64>());
     let hashes = (uniform32(any::<u8>()), uniform32(any::<u8>()));
     (any::<u32>(), hashes, numbers).prop_map(|(profile, (job_cid_digest, metered_hash), numbers)| {
         let [gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes, seed, clock_unix_ns] = numbers;
         let limits = TaskLimits { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes };
-        (TaskSpec { profile, job_cid_digest, limits, seed, clock_unix_ns }, metered_hash)
+        TaskSpec { profile, job_cid_digest, metered_hash, limits, seed, clock_unix_ns }
     })
 }
 
@@ -116,14 +115,13 @@ proptest! {
 
     #[test]
     fn a_15_different_tasks_have_different_encodings_and_digests(left in task(), right in task()) {
-        prop_assert_eq!(left.0.encode(&left.1) == right.0.encode(&right.1), left == right);
-        prop_assert_eq!(left.0.digest(&left.1) == right.0.digest(&right.1), left == right);
+        prop_assert_eq!(left.encode() == right.encode(), left == right);
+        prop_assert_eq!(left.digest() == right.digest(), left == right);
     }
 
     #[test]
     fn a_15_a_change_of_any_byte_of_a_task_changes_its_digest(task in task(), field in 0..10usize, flip in 1..=u64::MAX) {
-        let (task, metered_hash) = task;
-        let (mut other, mut other_hash) = (task, metered_hash);
+        let mut other = task;
         match field {
             0 => other.profile ^= u32::try_from(flip & 0xffff_ffff).expect("masked").max(1),
             1 => other.job_cid_digest[usize::try_from(flip % 32).expect("small")] ^= 1,
@@ -133,10 +131,10 @@ proptest! {
             5 => other.limits.output_bytes ^= flip,
             6 => other.limits.stdio_bytes ^= flip,
             7 => other.seed ^= flip,
-            8 => other_hash[usize::try_from(flip % 32).expect("small")] ^= 1,
+            8 => other.metered_hash[usize::try_from(flip % 32).expect("small")] ^= 1,
             _ => other.clock_unix_ns ^= flip,
         }
-        prop_assert_ne!(task.digest(&metered_hash), other.digest(&other_hash));
+        prop_assert_ne!(task.digest(), other.digest());
     }
 
     #[test]

@@ -163,11 +163,12 @@ impl CreateJob<'_> {
         let task = TaskSpec {
             profile: args.profile,
             job_cid_digest: args.job_cid_digest,
+            metered_hash: args.metered_hash,
             limits: args.limits,
             seed: args.seed,
             clock_unix_ns: args.clock_unix_ns,
         };
-        let task_digest = task.digest(&args.metered_hash);
+        let task_digest = task.digest();
         let job_uid = job_uid(&JobUidInput {
             program: crate::ID.as_array(),
             cluster: &self.market.cluster,
