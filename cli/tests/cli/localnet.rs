@@ -34,6 +34,7 @@ fn a_network_says_that_its_chain_begins_anew_and_what_remains_at_the_end() {
     assert!(!first.contains("ran in") && first.contains("remain in"), "{first}");
     assert!(up().interrupt().success());
     let second = said(home.path());
+    assert!(!second.contains("panicked"), "{second}");
     assert!(second.contains("its chain is gone, so jobs, balances and markets begin anew"), "{second}");
     assert!(home.path().join("net/keys/poster.json").exists());
 }

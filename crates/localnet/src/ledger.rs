@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use assay_sdk::{Client, ClientConfig, ClientError, Cluster, program};
+use assay_sdk::{Client, ClientConfig, ClientError, Cluster, JobFilter, program};
 use crossbeam_channel::{Receiver, Sender};
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::request::RpcRequest;
@@ -203,7 +203,8 @@ impl Ledger {
         while Instant::now() < end {
             let answers = self.client.check_program().await.is_ok()
                 && self.client.latest_blockhash().await.is_ok()
-                && TcpStream::connect(loopback(self.ws_port)).is_ok();
+                // A whole handshake: the server panics at its end over a connection that never made one.
+                && self.client.watch_jobs(&JobFilter::default()).await.is_ok();
             if answers {
                 return Ok(());
             }
