@@ -160,15 +160,8 @@ impl CreateJob<'_> {
 
     fn new_job(&self, args: &CreateJobArgs, computed: &Computed, created: &Created, clock: &Clock) -> Result<Box<Job>> {
         let terms = self.market.current_terms(clock.unix_timestamp);
-        let task = TaskSpec {
-            profile: args.profile,
-            job_cid_digest: args.job_cid_digest,
-            metered_hash: args.metered_hash,
-            limits: args.limits,
-            seed: args.seed,
-            clock_unix_ns: args.clock_unix_ns,
-        };
-        let task_digest = task.digest();
+        let CreateJobArgs { profile, job_cid_digest, metered_hash, limits, seed, clock_unix_ns, .. } = *args;
+        let task_digest = TaskSpec { profile, job_cid_digest, metered_hash, limits, seed, clock_unix_ns }.digest();
         let job_uid = job_uid(&JobUidInput {
             program: crate::ID.as_array(),
             cluster: &self.market.cluster,
