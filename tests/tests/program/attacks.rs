@@ -248,6 +248,19 @@ fn p_21_earnings_that_an_empty_wallet_cannot_hold_stay_claimable() {
 }
 
 #[test]
+fn i_04_a_payer_of_rent_that_became_a_program_locks_nothing() {
+    // The key that accepted is somebody's own: it may have had a program deployed to it since.
+    let mut s = Scenario::resolved();
+    let mut account = s.world.account(&s.party.node_key).expect("a wallet");
+    account.owner = Pubkey::from_str_const("BPFLoaderUpgradeab1e11111111111111111111111");
+    account.data = [2_u32.to_le_bytes().as_slice(), &[7; 32]].concat();
+    account.executable = true;
+    s.world.svm.set_account_no_checks(s.party.node_key, account.into());
+    s.world.ok(&s.party.settle_execution());
+    s.world.ok(&s.party.close_job());
+}
+
+#[test]
 fn p_23_a_hundred_decliners_burn_no_attempt_and_pay_for_it() {
     let mut s = Scenario::open();
     let burned = |world: &World| world.read::<assay::accounts::Sink>(&sink()).burned_lamports;
