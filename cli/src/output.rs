@@ -1,7 +1,7 @@
 //! How results are shown: one JSON object for machines, short text for people.
 
 use std::{
-    fmt::{self, Write as _},
+    fmt,
     io::{self, ErrorKind, IsTerminal, Write},
     path::Path,
     sync::OnceLock,
@@ -111,8 +111,7 @@ pub fn print_json<T: Serialize + ?Sized>(value: &T) {
     for character in serde_json::to_string(value).unwrap_or_default().chars() {
         if acts_on_terminal(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing to a String cannot fail.
-                let _ = write!(line, "\\u{unit:04x}");
+                line.push_str(&format!("\\u{unit:04x}"));
             }
         } else {
             line.push(character);

@@ -1,5 +1,7 @@
 //! `assay job describe`.
 
+use std::fmt;
+
 use assay_protocol::JobStatus;
 use assay_sdk::{
     accounts::Keyed,
@@ -20,7 +22,7 @@ use crate::{
 };
 
 /// Stands for the provider when there is none.
-pub(super) const NOBODY: &str = "none";
+const NOBODY: &str = "none";
 
 /// Why a provider has not accepted a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +31,15 @@ pub(super) struct Obstacle {
     pub provider: String,
     /// The first condition that fails.
     pub reason: String,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.provider.as_str() {
+            NOBODY => f.write_str(&self.reason),
+            provider => write!(f, "provider {provider}: {}", self.reason),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -133,7 +144,7 @@ pub(super) async fn describe(context: &Context, job: Pubkey) -> CliResult {
     context.output.result(&all, || {
         all.job.print();
         for obstacle in &all.obstacles {
-            println!("waits for {}: {}", obstacle.provider, obstacle.reason);
+            println!("waits     {obstacle}");
         }
         println!("history");
         HistoryJson::print_all(&all.history, now_unix);

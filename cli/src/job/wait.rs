@@ -9,7 +9,7 @@ use solana_pubkey::Pubkey;
 
 use super::{
     WaitArgs,
-    describe::{NOBODY, Obstacle, obstacles, seat},
+    describe::{Obstacle, obstacles, seat},
     state::no_result,
     view::JobJson,
 };
@@ -77,9 +77,7 @@ async fn out_of_time(chain: &Chain, handle: &JobHandle, waited: Duration) -> Cli
     };
     let what = format!("job {job} had not ended after {} s: {}", waited.as_secs(), json.job.state_line());
     let error = CliError::new(what).with_exit(Exit::NotEnded).with_result(&json);
-    let error = json.obstacles.iter().fold(error, |error, Obstacle { provider, reason }| {
-        error.with_cause(if provider == NOBODY { reason.clone() } else { format!("provider {provider}: {reason}") })
-    });
+    let error = json.obstacles.iter().fold(error, |error, obstacle| error.with_cause(obstacle.to_string()));
     Ok(error.with_next(format!("it goes on; follow it again: assay job wait {job}")))
 }
 
@@ -131,7 +129,7 @@ async fn moving(chain: &Chain, handle: &JobHandle) -> CliResult<String> {
     let seat = seat(handle, &view).await?;
     let mut text = JobJson::new(&view, seat.as_ref(), chain.now_unix().await?).state_line();
     for obstacle in obstacles(chain, handle, &view).await? {
-        text.push_str(&format!("\n    {}: {}", obstacle.provider, obstacle.reason));
+        text.push_str(&format!("\n    {obstacle}"));
     }
     Ok(text)
 }

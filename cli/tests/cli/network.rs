@@ -33,9 +33,9 @@ impl Localnet {
         command.args(["localnet", "--slot-ms", "50"]).args(arguments).arg("--dir").arg(dir.join("net"));
         let said = std::fs::File::create(dir.join("said")).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(said).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let is_last = |line: &String| line.starts_with('{') || line.starts_with("Ctrl-C");
-        let up = lines.skip_while(|line| !is_last(line)).next();
+        let up = lines.find(is_last);
         turn.unlock().unwrap();
         assert!(up.is_some(), "{}", std::fs::read_to_string(dir.join("said")).unwrap());
         let info = std::fs::read_to_string(dir.join("net/network.json")).unwrap();
