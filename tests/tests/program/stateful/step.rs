@@ -107,8 +107,11 @@ pub struct Step {
     pub actor: Option<usize>,
 }
 
-/// Every term with values at and beyond its edges.
-pub const TERMS: [(fn(&mut MarketTerms, u64), [u64; 4]); 16] = [
+/// A term, and values at and beyond its edges.
+type Term = (fn(&mut MarketTerms, u64), [u64; 4]);
+
+/// Every term.
+pub const TERMS: [Term; 16] = [
     (|terms, value| terms.fee_bps = narrow(value), [0, 250, 1_000, 1_001]),
     (|terms, value| terms.stake_min_lamports = value, [0, SOL, 5 * SOL, u64::MAX]),
     (|terms, value| terms.bond_min_lamports = value, [50_000, 10_000_000, 100_000_000, 0]),
