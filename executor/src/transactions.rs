@@ -117,8 +117,8 @@ impl Sender {
 const fn compute_unit_limit(kind: TxKind) -> u32 {
     match kind {
         TxKind::Accept => 64_000,
-        TxKind::Submit | TxKind::Claim => 40_000,
-        TxKind::Decline | TxKind::Settle => 100_000,
+        TxKind::Decline | TxKind::Submit | TxKind::Claim => 40_000,
+        TxKind::Settle => 100_000,
     }
 }
 
@@ -145,10 +145,15 @@ mod tests {
             node_key: Pubkey::default(),
             priority_fee_micro_lamports,
         };
-        // The bounds that the program's tests hold each transaction to, where there is one.
-        for (kind, bound) in
-            [(TxKind::Accept, 16_000), (TxKind::Submit, 12_000), (TxKind::Settle, 40_000), (TxKind::Claim, 10_000)]
-        {
+        // The bounds that the program's tests hold each transaction to.
+        let bounds = [
+            (TxKind::Accept, 16_000),
+            (TxKind::Decline, 12_000),
+            (TxKind::Submit, 12_000),
+            (TxKind::Settle, 40_000),
+            (TxKind::Claim, 10_000),
+        ];
+        for (kind, bound) in bounds {
             let limit = compute_unit_limit(kind);
             assert!(limit > 2 * bound && limit < 200_000, "{kind:?}: {limit}");
             assert_eq!(sender(0).budget(kind), []);

@@ -59,6 +59,7 @@ fn life(salt: u64) -> Vec<(&'static str, u64)> {
         units.push((call.name, world.ok(&call).compute_units));
     }
     party = (1..).map(|id| party.with_job(id)).find(Party::job_bump_is_highest).expect("half of all ids do");
+    units.push(decline(&mut world, &party.with_job(u64::MAX)));
     let steps: [fn(&Party, &World) -> Call; 3] = [
         |party, _| party.create_job(),
         |party, world| party.accept_job(world),
@@ -75,4 +76,13 @@ fn life(salt: u64) -> Vec<(&'static str, u64)> {
     let claim = party.claim_reward();
     units.push((claim.name, world.ok(&claim).compute_units));
     units
+}
+
+/// Another job, accepted and given back.
+fn decline(world: &mut World, party: &Party) -> (&'static str, u64) {
+    world.ok(&party.create_job());
+    let accept = party.accept_job(world);
+    world.ok(&accept);
+    let call = party.decline_job(1);
+    (call.name, world.ok(&call).compute_units)
 }
