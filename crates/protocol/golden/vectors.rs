@@ -1,6 +1,6 @@
-//! Checks the linked `assay-protocol` against the golden vectors beside this file. The tests of every crate that
-//! depends on it include this file and call [`check_all`], so that no dependant, with whatever features it turns on,
-//! agrees to other rules:
+//! Checks the linked `assay-protocol` against the golden vectors beside this file. The tests of the libraries that link it
+//! include this file and call [`check_all`], so that none of them, with whatever features it turns on, agrees to other
+//! rules:
 //!
 //! ```ignore
 //! #[rustfmt::skip]
@@ -13,8 +13,8 @@
 //! }
 //! ```
 //!
-//! Needs `serde_json` and `hex` among the dev-dependencies. `generate.py` writes the vectors; they only change with
-//! an ADR.
+//! Needs `serde_json` and `hex` among the dev-dependencies. `generate.py` writes the vectors; they change with
+//! the protocol's version alone.
 
 use assay_protocol::{
     cluster_tag, commitment, fees, ids::CommitmentInput, ids::JobUidInput, job_uid, ExecutionEvent, ExecutionStatus,

@@ -2,8 +2,13 @@
 //!
 //! Pure functions and fixed-width types: no I/O, no clock, no allocation. The on-chain program, the SDK, the executor
 //! and the runtime link this crate, so a rule that stands here is the same rule everywhere. `docs/PROTOCOL.md` is its
-//! normative text and `golden/` holds the vectors that every dependant's tests read.
+//! normative text; `golden/` holds its vectors, which the tests of the metering, the content, the runtime, the SDK, the
+//! executor and the program read, each with the features that it turns on here.
 #![cfg_attr(not(feature = "anchor"), no_std)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 pub mod fees;
 pub mod ids;

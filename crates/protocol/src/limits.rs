@@ -41,8 +41,6 @@ pub const PRICE_UNIT_GAS: u64 = 1_000_000_000_000;
 
 /// Gas limit of a job that states none.
 pub const GAS_LIMIT_DEFAULT: u64 = 1_000_000_000;
-/// Gas limit of `assay test`.
-pub const GAS_LIMIT_TEST: u64 = 1_000_000;
 /// Highest gas limit the protocol knows.
 pub const GAS_LIMIT_MAX: u64 = 1_000_000_000_000_000;
 /// Bytes in a WebAssembly page.
@@ -69,8 +67,6 @@ pub const STDIO_BYTES_DEFAULT: u64 = 1 << 20;
 pub const STDIO_BYTES_MAX: u64 = 16 << 20;
 /// Wall clock of one execution, 30 s. Liveness only: reaching it is a host fault, never a result.
 pub const WALL_CLOCK_MS_DEFAULT: u64 = 30_000;
-/// Largest workflow value, 256 KiB.
-pub const WORKFLOW_VALUE_BYTES_MAX: u64 = 256 << 10;
 /// Seed of a job that states none.
 pub const SEED_DEFAULT: u64 = 0;
 /// Start of the virtual clock of a job that states none: 2025-01-01T00:00:00Z in nanoseconds.

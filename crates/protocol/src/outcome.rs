@@ -7,7 +7,8 @@ use crate::ids::Hash32;
 /// Bytes of an encoded [`Outcome`].
 pub const OUTCOME_BYTES: usize = 79;
 
-/// Set in `detail` of [`OutcomeKind::Exited`] (and of traps, in no other way): stdout was cut at its limit.
+/// Set in `detail` of [`OutcomeKind::Exited`], [`OutcomeKind::OutOfGas`] and [`OutcomeKind::OutputTooLarge`], where it
+/// holds nothing else: stdout was cut at its limit. A trap's `detail` is its code alone.
 pub const FLAG_STDOUT_CUT: u16 = 1;
 /// As [`FLAG_STDOUT_CUT`], for stderr.
 pub const FLAG_STDERR_CUT: u16 = 2;
@@ -22,9 +23,10 @@ pub enum OutcomeKind {
     Exited = 1,
     /// The program trapped. `detail` is a [`Trap`].
     Trapped = 2,
-    /// The gas limit was reached. `gas_used` equals the limit.
+    /// The gas limit was reached. `gas_used` equals the limit; `detail` holds the cut flags.
     OutOfGas = 3,
-    /// The result package would exceed its limit; stdout and stderr are packed, the output is not.
+    /// The result package would exceed its limit; stdout and stderr are packed, the output is not. `exit_code` and
+    /// `detail` as for `Exited`.
     OutputTooLarge = 4,
     /// The task cannot run: `detail` is an [`InvalidReason`]. Pays the base fee; no gas, no package.
     Invalid = 5,
@@ -149,7 +151,7 @@ pub struct Outcome {
     pub kind: OutcomeKind,
     /// Trap code, invalid reason or flags, by kind.
     pub detail: u16,
-    /// Exit code of the guest; zero unless `kind` is `Exited`.
+    /// Exit code of the guest; zero unless `kind` is `Exited` or `OutputTooLarge`.
     pub exit_code: u32,
     /// Gas used, as variant G counts it; zero for `Invalid`.
     pub gas_used: u64,

@@ -20,7 +20,8 @@ declare_id!("QB2fD7LN2ZFyLeQjPhs8aBLTKyfk6s8EqhQAMDvTif6");
 #[cfg(not(feature = "no-entrypoint"))]
 solana_security_txt::security_txt! {
     name: "Assay",
-    project_url: "the repository that this program was built from",
+    // To be set before a public deployment, see SECURITY.md.
+    project_url: "none yet",
     contacts: "other:private security advisory in that repository",
     policy: "SECURITY.md in that repository",
     preferred_languages: "en"
