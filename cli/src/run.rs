@@ -34,7 +34,7 @@ const OUTPUT_PATH: &str = "output";
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 the run came to an outcome, whichever it is: Exited (with any exit code of the guest), Trapped, \
-OutOfGas, OutputTooLarge, Invalid; read `outcome`, `exit_code` and `reason` of --json · 1 this host came to none: a file \
+OutOfGas, OutputTooLarge, Invalid; read `outcome`, `exit_code` and, if it is there, `reason` of --json · 1 this host came to none: a file \
 that cannot be read, --timeout-s is over, the sandbox failed · 2 wrong usage · 130 interrupted"
 )]
 pub struct RunArgs {
@@ -91,7 +91,8 @@ struct RunLine {
     memory_peak: u64,
     result_cid: Option<String>,
     metered_hash: Option<String>,
-    /// Why the outcome is not `Exited`, in words: the trap, what is invalid.
+    /// Why the outcome is not `Exited`, in words: the trap, what is invalid. Not there when there is nothing to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
