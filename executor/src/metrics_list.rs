@@ -1,35 +1,55 @@
-//! Names of all metrics; `docs/metrics.json` lists them with their meaning, and a test compares the two.
+//! The metrics: their names, and what is counted at more than one place. `docs/metrics.json` lists the same names with their
+//! meaning; tests hold the two together.
 
 use std::{future::Future, time::Instant};
 
 use crate::core::{Core, ProviderView, TxFate, TxKind};
 
-/// Jobs that entered a phase.
-pub(crate) const TRANSITIONS: &str = "assay_executor_job_transitions_total";
-/// Jobs in a phase now.
-pub(crate) const JOBS: &str = "assay_executor_jobs";
-/// Transactions signed.
-pub(crate) const TRANSACTIONS_SIGNED: &str = "assay_executor_transactions_signed_total";
-/// Transactions whose fate is known.
-pub(crate) const TRANSACTIONS_RESOLVED: &str = "assay_executor_transactions_resolved_total";
-/// Host and network faults.
-pub(crate) const FAULTS: &str = "assay_executor_work_faults_total";
-/// Things a human must look at.
-pub(crate) const ALERTS: &str = "assay_executor_alerts_total";
-/// Balance of the node key.
-pub(crate) const NODE_BALANCE: &str = "assay_executor_node_balance_lamports";
-/// Stake reserved.
-pub(crate) const LOCKED: &str = "assay_executor_locked_lamports";
-/// Earnings to be claimed.
-pub(crate) const EARNINGS: &str = "assay_executor_earnings_lamports";
-/// Whether sandbox children can be started: 1 or 0.
-pub(crate) const SANDBOX_WORKS: &str = "assay_executor_sandbox_works";
-/// Time to fetch, validate and meter.
-pub(crate) const PREPARE_SECONDS: &str = "assay_executor_prepare_seconds";
-/// Time to fetch and run.
-pub(crate) const RUN_SECONDS: &str = "assay_executor_run_seconds";
-/// Time to publish.
-pub(crate) const PUBLISH_SECONDS: &str = "assay_executor_publish_seconds";
+/// Declares the names, and [`ALL`] of them, so that none is left out of what the test compares.
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident = $value:literal;)*) => {
+        $($(#[$doc])* pub(crate) const $name: &str = $value;)*
+        #[cfg(test)]
+        const ALL: &[&str] = &[$($name),*];
+    };
+}
+
+names! {
+    /// Jobs that entered a phase.
+    TRANSITIONS = "assay_executor_job_transitions_total";
+    /// Jobs in a phase now.
+    JOBS = "assay_executor_jobs";
+    /// Transactions signed.
+    TRANSACTIONS_SIGNED = "assay_executor_transactions_signed_total";
+    /// Transactions whose fate is known.
+    TRANSACTIONS_RESOLVED = "assay_executor_transactions_resolved_total";
+    /// Host and network faults.
+    FAULTS = "assay_executor_work_faults_total";
+    /// Things a human must look at.
+    ALERTS = "assay_executor_alerts_total";
+    /// Balance of the node key.
+    NODE_BALANCE = "assay_executor_node_balance_lamports";
+    /// Stake reserved.
+    LOCKED = "assay_executor_locked_lamports";
+    /// Earnings to be claimed.
+    EARNINGS = "assay_executor_earnings_lamports";
+    /// Whether sandbox children can be started: 1 or 0.
+    SANDBOX_WORKS = "assay_executor_sandbox_works";
+    /// Time to fetch, validate and meter.
+    PREPARE_SECONDS = "assay_executor_prepare_seconds";
+    /// Time to fetch and run.
+    RUN_SECONDS = "assay_executor_run_seconds";
+    /// Time to publish.
+    PUBLISH_SECONDS = "assay_executor_publish_seconds";
+    /// JSON-RPC requests.
+    RPC_REQUESTS = "assay_executor_rpc_requests_total";
+    /// JSON-RPC requests that failed.
+    RPC_FAILURES = "assay_executor_rpc_failures_total";
+    /// Account changes heard of over the WebSocket.
+    HINTS = "assay_executor_hints_total";
+    /// Times the WebSocket subscription was lost.
+    SUBSCRIPTION_FAILURES = "assay_executor_subscription_failures_total";
+}
 
 const PHASES: [&str; 18] = [
     "seen",
@@ -92,26 +112,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_is_listed_in_the_documentation() {
+    fn the_documentation_lists_exactly_these_metrics() {
         let text = include_str!("../../docs/metrics.json");
         let listed: serde_json::Value = serde_json::from_str(text).expect("JSON");
-        for name in [
-            TRANSITIONS,
-            JOBS,
-            TRANSACTIONS_SIGNED,
-            TRANSACTIONS_RESOLVED,
-            FAULTS,
-            ALERTS,
-            NODE_BALANCE,
-            LOCKED,
-            EARNINGS,
-            SANDBOX_WORKS,
-            PREPARE_SECONDS,
-            RUN_SECONDS,
-            PUBLISH_SECONDS,
-        ] {
-            let found = listed["executor"].as_array().is_some_and(|list| list.iter().any(|item| item["name"] == name));
-            assert!(found, "{name} is not in docs/metrics.json");
+        let listed = listed["executor"].as_array().expect("a list of the executor's metrics");
+        let mut listed: Vec<&str> = listed.iter().filter_map(|metric| metric["name"].as_str()).collect();
+        let mut named = ALL.to_vec();
+        listed.sort_unstable();
+        named.sort_unstable();
+        assert_eq!(named, listed);
+    }
+
+    #[test]
+    fn no_metric_is_named_anywhere_else() {
+        let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("the sources") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.ends_with("metrics_list.rs") {
+                    let text = std::fs::read_to_string(&path).expect("a source");
+                    for metric in ["counter!(\"", "gauge!(\"", "histogram!(\"", "\"assay_executor_"] {
+                        assert!(!text.contains(metric), "{metric} is in {}", path.display());
+                    }
+                }
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::backoff::Backoff;
+use crate::{backoff::Backoff, metrics_list as names};
 
 /// A connection that said nothing for this long is opened anew: a half-open one looks the same as a quiet market.
 const SILENCE_MAX: Duration = Duration::from_secs(90);
@@ -33,7 +33,7 @@ pub async fn watch_for_hints(ws_url: Url, market: Pubkey, hint: Arc<Notify>) {
         match follow(&ws_url, market, &hint, &mut backoff).await {
             Ok(()) => tracing::debug!("subscription_ended"),
             Err(error) => {
-                metrics::counter!("assay_executor_subscription_failures_total").increment(1);
+                metrics::counter!(names::SUBSCRIPTION_FAILURES).increment(1);
                 tracing::warn!(%error, "subscription_lost");
             }
         }
@@ -65,7 +65,7 @@ async fn follow(ws_url: &Url, market: Pubkey, hint: &Notify, backoff: &mut Backo
     hint.notify_one();
     while let Ok(Some(_)) = timeout(SILENCE_MAX, changes.next()).await {
         backoff.reset();
-        metrics::counter!("assay_executor_hints_total").increment(1);
+        metrics::counter!(names::HINTS).increment(1);
         hint.notify_one();
     }
     Ok(())

@@ -24,7 +24,7 @@ use solana_signature::Signature;
 use tokio::sync::Semaphore;
 
 use super::{Chain, ChainError, FinalizedBlock, Look, Scope, SignatureStatus, StatusAnswer};
-use crate::core::Tracked;
+use crate::{core::Tracked, metrics_list as names};
 
 /// Requests in flight at once.
 const REQUESTS_MAX: usize = 8;
@@ -142,9 +142,9 @@ impl RpcChain {
     ) -> Result<T, ChainError> {
         // Never closed, so acquiring cannot fail; a permit that is not there would only mean less politeness.
         let _permit = self.shared.permits.acquire().await;
-        metrics::counter!("assay_executor_rpc_requests_total", "method" => request.to_string()).increment(1);
+        metrics::counter!(names::RPC_REQUESTS, "method" => request.to_string()).increment(1);
         self.shared.rpc.send(request, params).await.map_err(|source| {
-            metrics::counter!("assay_executor_rpc_failures_total", "method" => request.to_string()).increment(1);
+            metrics::counter!(names::RPC_FAILURES, "method" => request.to_string()).increment(1);
             let is_behind = matches!(
                 source.kind(),
                 ErrorKind::RpcError(RpcError::RpcResponseError { code, .. })
