@@ -2,7 +2,6 @@
 
 use assay_protocol::JobStatus;
 use solana_instruction::Instruction;
-use solana_pubkey::Pubkey;
 
 use crate::{
     accounts::Keyed,
@@ -70,17 +69,13 @@ pub fn due_from_unix(job: &Job) -> Option<i64> {
     }
 }
 
-/// The Provider accounts that hold, or held, a seat.
-pub fn seat_holders(executions: &[Keyed<Execution>]) -> impl Iterator<Item = Pubkey> {
-    executions.iter().map(|execution| execution.account.provider)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::program::client::args;
     use anchor_lang::{AnchorDeserialize, Discriminator};
+    use solana_pubkey::Pubkey;
 
     fn job(status: JobStatus) -> Keyed<Job> {
         let mut account = Job::deserialize(&mut [0; 4_096].as_slice()).unwrap();

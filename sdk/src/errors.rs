@@ -172,15 +172,6 @@ impl ClientError {
             _ => None,
         }
     }
-
-    /// The program's refusal, if it is one.
-    #[must_use]
-    pub fn program_failure(&self) -> Option<&ProgramFailure> {
-        match self {
-            Self::Program(failure) => Some(failure),
-            _ => None,
-        }
-    }
 }
 
 impl NextStep for ClientError {
