@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_localnet::{LedgerConfig, NetworkConfig};
+use assay_localnet::{LedgerConfig, NetworkConfig, NetworkInfo};
 use assay_sdk::{
     job_handle::{JobHandle, JobView},
     job_spec::BASE_FEE_LAMPORTS_DEFAULT,
@@ -19,7 +19,7 @@ use crate::{
     error::{CliError, CliResult, Context as _, Exit, Hint},
     job::{JobJson, Order, Plan, state::outcome_text},
     localnet::{Running, stop_requested},
-    output::{Output, grouped, lamports, table},
+    output::{Output, grouped, lamports, shown_path, table},
     progress::Progress,
     verify,
 };
@@ -70,6 +70,7 @@ struct Row {
     #[serde(flatten)]
     job: JobJson,
     expected_result_cid: String,
+    /// The command that verifies it once the demo is over.
     verify: String,
 }
 
@@ -130,10 +131,10 @@ async fn show(output: Output, args: &DemoArgs, running: &mut Running, started: I
             name: sample.name,
             job: JobJson::new(view, None, now_unix),
             expected_result_cid: sample.expected_cid.clone(),
-            verify: format!("verify {}", view.address),
+            verify: verify_command(args.keep, sample, &info),
         })
         .collect();
-    output.result(&rows, || print(&rows, &samples, &info));
+    output.result(&rows, || print(&rows, args.keep));
     verify_one(output, &chain, &samples).await?;
     check_expected(output, &rows)
 }
@@ -214,7 +215,16 @@ fn step(view: &JobView) -> String {
     }
 }
 
-fn print(rows: &[Row], samples: &[Sample], info: &assay_localnet::NetworkInfo) {
+/// The network is gone when the table is read, unless it is kept; running the job again needs none.
+fn verify_command(is_kept: bool, sample: &Sample, info: &NetworkInfo) -> String {
+    if is_kept {
+        let job = sample.handle.address();
+        return format!("assay verify {job} --cluster {} --content {}", info.rpc_url, info.content_url);
+    }
+    format!("assay run {}", shown_path(&sample.dir))
+}
+
+fn print(rows: &[Row], is_kept: bool) {
     let mut shown = table(["job", "outcome", "gas", "paid", "fee", "refunded", "result CID"]);
     for row in rows {
         let job = &row.job;
@@ -229,14 +239,16 @@ fn print(rows: &[Row], samples: &[Sample], info: &assay_localnet::NetworkInfo) {
         ]);
     }
     println!("{shown}");
-    let assay = std::env::var("ASSAY_INVOKED_AS").unwrap_or_else(|_| "assay".to_owned());
-    println!("Verify each on this network (--keep keeps it up) with:");
+    println!(
+        "{}",
+        if is_kept {
+            "Verify each, in another terminal, with:"
+        } else {
+            "Verify each by running it again, on any machine: gas and result CID are those of the table."
+        }
+    );
     for row in rows {
-        println!("  {assay} {} --cluster {} --content {}", row.verify, info.rpc_url, info.content_url);
-    }
-    println!("or anywhere, at any time, by running it again and comparing the result CID:");
-    for sample in samples {
-        println!("  {assay} run {}", sample.dir.display());
+        println!("  {:<15} {}", row.name, row.verify);
     }
 }
 

@@ -4,13 +4,17 @@ use std::{
     fmt,
     io::{self, ErrorKind, IsTerminal, Write},
     path::Path,
-    sync::OnceLock,
+    sync::{LazyLock, OnceLock},
 };
 
+use clap::CommandFactory;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
 
-use crate::error::{CliError, CliResult};
+use crate::{
+    app::Cli,
+    error::{CliError, CliResult},
+};
 
 const LAMPORTS_PER_SOL: u64 = 1_000_000_000;
 
@@ -64,10 +68,45 @@ impl Output {
 /// Why stdout did not take everything, once that has happened.
 static LOST: OnceLock<String> = OnceLock::new();
 
+/// What the reader typed to get here, where that is not `assay`: `./run` says so. Commands are proposed as they can be typed.
+static INVOKED_AS: LazyLock<Option<String>> =
+    LazyLock::new(|| std::env::var("ASSAY_INVOKED_AS").ok().filter(|name| !name.is_empty() && name != PROGRAM));
+const PROGRAM: &str = "assay";
+
+/// `text` with `invoked_as` where it names `assay` followed by one of `commands`, as every proposed command does.
+fn as_typed(text: &str, invoked_as: &str, commands: &[String]) -> String {
+    let mut typed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(PROGRAM) {
+        let (before, after) = rest.split_at(at);
+        let after = after.get(PROGRAM.len()..).unwrap_or_default();
+        typed.push_str(before);
+        // What another process of ours said may be quoted here, and has its name already.
+        let is_whole = typed.chars().next_back().is_none_or(|last| last == '`' || last.is_whitespace())
+            && !invoked_as.strip_suffix(PROGRAM).is_some_and(|prefix| !prefix.is_empty() && typed.ends_with(prefix));
+        let word = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().map(str::to_owned);
+        let is_command = after.strip_prefix(' ').and_then(word).is_some_and(|word| commands.contains(&word));
+        typed.push_str(if is_whole && is_command { invoked_as } else { PROGRAM });
+        rest = after;
+    }
+    typed + rest
+}
+
+/// Text for people, as it goes to a terminal. JSON is the same however the program was called.
+fn shown(text: fmt::Arguments<'_>) -> String {
+    static COMMANDS: LazyLock<Vec<String>> =
+        LazyLock::new(|| Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect());
+    let mut text = text.to_string();
+    if let Some(invoked_as) = INVOKED_AS.as_ref() {
+        text = as_typed(&text, invoked_as, &COMMANDS);
+    }
+    printable(text.as_bytes())
+}
+
 /// What `println!` and `print!` are in this crate: what strangers wrote is made harmless, and a reader that has gone is no
 /// reason to panic.
 pub fn print(text: fmt::Arguments<'_>) {
-    let text = printable(text.to_string().as_bytes());
+    let text = shown(text);
     let mut stdout = io::stdout().lock();
     if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         note_loss(&error);
@@ -76,7 +115,7 @@ pub fn print(text: fmt::Arguments<'_>) {
 
 /// What `eprintln!` and `eprint!` are in this crate. There is nobody left to tell when stderr takes nothing.
 pub fn print_error(text: fmt::Arguments<'_>) {
-    drop(io::stderr().lock().write_all(printable(text.to_string().as_bytes()).as_bytes()));
+    drop(io::stderr().lock().write_all(shown(text).as_bytes()));
 }
 
 /// Where logs go: stderr, with what could deceive made harmless. Escape characters are the log's own colours; it escapes
@@ -276,6 +315,27 @@ mod tests {
         assert_eq!(printable("a\u{202e}gnp.exe\u{2066}".as_bytes()), "a\\u{202e}gnp.exe\\u{2066}");
         assert_eq!(shown_path(Path::new("a\nb\u{202e}")), "a\\nb\\u{202e}");
         assert_eq!(printable("שלום, 👩‍🚀, नमस्ते".as_bytes()), "שלום, 👩‍🚀, नमस्ते");
+    }
+
+    #[test]
+    fn proposed_commands_are_named_as_the_program_was_called() {
+        let commands = ["job", "run"].map(str::to_owned);
+        let typed = |text: &str| as_typed(text, "./run assay", &commands);
+        assert_eq!(
+            typed("next: assay job wait J; then `assay run DIR`"),
+            "next: ./run assay job wait J; then `./run assay run DIR`"
+        );
+        assert_eq!(typed("assay job list\nassay run"), "./run assay job list\n./run assay run");
+        for kept in [
+            "assay",
+            "an assay of gold",
+            "/opt/assay run",
+            "assay-executor run",
+            "assay runs",
+            "./run assay job wait J",
+        ] {
+            assert_eq!(typed(kept), kept);
+        }
     }
 
     #[test]

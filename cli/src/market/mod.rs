@@ -22,14 +22,16 @@ use crate::{
     error::{CliError, CliResult, Hint},
     output::{duration, lamports},
 };
-use terms::{DEFAULTS, TermsArgs, rows};
+use terms::{DEFAULTS, TermsArgs, rows, without_default};
 
 /// `assay market`.
 #[derive(Debug, Subcommand)]
 pub enum MarketCommand {
     /// Creates a market under your key.
+    #[command(after_help = "In brackets: what holds when a flag is left out.")]
     Create(Box<CreateArgs>),
-    /// Changes terms; what is worse for providers is announced and waits one unbonding period.
+    /// Announces other terms, which hold after one unbonding period; what no flag names stays as it is.
+    #[command(mut_args(without_default), after_help = "Every term is unchanged when its flag is left out.")]
     Update(Box<TermsArgs>),
     /// Stops new jobs, acceptances and registrations for a while; what runs goes on.
     Pause {

@@ -1,7 +1,7 @@
 //! Terms of a market: as flags, as JSON, as text.
 
 use assay_protocol::MarketTerms;
-use clap::Args;
+use clap::{Arg, Args};
 use serde::Serialize;
 
 use crate::{
@@ -29,54 +29,63 @@ pub const DEFAULTS: MarketTerms = MarketTerms {
     profiles: 1,
 };
 
-/// Terms as flags. What is not given stays as it is; for a new market the value in brackets.
+/// Terms as flags; in brackets what a new market has when they are left out.
 #[derive(Clone, Debug, Args)]
 pub struct TermsArgs {
     /// Fee on top of the pay, basis points [200].
-    #[arg(long)]
+    #[arg(long, value_name = "BPS")]
     fee_bps: Option<u16>,
     /// Least stake of a provider [1sol].
-    #[arg(long, value_parser = parse_lamports)]
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_lamports)]
     stake_min: Option<u64>,
     /// Least bond of a seat [0.01sol].
-    #[arg(long, value_parser = parse_lamports)]
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_lamports)]
     bond_min: Option<u64>,
     /// Bond in basis points of the most a seat can be paid [10000].
-    #[arg(long)]
+    #[arg(long, value_name = "BPS")]
     bond_rate_bps: Option<u32>,
     /// Share of the bond lost by a missed deadline, basis points [5000].
-    #[arg(long)]
+    #[arg(long, value_name = "BPS")]
     miss_rate_bps: Option<u16>,
     /// Most of that share that goes to the poster [0.001sol].
-    #[arg(long, value_parser = parse_lamports)]
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_lamports)]
     delay_fee: Option<u64>,
     /// Cost of giving a seat back [0.0001sol].
-    #[arg(long, value_parser = parse_lamports)]
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_lamports)]
     decline_fee: Option<u64>,
     /// Times a job is handed out [3].
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     attempts_max: Option<u8>,
     /// Seconds that a job waits for a provider [3600].
-    #[arg(long)]
+    #[arg(long, value_name = "SECONDS")]
     queue_timeout_s: Option<u32>,
     /// Seconds for one execution, beside the gas limit at the verify rate [120].
-    #[arg(long)]
+    #[arg(long, value_name = "SECONDS")]
     execution_base_s: Option<u32>,
     /// Seconds of the challenge window, beside the gas limit at the verify rate [600].
-    #[arg(long)]
+    #[arg(long, value_name = "SECONDS")]
     challenge_base_s: Option<u32>,
     /// Seconds from a job's creation after which it is not queued again [86400].
-    #[arg(long)]
+    #[arg(long, value_name = "SECONDS")]
     job_total_s: Option<u32>,
     /// Seconds from unstaking to withdrawing [259200].
-    #[arg(long)]
+    #[arg(long, value_name = "SECONDS")]
     unbonding_s: Option<u32>,
     /// Gas per second that a verifier is expected to manage [100000000].
-    #[arg(long)]
+    #[arg(long, value_name = "GAS")]
     verify_rate: Option<u64>,
     /// Highest gas limit of a job [1000000000000].
-    #[arg(long)]
+    #[arg(long, value_name = "GAS")]
     gas_limit_max: Option<u64>,
+}
+
+/// The flag of a term in the help of `update`, where no value stands in for one that is left out.
+pub fn without_default(arg: Arg) -> Arg {
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    match help.rsplit_once(" [") {
+        Some((help, _)) => arg.help(help.to_owned()),
+        None => arg,
+    }
 }
 
 impl TermsArgs {

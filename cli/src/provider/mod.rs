@@ -76,19 +76,19 @@ pub struct RegisterArgs {
     #[arg(long, default_value = DIR_DEFAULT, value_name = "DIR")]
     dir: PathBuf,
     /// Stake, such as 2 or 1.5sol.
-    #[arg(long, value_parser = parse_lamports)]
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_lamports)]
     stake: u64,
     /// Most that may be locked at once, and that a stolen hot key can lose; by default the whole stake.
-    #[arg(long, value_parser = parse_lamports)]
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_lamports)]
     exposure_cap: Option<u64>,
     /// Most seats at once.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     capacity: u16,
     /// Where the provider can be reached, up to 64 bytes.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     endpoint: String,
     /// SOL for the hot key, which pays for transactions and the rent of seats.
-    #[arg(long, default_value = "0.1sol", value_parser = parse_lamports)]
+    #[arg(long, value_name = "AMOUNT", default_value = "0.1sol", value_parser = parse_lamports)]
     fund_node: u64,
 }
 
@@ -97,10 +97,10 @@ pub struct RegisterArgs {
 #[group(required = true, multiple = true)]
 pub struct UpdateArgs {
     /// Most that may be locked at once, and that a stolen hot key can lose.
-    #[arg(long, value_parser = parse_lamports)]
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_lamports)]
     exposure_cap: Option<u64>,
     /// Most seats at once; 0 takes no new ones.
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     capacity: Option<u16>,
     /// Where the provider can be reached, up to 64 bytes.
     #[arg(long)]

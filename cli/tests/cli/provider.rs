@@ -101,7 +101,7 @@ fn a_market_is_created_changed_paused_and_shown_whole_by_commands_alone() {
     for key in ["delay_fee_lamports", "decline_fee_lamports", "job_total_s", "profiles", "pause_allowed_from_unix"] {
         assert!(shown[key].is_number(), "{key} in {shown}");
     }
-    // What is worse for providers waits; what was shown before still holds.
+    // Every change waits; what was shown before still holds.
     json(&mut assay(), &of(market, &["market", "update", "--stake-min", "3", "--fee-bps", "150", "--yes"]));
     json(&mut assay(), &of(market, &["market", "pause", "600", "--yes"]));
     is_refused(&mut assay(), &of(market, &["market", "pause", "600", "--yes"]), (1, &["once in 7 days"]));

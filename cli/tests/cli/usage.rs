@@ -26,6 +26,29 @@ fn help_names_every_command_and_the_exit_codes() {
 }
 
 #[test]
+fn proposed_commands_can_be_typed_as_the_program_was_called() {
+    let home = home();
+    let output = assay(home.path()).args(["wallet", "balance", "--keypair", "absent.json"]).output().unwrap();
+    assert!(stderr(&output).contains("`assay wallet new --out"), "{}", stderr(&output));
+    let mut called = assay(home.path());
+    called.env("ASSAY_INVOKED_AS", "./run assay").args(["wallet", "balance", "--keypair", "absent.json"]);
+    let text = stderr(&called.output().unwrap());
+    assert!(text.contains("`./run assay wallet new --out"), "{text}");
+}
+
+#[test]
+fn the_help_of_update_shows_no_value_for_a_term_that_is_left_out() {
+    let home = home();
+    let help = |command| {
+        let output = assay(home.path()).args(["market", command, "--help"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (create, update) = (help("create"), help("update"));
+    assert!(create.contains("[200]") && create.contains("--stake-min <AMOUNT>"), "{create}");
+    assert!(!update.contains("[200]") && update.contains("unchanged when its flag is left out"), "{update}");
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     let home = home();
     for arguments in [vec![], vec!["nonsense"], vec!["job", "submit"], vec!["run"], vec!["config", "set", "cluster"]] {
