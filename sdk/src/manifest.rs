@@ -8,6 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 use assay_protocol::TaskLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
 use thiserror::Error;
 
 /// Name of the manifest in a job directory.
@@ -46,7 +47,7 @@ pub struct JobManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,
     /// How the module is entered; absent is the first kind that the module's exports offer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "name_or_null")]
     pub entry: Option<ManifestEntry>,
     /// The exported function that `entry: "function"` calls; given alone it implies that entry.
     #[serde(default, alias = "functionName", skip_serializing_if = "Option::is_none")]
@@ -212,10 +213,16 @@ impl JobManifest {
         Ok(text)
     }
 
-    /// The JSON schema of a manifest.
+    /// The JSON schema of a manifest: fields, aliases and types. [`Self::check`] has the rules that a schema does not
+    /// express.
     #[must_use]
     pub fn json_schema() -> serde_json::Value {
-        schemars::schema_for!(Self).to_value()
+        let mut schema = schemars::schema_for!(Self).to_value();
+        add_aliases(&mut schema, &["output_path", "function_name", "clock_unix_ns"]);
+        if let Some(limits) = schema.pointer_mut("/$defs/ManifestLimits") {
+            add_aliases(limits, &["gas_limit", "memory_bytes", "stack_bytes", "output_bytes", "stdio_bytes"]);
+        }
+        schema
     }
 
     /// Checks every rule that the JSON types do not express.
@@ -343,6 +350,36 @@ impl ManifestLimits {
     }
 }
 
+/// Adds the camel-case spelling of fields to an object's schema: it knows each, and takes one of the two at most, exactly
+/// one where the field is required.
+fn add_aliases(schema: &mut serde_json::Value, fields: &[&str]) {
+    let mut rules = Vec::new();
+    for field in fields {
+        let alias = camel_case(field);
+        let spellings = [json!({ "required": [field] }), json!({ "required": [alias] })];
+        let required = schema.get_mut("required").and_then(serde_json::Value::as_array_mut);
+        let place = required.as_ref().and_then(|names| names.iter().position(|name| name == field));
+        rules.push(match (required, place) {
+            (Some(names), Some(place)) => {
+                names.remove(place);
+                json!({ "oneOf": spellings })
+            }
+            _ => json!({ "not": { "required": [field, alias] } }),
+        });
+        schema["properties"][alias] = schema["properties"][*field].clone();
+    }
+    schema["allOf"] = rules.into();
+}
+
+fn camel_case(field: &str) -> String {
+    let mut words = field.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at_checked(1).unwrap_or_default();
+        name + &initial.to_ascii_uppercase() + rest
+    })
+}
+
 /// Says which limit leaves the protocol's bounds, and which values are allowed.
 #[must_use]
 pub fn out_of_bounds(limits: &TaskLimits) -> String {
@@ -418,6 +455,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
 fn object_or_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(value)| value))
+}
+
+/// The name of a kind. Serde's derived reader takes an object with that name and `null` as well.
+fn name_or_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let name = Option::<String>::deserialize(deserializer)?;
+    name.map(|name| T::deserialize(serde::de::value::StringDeserializer::new(name))).transpose()
 }
 
 /// A map in which a name that stands twice is an error instead of the last one winning.

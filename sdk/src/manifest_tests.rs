@@ -128,6 +128,36 @@ fn the_committed_schema_is_the_one_of_this_type() {
 }
 
 #[test]
+fn an_entry_is_a_name_and_nothing_else() {
+    assert!(JobManifest::from_json(with(r#""entry": "command""#).as_bytes()).is_ok());
+    assert!(JobManifest::from_json(with(r#""entry": null"#).as_bytes()).is_ok());
+    let object = with(r#""entry": {"command": null}"#);
+    assert!(problem(&object).contains("invalid type: map"), "{}", problem(&object));
+    assert!(problem(&with(r#""entry": "start""#)).contains("unknown variant `start`"));
+}
+
+#[test]
+fn the_schema_knows_every_alias_of_every_field() {
+    let schema = JobManifest::json_schema();
+    let spellings = |at: &str| -> Vec<String> {
+        let properties = schema.pointer(at).and_then(|at| at["properties"].as_object()).unwrap();
+        properties.keys().filter(|name| name.contains(char::is_uppercase)).cloned().collect()
+    };
+    assert_eq!(spellings(""), ["clockUnixNs", "functionName", "outputPath"]);
+    assert_eq!(
+        spellings("/$defs/ManifestLimits"),
+        ["gasLimit", "memoryBytes", "outputBytes", "stackBytes", "stdioBytes"]
+    );
+    // Each is a spelling that a manifest takes, and the rules say that one of two is enough.
+    let aliases = r#"{"executable": "job.wasm", "outputPath": "o", "functionName": "f", "clockUnixNs": 1, "limits":
+        {"gasLimit": 1, "memoryBytes": 65536, "outputBytes": 1, "stackBytes": 4096, "stdioBytes": 1}}"#;
+    assert!(JobManifest::from_json(aliases.as_bytes()).is_ok());
+    assert_eq!(schema["required"], json!(["executable"]));
+    let one_of = json!({"oneOf": [{"required": ["output_path"]}, {"required": ["outputPath"]}]});
+    assert!(schema["allOf"].as_array().unwrap().contains(&one_of), "{schema}");
+}
+
+#[test]
 fn what_an_editor_may_have_left_is_named() {
     for (bytes, named) in [
         (&b""[..], "is empty"),
