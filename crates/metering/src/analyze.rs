@@ -6,7 +6,9 @@ use wasmparser::{BinaryReader, FuncValidator, Operator, OperatorsReader, WasmMod
 use crate::{
     MeterError,
     bounds::{self, check},
-    cost, profile,
+    cost,
+    inject::Injected,
+    profile,
 };
 
 /// Something to put into the code at an offset.
@@ -22,21 +24,21 @@ pub(crate) struct Edit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Splice {
     /// Charge a segment.
-    Charge(u64),
+    Charge {
+        gas: u64,
+        /// Whether it is the head of a loop, where every turn begins.
+        loops: bool,
+    },
+    /// A call, which stands there still.
+    Call,
     /// A `return` under this many labels.
     Return { labels: u32 },
     /// The f32 on top of the stack is made canonical.
     CanonicalF32,
     /// The f64 on top of the stack is made canonical.
     CanonicalF64,
-    /// The i32 on top of the stack is a number of bytes to charge.
-    ChargeBytes,
-    /// The i32 on top of the stack is a number of table elements to charge.
-    ChargeElements,
-    /// `memory.grow`.
-    MemoryGrow,
-    /// `table.grow` of this table.
-    TableGrow(u32),
+    /// A call of an added function.
+    Inject(Injected),
 }
 
 /// What is to be done with a function.
@@ -114,7 +116,7 @@ pub(crate) fn function<T: WasmModuleResources>(
     let mut analysis = Analysis::default();
     analysis.plan.locals = locals;
     analysis.labels.push(Label { kind: Kind::Block, targeted: false });
-    analysis.begin_segment(0);
+    analysis.begin_segment(0, false);
     analysis.charge(cost::FUNCTION_ENTRY.saturating_add(locals.div_ceil(cost::LOCALS_PER_GAS)));
     let offset = |position: u64| usize::try_from(position.saturating_sub(start)).unwrap_or(usize::MAX);
     while !reader.eof() {
@@ -142,7 +144,7 @@ impl Analysis {
         self.charge(cost::operator(op));
         self.rewrite(op, at, behind);
         if self.control(op)? {
-            self.begin_segment(behind);
+            self.begin_segment(behind, matches!(op, Operator::Loop { .. }));
         }
         Ok(())
     }
@@ -156,14 +158,17 @@ impl Analysis {
                 let labels = u32::try_from(self.labels.len().saturating_sub(1)).unwrap_or(u32::MAX);
                 self.edit(at, width, Splice::Return { labels });
             }
-            O::Call { .. } | O::CallIndirect { .. } => self.plan.calls = true,
-            O::MemoryGrow { .. } => self.edit(at, width, Splice::MemoryGrow),
-            O::TableGrow { table } => self.edit(at, width, Splice::TableGrow(*table)),
+            O::Call { .. } | O::CallIndirect { .. } => {
+                self.plan.calls = true;
+                self.edit(at, width, Splice::Call);
+            }
+            O::MemoryGrow { .. } => self.edit(at, width, Splice::Inject(Injected::MemoryGrow)),
+            O::TableGrow { table } => self.edit(at, width, Splice::Inject(Injected::TableGrow(*table))),
             O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => {
-                self.edit(at, 0, Splice::ChargeBytes);
+                self.edit(at, 0, Splice::Inject(Injected::ChargeBytes));
             }
             O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => {
-                self.edit(at, 0, Splice::ChargeElements);
+                self.edit(at, 0, Splice::Inject(Injected::ChargeElements));
             }
             op => self.pending_nan = nan_result(op).map(|splice| (behind, splice)),
         }
@@ -227,16 +232,16 @@ impl Analysis {
         }
     }
 
-    fn begin_segment(&mut self, at: usize) {
+    fn begin_segment(&mut self, at: usize, loops: bool) {
         self.segment = self.plan.edits.len();
-        self.edit(at, 0, Splice::Charge(0));
+        self.edit(at, 0, Splice::Charge { gas: 0, loops });
     }
 
     fn charge(&mut self, gas: u64) {
         if gas == 0 {
             return;
         }
-        if let Some(Edit { what: Splice::Charge(total), .. }) = self.plan.edits.get_mut(self.segment) {
+        if let Some(Edit { what: Splice::Charge { gas: total, .. }, .. }) = self.plan.edits.get_mut(self.segment) {
             let fixed = if *total == 0 { cost::SEGMENT } else { 0 };
             *total = total.saturating_add(gas).saturating_add(fixed);
         }

@@ -1,4 +1,4 @@
-//! Puts the rewritten module together: the module's own sections as they stand, with what was added behind them.
+//! Puts the rewritten modules together: the module's own sections as they stand, with what was added behind them.
 
 use sha2::{Digest, Sha256};
 use wasm_encoder::{
@@ -7,36 +7,79 @@ use wasm_encoder::{
 };
 
 use crate::{
-    MeterError, Metered, bounds, cost, export,
-    rewrite::{self, Additions},
-    scan::{self, Raw, Shape},
+    FastVariant, MeterError, Metered, bounds, cost, export,
+    rewrite::{self, Additions, Variant},
+    scan::{self, Body, Raw, Shape},
 };
 
 /// Checks and rewrites a module.
 pub(crate) fn meter(wasm: &[u8]) -> Result<Metered, MeterError> {
-    let mut additions: Option<Additions> = None;
-    let mut bodies = Vec::new();
+    let mut canonical = Draft::new(Variant::Canonical);
+    let mut fast = Some(Draft::new(Variant::Fast));
     let shape = scan::scan(wasm, |shape, body| {
-        let additions = additions.get_or_insert_with(|| Additions::new(shape));
-        let body = rewrite::function(body, additions);
-        let (one, all) = (bounds::length(body.len()), bounds::length(bodies.len()));
-        bounds::check("size of a function's metered body in bytes", one, bounds::METERED_BODY_BYTES_MAX)?;
-        append_body(&body, &mut bodies);
-        bounds::check("size of the metered code in bytes", all.saturating_add(one), bounds::METERED_CODE_BYTES_MAX)
+        // The program is the canonical variant: it alone decides whether the module is accepted.
+        if fast.as_mut().is_some_and(|draft| draft.append(shape, body).is_err()) {
+            fast = None;
+        }
+        canonical.append(shape, body)
     })?;
-    let mut additions = additions.unwrap_or_else(|| Additions::new(&shape));
-    let mut injected_types = Vec::new();
-    for function in additions.injected.clone() {
-        let (params, results) = function.signature();
-        injected_types.push(additions.type_index(params, results));
-        append_body(&function.body(additions.globals, &shape), &mut bodies);
-    }
-    let parts = Parts { shape: &shape, additions: &additions, injected_types: &injected_types, bodies: &bodies };
-    let instantiation_gas = parts.instantiation_gas();
-    let wasm_out = parts.module(instantiation_gas).finish();
+    let canonical = canonical.finish(&shape);
+    let instantiation_gas = instantiation_gas(&shape, &canonical.bodies);
+    let wasm_out = canonical.module(&shape, instantiation_gas);
+    let fast = fast.map(|draft| {
+        let wasm = draft.finish(&shape).module(&shape, instantiation_gas);
+        FastVariant { hash: Sha256::digest(&wasm).into(), wasm }
+    });
     let hash = Sha256::digest(&wasm_out).into();
     let info = shape.into_info(bounds::length(wasm.len()));
-    Ok(Metered { wasm: wasm_out, hash, info, instantiation_gas })
+    Ok(Metered { wasm: wasm_out, hash, fast, info, instantiation_gas })
+}
+
+/// What the host charges before it instantiates: depends on nothing but the canonical variant.
+fn instantiation_gas(shape: &Shape<'_>, bodies: &[u8]) -> u64 {
+    let Shape { raw_data, raw_elements, memory, table_elements, .. } = shape;
+    let bytes = [bodies, raw_data.entries, raw_elements.entries];
+    let bytes = bytes.iter().map(|part| bounds::length(part.len())).fold(0, u64::saturating_add);
+    let pages = memory.map_or(0, |memory| memory.initial_pages);
+    cost::INSTANTIATE
+        .saturating_add(bytes.saturating_mul(cost::MODULE_BYTE))
+        .saturating_add(pages.saturating_mul(cost::INITIAL_PAGE))
+        .saturating_add(table_elements.saturating_mul(cost::TABLE_ELEMENT))
+}
+
+/// One variant while the module's functions come by.
+struct Draft {
+    variant: Variant,
+    /// Known with the first function.
+    additions: Option<Additions>,
+    bodies: Vec<u8>,
+}
+
+impl Draft {
+    const fn new(variant: Variant) -> Self {
+        Self { variant, additions: None, bodies: Vec::new() }
+    }
+
+    fn append(&mut self, shape: &Shape<'_>, body: &Body<'_, '_>) -> Result<(), MeterError> {
+        let additions = self.additions.get_or_insert_with(|| Additions::new(shape));
+        let body = rewrite::function(body, self.variant, additions);
+        let (one, all) = (bounds::length(body.len()), bounds::length(self.bodies.len()));
+        bounds::check("size of a function's metered body in bytes", one, bounds::METERED_BODY_BYTES_MAX)?;
+        append_body(&body, &mut self.bodies);
+        bounds::check("size of the metered code in bytes", all.saturating_add(one), bounds::METERED_CODE_BYTES_MAX)
+    }
+
+    /// Adds the functions that the bodies call.
+    fn finish(mut self, shape: &Shape<'_>) -> Parts {
+        let mut additions = self.additions.unwrap_or_else(|| Additions::new(shape));
+        let mut injected_types = Vec::new();
+        for function in additions.injected.clone() {
+            let (params, results) = function.signature();
+            injected_types.push(additions.type_index(params, results));
+            append_body(&function.body(additions.globals, shape), &mut self.bodies);
+        }
+        Parts { additions, injected_types, bodies: self.bodies }
+    }
 }
 
 fn append_body(body: &[u8], bodies: &mut Vec<u8>) {
@@ -44,28 +87,15 @@ fn append_body(body: &[u8], bodies: &mut Vec<u8>) {
     bodies.extend_from_slice(body);
 }
 
-struct Parts<'a> {
-    shape: &'a Shape<'a>,
-    additions: &'a Additions,
-    injected_types: &'a [u32],
-    bodies: &'a [u8],
+/// One variant, complete.
+struct Parts {
+    additions: Additions,
+    injected_types: Vec<u32>,
+    bodies: Vec<u8>,
 }
 
-impl Parts<'_> {
-    /// What the host charges before it instantiates: depends on nothing but the rewritten module.
-    fn instantiation_gas(&self) -> u64 {
-        let Shape { raw_data, raw_elements, memory, table_elements, .. } = self.shape;
-        let bytes = [self.bodies, raw_data.entries, raw_elements.entries];
-        let bytes = bytes.iter().map(|part| bounds::length(part.len())).fold(0, u64::saturating_add);
-        let pages = memory.map_or(0, |memory| memory.initial_pages);
-        cost::INSTANTIATE
-            .saturating_add(bytes.saturating_mul(cost::MODULE_BYTE))
-            .saturating_add(pages.saturating_mul(cost::INITIAL_PAGE))
-            .saturating_add(table_elements.saturating_mul(cost::TABLE_ELEMENT))
-    }
-
-    fn module(&self, instantiation_gas: u64) -> Module {
-        let shape = self.shape;
+impl Parts {
+    fn module(&self, shape: &Shape<'_>, instantiation_gas: u64) -> Vec<u8> {
         let mut module = Module::new();
         section(&mut module, SectionId::Type, shape.raw_types, &self.types());
         section(&mut module, SectionId::Import, shape.raw_imports, &[0]);
@@ -73,7 +103,7 @@ impl Parts<'_> {
         section(&mut module, SectionId::Table, shape.raw_tables, &[0]);
         section(&mut module, SectionId::Memory, shape.raw_memories, &[0]);
         section(&mut module, SectionId::Global, shape.raw_globals, &globals(instantiation_gas));
-        section(&mut module, SectionId::Export, shape.raw_exports, &self.exports());
+        section(&mut module, SectionId::Export, shape.raw_exports, &self.exports(shape));
         section(&mut module, SectionId::Element, shape.raw_elements, &[0]);
         if let Some(count) = shape.data_count {
             let mut data = Vec::new();
@@ -81,9 +111,9 @@ impl Parts<'_> {
             module.section(&RawSection { id: SectionId::DataCount.into(), data: &data });
         }
         let functions = shape.raw_functions.count.saturating_add(bounds_count(self.injected_types.len()));
-        section(&mut module, SectionId::Code, Raw { count: functions, entries: self.bodies }, &[0]);
+        section(&mut module, SectionId::Code, Raw { count: functions, entries: &self.bodies }, &[0]);
         section(&mut module, SectionId::Data, shape.raw_data, &[0]);
-        module
+        module.finish()
     }
 
     fn types(&self) -> Vec<u8> {
@@ -100,18 +130,18 @@ impl Parts<'_> {
 
     fn functions(&self) -> Vec<u8> {
         let mut section = FunctionSection::new();
-        for index in self.injected_types {
+        for index in &self.injected_types {
             section.function(*index);
         }
         contents(&section)
     }
 
-    fn exports(&self) -> Vec<u8> {
+    fn exports(&self, shape: &Shape<'_>) -> Vec<u8> {
         let mut section = ExportSection::new();
         for (name, index) in self.additions.globals.exports() {
             section.export(name, ExportKind::Global, index);
         }
-        if let Some(start) = self.shape.start {
+        if let Some(start) = shape.start {
             section.export(export::START, ExportKind::Func, start);
         }
         contents(&section)

@@ -123,12 +123,24 @@ pub struct ModuleInfo {
 /// A metered module: the program that is run, on any engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metered {
-    /// The rewritten module.
+    /// The rewritten module, variant G: the program.
     pub wasm: Vec<u8>,
     /// SHA-256 of `wasm`: the canonical hash of the program.
     pub hash: Hash32,
+    /// The same program in variant L; `None` when that is over the profile's bounds on metered code, which are on G.
+    pub fast: Option<FastVariant>,
     /// What is known about the module before rewriting.
     pub info: ModuleInfo,
     /// What instantiation costs.
     pub instantiation_gas: u64,
+}
+
+/// Variant L of a metered module: faster, and equal to G in everything whenever the guest exits with gas left. How else
+/// it ends says nothing: such a run is repeated with G (docs/METERING.md, 11).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FastVariant {
+    /// The rewritten module.
+    pub wasm: Vec<u8>,
+    /// SHA-256 of `wasm`. Names these bytes in caches; it is in no outcome.
+    pub hash: Hash32,
 }

@@ -1,4 +1,8 @@
-//! The rewritten module: variant G.
+//! One function's body, rewritten: variant G, the program itself, and variant L, which computes the same faster.
+//!
+//! Both charge the same segments; they differ in where the counter is. G keeps it in a global and looks at it in every
+//! segment. L keeps it in a local, writes it back wherever somebody else could look (calls, returns, added functions)
+//! and looks at it where a run could go on for ever: at function entries and at the heads of loops.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +11,9 @@ use wasm_encoder::{BlockType, Encode, Instruction as I, ValType};
 
 use crate::{
     Signature, ValueType,
-    analyze::{Plan, Splice},
-    bounds::TABLE_ELEMENTS_MAX,
-    cost, export,
+    analyze::{Edit, Splice},
+    export,
+    inject::Injected,
     scan::{Body, Raw, Shape},
 };
 
@@ -18,15 +22,24 @@ pub(crate) const FRAME_BYTES: u64 = 64;
 /// Bytes of stack that one local or operand takes.
 pub(crate) const SLOT_BYTES: u64 = 8;
 
+/// Which of the two rewritings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// G.
+    Canonical,
+    /// L.
+    Fast,
+}
+
 /// Indices of the globals that are added, behind the module's own.
 #[derive(Clone, Copy)]
 pub(crate) struct Globals {
-    gas_left: u32,
+    pub gas_left: u32,
     stack_height: u32,
     stack_limit: u32,
     stack_peak: u32,
-    memory_limit_pages: u32,
-    trap: u32,
+    pub memory_limit_pages: u32,
+    pub trap: u32,
     instantiation_gas: u32,
 }
 
@@ -54,15 +67,6 @@ impl Globals {
             (export::INSTANTIATION_GAS, self.instantiation_gas),
         ]
     }
-}
-
-/// A function that is added behind the module's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Injected {
-    ChargeBytes,
-    ChargeElements,
-    MemoryGrow,
-    TableGrow(u32),
 }
 
 /// What the rewriting adds beside the bodies themselves, collected while they are rewritten.
@@ -154,238 +158,191 @@ impl Scratch {
 }
 
 /// The rewritten body of a function, without its length.
-pub(crate) fn function(body: &Body<'_, '_>, additions: &mut Additions) -> Vec<u8> {
+pub(crate) fn function(body: &Body<'_, '_>, variant: Variant, additions: &mut Additions) -> Vec<u8> {
     let scratch = Scratch::new(body);
     let mut out = Vec::with_capacity(body.code.len().saturating_mul(2).saturating_add(64));
     scratch.declare(body.locals, &mut out);
-    let frame_bytes = frame_bytes(body);
-    let mut copied = 0_usize;
-    let mut edits = body.plan.edits.iter();
-    // The first segment's charge comes first, so that a frame is only looked at when its entry is paid.
-    if let Some(edit) = edits.next() {
-        splice(edit.what, &body.plan, &scratch, additions, &mut out);
-    }
-    enter(body, frame_bytes, additions, &mut out);
-    for edit in edits {
-        out.extend_from_slice(body.code.get(copied..edit.at).unwrap_or_default());
-        splice(edit.what, &body.plan, &scratch, additions, &mut out);
-        copied = edit.at.saturating_add(edit.replaces);
-    }
-    out.extend_from_slice(body.code.get(copied..).unwrap_or_default());
-    if body.plan.calls {
-        // The function's own last `end` closed the block that `enter` opened.
-        let Globals { stack_height, .. } = additions.globals;
-        emit(
-            &mut out,
-            &[I::GlobalGet(stack_height), I::I32Const(frame_bytes), I::I32Sub, I::GlobalSet(stack_height), I::End],
-        );
-    }
-    out
+    Writer { body, variant, scratch, additions, out }.write()
 }
 
-/// The stack rule: what one call of the function takes.
-fn frame_bytes(body: &Body<'_, '_>) -> i32 {
-    let params = u64::try_from(body.signature.params.len()).unwrap_or(u64::MAX);
-    let slots = params.saturating_add(body.plan.locals).saturating_add(body.plan.operands);
-    let bytes = slots.saturating_mul(SLOT_BYTES).saturating_add(FRAME_BYTES);
-    i32::try_from(bytes).unwrap_or(i32::MAX)
+struct Writer<'w, 's, 'a> {
+    body: &'w Body<'s, 'a>,
+    variant: Variant,
+    scratch: Scratch,
+    additions: &'w mut Additions,
+    out: Vec<u8>,
 }
 
-/// Takes the frame from the stack. A function that calls nothing only checks, because nobody looks at the height
-/// while it runs.
-fn enter(body: &Body<'_, '_>, frame_bytes: i32, additions: &mut Additions, out: &mut Vec<u8>) {
-    let Globals { stack_height, stack_limit, stack_peak, trap, .. } = additions.globals;
-    let height: &[I<'_>] = if body.plan.calls {
-        let keep = [I::GlobalGet(stack_height), I::I32Const(frame_bytes), I::I32Add, I::GlobalSet(stack_height)];
-        emit(out, &keep);
-        &[I::GlobalGet(stack_height)]
-    } else {
-        &[I::GlobalGet(stack_height), I::I32Const(frame_bytes), I::I32Add]
-    };
-    emit(out, height);
-    emit(out, &[I::GlobalGet(stack_peak), I::I32GtU, I::If(BlockType::Empty)]);
-    emit(out, height);
-    emit(out, &[I::GlobalGet(stack_limit), I::I32GtU, I::If(BlockType::Empty)]);
-    emit(out, &raise(trap, i32::from(Trap::StackExhausted.code())));
-    emit(out, &[I::End]);
-    emit(out, height);
-    emit(out, &[I::GlobalSet(stack_peak), I::End]);
-    if body.plan.calls {
-        let results = &body.signature.results;
-        let ty = match results.as_slice() {
+impl Writer<'_, '_, '_> {
+    fn write(mut self) -> Vec<u8> {
+        let Globals { stack_height, .. } = self.additions.globals;
+        let code = self.body.code;
+        let mut edits = self.body.plan.edits.iter();
+        // The first segment's charge comes first, so that a frame is only looked at when its entry is paid.
+        if let Some(Edit { what: Splice::Charge { gas, .. }, .. }) = edits.next() {
+            self.enter_segment(*gas);
+        }
+        self.enter_frame();
+        if self.is_wrapped() {
+            self.open_wrapping();
+        }
+        let mut copied = 0_usize;
+        for edit in edits {
+            self.out.extend_from_slice(code.get(copied..edit.at).unwrap_or_default());
+            copied = edit.at.saturating_add(edit.replaces);
+            self.splice(edit.what, code.get(edit.at..copied).unwrap_or_default());
+        }
+        self.out.extend_from_slice(code.get(copied..).unwrap_or_default());
+        if self.is_wrapped() {
+            // The function's own last `end` closed the block that wraps it.
+            if self.body.plan.calls {
+                let frame = I::I32Const(self.frame_bytes());
+                self.emit(&[I::GlobalGet(stack_height), frame, I::I32Sub, I::GlobalSet(stack_height)]);
+            }
+            self.write_back();
+            self.emit(&[I::End]);
+        }
+        self.out
+    }
+
+    /// Whether something is to be done on every way out, so that the body needs a block whose end they all reach.
+    fn is_wrapped(&self) -> bool {
+        self.body.plan.calls || self.variant == Variant::Fast
+    }
+
+    /// The stack rule: what one call of the function takes.
+    fn frame_bytes(&self) -> i32 {
+        let params = u64::try_from(self.body.signature.params.len()).unwrap_or(u64::MAX);
+        let slots = params.saturating_add(self.body.plan.locals).saturating_add(self.body.plan.operands);
+        let bytes = slots.saturating_mul(SLOT_BYTES).saturating_add(FRAME_BYTES);
+        i32::try_from(bytes).unwrap_or(i32::MAX)
+    }
+
+    /// Takes the frame from the stack. A function that calls nothing only checks, because nobody looks at the height
+    /// while it runs.
+    fn enter_frame(&mut self) {
+        let Globals { stack_height, stack_limit, stack_peak, trap, .. } = self.additions.globals;
+        let frame = I::I32Const(self.frame_bytes());
+        let above = [I::GlobalGet(stack_height), frame, I::I32Add];
+        let height: &[I<'_>] = if self.body.plan.calls {
+            self.emit(&above);
+            self.emit(&[I::GlobalSet(stack_height)]);
+            &[I::GlobalGet(stack_height)]
+        } else {
+            &above
+        };
+        self.emit(height);
+        self.emit(&[I::GlobalGet(stack_peak), I::I32GtU, I::If(BlockType::Empty)]);
+        self.emit(height);
+        self.emit(&[I::GlobalGet(stack_limit), I::I32GtU, I::If(BlockType::Empty)]);
+        self.emit(&raise(trap, i32::from(Trap::StackExhausted.code())));
+        self.emit(&[I::End]);
+        self.emit(height);
+        self.emit(&[I::GlobalSet(stack_peak), I::End]);
+    }
+
+    fn open_wrapping(&mut self) {
+        let ty = match self.body.signature.results.as_slice() {
             [] => BlockType::Empty,
             [one] => BlockType::Result(val_type(*one)),
-            many => BlockType::FunctionType(additions.type_index(&[], many)),
+            many => BlockType::FunctionType(self.additions.type_index(&[], many)),
         };
-        emit(out, &[I::Block(ty)]);
+        self.emit(&[I::Block(ty)]);
+    }
+
+    fn splice(&mut self, what: Splice, replaced: &[u8]) {
+        match what {
+            Splice::Charge { gas: 0, .. } => {}
+            Splice::Charge { gas, loops } => self.charge(gas, loops),
+            Splice::Call => self.looked_at(|writer| writer.out.extend_from_slice(replaced)),
+            Splice::Return { labels } if self.is_wrapped() => self.emit(&[I::Br(labels)]),
+            Splice::Return { .. } => self.emit(&[I::Return]),
+            Splice::CanonicalF32 => {
+                let local = self.scratch.f32.unwrap_or_default();
+                let nan = I::F32Const(f32::from_bits(0x7fc0_0000).into());
+                self.emit(&[I::LocalTee(local), nan, I::LocalGet(local), I::LocalGet(local), I::F32Eq, I::Select]);
+            }
+            Splice::CanonicalF64 => {
+                let local = self.scratch.f64.unwrap_or_default();
+                let nan = I::F64Const(f64::from_bits(0x7ff8_0000_0000_0000).into());
+                self.emit(&[I::LocalTee(local), nan, I::LocalGet(local), I::LocalGet(local), I::F64Eq, I::Select]);
+            }
+            Splice::Inject(function) => {
+                let index = self.additions.function_index(function);
+                self.looked_at(|writer| writer.emit(&[I::Call(index)]));
+            }
+        }
+    }
+
+    /// Charges the function's first segment.
+    fn enter_segment(&mut self, gas: u64) {
+        let Globals { gas_left, .. } = self.additions.globals;
+        match self.variant {
+            Variant::Canonical => self.charge(gas, false),
+            Variant::Fast => {
+                self.emit(&[I::GlobalGet(gas_left), gas_const(gas), I::I64Sub, I::LocalTee(self.scratch.gas)]);
+                self.emit(&STOP_BELOW_ZERO);
+            }
+        }
+    }
+
+    /// Charges a segment. `loops`: a loop comes back here, so that the counter must be looked at.
+    fn charge(&mut self, gas: u64, loops: bool) {
+        let (Globals { gas_left, .. }, local) = (self.additions.globals, self.scratch.gas);
+        match (self.variant, loops) {
+            (Variant::Canonical, _) => {
+                self.emit(&[I::GlobalGet(gas_left), gas_const(gas), I::I64Sub]);
+                self.emit(&settle(gas_left, local));
+                self.emit(&STOP_BELOW_ZERO);
+            }
+            (Variant::Fast, true) => {
+                self.emit(&[I::LocalGet(local), gas_const(gas), I::I64Sub, I::LocalTee(local)]);
+                self.emit(&STOP_BELOW_ZERO);
+            }
+            (Variant::Fast, false) => {
+                self.emit(&[I::LocalGet(local), gas_const(gas), I::I64Sub, I::LocalSet(local)]);
+            }
+        }
+    }
+
+    /// Writes something that looks at the counter, and may change it.
+    fn looked_at(&mut self, write: impl FnOnce(&mut Self)) {
+        self.write_back();
+        write(self);
+        if self.variant == Variant::Fast {
+            self.emit(&[I::GlobalGet(self.additions.globals.gas_left), I::LocalSet(self.scratch.gas)]);
+        }
+    }
+
+    fn write_back(&mut self) {
+        if self.variant == Variant::Fast {
+            self.emit(&[I::LocalGet(self.scratch.gas), I::GlobalSet(self.additions.globals.gas_left)]);
+        }
+    }
+
+    fn emit(&mut self, instructions: &[I<'_>]) {
+        emit(&mut self.out, instructions);
     }
 }
 
-fn splice(what: Splice, plan: &Plan, scratch: &Scratch, additions: &mut Additions, out: &mut Vec<u8>) {
-    let Globals { gas_left, .. } = additions.globals;
-    match what {
-        Splice::Charge(0) => {}
-        Splice::Charge(gas) => {
-            let gas = i64::try_from(gas).unwrap_or(i64::MAX);
-            emit(out, &[I::GlobalGet(gas_left), I::I64Const(gas), I::I64Sub]);
-            emit(out, &settle(gas_left, scratch.gas));
-        }
-        Splice::Return { labels } if plan.calls => emit(out, &[I::Br(labels)]),
-        Splice::Return { .. } => emit(out, &[I::Return]),
-        Splice::CanonicalF32 => {
-            let local = scratch.f32.unwrap_or_default();
-            let nan = I::F32Const(f32::from_bits(0x7fc0_0000).into());
-            emit(out, &[I::LocalTee(local), nan, I::LocalGet(local), I::LocalGet(local), I::F32Eq, I::Select]);
-        }
-        Splice::CanonicalF64 => {
-            let local = scratch.f64.unwrap_or_default();
-            let nan = I::F64Const(f64::from_bits(0x7ff8_0000_0000_0000).into());
-            emit(out, &[I::LocalTee(local), nan, I::LocalGet(local), I::LocalGet(local), I::F64Eq, I::Select]);
-        }
-        Splice::ChargeBytes => emit(out, &[I::Call(additions.function_index(Injected::ChargeBytes))]),
-        Splice::ChargeElements => emit(out, &[I::Call(additions.function_index(Injected::ChargeElements))]),
-        Splice::MemoryGrow => emit(out, &[I::Call(additions.function_index(Injected::MemoryGrow))]),
-        Splice::TableGrow(table) => emit(out, &[I::Call(additions.function_index(Injected::TableGrow(table)))]),
-    }
+/// Stops when the gas left, which is on the stack, is below zero.
+pub(crate) const STOP_BELOW_ZERO: [I<'static>; 5] =
+    [I::I64Const(0), I::I64LtS, I::If(BlockType::Empty), I::Unreachable, I::End];
+
+/// Stores the gas left, which is on the stack and stays there.
+pub(crate) const fn settle(gas_left: u32, local: u32) -> [I<'static>; 3] {
+    [I::LocalTee(local), I::GlobalSet(gas_left), I::LocalGet(local)]
 }
 
-/// Stores the gas left, which is on the stack, and traps when it is below zero.
-const fn settle(gas_left: u32, local: u32) -> [I<'static>; 8] {
-    [
-        I::LocalTee(local),
-        I::GlobalSet(gas_left),
-        I::LocalGet(local),
-        I::I64Const(0),
-        I::I64LtS,
-        I::If(BlockType::Empty),
-        I::Unreachable,
-        I::End,
-    ]
-}
-
-const fn raise(trap: u32, code: i32) -> [I<'static>; 3] {
+pub(crate) const fn raise(trap: u32, code: i32) -> [I<'static>; 3] {
     [I::I32Const(code), I::GlobalSet(trap), I::Unreachable]
 }
 
-impl Injected {
-    /// Type of the function.
-    pub(crate) const fn signature(self) -> (&'static [ValueType], &'static [ValueType]) {
-        match self {
-            Self::ChargeBytes | Self::ChargeElements | Self::MemoryGrow => (&[ValueType::I32], &[ValueType::I32]),
-            Self::TableGrow(_) => (&[ValueType::FuncRef, ValueType::I32], &[ValueType::I32]),
-        }
-    }
-
-    /// Its body, without its length.
-    pub(crate) fn body(self, globals: Globals, shape: &Shape<'_>) -> Vec<u8> {
-        match self {
-            Self::ChargeBytes => charge_count(globals, cost::BYTES_PER_GAS, 1),
-            Self::ChargeElements => charge_count(globals, 1, cost::TABLE_ELEMENT),
-            Self::MemoryGrow => {
-                let declared = shape.memory.and_then(|memory| memory.maximum_pages);
-                let limit = [I::GlobalGet(globals.memory_limit_pages), I::I64ExtendI32U];
-                grow(
-                    globals,
-                    &Grow {
-                        delta: 0,
-                        size: I::MemorySize(0),
-                        maximum: declared.unwrap_or(65_536).min(65_536),
-                        limit: &limit,
-                        over_limit: Trap::MemoryLimit,
-                        unit_gas: cost::MEMORY_PAGE,
-                        operands: &[I::LocalGet(0)],
-                        operator: I::MemoryGrow(0),
-                    },
-                )
-            }
-            Self::TableGrow(table) => {
-                let place = usize::try_from(table).unwrap_or(usize::MAX);
-                let declared = shape.table_maxima.get(place).copied().flatten();
-                let limit = [I::I64Const(i64::try_from(TABLE_ELEMENTS_MAX).unwrap_or(i64::MAX))];
-                grow(
-                    globals,
-                    &Grow {
-                        delta: 1,
-                        size: I::TableSize(table),
-                        maximum: declared.unwrap_or(u64::from(u32::MAX)),
-                        limit: &limit,
-                        over_limit: Trap::TableLimit,
-                        unit_gas: cost::TABLE_ELEMENT,
-                        operands: &[I::LocalGet(0), I::LocalGet(1)],
-                        operator: I::TableGrow(table),
-                    },
-                )
-            }
-        }
-    }
+pub(crate) fn gas_const(gas: u64) -> I<'static> {
+    I::I64Const(i64::try_from(gas).unwrap_or(i64::MAX))
 }
 
-/// `(n) -> n`: charges n, divided and rounded up, times a price.
-fn charge_count(globals: Globals, per_gas: u64, price: u64) -> Vec<u8> {
-    let constant = |value: u64| I::I64Const(i64::try_from(value).unwrap_or(i64::MAX));
-    let mut out = Vec::new();
-    declare(&[ValType::I64], &mut out);
-    emit(&mut out, &[I::GlobalGet(globals.gas_left), I::LocalGet(0), I::I64ExtendI32U]);
-    emit(&mut out, &[constant(per_gas.saturating_sub(1)), I::I64Add, constant(per_gas), I::I64DivU]);
-    emit(&mut out, &[constant(price), I::I64Mul, I::I64Sub]);
-    emit(&mut out, &settle(globals.gas_left, 1));
-    emit(&mut out, &[I::LocalGet(0), I::End]);
-    out
-}
-
-struct Grow<'a> {
-    /// Index of the parameter that holds the number of units.
-    delta: u32,
-    size: I<'a>,
-    /// Declared by the module: growing past it answers -1, as everywhere.
-    maximum: u64,
-    /// Of the job or the profile: growing past it traps, so that it never looks like a host without memory.
-    limit: &'a [I<'a>],
-    over_limit: Trap,
-    unit_gas: u64,
-    operands: &'a [I<'a>],
-    operator: I<'a>,
-}
-
-/// `memory.grow` and `table.grow` with the same order on every engine: declared maximum, limit, gas, growing.
-fn grow(globals: Globals, rule: &Grow<'_>) -> Vec<u8> {
-    let constant = |value: u64| I::I64Const(i64::try_from(value).unwrap_or(i64::MAX));
-    let (wanted, gas) = (rule.delta.saturating_add(1), rule.delta.saturating_add(2));
-    let answer = rule.delta.saturating_add(3);
-    let delta = [I::LocalGet(rule.delta), I::I64ExtendI32U];
-    let mut out = Vec::new();
-    declare(&[ValType::I64, ValType::I64, ValType::I32], &mut out);
-    // Growing by nothing only asks. The real operator therefore runs at most once per page or element, whatever the
-    // guest does: the reference engine leaves a native stack frame behind at each `memory.grow`.
-    emit(&mut out, &[I::LocalGet(rule.delta), I::I32Eqz, I::If(BlockType::Empty)]);
-    emit(&mut out, &[rule.size.clone(), I::Return, I::End]);
-    emit(&mut out, &[rule.size.clone(), I::I64ExtendI32U]);
-    emit(&mut out, &delta);
-    emit(&mut out, &[I::I64Add, I::LocalTee(wanted), constant(rule.maximum), I::I64GtU, I::If(BlockType::Empty)]);
-    emit(&mut out, &[I::I32Const(-1), I::Return, I::End, I::LocalGet(wanted)]);
-    emit(&mut out, rule.limit);
-    emit(&mut out, &[I::I64GtU, I::If(BlockType::Empty)]);
-    emit(&mut out, &raise(globals.trap, i32::from(rule.over_limit.code())));
-    emit(&mut out, &[I::End, I::GlobalGet(globals.gas_left)]);
-    emit(&mut out, &delta);
-    emit(&mut out, &[constant(rule.unit_gas), I::I64Mul, I::I64Sub]);
-    emit(&mut out, &settle(globals.gas_left, gas));
-    emit(&mut out, rule.operands);
-    emit(&mut out, &[rule.operator.clone(), I::LocalTee(answer), I::I32Const(-1), I::I32Eq, I::If(BlockType::Empty)]);
-    emit(&mut out, &raise(globals.trap, export::TRAP_HOST_MEMORY));
-    emit(&mut out, &[I::End, I::LocalGet(answer), I::End]);
-    out
-}
-
-fn declare(locals: &[ValType], out: &mut Vec<u8>) {
-    u32::try_from(locals.len()).unwrap_or(u32::MAX).encode(out);
-    for ty in locals {
-        1_u32.encode(out);
-        ty.encode(out);
-    }
-}
-
-fn emit(out: &mut Vec<u8>, instructions: &[I<'_>]) {
+pub(crate) fn emit(out: &mut Vec<u8>, instructions: &[I<'_>]) {
     for instruction in instructions {
         instruction.encode(out);
     }

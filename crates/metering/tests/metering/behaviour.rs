@@ -1,6 +1,6 @@
 //! Gas, stack and NaN rules, counted by hand.
 
-use assay_metering::{Metered, cost, export, meter};
+use assay_metering::{cost, export, meter};
 use wasmi::{Config, Engine, Instance, Linker, Module, Store, Val};
 
 pub fn wat(text: &str) -> Vec<u8> {
@@ -13,11 +13,11 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(metered: &Metered, gas: i64) -> Self {
+    pub fn new(wasm: &[u8], gas: i64) -> Self {
         let mut config = Config::default();
         config.set_max_recursion_depth(1_000_000).set_max_stack_height(256 << 20);
         let engine = Engine::new(&config);
-        let module = Module::new(&engine, &metered.wasm).unwrap();
+        let module = Module::new(&engine, wasm).unwrap();
         let mut store = Store::new(&engine, ());
         let instance = Linker::new(&engine).instantiate_and_start(&mut store, &module).unwrap();
         let mut run = Self { store, instance };
@@ -49,7 +49,7 @@ impl Run {
 }
 
 fn run(text: &str) -> Run {
-    Run::new(&meter(&wat(text)).unwrap(), 1_000_000)
+    Run::new(&meter(&wat(text)).unwrap().wasm, 1_000_000)
 }
 
 fn used(run: &Run) -> u64 {
@@ -107,7 +107,7 @@ fn an_end_that_something_branches_to_ends_a_segment() {
 #[test]
 fn out_of_gas_leaves_the_global_below_zero_and_no_trap_code() {
     let metered = meter(&wat(r#"(module (func (export "f") loop br 0 end))"#)).unwrap();
-    let mut run = Run::new(&metered, 1_000);
+    let mut run = Run::new(&metered.wasm, 1_000);
     assert!(run.call("f", &[]).is_err());
     assert!(run.i64(export::GAS_LEFT) < 0);
     assert_eq!(run.i32(export::TRAP_CODE), 0);
@@ -203,7 +203,7 @@ fn tables_grow_to_the_profile_limit_and_trap_beyond() {
 fn w_06_a_start_function_is_exported_and_not_started() {
     let metered = meter(&wat(r#"(module (func $s loop br 0 end) (start $s))"#)).unwrap();
     assert!(metered.info.has_start);
-    let mut run = Run::new(&metered, 500);
+    let mut run = Run::new(&metered.wasm, 500);
     assert!(run.call(export::START, &[]).is_err());
     assert!(run.i64(export::GAS_LEFT) < 0);
 }
@@ -211,7 +211,7 @@ fn w_06_a_start_function_is_exported_and_not_started() {
 #[test]
 fn the_instantiation_gas_is_in_the_module() {
     let metered = meter(&wat(r#"(module (memory 2) (data (i32.const 0) "hello") (func nop))"#)).unwrap();
-    let run = Run::new(&metered, 0);
+    let run = Run::new(&metered.wasm, 0);
     assert_eq!(u64::try_from(run.i64(export::INSTANTIATION_GAS)).unwrap(), metered.instantiation_gas);
     assert!(metered.instantiation_gas > cost::INSTANTIATE + 2 * cost::INITIAL_PAGE);
 }

@@ -1,0 +1,124 @@
+//! Variant L: equal to G whenever the guest returns with gas left, and without an answer otherwise.
+
+use assay_metering::{bounds, export, meter};
+use proptest::prelude::*;
+use wasmi::Val;
+
+use super::behaviour::{Run, wat};
+
+/// What can be seen of a run that returned with gas left.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    results: Vec<i64>,
+    gas_left: i64,
+    stack_peak: i32,
+    memory: Vec<u8>,
+}
+
+/// `None` when it trapped or went below zero: there L has nothing to say.
+fn run(wasm: &[u8], gas: i64, argument: i32) -> Option<Seen> {
+    let mut run = Run::new(wasm, gas);
+    let results = run.call("f", &[Val::I32(argument)]).ok()?;
+    let results = results.iter().map(|value| value.i64().or(value.i32().map(i64::from)).unwrap()).collect();
+    let gas_left = run.i64(export::GAS_LEFT);
+    let memory = run.instance.get_memory(&run.store, "memory").map(|memory| memory.data(&run.store).to_vec());
+    let seen = Seen { results, gas_left, stack_peak: run.i32(export::STACK_PEAK), memory: memory.unwrap_or_default() };
+    (gas_left >= 0).then_some(seen)
+}
+
+/// Everything that looks at the counter, and every way out of a function.
+const PROGRAM: &str = r#"(module
+    (memory (export "memory") 1 4) (table $t 4 8 funcref) (elem (i32.const 0) $leaf $many $deep $exits)
+    (type $unary (func (param i32) (result i32)))
+    (func $leaf (type $unary)
+      local.get 0 i32.const 1 i32.and if i32.const 7 return end
+      local.get 0 local.get 0 br_if 0 drop i32.const 9)
+    (func $many (type $unary) (local $sum i32)
+      loop $turn
+        local.get $sum local.get 0 call $leaf i32.add local.set $sum
+        local.get 0 i32.const 1 i32.sub local.tee 0 i32.const 0 i32.gt_s br_if $turn
+      end
+      local.get $sum)
+    (func $deep (type $unary)
+      local.get 0 i32.eqz if (result i32) i32.const 3 return else local.get 0 i32.const 1 i32.sub call $deep end
+      i32.const 2 i32.mul)
+    (func $exits (type $unary)
+      block (result i32) block (result i32)
+        i32.const 5 local.get 0 i32.const 7 i32.and br_table 2 2 2 0 1 2
+      end drop i32.const 1 local.get 0 i32.const 11 i32.rem_u i32.div_u return
+      end drop unreachable)
+    (func $pair (param i32) (result i32 i64)
+      local.get 0 i64.const 6 local.get 0 i32.const 3 i32.eq br_if 0 return)
+    (func $spin (param i32) (local i32)
+      loop local.get 1 i32.const 1 i32.add local.tee 1 local.get 0 i32.lt_s br_if 0 end)
+    (func (export "f") (param i32) (result i64)
+      i32.const 16 local.get 0 i32.const 64 memory.fill
+      ref.null func i32.const 1 table.grow $t drop
+      local.get 0 call $spin
+      i32.const 1 memory.grow
+      local.get 0 local.get 0 i32.const 3 i32.and call_indirect $t (type $unary)
+      i32.add i32.const 32 i32.const 0 local.get 0 memory.copy
+      call $pair drop i64.extend_i32_s))"#;
+
+#[test]
+fn l_returns_what_g_returns_at_every_gas_limit() {
+    let metered = meter(&wat(PROGRAM)).unwrap();
+    let fast = metered.fast.as_ref().unwrap();
+    for argument in 0..24 {
+        let Some(full) = run(&metered.wasm, 1_000_000, argument) else {
+            assert_eq!(run(&fast.wasm, 1_000_000, argument), None, "{argument}");
+            continue;
+        };
+        assert_eq!(run(&fast.wasm, 1_000_000, argument), Some(full), "{argument}");
+        let used = 1_000_000 - run(&metered.wasm, 1_000_000, argument).unwrap().gas_left;
+        for gas in (0..used).rev().step_by(37).chain([used, used + 1]) {
+            assert_eq!(run(&fast.wasm, gas, argument), run(&metered.wasm, gas, argument), "{argument} with {gas}");
+        }
+        assert!(run(&fast.wasm, used - 1, argument).is_none());
+    }
+}
+
+proptest! {
+    #[test]
+    fn l_returns_what_g_returns_for_any_argument_and_gas(argument in any::<i32>(), gas in 0_i64..200_000) {
+        let metered = meter(&wat(PROGRAM)).unwrap();
+        prop_assert_eq!(run(&metered.fast.unwrap().wasm, gas, argument), run(&metered.wasm, gas, argument));
+    }
+}
+
+#[test]
+fn l_ends_in_every_loop_and_recursion() {
+    for text in [
+        r#"(module (func (export "f") (param i32) loop br 0 end))"#,
+        r#"(module (func $f (export "f") (param i32) local.get 0 call $f))"#,
+        r#"(module (table 1 funcref) (elem (i32.const 0) $f) (type $t (func (param i32)))
+            (func $f (export "f") (type $t) local.get 0 i32.const 0 call_indirect (type $t)))"#,
+        r#"(module (func (export "f") (param i32) loop (param) loop block br 2 end end end))"#,
+    ] {
+        let metered = meter(&wat(text)).unwrap();
+        assert_eq!(run(&metered.fast.unwrap().wasm, 100_000, 0), None, "{text}");
+    }
+}
+
+#[test]
+fn both_variants_export_the_same_and_cost_the_same_to_instantiate() {
+    let metered = meter(&wat(PROGRAM)).unwrap();
+    let fast = metered.fast.unwrap();
+    assert_ne!(fast.hash, metered.hash);
+    let exports = |wasm: &[u8]| {
+        let module = wasmi::Module::new(&wasmi::Engine::default(), wasm).unwrap();
+        module.exports().map(|export| (export.name().to_owned(), export.ty().clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(format!("{:?}", exports(&fast.wasm)), format!("{:?}", exports(&metered.wasm)));
+    let gas = Run::new(&fast.wasm, 0).i64(export::INSTANTIATION_GAS);
+    assert_eq!(u64::try_from(gas).unwrap(), metered.instantiation_gas);
+}
+
+#[test]
+fn w_03_a_module_whose_l_is_over_the_bounds_has_none_and_is_accepted() {
+    // A call is two bytes, and fourteen in L, which has more globals and locals to name than one byte can.
+    let calls = "call 0 ".repeat(usize::try_from(bounds::BODY_BYTES_MAX / 2 - 10_000).unwrap());
+    let metered = meter(&wat(&format!("(module (func) (func {calls}))"))).unwrap();
+    assert!(metered.fast.is_none());
+    assert!(meter(&wat("(module (func) (func call 0))")).unwrap().fast.is_some());
+}
