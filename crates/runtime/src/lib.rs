@@ -9,14 +9,19 @@
     warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::cast_possible_truncation)
 )]
 
+mod artifact;
 mod engine;
 mod fs;
+mod options;
 mod report;
 mod request;
 mod run;
 mod wasi;
 
+pub use artifact::{ArtifactKey, ArtifactStore, Handover};
+pub use engine::{EngineKind, RESERVED_ADDRESS_BYTES, compiled_code_identity};
 pub use fs::{FileTree, Node, PathError};
+pub use options::{Engine, Run, RunOptions, Variant};
 pub use report::{End, HostFault, RunReport};
 pub use request::{EntryPoint, RunRequest};
-pub use run::run;
+pub use run::{run, run_with};

@@ -2,68 +2,122 @@
 
 use assay_metering::export;
 use assay_protocol::{
-    InvalidReason, Trap,
+    Hash32, InvalidReason, Trap,
     limits::{INPUT_BYTES_MAX, WASM_PAGE_BYTES},
 };
-use wasmi::Val;
+use sha2::{Digest, Sha256};
 
 use crate::{
-    End, EntryPoint, FileTree, HostFault, RunReport, RunRequest,
-    engine::{Figures, Halt, Interruption, Machine},
+    End, Engine, EngineKind, EntryPoint, FileTree, HostFault, Run, RunOptions, RunReport, RunRequest, Variant,
+    engine::{Figures, Halt, Interruption, Machine, Program, WasmiInstance, WasmtimeInstance},
     fs::store::{Files, INODES_MAX},
     wasi::{self, Wasi},
 };
 
-/// Native stack of the thread that runs the engine. The engine leaves a frame of about 200 bytes behind at each
-/// `memory.grow`, of which the metered module allows one per page: 3 MiB at most.
-const NATIVE_STACK_BYTES: usize = 32 << 20;
 /// Most bytes of arguments and environment together.
 const ARGS_BYTES_MAX: usize = 1 << 20;
+
+/// Runs a metered module in the reference engine. What [`run_with`] gives with any options.
+///
+/// # Errors
+/// [`HostFault`] when this host could not run it to its end. Not a property of the program: never signed.
+pub fn run(request: &RunRequest) -> Result<RunReport, HostFault> {
+    run_with(request, &RunOptions::default()).map(|run| run.report)
+}
 
 /// Runs a metered module.
 ///
 /// # Errors
 /// [`HostFault`] when this host could not run it to its end. Not a property of the program: never signed.
-pub fn run(request: &RunRequest) -> Result<RunReport, HostFault> {
-    // A thread of its own, because the caller's stack may be small and because a panic must not become a result.
+pub fn run_with(request: &RunRequest, options: &RunOptions) -> Result<Run, HostFault> {
+    if !request.limits.is_within_bounds() {
+        return Err(HostFault::Request("its limits are outside the protocol's bounds"));
+    }
+    if let Some(report) = without_engine(request) {
+        return Ok(Run { report, engine: None, variant: Variant::Canonical, memory_hash: None });
+    }
+    let engine = options.choose(&request.metered, &request.limits);
+    match run_on(engine, request, options) {
+        // What the compiler cannot do, for lack of stack, address space or anything else, the reference may.
+        Err(_) if options.engine == Engine::Auto && engine == EngineKind::Wasmtime => {
+            run_on(EngineKind::Wasmi, request, options)
+        }
+        ended => ended,
+    }
+}
+
+/// A thread of its own, because the caller's stack may be small and because a panic must not become a result.
+pub(crate) fn on_own_thread<T: Send>(
+    engine: EngineKind,
+    work: impl FnOnce() -> Result<T, HostFault> + Send,
+) -> Result<T, HostFault> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("guest".into()).stack_size(NATIVE_STACK_BYTES);
-        let thread = thread.spawn_scoped(scope, || run_here(request)).map_err(|_| HostFault::Thread)?;
+        let thread = std::thread::Builder::new().name("guest".into()).stack_size(engine.native_stack_bytes());
+        let thread = thread.spawn_scoped(scope, work).map_err(|_| HostFault::Thread)?;
         thread.join().unwrap_or_else(|_| Err(HostFault::Engine("the engine panicked".into())))
     })
 }
 
-fn run_here(request: &RunRequest) -> Result<RunReport, HostFault> {
-    if !request.limits.is_within_bounds() {
-        return Err(HostFault::Request("its limits are outside the protocol's bounds"));
-    }
+/// The report of a task that does not come so far that an engine is needed.
+fn without_engine(request: &RunRequest) -> Option<RunReport> {
     if let Some(reason) = check(request) {
-        return Ok(report(End::Invalid(reason), 0));
+        return Some(report(End::Invalid(reason), 0));
     }
-    let output_path = request.output_path.as_deref();
-    let Ok(files) = Files::new(&request.root, output_path) else {
-        return Ok(report(End::Invalid(InvalidReason::ManifestInvalid), 0));
-    };
-    let gas_limit = request.limits.gas_limit;
-    let Some(gas_left) = gas_limit.checked_sub(request.metered.instantiation_gas) else {
-        return Ok(report(End::OutOfGas, gas_limit));
-    };
+    if Files::new(&request.root, request.output_path.as_deref()).is_err() {
+        return Some(report(End::Invalid(InvalidReason::ManifestInvalid), 0));
+    }
+    if request.limits.gas_limit < request.metered.instantiation_gas {
+        return Some(report(End::OutOfGas, request.limits.gas_limit));
+    }
     let pages = request.metered.info.memory.map_or(0, |memory| memory.initial_pages);
-    if pages.saturating_mul(WASM_PAGE_BYTES) > request.limits.memory_bytes {
-        return Ok(report(End::Trapped(Trap::MemoryLimit), request.metered.instantiation_gas));
+    let fits = pages.saturating_mul(WASM_PAGE_BYTES) <= request.limits.memory_bytes;
+    (!fits).then(|| report(End::Trapped(Trap::MemoryLimit), request.metered.instantiation_gas))
+}
+
+/// Runs the fast variant if it is wanted, and the program itself if that gave no answer (docs/METERING.md, 11).
+fn run_on(engine: EngineKind, request: &RunRequest, options: &RunOptions) -> Result<Run, HostFault> {
+    let attempt = |variant| {
+        let program = options.program(&request.metered, variant)?;
+        let ran = on_own_thread(engine, || attempt(engine, program, request, options));
+        Some(ran.map(|(report, memory_hash)| Run { report, engine: Some(engine), variant, memory_hash }))
+    };
+    if options.variant == Variant::Fast
+        && let Some(Ok(run)) = attempt(Variant::Fast)
+        && matches!(run.report.end, End::Exited(_) | End::OutputTooLarge(_))
+    {
+        return Ok(run);
     }
+    attempt(Variant::Canonical).unwrap_or(Err(HostFault::Engine("the program is missing".into())))
+}
+
+/// One run of one variant, from a state that nothing was done to.
+fn attempt(
+    engine: EngineKind,
+    program: Program<'_>,
+    request: &RunRequest,
+    options: &RunOptions,
+) -> Result<(RunReport, Option<Hash32>), HostFault> {
+    const CHECKED: HostFault = HostFault::Request("its files changed since they were checked");
+    let files = Files::new(&request.root, request.output_path.as_deref()).map_err(|_| CHECKED)?;
     let wasi = Wasi::new(start(request, files));
-    match Machine::new(&request.metered, &request.limits, wasi, gas_left) {
+    let limits = &request.limits;
+    let gas_left = limits.gas_limit.saturating_sub(request.metered.instantiation_gas);
+    let machine = match engine {
+        EngineKind::Wasmi => Machine::new(WasmiInstance::new(program, limits, wasi), limits, gas_left),
+        EngineKind::Wasmtime => Machine::new(WasmtimeInstance::new(program, limits, wasi), limits, gas_left),
+    };
+    match machine {
         Ok(mut machine) => {
             let ended = enter(&mut machine, request);
             let figures = machine.figures()?;
-            finish(request, ended, figures, machine.into_wasi())
+            let memory_hash = options.hash_memory.then(|| Sha256::digest(machine.memory()).into());
+            finish(request, ended, figures, machine.into_wasi()).map(|report| (report, memory_hash))
         }
         Err(failed) => {
             let (interruption, wasi) = *failed;
             let gas_left = i64::try_from(gas_left).unwrap_or(i64::MAX);
             let figures = Figures { gas_left, stack_peak_bytes: 0, memory_bytes: 0 };
-            finish(request, Err(interruption), figures, wasi)
+            finish(request, Err(interruption), figures, wasi).map(|report| (report, None))
         }
     }
 }
@@ -146,12 +200,11 @@ fn initialize(machine: &mut Machine, request: &RunRequest) -> Result<(), Interru
 fn call_function(machine: &mut Machine, name: &str, input: &[u8]) -> Result<(), Interruption> {
     const BROKEN: Interruption = Interruption::Halt(Halt::Trap(Trap::AbiViolation));
     let length = u32::try_from(input.len()).map_err(|_| BROKEN)?;
-    let bits = |value: u32| Val::I32(value.cast_signed());
-    let pointer = machine.call("alloc", &[bits(length)])?.unwrap_or_default();
+    let pointer = machine.call("alloc", &[length])?.unwrap_or_default();
     let pointer = u32::try_from(pointer).map_err(|_| BROKEN)?;
     machine.charge_bytes(u64::from(length))?;
     machine.write(pointer, input).ok_or(BROKEN)?;
-    let packed = machine.call(name, &[bits(pointer), bits(length)])?.unwrap_or_default();
+    let packed = machine.call(name, &[pointer, length])?.unwrap_or_default();
     let low = u32::try_from(packed & u64::from(u32::MAX)).map_err(|_| BROKEN)?;
     let high = u32::try_from(packed >> 32).map_err(|_| BROKEN)?;
     machine.charge_bytes(u64::from(low))?;
@@ -168,6 +221,8 @@ fn finish(
     wasi: Wasi,
 ) -> Result<RunReport, HostFault> {
     let end = match ended {
+        // Only the fast variant can come so far: it does not look at the counter everywhere.
+        Ok(_) if figures.gas_left < 0 => End::OutOfGas,
         Ok(code) | Err(Interruption::Halt(Halt::Exit(code))) => End::Exited(code),
         Err(Interruption::Halt(Halt::Trap(trap))) => End::Trapped(trap),
         Err(Interruption::Halt(Halt::OutOfGas)) => End::OutOfGas,

@@ -3,7 +3,7 @@
 use assay_protocol::{InvalidReason, Trap};
 use assay_runtime::{End, EntryPoint, HostFault, run};
 
-use super::guest::{request, run_twice};
+use super::guest::{request, run_everywhere};
 
 const HELLO: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
@@ -14,7 +14,7 @@ const HELLO: &str = r#"(module
 
 #[test]
 fn a_command_writes_and_exits() {
-    let report = run_twice(&request(HELLO));
+    let report = run_everywhere(&request(HELLO));
     assert_eq!(report.end, End::Exited(0));
     assert_eq!(report.stdout, b"hello\n");
     assert!(!report.stdout_cut && report.stderr.is_empty());
@@ -25,7 +25,7 @@ fn a_command_writes_and_exits() {
 
 #[test]
 fn proc_exit_carries_its_code() {
-    let report = run_twice(&request(
+    let report = run_everywhere(&request(
         r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
             (memory (export "memory") 1) (func (export "_start") i32.const 42 call $exit unreachable))"#,
     ));
@@ -40,7 +40,7 @@ fn a_reactor_is_initialised_and_its_result_is_the_exit_code() {
             (func (export "run") (result i32) global.get $g))"#,
     );
     request.entry = EntryPoint::Reactor;
-    assert_eq!(run_twice(&request).end, End::Exited(7));
+    assert_eq!(run_everywhere(&request).end, End::Exited(7));
 }
 
 const UPPER: &str = r#"(module (memory (export "memory") 1)
@@ -62,7 +62,7 @@ fn a_function_gets_its_input_and_gives_its_output_in_memory() {
     let mut request = request(UPPER);
     request.entry = EntryPoint::Function("transform".into());
     request.stdin = b"quiet".to_vec();
-    let report = run_twice(&request);
+    let report = run_everywhere(&request);
     assert_eq!(report.end, End::Exited(0));
     assert_eq!(report.stdout, b"QUIET");
 }
@@ -72,9 +72,9 @@ fn a_function_that_points_outside_its_memory_breaks_the_convention() {
     let mut request = request(UPPER);
     request.entry = EntryPoint::Function("wild".into());
     request.limits.gas_limit = 500_000_000;
-    assert_eq!(run_twice(&request).end, End::OutOfGas, "four gigabytes are paid for before they are looked at");
+    assert_eq!(run_everywhere(&request).end, End::OutOfGas, "four gigabytes are paid for before they are looked at");
     request.limits.gas_limit = 1 << 40;
-    assert_eq!(run_twice(&request).end, End::Trapped(Trap::AbiViolation));
+    assert_eq!(run_everywhere(&request).end, End::Trapped(Trap::AbiViolation));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_entry_that_is_not_there_is_invalid_and_costs_nothing() {
     for entry in [EntryPoint::Reactor, EntryPoint::Function("transform".into())] {
         let mut request = request(HELLO);
         request.entry = entry;
-        let report = run_twice(&request);
+        let report = run_everywhere(&request);
         assert_eq!((report.end, report.gas_used), (End::Invalid(InvalidReason::EntryPointMissing), 0));
     }
 }
@@ -113,7 +113,7 @@ fn every_trap_has_its_name() {
     ];
     for (code, trap) in cases {
         let code = if trap == Trap::BadSignature { format!("i32.const 3 {code}") } else { code.to_owned() };
-        let report = run_twice(&request(&format!(
+        let report = run_everywhere(&request(&format!(
             r#"(module (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
                 (memory (export "memory") 1) (table 2 funcref) (elem (i32.const 1) func $nothing)
                 (func $nothing) (func $deep call $deep)
@@ -128,20 +128,20 @@ fn every_trap_has_its_name() {
 fn instantiation_is_charged_and_bounded() {
     let mut small = request(HELLO);
     small.limits.gas_limit = small.metered.instantiation_gas - 1;
-    let report = run_twice(&small);
+    let report = run_everywhere(&small);
     assert_eq!((report.end, report.gas_used), (End::OutOfGas, small.limits.gas_limit));
 
     let mut large = request(r#"(module (memory (export "memory") 3) (func (export "_start")))"#);
     large.limits.memory_bytes = 65_536 * 2;
-    let report = run_twice(&large);
+    let report = run_everywhere(&large);
     assert_eq!(report.end, End::Trapped(Trap::MemoryLimit));
     assert_eq!(report.gas_used, large.metered.instantiation_gas);
 
     let far = request(r#"(module (memory 1) (data (i32.const 65535) "ab") (func (export "_start")))"#);
-    let report = run_twice(&far);
+    let report = run_everywhere(&far);
     assert_eq!(report.end, End::Trapped(Trap::MemoryOutOfBounds));
     assert_eq!(report.gas_used, far.metered.instantiation_gas);
 
     let far = request(r#"(module (table 1 funcref) (elem (i32.const 1) func $f) (func $f) (func (export "_start")))"#);
-    assert_eq!(run_twice(&far).end, End::Trapped(Trap::TableOutOfBounds));
+    assert_eq!(run_everywhere(&far).end, End::Trapped(Trap::TableOutOfBounds));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_metering::meter;
 use assay_protocol::TaskLimits;
-use assay_runtime::{EntryPoint, FileTree, RunReport, RunRequest, run};
+use assay_runtime::{Engine, EntryPoint, FileTree, Run, RunOptions, RunReport, RunRequest, Variant, run_with};
 
 /// A request for a guest in WAT, with defaults for everything else.
 pub fn request(wat: &str) -> RunRequest {
@@ -28,9 +28,20 @@ pub fn request_wasm(wasm: &[u8]) -> RunRequest {
     }
 }
 
-/// Runs it twice: every run is repeated, and must be repeated exactly (I-08).
-pub fn run_twice(request: &RunRequest) -> RunReport {
-    let first = run(request).unwrap();
-    assert_eq!(first, run(request).unwrap());
-    first
+/// Runs it in every way there is: every engine with every variant. All must agree to the byte (I-08, W-09).
+pub fn run_everywhere(request: &RunRequest) -> RunReport {
+    let reference = run_as(request, Engine::Wasmi, Variant::Canonical);
+    for (engine, variant) in
+        [(Engine::Wasmi, Variant::Fast), (Engine::Wasmtime, Variant::Fast), (Engine::Wasmtime, Variant::Canonical)]
+    {
+        let other = run_as(request, engine, variant);
+        assert_eq!(other.report, reference.report, "{engine:?}, {variant:?}");
+        assert_eq!(other.memory_hash, reference.memory_hash, "memory with {engine:?}, {variant:?}");
+    }
+    reference.report
+}
+
+/// Runs it in one way, with the hash of the memory at the end.
+pub fn run_as(request: &RunRequest, engine: Engine, variant: Variant) -> Run {
+    run_with(request, &RunOptions { engine, variant, hash_memory: true, ..RunOptions::default() }).unwrap()
 }

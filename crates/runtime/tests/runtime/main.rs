@@ -4,6 +4,7 @@
 mod abi;
 #[path = "../corpus/operators.rs"]
 mod corpus;
+mod engines;
 mod guest;
 mod programs;
 mod sandbox;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_runtime::{End, FileTree, RunRequest};
 
-use super::guest::{request_wasm, run_twice};
+use super::guest::{request_wasm, run_everywhere};
 
 fn job(wasm: &[u8]) -> RunRequest {
     let mut root = FileTree::new();
@@ -23,7 +23,7 @@ fn a_rust_program_finds_all_that_std_needs() {
     request.args = vec!["one".into(), "zwei".into()];
     request.env = BTreeMap::from([("HOME".into(), "/".into()), ("LANG".into(), "C".into())]);
     request.stdin = b"input".to_vec();
-    let report = run_twice(&request);
+    let report = run_everywhere(&request);
     let stdout = String::from_utf8(report.stdout.clone()).unwrap();
     assert_eq!(report.end, End::Exited(3), "{stdout}{}", String::from_utf8_lossy(&report.stderr));
     for line in [
@@ -53,7 +53,7 @@ fn a_rust_program_finds_all_that_std_needs() {
 #[test]
 fn the_seed_and_nothing_else_changes_the_order_of_a_hash_map() {
     let line = |seed| {
-        let report = run_twice(&RunRequest { seed, ..job(PROBE) });
+        let report = run_everywhere(&RunRequest { seed, ..job(PROBE) });
         let stdout = String::from_utf8(report.stdout).unwrap();
         stdout.lines().find(|line| line.starts_with("map")).unwrap().to_owned()
     };
@@ -65,7 +65,7 @@ fn the_seed_and_nothing_else_changes_the_order_of_a_hash_map() {
 fn a_panic_traps_and_its_message_is_kept() {
     let mut request = job(PROBE);
     request.args = vec!["panic".into()];
-    let report = run_twice(&request);
+    let report = run_everywhere(&request);
     assert_eq!(report.end, End::Trapped(assay_protocol::Trap::Unreachable));
     assert!(String::from_utf8(report.stderr).unwrap().contains("as asked"));
     assert!(report.output.is_empty());
@@ -75,7 +75,7 @@ fn a_panic_traps_and_its_message_is_kept() {
 fn a_c_program_finds_all_that_libc_needs() {
     let mut request = job(include_bytes!("../guests/libc.wasm"));
     request.args = vec!["arg".into()];
-    let report = run_twice(&request);
+    let report = run_everywhere(&request);
     let stdout = String::from_utf8(report.stdout).unwrap();
     assert_eq!(report.end, End::Exited(0), "{stdout}{}", String::from_utf8_lossy(&report.stderr));
     let expected = "2 arg\n12059 16773245 1.4142135623730951 0.8414709848078965\n2025-01-01T00:00:00Z\n";

@@ -6,7 +6,7 @@ use assay_runtime::End;
 
 use super::{
     corpus::{CASES, COPIES, program},
-    guest::{request, request_wasm, run_twice},
+    guest::{request, request_wasm, run_everywhere},
 };
 
 fn start(code: &str) -> String {
@@ -26,7 +26,7 @@ fn w_01_loops_end_at_the_gas_limit_exactly() {
     ] {
         let mut request = request(&start(code));
         request.limits.gas_limit = 30_000_001;
-        let report = run_twice(&request);
+        let report = run_everywhere(&request);
         assert_eq!((report.end, report.gas_used), (End::OutOfGas, 30_000_001), "{code}");
     }
 }
@@ -41,7 +41,7 @@ fn w_02_recursion_ends_at_a_fixed_depth() {
             let body = format!(r#"(func (export "_start") {entry})"#);
             let mut request = request(&start(&deep.replace("BODY", &body)));
             request.limits.stack_bytes = stack_bytes;
-            let report = run_twice(&request);
+            let report = run_everywhere(&request);
             assert_eq!(report.end, End::Trapped(Trap::StackExhausted), "{entry} {stack_bytes}");
             assert!(stack_bytes - report.stack_peak_bytes < frame, "{entry} {}", report.stack_peak_bytes);
         }
@@ -65,7 +65,7 @@ fn w_02_the_engines_own_stack_is_never_the_limit() {
     for code in [wide_call.as_str(), &many_results, indirect] {
         let mut request = request(&start(code));
         request.limits.stack_bytes = 4 << 20;
-        assert_eq!(run_twice(&request).end, End::Trapped(Trap::StackExhausted), "{code}");
+        assert_eq!(run_everywhere(&request).end, End::Trapped(Trap::StackExhausted), "{code}");
     }
 }
 
@@ -73,7 +73,7 @@ fn w_02_the_engines_own_stack_is_never_the_limit() {
 fn w_02_the_callers_stack_may_be_small() {
     let recursion = request(&start(r#"(func $f (export "_start") call $f)"#));
     let thread = std::thread::Builder::new().stack_size(256 << 10);
-    let report = thread.spawn(move || run_twice(&recursion)).unwrap().join().unwrap();
+    let report = thread.spawn(move || run_everywhere(&recursion)).unwrap().join().unwrap();
     assert_eq!(report.end, End::Trapped(Trap::StackExhausted));
 }
 
@@ -135,7 +135,7 @@ fn w_03_whatever_the_profile_accepts_the_engine_compiles() {
         ("elements", format!("(table 100000 funcref) (func $f) (elem (i32.const 0) func {})", many(100_000, "$f "))),
     ] {
         let request = request(&start(&format!(r#"{code} (func (export "_start"))"#)));
-        assert_eq!(run_twice(&request).end, End::Exited(0), "{name}");
+        assert_eq!(run_everywhere(&request).end, End::Exited(0), "{name}");
     }
 }
 
@@ -146,7 +146,7 @@ fn i_09_w_04_memory_is_given_up_to_the_limit_and_not_a_page_more() {
             r#"(func (export "_start") i32.const {pages} memory.grow i32.const -1 i32.eq if unreachable end)"#
         )));
         request.limits.memory_bytes = 10 * 65_536;
-        run_twice(&request)
+        run_everywhere(&request)
     };
     assert_eq!(grow(8).end, End::Exited(0));
     let report = grow(9);
@@ -169,22 +169,22 @@ fn w_04_bulk_operations_are_paid_for_before_they_run() {
         let text = start(&format!(r#"(table 1 funcref) (elem $e func) (data "x") (func (export "_start") {code})"#));
         let mut request = request(&text);
         request.limits.gas_limit = 100_000_000;
-        assert_eq!(run_twice(&request).end, End::OutOfGas, "{code}");
+        assert_eq!(run_everywhere(&request).end, End::OutOfGas, "{code}");
         request.limits.gas_limit = 1 << 40;
         let expected = if code.contains("table") { Trap::TableOutOfBounds } else { Trap::MemoryOutOfBounds };
-        assert_eq!(run_twice(&request).end, End::Trapped(expected), "{code}");
+        assert_eq!(run_everywhere(&request).end, End::Trapped(expected), "{code}");
     }
 }
 
 #[test]
 fn w_06_a_looping_start_function_ends_at_the_gas_limit() {
-    let report = run_twice(&request(&start(r#"(func $s loop br 0 end) (start $s) (func (export "_start"))"#)));
+    let report = run_everywhere(&request(&start(r#"(func $s loop br 0 end) (start $s) (func (export "_start"))"#)));
     assert_eq!((report.end, report.gas_used), (End::OutOfGas, 1_000_000_000));
 }
 
 #[test]
 fn w_06_a_start_function_may_call_the_host_and_exit() {
-    let report = run_twice(&request(
+    let report = run_everywhere(&request(
         r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
             (memory (export "memory") 1) (func $s i32.const 9 call $exit) (start $s)
             (func (export "_start") unreachable))"#,
@@ -202,14 +202,14 @@ fn w_08_a_flood_of_output_is_cut_and_flagged() {
                local.get 0 i32.const 1 i32.add local.tee 0 i32.const 100 i32.lt_u br_if 0 end))"#;
     let mut request = request(flood);
     request.limits.stdio_bytes = 100_000;
-    let report = run_twice(&request);
+    let report = run_everywhere(&request);
     assert_eq!(report.end, End::Exited(0));
     assert_eq!((report.stdout.len(), report.stderr.len()), (100_000, 100_000));
     assert!(report.stdout_cut && report.stderr_cut);
     request.limits.output_bytes = 199_999;
-    assert_eq!(run_twice(&request).end, End::OutputTooLarge(0));
+    assert_eq!(run_everywhere(&request).end, End::OutputTooLarge(0));
     request.limits.output_bytes = 200_000;
-    assert_eq!(run_twice(&request).end, End::Exited(0));
+    assert_eq!(run_everywhere(&request).end, End::Exited(0));
 }
 
 #[test]
@@ -255,9 +255,9 @@ fn w_13_nothing_of_one_run_is_left_for_the_next() {
             local.get 0 i32.load8_u if unreachable end
             local.get 0 i32.const 1 i32.add local.tee 0 i32.const 65536 i32.lt_u br_if 0
         end)"#;
-    assert_eq!(run_twice(&request(&start(writer))).end, End::Exited(0));
-    assert_eq!(run_twice(&request(&start(reader))).end, End::Exited(0));
+    assert_eq!(run_everywhere(&request(&start(writer))).end, End::Exited(0));
+    assert_eq!(run_everywhere(&request(&start(reader))).end, End::Exited(0));
     // The reader does notice.
     let both = format!("(data (i32.const 65535) \"\\01\") {reader}");
-    assert_eq!(run_twice(&request(&start(&both))).end, End::Trapped(Trap::Unreachable));
+    assert_eq!(run_everywhere(&request(&start(&both))).end, End::Trapped(Trap::Unreachable));
 }

@@ -7,7 +7,7 @@ use super::{
     errno::{MFILE, NAMETOOLONG, NOSPC},
     script::{READ_RIGHTS, RIGHTS, Script},
 };
-use crate::guest::{request, run_twice};
+use crate::guest::{request, run_everywhere};
 
 const CREAT: u64 = 1;
 
@@ -77,10 +77,10 @@ fn a_result_over_its_limit_is_too_large() {
     script.open("output/a", CREAT, RIGHTS).call("fd_filestat_set_size", &[4, 100_000]);
     let mut request = script.request();
     request.limits.output_bytes = 165_536;
-    let report = run_twice(&request);
+    let report = run_everywhere(&request);
     assert_eq!((report.end, report.output.file_bytes()), (End::Exited(0), 100_000));
     request.limits.output_bytes = 165_535;
-    let report = run_twice(&request);
+    let report = run_everywhere(&request);
     assert_eq!((report.end, report.output.len()), (End::OutputTooLarge(0), 0));
     assert_eq!(report.stdout.len(), 65_536);
 }
@@ -108,8 +108,8 @@ fn many_files(count: u32, directory: &str) -> String {
 
 #[test]
 fn a_directory_holds_16384_entries() {
-    assert_eq!(run_twice(&request(&many_files(16_384, "tmp"))).end, End::Exited(0));
-    let report = run_twice(&request(&many_files(16_385, "tmp")));
+    assert_eq!(run_everywhere(&request(&many_files(16_384, "tmp"))).end, End::Exited(0));
+    let report = run_everywhere(&request(&many_files(16_385, "tmp")));
     assert_eq!(report.end, End::Trapped(assay_protocol::Trap::Unreachable));
 }
 
@@ -121,12 +121,12 @@ fn a_job_directory_over_its_bound_is_invalid() {
         root.insert_file(&format!("{n}"), *b"").unwrap();
     }
     request.root = root;
-    assert_eq!(run_twice(&request).end, End::Invalid(InvalidReason::InputTooLarge));
+    assert_eq!(run_everywhere(&request).end, End::Invalid(InvalidReason::InputTooLarge));
     request.root = FileTree::new();
     request.root.insert_file("large", vec![0; 64 << 20]).unwrap();
-    assert_eq!(run_twice(&request).end, End::Exited(0));
+    assert_eq!(run_everywhere(&request).end, End::Exited(0));
     request.root.insert_file("small", *b"x").unwrap();
-    assert_eq!(run_twice(&request).end, End::Invalid(InvalidReason::InputTooLarge));
+    assert_eq!(run_everywhere(&request).end, End::Invalid(InvalidReason::InputTooLarge));
 }
 
 #[test]
@@ -135,12 +135,12 @@ fn an_output_path_that_cannot_be_is_invalid() {
         let mut request = request(r#"(module (func (export "_start")))"#);
         request.root.insert_file("file", *b"x").unwrap();
         request.output_path = Some(path.into());
-        assert_eq!(run_twice(&request).end, End::Invalid(InvalidReason::ManifestInvalid), "{path}");
+        assert_eq!(run_everywhere(&request).end, End::Invalid(InvalidReason::ManifestInvalid), "{path}");
     }
     for path in ["out", "out/", "./out/", "a/b/c", "tmp", "tmp/out"] {
         let mut request = request(r#"(module (func (export "_start")))"#);
         request.output_path = Some(path.into());
-        assert_eq!(run_twice(&request).end, End::Exited(0), "{path}");
+        assert_eq!(run_everywhere(&request).end, End::Exited(0), "{path}");
     }
 }
 

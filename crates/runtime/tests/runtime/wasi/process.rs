@@ -4,7 +4,7 @@ use assay_protocol::InvalidReason;
 use assay_runtime::End;
 
 use super::script::Script;
-use crate::guest::run_twice;
+use crate::guest::run_everywhere;
 
 #[test]
 fn arguments_are_the_program_and_what_follows() {
@@ -35,11 +35,11 @@ fn strings_that_the_guest_could_not_read_are_invalid() {
     for (name, value) in [("A=B", "x"), ("", "x"), ("A", "x\0y")] {
         let mut request = Script::new().request();
         request.env = [(name.into(), value.into())].into();
-        assert_eq!(run_twice(&request).end, End::Invalid(InvalidReason::ManifestInvalid), "{name}");
+        assert_eq!(run_everywhere(&request).end, End::Invalid(InvalidReason::ManifestInvalid), "{name}");
     }
     let mut request = Script::new().request();
     request.args = vec!["x".repeat((1 << 20) + 1)];
-    assert_eq!(run_twice(&request).end, End::Invalid(InvalidReason::ManifestInvalid));
+    assert_eq!(run_everywhere(&request).end, End::Invalid(InvalidReason::ManifestInvalid));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn randomness_is_paid_for_before_it_is_made() {
     script.call("random_get", &[0, 60_000]);
     let mut request = script.request();
     request.limits.gas_limit = request.metered.instantiation_gas + 200_000;
-    assert_eq!(run_twice(&request).end, End::OutOfGas);
+    assert_eq!(run_everywhere(&request).end, End::OutOfGas);
 }
 
 #[test]

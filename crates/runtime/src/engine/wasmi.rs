@@ -1,0 +1,229 @@
+//! The reference engine: wasmi, an interpreter.
+
+use assay_metering::{ValueType, export, profile};
+use assay_protocol::{TaskLimits, Trap};
+use wasmi::{
+    AsContextMut, Caller, CompilationMode, Config, Engine, Error, FuncType, Global, Linker, Memory, Module, Store,
+    StoreLimits, StoreLimitsBuilder, TrapCode, Val, ValType,
+    errors::{ErrorKind, InstantiationError},
+};
+
+use super::{
+    Failure, HOST_PARAMETERS_MAX, HostCall, Instance, NotMade, Program, STACK_FACTOR, STACK_SLACK_BYTES, Stopped,
+};
+use crate::wasi::{self, Gas, Handler, Wasi};
+
+/// Native stack of the thread. The engine leaves a frame of about 200 bytes behind at each `memory.grow`, of which the
+/// metered module allows one per page: 3 MiB at most. The guest's frames are elsewhere.
+pub(super) const NATIVE_STACK_BYTES: usize = 32 << 20;
+/// Least bytes that the stack rule counts for one call.
+const FRAME_BYTES_MIN: usize = 64;
+
+impl wasmi::errors::HostError for Stopped {}
+
+/// What host functions and the limiter see.
+struct State {
+    wasi: Wasi,
+    gas_left: Option<Global>,
+    memory: Option<Memory>,
+    /// The limits were enforced by the module itself: what still reaches these and fails is the host's failing.
+    limits: StoreLimits,
+}
+
+/// An instance in wasmi.
+pub(crate) struct WasmiInstance {
+    store: Store<State>,
+    instance: wasmi::Instance,
+}
+
+/// The features of the profile and nothing else.
+fn config(limits: &TaskLimits) -> Config {
+    let stack_bytes = usize::try_from(limits.stack_bytes).unwrap_or(usize::MAX);
+    let mut config = Config::default();
+    config
+        .compilation_mode(CompilationMode::Eager)
+        .consume_fuel(false)
+        .ignore_custom_sections(true)
+        .allow_start_fn(false)
+        .wasm_mutable_global(true)
+        .wasm_sign_extension(true)
+        .wasm_saturating_float_to_int(true)
+        .wasm_multi_value(true)
+        .wasm_bulk_memory(true)
+        .wasm_reference_types(true)
+        .wasm_extended_const(true)
+        .wasm_multi_memory(false)
+        .wasm_tail_call(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_wide_arithmetic(false)
+        .set_max_cached_stacks(1)
+        .set_max_recursion_depth((stack_bytes / FRAME_BYTES_MIN).saturating_mul(STACK_FACTOR).saturating_add(1_024))
+        .set_max_stack_height(stack_bytes.saturating_mul(STACK_FACTOR).saturating_add(STACK_SLACK_BYTES));
+    config
+}
+
+fn linker(engine: &Engine) -> Result<Linker<State>, Failure> {
+    let mut linker = Linker::new(engine);
+    let convert = |ty: &ValueType| match ty {
+        ValueType::I64 => ValType::I64,
+        _ => ValType::I32,
+    };
+    for function in profile::WASI_FUNCTIONS {
+        let handler =
+            wasi::handler(function.name).ok_or_else(|| Failure::Engine(format!("no handler for {}", function.name)))?;
+        let ty = FuncType::new(function.params.iter().map(convert), function.results.iter().map(convert));
+        linker
+            .func_new(profile::WASI_MODULE, function.name, ty, move |caller, params, results| {
+                host_call(caller, handler, params, results)
+            })
+            .map_err(|error| Failure::Engine(error.to_string()))?;
+    }
+    Ok(linker)
+}
+
+const fn bits(value: &Val) -> u64 {
+    match value {
+        Val::I32(value) => value.cast_unsigned() as u64,
+        Val::I64(value) => value.cast_unsigned(),
+        _ => 0,
+    }
+}
+
+/// One host call: gas comes from the module's own counter and goes back to it.
+fn host_call(
+    mut caller: Caller<'_, State>,
+    handler: Handler,
+    params: &[Val],
+    results: &mut [Val],
+) -> Result<(), Error> {
+    let mut args = [0_u64; HOST_PARAMETERS_MAX];
+    for (arg, param) in args.iter_mut().zip(params) {
+        *arg = bits(param);
+    }
+    // Before the instance is known nothing can call; a start function does not run then either.
+    let gas_left = caller.data().gas_left.ok_or_else(|| Error::new("host call before instantiation"))?;
+    let mut gas = Gas { left: gas_left.get(&caller).i64().unwrap_or(-1) };
+    let (memory, state) = match caller.data().memory {
+        Some(memory) => memory.data_and_store_mut(&mut caller),
+        None => (&mut [][..], caller.data_mut()),
+    };
+    let answer = HostCall { handler, wasi: &mut state.wasi, memory, gas: &mut gas, args: &args }.run();
+    gas_left.set(&mut caller, Val::I64(gas.left))?;
+    let errno = answer.map_err(|stop| Error::host(Stopped(stop)))?;
+    if let Some(result) = results.first_mut() {
+        *result = Val::I32(errno);
+    }
+    Ok(())
+}
+
+impl WasmiInstance {
+    /// Compiles and instantiates a module; runs none of its code.
+    pub(crate) fn new(program: Program<'_>, limits: &TaskLimits, wasi: Wasi) -> Result<Self, NotMade> {
+        let engine = Engine::new(&config(limits));
+        let compiled = linker(&engine).and_then(|linker| {
+            let module = Module::new(&engine, program.wasm).map_err(|error| Failure::Engine(error.to_string()))?;
+            Ok((linker, module))
+        });
+        let (linker, module) = match compiled {
+            Ok(parts) => parts,
+            Err(failure) => return Err(Box::new((failure, wasi))),
+        };
+        let memory_bytes = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
+        let store_limits = StoreLimitsBuilder::new().memory_size(memory_bytes).trap_on_grow_failure(true).build();
+        let mut store = Store::new(&engine, State { wasi, gas_left: None, memory: None, limits: store_limits });
+        store.limiter(|state| &mut state.limits);
+        match linker.instantiate_and_start(&mut store, &module) {
+            Ok(instance) => Ok(Self { store, instance }),
+            Err(error) => Err(Box::new((instantiation_failure(&error), store.into_data().wasi))),
+        }
+    }
+}
+
+impl Instance for WasmiInstance {
+    fn has_function(&mut self, name: &str) -> bool {
+        self.instance.get_func(&self.store, name).is_some()
+    }
+
+    fn call(&mut self, name: &str, args: &[u32]) -> Result<Option<u64>, Failure> {
+        let function = self.instance.get_func(&self.store, name);
+        let function = function.ok_or_else(|| Failure::Engine(format!("the metered module does not export {name}")))?;
+        let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
+        let args: Vec<_> = args.iter().map(|arg| Val::I32(arg.cast_signed())).collect();
+        function.call(&mut self.store, &args, &mut results).map_err(|error| failure(&error))?;
+        Ok(results.first().map(bits))
+    }
+
+    fn global(&mut self, name: &str) -> Option<u64> {
+        let global = self.instance.get_global(&self.store, name)?;
+        Some(bits(&global.get(&self.store)))
+    }
+
+    fn set_global(&mut self, name: &str, bits: u64) -> Option<()> {
+        let global = self.instance.get_global(&self.store, name)?;
+        let value = match global.ty(&self.store).content() {
+            ValType::I64 => Val::I64(bits.cast_signed()),
+            _ => Val::I32(u32::try_from(bits).unwrap_or(u32::MAX).cast_signed()),
+        };
+        global.set(self.store.as_context_mut(), value).ok()
+    }
+
+    fn open_host_calls(&mut self) -> Option<()> {
+        let gas_left = self.instance.get_global(&self.store, export::GAS_LEFT)?;
+        let memory = self.instance.get_memory(&self.store, "memory");
+        let state = self.store.data_mut();
+        (state.gas_left, state.memory) = (Some(gas_left), memory);
+        Some(())
+    }
+
+    fn memory(&mut self) -> &mut [u8] {
+        match self.store.data().memory {
+            Some(memory) => memory.data_mut(&mut self.store),
+            None => &mut [],
+        }
+    }
+
+    fn wasi(&mut self) -> &mut Wasi {
+        &mut self.store.data_mut().wasi
+    }
+
+    fn into_wasi(self: Box<Self>) -> Wasi {
+        self.store.into_data().wasi
+    }
+}
+
+fn failure(error: &Error) -> Failure {
+    if let Some(Stopped(stop)) = error.downcast_ref::<Stopped>() {
+        return Failure::Stopped(*stop);
+    }
+    match (error.as_trap_code(), error.kind()) {
+        (Some(code), _) => trap(code),
+        (None, ErrorKind::Memory(_) | ErrorKind::Table(_)) => Failure::HostMemory,
+        _ => Failure::Engine(error.to_string()),
+    }
+}
+
+/// Instantiation touches the memory and the tables only to put segments there.
+fn instantiation_failure(error: &Error) -> Failure {
+    match error.kind() {
+        ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }) => {
+            Failure::Trap(Trap::TableOutOfBounds)
+        }
+        _ => failure(error),
+    }
+}
+
+fn trap(code: TrapCode) -> Failure {
+    Failure::Trap(match code {
+        TrapCode::UnreachableCodeReached => Trap::Unreachable,
+        TrapCode::MemoryOutOfBounds => Trap::MemoryOutOfBounds,
+        TrapCode::TableOutOfBounds => Trap::TableOutOfBounds,
+        TrapCode::IndirectCallToNull => Trap::IndirectCallToNull,
+        TrapCode::IntegerDivisionByZero => Trap::IntegerDivisionByZero,
+        TrapCode::IntegerOverflow => Trap::IntegerOverflow,
+        TrapCode::BadConversionToInteger => Trap::BadConversionToInteger,
+        TrapCode::BadSignature => Trap::BadSignature,
+        TrapCode::StackOverflow => return Failure::EngineStack,
+        TrapCode::OutOfSystemMemory | TrapCode::GrowthOperationLimited => return Failure::HostMemory,
+        other => return Failure::Engine(other.to_string()),
+    })
+}

@@ -1,0 +1,108 @@
+//! How a run is done. Nothing in here changes what it gives.
+
+use std::sync::Arc;
+
+use assay_metering::Metered;
+use assay_protocol::{Hash32, TaskLimits};
+
+use crate::{
+    EngineKind, HostFault, RunReport,
+    artifact::{ArtifactKey, ArtifactStore, Place},
+    engine::{self, Program},
+};
+
+/// Which engine runs the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// The reference: an interpreter that starts at once.
+    #[default]
+    Wasmi,
+    /// The compiler: faster, once it has compiled.
+    Wasmtime,
+    /// The compiler where its code is in the store or the gas limit is worth compiling for; the reference otherwise, and
+    /// whenever the compiler fails.
+    Auto,
+}
+
+/// Which rewriting of the program runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Variant {
+    /// G, the program itself.
+    Canonical = 0,
+    /// L, and G again unless the guest exited with gas left.
+    #[default]
+    Fast = 1,
+}
+
+/// How a run is done.
+#[derive(Clone, Default)]
+pub struct RunOptions {
+    /// The engine.
+    pub engine: Engine,
+    /// The variant to begin with.
+    pub variant: Variant,
+    /// Where compiled code is kept; `None`: it is compiled every time.
+    pub artifacts: Option<Arc<dyn ArtifactStore>>,
+    /// Whether [`Run::memory_hash`] is wanted.
+    pub hash_memory: bool,
+}
+
+/// A report and how it came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The result, the same whatever the options are.
+    pub report: RunReport,
+    /// The engine that gave it; `None` when nothing was run.
+    pub engine: Option<EngineKind>,
+    /// The variant that gave it.
+    pub variant: Variant,
+    /// SHA-256 of the linear memory at the end, of zero bytes if the program exports none. To compare engines with.
+    pub memory_hash: Option<Hash32>,
+}
+
+/// Gas for which compiling one byte of rewritten module is worth its time: what the reference runs in the time.
+const GAS_PER_COMPILED_BYTE: u64 = 8_000;
+
+impl RunOptions {
+    /// The engine to begin with.
+    pub(crate) fn choose(&self, metered: &Metered, limits: &TaskLimits) -> EngineKind {
+        match self.engine {
+            Engine::Wasmi => EngineKind::Wasmi,
+            Engine::Wasmtime => EngineKind::Wasmtime,
+            Engine::Auto => {
+                let place = self.place(metered, self.variant);
+                let bytes = u64::try_from(metered.wasm.len()).unwrap_or(u64::MAX);
+                let worth = limits.gas_limit / GAS_PER_COMPILED_BYTE >= bytes;
+                let compiled = || place.is_some_and(|place| place.store.holds(&place.key));
+                if worth || compiled() { EngineKind::Wasmtime } else { EngineKind::Wasmi }
+            }
+        }
+    }
+
+    /// The program in a variant; `None` when the module has no such variant.
+    pub(crate) fn program<'a>(&'a self, metered: &'a Metered, variant: Variant) -> Option<Program<'a>> {
+        let (wasm, hash) = match variant {
+            Variant::Canonical => (&metered.wasm, &metered.hash),
+            Variant::Fast => metered.fast.as_ref().map(|fast| (&fast.wasm, &fast.hash))?,
+        };
+        Some(Program { wasm, hash, compiled: self.place(metered, variant) })
+    }
+
+    fn place(&self, metered: &Metered, variant: Variant) -> Option<Place<'_>> {
+        let store = self.artifacts.as_deref()?;
+        let engine = engine::compiled_code_identity().ok()?;
+        Some(Place { store, key: ArtifactKey { module: metered.hash, variant, engine } })
+    }
+
+    /// Compiles a program for wasmtime and puts it into the store, if it is not there. For stores that are warmed, and
+    /// for a process that only compiles.
+    ///
+    /// # Errors
+    /// [`HostFault`] when the engine fails.
+    pub fn compile(&self, metered: &Metered) -> Result<(), HostFault> {
+        let program = self.program(metered, self.variant).or_else(|| self.program(metered, Variant::Canonical));
+        let Some(program) = program else { return Ok(()) };
+        crate::run::on_own_thread(EngineKind::Wasmtime, || engine::compile(program))
+    }
+}

@@ -1,0 +1,114 @@
+//! Which engine runs what, and that nobody can tell.
+
+use assay_metering::meter;
+use assay_protocol::Trap;
+use assay_runtime::{End, Engine, EngineKind, HostFault, RunOptions, RunRequest, Variant, run_with};
+
+use super::guest::{request, run_as};
+
+fn auto() -> RunOptions {
+    RunOptions { engine: Engine::Auto, ..RunOptions::default() }
+}
+
+#[test]
+fn auto_compiles_what_may_run_for_long() {
+    let mut request = request(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
+    for (gas_limit, engine) in [(1_000_000, EngineKind::Wasmi), (1_000_000_000, EngineKind::Wasmtime)] {
+        request.limits.gas_limit = gas_limit;
+        assert_eq!(run_with(&request, &auto()).unwrap().engine, Some(engine));
+    }
+}
+
+#[test]
+fn only_a_guest_that_exits_is_answered_by_the_fast_variant() {
+    for (code, end, variant) in [
+        ("", End::Exited(0), Variant::Fast),
+        ("i32.const 7 call $exit", End::Exited(7), Variant::Fast),
+        ("unreachable", End::Trapped(Trap::Unreachable), Variant::Canonical),
+        ("loop br 0 end", End::OutOfGas, Variant::Canonical),
+        ("i32.const 0 i32.const 0 i32.div_u drop", End::Trapped(Trap::IntegerDivisionByZero), Variant::Canonical),
+    ] {
+        let request = request(&format!(
+            r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1) (func (export "_start") {code}))"#
+        ));
+        for engine in [Engine::Wasmi, Engine::Wasmtime] {
+            let run = run_as(&request, engine, Variant::Fast);
+            assert_eq!((run.report.end, run.variant), (end, variant), "{code}");
+        }
+    }
+}
+
+/// Calls itself, and needs the same hundreds of values before and after: a compiler keeps them.
+fn hoarder() -> RunRequest {
+    let values = |store: u32| -> String {
+        (0..400)
+            .map(|n| {
+                let at = store + 8 * n;
+                format!("i32.const {at} local.get 0 i64.const {} i64.rotl local.get 0 i64.mul i64.const {} i64.xor local.get 0 i64.rotr i64.store\n", n % 63 + 1, 7_919 * n + 1)
+            })
+            .collect()
+    };
+    request(&format!(
+        r#"(module (memory (export "memory") 1)
+            (func $f (param i64) {} local.get 0 i64.const 3 i64.add call $f {})
+            (func (export "_start") i64.const 12345 call $f))"#,
+        values(0),
+        values(8_192)
+    ))
+}
+
+#[test]
+fn w_02_what_overflows_the_compilers_stack_is_a_host_fault_there_and_a_result_of_the_reference() {
+    let mut request = hoarder();
+    request.limits.stack_bytes = 4 << 20;
+    request.limits.gas_limit = 10_000_000_000;
+    let reference = run_as(&request, Engine::Wasmi, Variant::Canonical);
+    assert_eq!(reference.report.end, End::Trapped(Trap::StackExhausted));
+    let options = RunOptions { engine: Engine::Wasmtime, ..RunOptions::default() };
+    assert_eq!(run_with(&request, &options), Err(HostFault::EngineStack));
+    let run = run_with(&request, &auto()).unwrap();
+    assert_eq!((run.report, run.engine), (reference.report, Some(EngineKind::Wasmi)));
+}
+
+#[test]
+fn a_module_without_a_fast_variant_runs_all_the_same() {
+    let mut request = request(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
+    let with = run_as(&request, Engine::Wasmtime, Variant::Fast);
+    request.metered.fast = None;
+    let without = run_as(&request, Engine::Wasmtime, Variant::Fast);
+    assert_eq!(without.report, with.report);
+    assert_eq!((with.variant, without.variant), (Variant::Fast, Variant::Canonical));
+}
+
+#[test]
+fn the_names_of_the_engines_are_those_of_the_lock_file() {
+    let lock = include_str!("../../../../Cargo.lock");
+    for engine in [EngineKind::Wasmi, EngineKind::Wasmtime] {
+        let package = format!("name = \"{}\"\nversion = \"{}\"\n", engine.name(), engine.version());
+        assert!(lock.contains(&package), "{package}");
+    }
+}
+
+#[test]
+fn the_fast_variant_sees_the_same_clock_at_every_reading() {
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $now (param i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1) (data (i32.const 0) "\10\00\00\00\08\00\00\00")
+        (table 1 funcref) (elem (i32.const 0) $now) (type $t (func (param i32 i64 i32) (result i32)))
+        (func $read (param i32)
+          i32.const 1 i64.const 0 i32.const 16
+          local.get 0 i32.const 1 i32.and if (param i32 i64 i32) (result i32) call $now
+          else i32.const 0 call_indirect (type $t) end drop
+          i32.const 1 i32.const 0 i32.const 1 i32.const 8 call $write drop)
+        (func (export "_start") (local i32)
+          loop
+            local.get 0 call $read
+            local.get 0 i32.const 3 i32.rem_u if local.get 0 call $read else i32.const 32 i32.const 0 local.get 0 memory.fill end
+            local.get 0 i32.const 1 i32.add local.tee 0 i32.const 500 i32.lt_u br_if 0
+          end))"#;
+    let request = RunRequest { metered: meter(&wat::parse_str(text).unwrap()).unwrap(), ..request("(module)") };
+    let report = super::guest::run_everywhere(&request);
+    assert_eq!((report.end, report.stdout.len()), (End::Exited(0), 8 * 833));
+}
