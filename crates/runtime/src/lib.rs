@@ -10,6 +10,7 @@
 )]
 
 mod artifact;
+mod cache;
 mod engine;
 mod fs;
 mod options;
@@ -19,6 +20,7 @@ mod run;
 mod wasi;
 
 pub use artifact::{ArtifactKey, ArtifactStore, Handover};
+pub use cache::{ARTIFACT_BYTES_MAX, ArtifactCache, CacheCounts, CacheError, CacheLimits};
 pub use engine::{EngineKind, RESERVED_ADDRESS_BYTES, compiled_code_identity};
 pub use fs::{FileTree, Node, PathError};
 pub use options::{Engine, Run, RunOptions, Variant};

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod abi;
+mod artifacts;
 #[path = "../corpus/operators.rs"]
 mod corpus;
 mod engines;
