@@ -5,6 +5,7 @@
 
 mod machine;
 mod wasmi;
+mod wasmi_select;
 mod wasmtime;
 
 use assay_protocol::{Trap, limits::STACK_BYTES_MAX};

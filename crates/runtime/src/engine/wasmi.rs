@@ -10,6 +10,7 @@ use wasmi::{
 
 use super::{
     Failure, HOST_PARAMETERS_MAX, HostCall, Instance, NotMade, Program, STACK_FACTOR, STACK_SLACK_BYTES, Stopped,
+    wasmi_select,
 };
 use crate::wasi::{self, Gas, Handler, Wasi};
 
@@ -121,7 +122,8 @@ impl WasmiInstance {
     pub(crate) fn new(program: Program<'_>, limits: &TaskLimits, wasi: Wasi) -> Result<Self, NotMade> {
         let engine = Engine::new(&config(limits));
         let compiled = linker(&engine).and_then(|linker| {
-            let module = Module::new(&engine, program.wasm).map_err(|error| Failure::Engine(error.to_string()))?;
+            let wasm = wasmi_select::repaired(program.wasm).map_err(|error| Failure::Engine(error.to_string()))?;
+            let module = Module::new(&engine, &wasm).map_err(|error| Failure::Engine(error.to_string()))?;
             Ok((linker, module))
         });
         let (linker, module) = match compiled {

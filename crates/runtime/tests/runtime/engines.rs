@@ -112,3 +112,51 @@ fn the_fast_variant_sees_the_same_clock_at_every_reading() {
     let report = super::guest::run_everywhere(&request);
     assert_eq!((report.end, report.stdout.len()), (End::Exited(0), 8 * 833));
 }
+
+/// A value below, two to select from, and a condition that the interpreter's translator takes for its operand.
+const MISTRANSLATED: &[&str] = &[
+    "local.get $x i32.eqz",
+    "local.get $x i32.const 0 i32.eq",
+    "i32.const 0 local.get $x i32.eq",
+    "local.get $x i32.const 0 i32.ne",
+    "local.get $x i32.eqz nop",
+    "local.get $x i32.eqz i32.eqz",
+    "local.get $x i32.eqz i32.eqz i32.eqz",
+];
+
+#[test]
+fn w_09_a_select_behind_a_comparison_with_zero_selects_by_the_comparison() {
+    for (x, y) in [(0, 5), (3, 0), (3, 5)] {
+        for condition in MISTRANSLATED {
+            for select in ["select", "select (result i32)"] {
+                let request = request(&format!(
+                    r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                    (memory (export "memory") 1)
+                    (func $f (param $x i32) (param $y i32) (result i32)
+                      local.get $y i32.popcnt i32.const 10 i32.const 90 {condition} {select} i32.add)
+                    (func (export "_start") i32.const {x} i32.const {y} call $f call $exit))"#
+                ));
+                let holds = match *condition {
+                    "local.get $x i32.const 0 i32.ne" | "local.get $x i32.eqz i32.eqz" => x != 0,
+                    _ => x == 0,
+                };
+                let expected = u32::count_ones(y) + (if holds { 10 } else { 90 });
+                let report = super::guest::run_everywhere(&request);
+                assert_eq!(report.end, End::Exited(expected), "{x} {y} {condition} {select}");
+            }
+        }
+    }
+}
+
+/// When this fails, the new version is right: remove engine/wasmi_select.rs and this test.
+#[test]
+fn w_09_the_reference_still_needs_its_repair() {
+    let text = r#"(module (func (export "f") (param i32 i32) (result i32)
+        local.get 1 i32.popcnt i32.const 10 i32.const 90 local.get 0 i32.eqz select i32.add))"#;
+    let engine = wasmi::Engine::default();
+    let module = wasmi::Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+    let mut store = wasmi::Store::new(&engine, ());
+    let instance = wasmi::Linker::<()>::new(&engine).instantiate_and_start(&mut store, &module).unwrap();
+    let f = instance.get_typed_func::<(i32, i32), i32>(&store, "f").unwrap();
+    assert_ne!(f.call(&mut store, (0, 5)).unwrap(), 12, "x is zero, so ten and the two bits of five are right");
+}

@@ -3,8 +3,9 @@
 
 mod abi;
 mod artifacts;
-#[path = "../corpus/operators.rs"]
+#[path = "../corpus/mod.rs"]
 mod corpus;
+mod differential;
 mod engines;
 mod guest;
 mod programs;

@@ -5,7 +5,7 @@ use assay_protocol::Trap;
 use assay_runtime::End;
 
 use super::{
-    corpus::{CASES, COPIES, program},
+    corpus::operators::{CASES, COPIES, program},
     guest::{request, request_wasm, run_everywhere},
 };
 

@@ -1,0 +1,4 @@
+//! Programs that more than one test, benchmark or command runs.
+
+pub mod generated;
+pub mod operators;
