@@ -1,7 +1,7 @@
 //! One pass over a function's operators: where segments begin and what they cost, what must be rewritten, how much
 //! stack a call takes.
 
-use wasmparser::{BinaryReader, FuncValidator, Operator, OperatorsReader, WasmModuleResources};
+use wasmparser::{BinaryReader, BlockType, FuncValidator, Operator, OperatorsReader, WasmModuleResources};
 
 use crate::{
     MeterError,
@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub operands: u64,
     /// Whether it calls anything: if not, its frame is only checked, not kept.
     pub calls: bool,
+    /// How many values, about, flow along the edges of its control flow: see [`crate::ModuleInfo::flow_squares`].
+    pub flow: u64,
 }
 
 /// Why a function is refused.
@@ -90,7 +92,28 @@ enum Kind {
 
 struct Label {
     kind: Kind,
-    targeted: bool,
+    /// Branches that name it; a `br_table` is one, however often it does.
+    branches: u64,
+    /// The last branch that did.
+    branch: u64,
+    /// Assignments to locals when it was opened.
+    assignments: u64,
+    /// Values that it takes or gives, at most.
+    values: u64,
+}
+
+/// A block type that is written as an index: most parameters and results that the profile allows.
+const VALUES_MAX: u64 = bounds::PARAMS_MAX + bounds::RESULTS_MAX;
+/// What a place where control flow joins counts by itself.
+const JOIN: u64 = 3;
+
+/// How many there are of a function.
+#[derive(Clone, Copy)]
+pub(crate) struct Variables {
+    pub params: u64,
+    /// Parameters not counted.
+    pub locals: u64,
+    pub results: u64,
 }
 
 #[derive(Default)]
@@ -103,19 +126,25 @@ struct Analysis {
     /// A float result whose NaN is not canonical yet, and the offset behind it.
     pending_nan: Option<(usize, Splice)>,
     br_table_targets: u64,
+    /// Locals and parameters.
+    variables: u64,
+    /// Assignments to locals so far.
+    assignments: u64,
+    /// Branches so far.
+    branches: u64,
 }
 
 /// Validates the operators up to the end of the function and plans its rewriting.
 pub(crate) fn function<T: WasmModuleResources>(
     reader: BinaryReader<'_>,
     validator: &mut FuncValidator<T>,
-    locals: u64,
+    Variables { params, locals, results }: Variables,
 ) -> Result<Plan, Refusal> {
     let start = reader.original_position();
     let mut reader = OperatorsReader::new(reader);
-    let mut analysis = Analysis::default();
+    let mut analysis = Analysis { variables: params.saturating_add(locals), ..Analysis::default() };
     analysis.plan.locals = locals;
-    analysis.labels.push(Label { kind: Kind::Block, targeted: false });
+    analysis.labels.push(Label { kind: Kind::Block, branches: 0, branch: 0, assignments: 0, values: results });
     analysis.begin_segment(0, false);
     analysis.charge(cost::FUNCTION_ENTRY.saturating_add(locals.div_ceil(cost::LOCALS_PER_GAS)));
     let offset = |position: u64| usize::try_from(position.saturating_sub(start)).unwrap_or(usize::MAX);
@@ -158,6 +187,7 @@ impl Analysis {
                 let labels = u32::try_from(self.labels.len().saturating_sub(1)).unwrap_or(u32::MAX);
                 self.edit(at, width, Splice::Return { labels });
             }
+            O::LocalSet { .. } | O::LocalTee { .. } => self.assignments = self.assignments.saturating_add(1),
             O::Call { .. } | O::CallIndirect { .. } => {
                 self.plan.calls = true;
                 self.edit(at, width, Splice::Call);
@@ -178,20 +208,21 @@ impl Analysis {
     fn control(&mut self, op: &Operator<'_>) -> Result<bool, Refusal> {
         use Operator as O;
         Ok(match op {
-            O::Block { .. } => {
-                self.open(Kind::Block)?;
+            O::Block { blockty } => {
+                self.open(Kind::Block, *blockty)?;
                 false
             }
-            O::Loop { .. } => {
-                self.open(Kind::Loop)?;
+            O::Loop { blockty } => {
+                self.open(Kind::Loop, *blockty)?;
                 true
             }
-            O::If { .. } => {
-                self.open(Kind::If)?;
+            O::If { blockty } => {
+                self.open(Kind::If, *blockty)?;
                 true
             }
             O::Else | O::Return | O::Unreachable => true,
             O::Br { relative_depth } | O::BrIf { relative_depth } => {
+                self.branches = self.branches.saturating_add(1);
                 self.target(*relative_depth);
                 true
             }
@@ -199,6 +230,7 @@ impl Analysis {
                 check("number of a br_table's targets", targets.len(), bounds::BR_TABLE_MAX)?;
                 self.br_table_targets = self.br_table_targets.saturating_add(u64::from(targets.len()));
                 check("number of a function's br_table targets", self.br_table_targets, bounds::BR_TABLE_TOTAL_MAX)?;
+                self.branches = self.branches.saturating_add(1);
                 for target in targets.targets() {
                     self.target(target?);
                 }
@@ -207,11 +239,14 @@ impl Analysis {
             }
             O::End => {
                 let label = self.labels.pop();
-                let joins = label.is_some_and(|label| match label.kind {
-                    Kind::If => true,
-                    Kind::Block => label.targeted,
-                    // A branch to a loop goes to its head.
-                    Kind::Loop => false,
+                let joins = label.is_some_and(|label| {
+                    self.join(&label);
+                    match label.kind {
+                        Kind::If => true,
+                        Kind::Block => label.branches > 0,
+                        // A branch to a loop goes to its head.
+                        Kind::Loop => false,
+                    }
                 });
                 joins && !self.labels.is_empty()
             }
@@ -219,17 +254,38 @@ impl Analysis {
         })
     }
 
-    fn open(&mut self, kind: Kind) -> Result<(), Refusal> {
-        self.labels.push(Label { kind, targeted: false });
+    fn open(&mut self, kind: Kind, ty: BlockType) -> Result<(), Refusal> {
+        let values = match ty {
+            BlockType::Empty => 0,
+            BlockType::Type(_) => 1,
+            BlockType::FuncType(_) => VALUES_MAX,
+        };
+        self.labels.push(Label { kind, branches: 0, branch: 0, assignments: self.assignments, values });
         Ok(check("depth of nested blocks", bounds::length(self.labels.len()), bounds::NESTING_MAX)?)
     }
 
     fn target(&mut self, depth: u32) {
         let depth = usize::try_from(depth).unwrap_or(usize::MAX);
         let index = self.labels.len().checked_sub(1).and_then(|last| last.checked_sub(depth));
-        if let Some(label) = index.and_then(|index| self.labels.get_mut(index)) {
-            label.targeted = true;
+        if let Some(label) = index.and_then(|index| self.labels.get_mut(index))
+            && label.branch != self.branches
+        {
+            label.branch = self.branches;
+            label.branches = label.branches.saturating_add(1);
         }
+    }
+
+    /// Counts what a compiler carries along the edges that meet at a label: what may have been assigned inside, and
+    /// what the label itself takes or gives.
+    fn join(&mut self, label: &Label) {
+        let fallthrough = if label.kind == Kind::If { 2 } else { 1 };
+        let edges = label.branches.saturating_add(fallthrough);
+        if edges == 1 {
+            return;
+        }
+        let assigned = self.assignments.saturating_sub(label.assignments).min(self.variables);
+        let values = assigned.saturating_add(label.values);
+        self.plan.flow = self.plan.flow.saturating_add(JOIN).saturating_add(edges.saturating_mul(values));
     }
 
     fn begin_segment(&mut self, at: usize, loops: bool) {

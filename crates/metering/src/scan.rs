@@ -11,7 +11,7 @@ use wasmparser::{
 
 use crate::{
     EntryPoints, Export, ExportKind, Import, MemoryInfo, MeterError, ModuleInfo, Signature, ValueType,
-    analyze::{self, Plan},
+    analyze::{self, Plan, Variables},
     bounds::{self, check, length},
     export, profile,
 };
@@ -49,6 +49,7 @@ pub(crate) struct Shape<'a> {
     pub raw_elements: Raw<'a>,
     pub raw_data: Raw<'a>,
     custom_sections: u64,
+    flow_squares: u64,
 }
 
 impl Shape<'_> {
@@ -73,6 +74,7 @@ impl Shape<'_> {
             entry_points,
             memory: self.memory,
             has_start: self.start.is_some(),
+            flow_squares: self.flow_squares,
         }
     }
 }
@@ -341,10 +343,17 @@ fn check_function<'a>(
     let mut reader: BinaryReader<'a> = locals_reader.get_binary_reader();
     reader.set_features(profile::features());
     let code_start = reader.original_position();
-    let plan = analyze::function(reader, &mut validator, declared).map_err(|error| error.explain(wasm))?;
+    let variables = Variables {
+        params: length(signature.params.len()),
+        locals: declared,
+        results: length(signature.results.len()),
+    };
+    let plan = analyze::function(reader, &mut validator, variables).map_err(|error| error.explain(wasm))?;
+    let flow = plan.flow;
     let end = body.range().end;
     let locals = Raw { count: groups, entries: slice(wasm, locals_start, code_start) };
     on_body(shape, &Body { signature, locals, code: slice(wasm, code_start, end), plan })?;
+    shape.flow_squares = shape.flow_squares.saturating_add(flow.saturating_mul(flow));
     Ok(validator.into_allocations())
 }
 

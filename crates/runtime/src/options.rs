@@ -61,8 +61,16 @@ pub struct Run {
     pub memory_hash: Option<Hash32>,
 }
 
-/// Gas for which compiling one byte of rewritten module is worth its time: what the reference runs in the time.
+/// What the reference runs while one byte of rewritten module is compiled: about 0.5 µs.
 const GAS_PER_COMPILED_BYTE: u64 = 8_000;
+/// The same for [`assay_metering::ModuleInfo::flow_squares`].
+const GAS_PER_FLOW_SQUARE: u64 = 18;
+
+/// Gas that the reference runs while the compiler compiles, about.
+fn compile_effort(metered: &Metered) -> u64 {
+    let bytes = u64::try_from(metered.wasm.len()).unwrap_or(u64::MAX).saturating_mul(GAS_PER_COMPILED_BYTE);
+    bytes.saturating_add(metered.info.flow_squares.saturating_mul(GAS_PER_FLOW_SQUARE))
+}
 
 impl RunOptions {
     /// The engine to begin with.
@@ -72,8 +80,8 @@ impl RunOptions {
             Engine::Wasmtime => EngineKind::Wasmtime,
             Engine::Auto => {
                 let place = self.place(metered, self.variant);
-                let bytes = u64::try_from(metered.wasm.len()).unwrap_or(u64::MAX);
-                let worth = limits.gas_limit / GAS_PER_COMPILED_BYTE >= bytes;
+                let effort = compile_effort(metered);
+                let worth = effort <= limits.gas_limit.min(engine::COMPILE_EFFORT_MAX);
                 let compiled = || place.is_some_and(|place| place.store.holds(&place.key));
                 if worth || compiled() { EngineKind::Wasmtime } else { EngineKind::Wasmi }
             }
@@ -86,7 +94,7 @@ impl RunOptions {
             Variant::Canonical => (&metered.wasm, &metered.hash),
             Variant::Fast => metered.fast.as_ref().map(|fast| (&fast.wasm, &fast.hash))?,
         };
-        Some(Program { wasm, hash, compiled: self.place(metered, variant) })
+        Some(Program { wasm, hash, compile_effort: compile_effort(metered), compiled: self.place(metered, variant) })
     }
 
     fn place(&self, metered: &Metered, variant: Variant) -> Option<Place<'_>> {

@@ -58,6 +58,11 @@ pub enum HostFault {
         "run the program: the engine's own stack overflowed below the job's limit; this is a fault of the engine's settings, report it"
     )]
     EngineStack,
+    /// Compiling would take longer than a run is worth.
+    #[error(
+        "run the program: it is too large or too intricate to be compiled in a few seconds; run it with the engine wasmi or auto"
+    )]
+    CompileEffort,
     /// The engine refused or failed in a way that a metered module cannot cause.
     #[error("run the program: the engine failed: {0}; the metered module and this engine do not fit, report it")]
     Engine(String),

@@ -201,6 +201,7 @@ fn interpret(failure: Failure, memory_pages: u64) -> Interruption {
         Failure::Stopped(Stop::Errno(errno)) => HostFault::Engine(format!("{errno:?} left a host call")).into(),
         Failure::HostMemory => HostFault::OutOfMemory { pages: memory_pages }.into(),
         Failure::EngineStack => HostFault::EngineStack.into(),
+        Failure::CompileEffort => HostFault::CompileEffort.into(),
         Failure::Engine(message) => HostFault::Engine(message).into(),
     }
 }

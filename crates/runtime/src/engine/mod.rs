@@ -17,7 +17,10 @@ pub use wasmtime::{RESERVED_ADDRESS_BYTES, compiled_code_identity};
 
 /// Compiles a program into its store, if it is not there.
 pub(crate) fn compile(program: Program<'_>) -> Result<(), HostFault> {
-    wasmtime::compile(program).map_err(|failure| HostFault::Engine(format!("{failure:?}")))
+    wasmtime::compile(program).map_err(|failure| match failure {
+        Failure::CompileEffort => HostFault::CompileEffort,
+        failure => HostFault::Engine(format!("{failure:?}")),
+    })
 }
 
 use crate::{
@@ -79,7 +82,13 @@ pub(crate) struct Program<'a> {
     pub compiled: Option<artifact::Place<'a>>,
     /// SHA-256 of `wasm`.
     pub hash: &'a assay_protocol::Hash32,
+    /// Gas that the reference runs while this is compiled, about.
+    pub compile_effort: u64,
 }
+
+/// Most [`Program::compile_effort`] that is compiled: a few seconds. Compilers are not linear: a module of ten
+/// kilobytes can take minutes (W-03). The reference translates whatever the profile accepts in one pass.
+pub(crate) const COMPILE_EFFORT_MAX: u64 = 60_000_000_000;
 
 /// One instance of a metered module in some engine. Names are those of the module's exports.
 pub(crate) trait Instance {
@@ -112,6 +121,8 @@ pub(crate) enum Failure {
     HostMemory,
     /// The engine's own stack overflowed.
     EngineStack,
+    /// Compiling would take too long.
+    CompileEffort,
     /// Anything else: the engine failed.
     Engine(String),
 }

@@ -13,7 +13,10 @@ use wasmtime::{
     Store, Val, ValType, WasmFeatures,
 };
 
-use super::{ENGINE_STACK_BYTES_MAX, Failure, HOST_PARAMETERS_MAX, HostCall, Instance, NotMade, Program, Stopped};
+use super::{
+    COMPILE_EFFORT_MAX, ENGINE_STACK_BYTES_MAX, Failure, HOST_PARAMETERS_MAX, HostCall, Instance, NotMade, Program,
+    Stopped,
+};
 use crate::{
     HostFault, artifact,
     wasi::{self, Gas, Handler, Wasi},
@@ -221,6 +224,9 @@ fn module(shared: &Shared, program: Program<'_>) -> Result<Module, Failure> {
             }
         }
         place.forget();
+    }
+    if program.compile_effort > COMPILE_EFFORT_MAX {
+        return Err(Failure::CompileEffort);
     }
     let module = Module::new(&shared.engine, program.wasm).map_err(|error| failure(&error))?;
     if let Some(place) = program.compiled
