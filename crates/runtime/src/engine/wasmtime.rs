@@ -325,11 +325,17 @@ fn failure(error: &Error) -> Failure {
     if let Some(code) = error.downcast_ref::<wasmtime::Trap>() {
         return trap(*code);
     }
-    // The system says that it has none in an error of its own.
-    if error.is::<NoMemory>() || error.is::<OutOfMemory>() || error.is::<std::io::Error>() {
+    if error.is::<NoMemory>() || error.is::<OutOfMemory>() || error.chain().any(is_without_memory) {
         return Failure::HostMemory;
     }
     Failure::Engine(format!("{error:#}"))
+}
+
+/// What the system says when it gives no memory, wherever it stands in an error.
+fn is_without_memory(cause: &(dyn core::error::Error + 'static)) -> bool {
+    let system = cause.downcast_ref::<std::io::Error>();
+    system.is_some_and(|error| error.kind() == std::io::ErrorKind::OutOfMemory)
+        || cause.downcast_ref::<rustix::io::Errno>() == Some(&rustix::io::Errno::NOMEM)
 }
 
 fn trap(code: wasmtime::Trap) -> Failure {

@@ -106,6 +106,36 @@ fn w_03_what_takes_minutes_to_compile_is_a_host_fault_there_and_runs_in_the_refe
     }
 }
 
+/// Runs itself again with little address space: limits cannot be taken back.
+#[cfg(target_os = "linux")]
+#[test]
+fn w_15_too_little_address_space_is_a_host_fault_of_the_compiler_and_enough_for_the_reference() {
+    const NAME: &str =
+        "engines::w_15_too_little_address_space_is_a_host_fault_of_the_compiler_and_enough_for_the_reference";
+    const LIMITED: &str = "ASSAY_TEST_LIMITED";
+    if std::env::var_os(LIMITED).is_none() {
+        let kilobytes = assay_runtime::RESERVED_ADDRESS_BYTES / 1_024;
+        let again = std::process::Command::new("sh")
+            .args(["-c", "ulimit -v $1 && exec \"$0\" --exact \"$2\" --nocapture"])
+            .arg(std::env::current_exe().unwrap())
+            .args([kilobytes.to_string().as_str(), NAME])
+            .env(LIMITED, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&again.stdout);
+        assert!(again.status.success() && said.contains("faulted, then ran"), "{said}");
+        return;
+    }
+    let mut request = request(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
+    request.limits.gas_limit = 1 << 40;
+    let options = RunOptions { engine: Engine::Wasmtime, ..RunOptions::default() };
+    let fault = run_with(&request, &options).unwrap_err();
+    assert!(matches!(fault, HostFault::OutOfMemory { .. }), "{fault}");
+    let run = run_with(&request, &auto()).unwrap();
+    assert_eq!((run.report.end, run.engine), (End::Exited(0), Some(EngineKind::Wasmi)));
+    println!("faulted, then ran");
+}
+
 #[test]
 fn a_module_without_a_fast_variant_runs_all_the_same() {
     let mut request = request(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
