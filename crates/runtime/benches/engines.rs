@@ -99,7 +99,7 @@ fn compiling(criterion: &mut Criterion) {
     ] {
         let metered = meter(wasm).unwrap();
         let mut group = criterion.benchmark_group(format!("compile {name}"));
-        let nowhere = RunOptions { engine: Engine::Wasmtime, ..RunOptions::default() };
+        let nowhere = RunOptions { engine: Engine::Wasmtime, variant: Variant::Fast, ..RunOptions::default() };
         group.bench_function("wasmtime", |bench| bench.iter(|| nowhere.compile(black_box(&metered)).unwrap()));
         let store = Arc::new(ArtifactCache::open(None, CacheLimits::default()).unwrap());
         let kept = RunOptions { artifacts: Some(store), ..nowhere.clone() };

@@ -17,7 +17,7 @@ use crate::{
 /// Most bytes of arguments and environment together.
 const ARGS_BYTES_MAX: usize = 1 << 20;
 
-/// Runs a metered module in the reference engine. What [`run_with`] gives with any options.
+/// Runs a metered module itself in the reference engine. What [`run_with`] gives with any options.
 ///
 /// # Errors
 /// [`HostFault`] when this host could not run it to its end. Not a property of the program: never signed.

@@ -24,7 +24,12 @@ fn open(directory: &Path) -> Arc<ArtifactCache> {
 }
 
 fn run_kept(request: &RunRequest, store: Arc<dyn ArtifactStore>) -> Run {
-    let options = RunOptions { engine: Engine::Wasmtime, artifacts: Some(store), ..RunOptions::default() };
+    let options = RunOptions {
+        engine: Engine::Wasmtime,
+        variant: Variant::Fast,
+        artifacts: Some(store),
+        ..RunOptions::default()
+    };
     run_with(request, &options).unwrap()
 }
 
@@ -238,7 +243,12 @@ fn w_11_a_process_without_files_hands_its_code_over() {
 fn a_program_can_be_compiled_before_it_is_run() {
     let request = program(12);
     let cache = Arc::new(ArtifactCache::open(None, CacheLimits::default()).unwrap());
-    let options = RunOptions { engine: Engine::Auto, artifacts: Some(cache.clone()), ..RunOptions::default() };
+    let options = RunOptions {
+        engine: Engine::Auto,
+        variant: Variant::Fast,
+        artifacts: Some(cache.clone()),
+        ..RunOptions::default()
+    };
     options.compile(&request.metered).unwrap();
     assert_eq!(cache.counts(), CacheCounts { misses: 1, ..NOTHING });
     let run = run_with(&request, &options).unwrap();
