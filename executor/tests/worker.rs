@@ -170,7 +170,8 @@ fn e_13_a_run_can_be_stopped() {
 #[test]
 fn w_03_w_15_a_child_without_memory_is_a_host_fault() {
     let settings = ChildSettings { address_space_bytes: Some(16 << 20), ..real(NEVER) };
-    let fault = run_in_child(&request(1_000), &settings, &Cancel::default());
+    // Enough gas to begin: a run that cannot even pay its instantiation ends before it asks for memory.
+    let fault = run_in_child(&request(1_000_000), &settings, &Cancel::default());
     let expected = |fault: &WorkerFault| {
         matches!(fault, WorkerFault::Crashed { .. } | WorkerFault::Reported(_) | WorkerFault::NotReady { .. })
     };
