@@ -12,10 +12,10 @@ use crate::{
     scan::{self, Body, Raw, Shape},
 };
 
-/// Checks and rewrites a module.
-pub(crate) fn meter(wasm: &[u8]) -> Result<Metered, MeterError> {
+/// Checks and rewrites a module, into the fast variant too if that is wanted.
+pub(crate) fn meter(wasm: &[u8], wants_fast: bool) -> Result<Metered, MeterError> {
     let mut canonical = Draft::new(Variant::Canonical);
-    let mut fast = Some(Draft::new(Variant::Fast));
+    let mut fast = wants_fast.then(|| Draft::new(Variant::Fast));
     let shape = scan::scan(wasm, |shape, body| {
         // The program is the canonical variant: it alone decides whether the module is accepted.
         if fast.as_mut().is_some_and(|draft| draft.append(shape, body).is_err()) {

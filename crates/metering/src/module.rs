@@ -130,7 +130,7 @@ pub struct Metered {
     pub wasm: Vec<u8>,
     /// SHA-256 of `wasm`: the canonical hash of the program.
     pub hash: Hash32,
-    /// The same program in variant L; `None` when that is over the profile's bounds on metered code, which are on G.
+    /// The same program in variant L; `None` when nobody asked for it, or when it is over the bounds on metered code.
     pub fast: Option<FastVariant>,
     /// What is known about the module before rewriting.
     pub info: ModuleInfo,

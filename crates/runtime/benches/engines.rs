@@ -4,35 +4,24 @@
 //! Compiled code comes from a store, except in the group that compiles. "Elements" are gas.
 #![expect(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
-use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Duration};
+use std::{hint::black_box, sync::Arc, time::Duration};
 
-use assay_metering::meter;
-use assay_protocol::TaskLimits;
-use assay_runtime::{
-    ArtifactCache, CacheLimits, End, Engine, EntryPoint, FileTree, RunOptions, RunRequest, Variant, run_with,
-};
+use assay_metering::meter_with_fast;
+use assay_runtime::{ArtifactCache, CacheLimits, End, Engine, RunOptions, RunRequest, Variant, run_with};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
+#[path = "../tests/corpus/request.rs"]
+mod request;
 #[path = "../tests/corpus/samples.rs"]
 mod samples;
 
-/// A module without input.
+use request::request_wasm;
+
+/// A module and one small file.
 fn module(wasm: &[u8]) -> RunRequest {
-    let mut root = FileTree::new();
-    root.insert_file("data/hello.txt", *b"hello").unwrap();
-    RunRequest {
-        metered: meter(wasm).unwrap(),
-        program_name: "job.wasm".into(),
-        args: vec![],
-        env: BTreeMap::new(),
-        stdin: vec![],
-        root,
-        output_path: Some("output/".into()),
-        limits: TaskLimits::default(),
-        seed: 0,
-        clock_unix_ns: 0,
-        entry: EntryPoint::Command,
-    }
+    let mut request = request_wasm(wasm);
+    request.root.insert_file("data/hello.txt", *b"hello").unwrap();
+    request
 }
 
 /// Programs that calculate and touch nothing: one kind of work each.
@@ -97,7 +86,7 @@ fn compiling(criterion: &mut Criterion) {
         ("C, 59 kB", include_bytes!("../tests/guests/libc.wasm").as_slice()),
         ("Rust, 135 kB", include_bytes!("../tests/guests/probe.wasm")),
     ] {
-        let metered = meter(wasm).unwrap();
+        let metered = meter_with_fast(wasm).unwrap();
         let mut group = criterion.benchmark_group(format!("compile {name}"));
         let nowhere = RunOptions { engine: Engine::Wasmtime, variant: Variant::Fast, ..RunOptions::default() };
         group.bench_function("wasmtime", |bench| bench.iter(|| nowhere.compile(black_box(&metered)).unwrap()));

@@ -2,28 +2,15 @@
 //! `cargo bench -p assay-runtime --bench runs`
 #![expect(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
-use std::{collections::BTreeMap, hint::black_box, time::Duration};
+use std::{hint::black_box, time::Duration};
 
-use assay_metering::meter;
-use assay_protocol::TaskLimits;
-use assay_runtime::{EntryPoint, FileTree, RunRequest, run};
+use assay_runtime::run;
 use criterion::{Criterion, criterion_group, criterion_main};
 
-fn request(wasm: &[u8]) -> RunRequest {
-    RunRequest {
-        metered: meter(wasm).unwrap(),
-        program_name: "job.wasm".into(),
-        args: vec![],
-        env: BTreeMap::new(),
-        stdin: vec![],
-        root: FileTree::new(),
-        output_path: Some("output/".into()),
-        limits: TaskLimits::default(),
-        seed: 0,
-        clock_unix_ns: 0,
-        entry: EntryPoint::Command,
-    }
-}
+#[path = "../tests/corpus/request.rs"]
+mod request;
+
+use request::request_wasm as request;
 
 fn runs(criterion: &mut Criterion) {
     let empty = request(&wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#).unwrap());

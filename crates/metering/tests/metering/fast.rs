@@ -1,6 +1,6 @@
 //! Variant L: equal to G whenever the guest returns with gas left, and without an answer otherwise.
 
-use assay_metering::{bounds, export, meter};
+use assay_metering::{bounds, export, meter, meter_with_fast};
 use proptest::prelude::*;
 use wasmi::Val;
 
@@ -62,7 +62,7 @@ const PROGRAM: &str = r#"(module
 
 #[test]
 fn l_returns_what_g_returns_at_every_gas_limit() {
-    let metered = meter(&wat(PROGRAM)).unwrap();
+    let metered = meter_with_fast(&wat(PROGRAM)).unwrap();
     let fast = metered.fast.as_ref().unwrap();
     for argument in 0..24 {
         let Some(full) = run(&metered.wasm, 1_000_000, argument) else {
@@ -81,7 +81,7 @@ fn l_returns_what_g_returns_at_every_gas_limit() {
 proptest! {
     #[test]
     fn l_returns_what_g_returns_for_any_argument_and_gas(argument in any::<i32>(), gas in 0_i64..200_000) {
-        let metered = meter(&wat(PROGRAM)).unwrap();
+        let metered = meter_with_fast(&wat(PROGRAM)).unwrap();
         prop_assert_eq!(run(&metered.fast.unwrap().wasm, gas, argument), run(&metered.wasm, gas, argument));
     }
 }
@@ -95,14 +95,14 @@ fn l_ends_in_every_loop_and_recursion() {
             (func $f (export "f") (type $t) local.get 0 i32.const 0 call_indirect (type $t)))"#,
         r#"(module (func (export "f") (param i32) loop (param) loop block br 2 end end end))"#,
     ] {
-        let metered = meter(&wat(text)).unwrap();
+        let metered = meter_with_fast(&wat(text)).unwrap();
         assert_eq!(run(&metered.fast.unwrap().wasm, 100_000, 0), None, "{text}");
     }
 }
 
 #[test]
 fn both_variants_export_the_same_and_cost_the_same_to_instantiate() {
-    let metered = meter(&wat(PROGRAM)).unwrap();
+    let metered = meter_with_fast(&wat(PROGRAM)).unwrap();
     let fast = metered.fast.unwrap();
     assert_ne!(fast.hash, metered.hash);
     let exports = |wasm: &[u8]| {
@@ -118,7 +118,14 @@ fn both_variants_export_the_same_and_cost_the_same_to_instantiate() {
 fn w_03_a_module_whose_l_is_over_the_bounds_has_none_and_is_accepted() {
     // A call is two bytes, and fourteen in L, which has more globals and locals to name than one byte can.
     let calls = "call 0 ".repeat(usize::try_from(bounds::BODY_BYTES_MAX / 2 - 10_000).unwrap());
-    let metered = meter(&wat(&format!("(module (func) (func {calls}))"))).unwrap();
+    let metered = meter_with_fast(&wat(&format!("(module (func) (func {calls}))"))).unwrap();
     assert!(metered.fast.is_none());
-    assert!(meter(&wat("(module (func) (func call 0))")).unwrap().fast.is_some());
+    assert!(meter_with_fast(&wat("(module (func) (func call 0))")).unwrap().fast.is_some());
+}
+
+#[test]
+fn the_program_is_the_same_whether_or_not_the_fast_variant_is_written_too() {
+    let (plain, both) = (meter(&wat(PROGRAM)).unwrap(), meter_with_fast(&wat(PROGRAM)).unwrap());
+    assert!(plain.fast.is_none());
+    assert_eq!((plain.wasm, plain.hash), (both.wasm, both.hash));
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use assay_metering::meter;
+use assay_metering::meter_with_fast;
 use assay_protocol::TaskLimits;
 use assay_runtime::{
     ArtifactStore, Engine, EntryPoint, FileTree, Handover, Run, RunOptions, RunRequest, Variant, run_with,
@@ -97,7 +97,7 @@ fn generated(seed: u64) -> Option<RunRequest> {
     let config = config(&mut numbers);
     let bytes = numbers.bytes(BYTES);
     let module = Module::new(config, &mut arbitrary::Unstructured::new(&bytes)).ok()?;
-    let metered = meter(&module.to_bytes()).ok()?;
+    let metered = meter_with_fast(&module.to_bytes()).ok()?;
     let mut root = FileTree::new();
     root.insert_file("data.txt", *b"some bytes").unwrap();
     let limits = TaskLimits {

@@ -2,4 +2,5 @@
 
 pub mod generated;
 pub mod operators;
+pub mod request;
 pub mod samples;

@@ -1,6 +1,6 @@
 //! Which engine runs what, and that nobody can tell.
 
-use assay_metering::meter;
+use assay_metering::meter_with_fast;
 use assay_protocol::Trap;
 use assay_runtime::{End, Engine, EngineKind, HostFault, RunOptions, RunRequest, Variant, run_with};
 
@@ -173,7 +173,8 @@ fn the_fast_variant_sees_the_same_clock_at_every_reading() {
             local.get 0 i32.const 3 i32.rem_u if local.get 0 call $read else i32.const 32 i32.const 0 local.get 0 memory.fill end
             local.get 0 i32.const 1 i32.add local.tee 0 i32.const 500 i32.lt_u br_if 0
           end))"#;
-    let request = RunRequest { metered: meter(&wat::parse_str(text).unwrap()).unwrap(), ..request("(module)") };
+    let request =
+        RunRequest { metered: meter_with_fast(&wat::parse_str(text).unwrap()).unwrap(), ..request("(module)") };
     let report = super::guest::run_everywhere(&request);
     assert_eq!((report.end, report.stdout.len()), (End::Exited(0), 8 * 833));
 }

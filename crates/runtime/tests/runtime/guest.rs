@@ -1,31 +1,12 @@
 //! Guests written in WAT, and requests to run them.
 
-use std::collections::BTreeMap;
+use assay_runtime::{Engine, Run, RunOptions, RunReport, RunRequest, Variant, run_with};
 
-use assay_metering::meter;
-use assay_protocol::TaskLimits;
-use assay_runtime::{Engine, EntryPoint, FileTree, Run, RunOptions, RunReport, RunRequest, Variant, run_with};
+pub use crate::corpus::request::request_wasm;
 
 /// A request for a guest in WAT, with defaults for everything else.
 pub fn request(wat: &str) -> RunRequest {
     request_wasm(&wat::parse_str(wat).unwrap())
-}
-
-/// A request for a module.
-pub fn request_wasm(wasm: &[u8]) -> RunRequest {
-    RunRequest {
-        metered: meter(wasm).unwrap(),
-        program_name: "job.wasm".into(),
-        args: vec![],
-        env: BTreeMap::new(),
-        stdin: vec![],
-        root: FileTree::new(),
-        output_path: Some("output/".into()),
-        limits: TaskLimits::default(),
-        seed: 0,
-        clock_unix_ns: 1_000_000_000,
-        entry: EntryPoint::Command,
-    }
 }
 
 /// Runs it in every way there is: every engine with every variant. All must agree to the byte (I-08, W-09).
