@@ -314,6 +314,142 @@ TERMS = [
     terms("Window", verify_rate_gas_per_s=1),
 ]
 
+# Receipts. The signature is RFC 8032's, from its own text.
+P25519 = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D25519 = -121665 * pow(121666, -1, P25519) % P25519
+BASE_Y = 4 * pow(5, -1, P25519) % P25519
+
+
+def base_point():
+    square = (BASE_Y * BASE_Y - 1) * pow(D25519 * BASE_Y * BASE_Y + 1, -1, P25519) % P25519
+    x = pow(square, (P25519 + 3) // 8, P25519)
+    if x * x % P25519 != square:
+        x = x * pow(2, (P25519 - 1) // 4, P25519) % P25519
+    return (P25519 - x if x & 1 else x, BASE_Y)
+
+
+def plus(a, b):
+    (x1, y1), (x2, y2) = a, b
+    k = D25519 * x1 * x2 * y1 * y2
+    x = (x1 * y2 + x2 * y1) * pow(1 + k, -1, P25519)
+    return (x % P25519, (y1 * y2 + x1 * x2) * pow(1 - k, -1, P25519) % P25519)
+
+
+def times(n, point):
+    sum_ = (0, 1)
+    while n:
+        if n & 1:
+            sum_ = plus(sum_, point)
+        point, n = plus(point, point), n >> 1
+    return sum_
+
+
+def compressed(point):
+    return (point[1] | (point[0] & 1) << 255).to_bytes(32, "little")
+
+
+def signer(seed):
+    """The public key of a seed, and what signs with it."""
+    h = hashlib.sha512(seed).digest()
+    scalar = int.from_bytes(h[:32], "little") & ((1 << 254) - 8) | (1 << 254)
+    public = compressed(times(scalar, base_point()))
+
+    def sign(message):
+        r = int.from_bytes(hashlib.sha512(h[32:] + message).digest(), "little") % ORDER
+        big_r = compressed(times(r, base_point()))
+        k = int.from_bytes(hashlib.sha512(big_r + public + message).digest(), "little") % ORDER
+        return big_r + ((r + k * scalar) % ORDER).to_bytes(32, "little")
+
+    return public, sign
+
+
+def strings(tag, items):
+    digest = tagged(tag)
+    for item in items:
+        data = item.encode()
+        digest = tagged(tag, digest, struct.pack("<Q", len(data)), data)
+    return digest
+
+
+SEED = key(20)
+PROVIDER, SIGN = signer(SEED)
+POSTING = dict(program=key(2).hex(), cluster=key(3).hex(), job=key(4).hex(), created_slot=256)
+
+
+def receipt(task=TASKS[0], outcome=OUTCOMES[0], posting=None, args=(), env=None, stack=0, memory=0, signed=False, metered=key(11)):
+    env = dict(sorted((env or {}).items(), key=lambda pair: pair[0].encode()))
+    ran = outcome["kind"] != "Invalid"
+    run = dict(
+        module_hash=key(12).hex(),
+        metered_hash=metered.hex(),
+        args_hash=strings("assay:args:v1", args).hex(),
+        env_hash=strings("assay:env:v1", [text for pair in env.items() for text in pair]).hex(),
+        stack_peak_bytes=stack,
+        memory_peak_bytes=memory,
+        stdout_hash=key(13).hex(),
+        stderr_hash=key(14).hex(),
+    )
+    hashes = [bytes.fromhex(run[name]) for name in ("module_hash", "metered_hash", "args_hash", "env_hash")]
+    hashes = b"".join(hashes) + struct.pack("<2Q", stack, memory) + key(13) + key(14)
+    where = bytes(104)
+    if posting:
+        where = b"".join(bytes.fromhex(posting[n]) for n in ("program", "cluster", "job")) + struct.pack("<Q", posting["created_slot"])
+    encoded = where + bytes.fromhex(task["encoding"]) + bytes.fromhex(outcome["encoding"]) + (hashes if ran else bytes(208))
+    encoded += PROVIDER if signed else bytes(32)
+    row = dict(
+        posting=posting,
+        job_uid=job_uid(key(2), key(3), key(4), 256, bytes.fromhex(task["digest"]))["uid"] if posting else None,
+        task=task,
+        outcome=outcome,
+        run=run if ran else None,
+        args=list(args),
+        env=env,
+        provider_key=PROVIDER.hex() if signed else None,
+        encoding=encoded.hex(),
+        hash=tagged("assay:receipt:v1", encoded).hex(),
+    )
+    if signed:
+        row |= dict(key_seed=SEED.hex(), signature=SIGN(b"assay:receipt:v1" + encoded).hex())
+    return row
+
+
+# Gas limits of 10^6, as the outcomes above have them.
+SMALL, UNSTATED = task(gas_limit=GAS_LIMIT), task(gas_limit=GAS_LIMIT, metered=bytes(32))
+BY_KIND = {row["kind"]: row for row in OUTCOMES}
+RECEIPTS = [
+    receipt(task=SMALL),
+    receipt(task=SMALL, posting=POSTING),
+    receipt(task=SMALL, posting=POSTING, signed=True),
+    receipt(task=UNSTATED, metered=key(15), stack=48, memory=65536),
+    receipt(task=SMALL, args=[""]),
+    receipt(task=SMALL, args=["", ""]),
+    receipt(task=SMALL, args=["ab", "c"], env={"B": "2", "A": "1", "é": ""}, signed=True),
+    receipt(task=SMALL, args=["a", "bc"], env={"A": "1B", "2": ""}),
+    receipt(task=SMALL, outcome=BY_KIND["Trapped"], stack=U64_MAX, memory=U64_MAX, posting=POSTING, signed=True),
+    receipt(task=SMALL, outcome=BY_KIND["OutOfGas"], memory=1 << 30),
+    receipt(task=SMALL, outcome=BY_KIND["OutputTooLarge"]),
+    receipt(task=SMALL, outcome=BY_KIND["Invalid"], posting=POSTING, signed=True),
+]
+
+
+def unlike(error, why, **changes):
+    return dict(why=why, error=error, receipt={**receipt(task=SMALL, posting=POSTING, signed=True), **changes})
+
+
+NOT_RECEIPTS = [
+    unlike("Limits", "no gas", task=task(gas_limit=0)),
+    unlike("Limits", "memory that is no whole number of pages", task=task(gas_limit=GAS_LIMIT, memory_bytes=65537)),
+    unlike("Outcome(Gas)", "more gas than the limit", outcome=outcome("Exited", gas=GAS_LIMIT + 1)),
+    unlike("Outcome(Zero)", "no result", outcome=outcome("Exited", cid=bytes(32))),
+    unlike("Posting", "no job", posting={**POSTING, "job": bytes(32).hex()}),
+    unlike("Run", "an exit that measured nothing", run=None),
+    unlike("Run", "an Invalid task that ran", outcome=BY_KIND["Invalid"]),
+    unlike("MeteredHash", "another program", run={**RECEIPTS[0]["run"], "metered_hash": key(15).hex()}),
+    unlike("MeteredHash", "no program", task=UNSTATED, run={**RECEIPTS[0]["run"], "metered_hash": bytes(32).hex()}),
+    unlike("ProviderKey", "no key", provider_key=bytes(32).hex()),
+]
+
 if __name__ == "__main__":
     write("tasks", "TaskSpec: encoding, digest and bounds of the limits", tasks=TASKS, bounds=BOUNDS)
     write("ids", "Domain-separated ids", clusters=CLUSTERS, job_uids=JOB_UIDS, commitments=COMMITMENTS)
@@ -321,3 +457,4 @@ if __name__ == "__main__":
     write("fees", "Pay, shares, escrow, bond, penalty, windows; null is an overflow", **FEES)
     write("statuses", "Codes and every transition; null is refused", **STATUS)
     write("terms", "Bounds of a market's terms", base=BASE, checks=TERMS)
+    write("receipts", "Receipt: encoding, hash and signature; what is none", receipts=RECEIPTS, refused=NOT_RECEIPTS)

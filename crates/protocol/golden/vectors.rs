@@ -17,8 +17,9 @@
 //! the protocol's version alone.
 
 use assay_protocol::{
-    cluster_tag, commitment, fees, ids::CommitmentInput, ids::JobUidInput, job_uid, ExecutionEvent, ExecutionStatus,
-    FeeError, Hash32, JobEvent, JobStatus, MarketTerms, Outcome, OutcomeKind, TaskLimits, TaskSpec,
+    cluster_tag, commitment, fees, ids::CommitmentInput, ids::JobUidInput, job_uid, receipt, ExecutionEvent,
+    ExecutionStatus, FeeError, Hash32, JobEvent, JobStatus, MarketTerms, Outcome, OutcomeKind, Posting, Receipt,
+    ReceiptRun, TaskLimits, TaskSpec,
 };
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ const OUTCOMES: &str = include_str!("outcomes.json");
 const FEES: &str = include_str!("fees.json");
 const STATUSES: &str = include_str!("statuses.json");
 const TERMS: &str = include_str!("terms.json");
+const RECEIPTS: &str = include_str!("receipts.json");
 
 /// Every vector of every file.
 ///
@@ -40,6 +42,7 @@ pub fn check_all() {
     check_fees();
     check_statuses();
     check_terms();
+    check_receipts();
 }
 
 /// Encodings, digests and bounds of tasks.
@@ -207,6 +210,37 @@ pub fn check_terms() {
     }
 }
 
+/// Encodings and hashes of receipts, and what is none.
+pub fn check_receipts() {
+    let file = parse(RECEIPTS);
+    for vector in rows(&file, "receipts") {
+        let receipt = receipt(vector);
+        assert_eq!(receipt.check(), Ok(()), "{vector}");
+        assert_eq!(hex::encode(receipt.encode()), text(vector, "encoding"), "encoding of {vector}");
+        assert_eq!(receipt.hash(), hash(vector, "hash"), "hash of {vector}");
+        assert_eq!(receipt.job_uid(), optional(vector, "job_uid").map(|_| hash(vector, "job_uid")), "{vector}");
+        let Some(run) = receipt.run else { continue };
+        let args = vector["args"].as_array().expect("arguments").iter().filter_map(Value::as_str);
+        assert_eq!(receipt::args_hash(args), run.args_hash, "arguments of {vector}");
+        let env = vector["env"].as_object().expect("an environment").iter();
+        let mut env: Vec<_> = env.map(|(name, value)| (name.as_str(), value.as_str().expect("a value"))).collect();
+        env.sort_unstable();
+        assert_eq!(receipt::env_hash(env), run.env_hash, "environment of {vector}");
+    }
+    for vector in rows(&file, "refused") {
+        let error = receipt(&vector["receipt"]).check().expect_err("no receipt");
+        assert_eq!(format!("{error:?}"), text(vector, "error"), "{vector}");
+    }
+}
+
+/// Every receipt of the vectors; for a signed one the seed of its key and the signature.
+pub fn receipts() -> Vec<(Receipt, Option<(Hash32, Vec<u8>)>)> {
+    let file = parse(RECEIPTS);
+    let signature = |vector: &Value| hex::decode(text(vector, "signature")).expect("hexadecimal");
+    let signed = |vector| optional(vector, "key_seed").map(|_| (hash(vector, "key_seed"), signature(vector)));
+    rows(&file, "receipts").iter().map(|vector| (receipt(vector), signed(vector))).collect()
+}
+
 /// The terms that [`check_terms`] starts from: a usable market.
 pub fn base_terms() -> MarketTerms {
     terms(&parse(TERMS)["base"], &Value::Null)
@@ -280,6 +314,30 @@ fn outcome(vector: &Value) -> Outcome {
     }
 }
 
+fn receipt(vector: &Value) -> Receipt {
+    Receipt {
+        posting: optional(vector, "posting").map(|posting| Posting {
+            program: hash(posting, "program"),
+            cluster: hash(posting, "cluster"),
+            job: hash(posting, "job"),
+            created_slot: number(posting, "created_slot"),
+        }),
+        task: task(&vector["task"]),
+        outcome: outcome(&vector["outcome"]),
+        run: optional(vector, "run").map(|run| ReceiptRun {
+            module_hash: hash(run, "module_hash"),
+            metered_hash: hash(run, "metered_hash"),
+            args_hash: hash(run, "args_hash"),
+            env_hash: hash(run, "env_hash"),
+            stack_peak_bytes: number(run, "stack_peak_bytes"),
+            memory_peak_bytes: number(run, "memory_peak_bytes"),
+            stdout_hash: hash(run, "stdout_hash"),
+            stderr_hash: hash(run, "stderr_hash"),
+        }),
+        provider_key: optional(vector, "provider_key").map(|_| hash(vector, "provider_key")),
+    }
+}
+
 fn terms(base: &Value, changes: &Value) -> MarketTerms {
     let mut all = base.clone();
     for (name, value) in changes.as_object().into_iter().flatten() {
@@ -315,6 +373,10 @@ fn rows<'a>(file: &'a Value, group: &str) -> &'a [Value] {
     let rows = file[group].as_array().unwrap_or_else(|| panic!("no group {group}"));
     assert!(!rows.is_empty(), "group {group} is empty");
     rows
+}
+
+fn optional<'a>(vector: &'a Value, field: &str) -> Option<&'a Value> {
+    vector.get(field).filter(|value| !value.is_null())
 }
 
 fn text<'a>(vector: &'a Value, field: &str) -> &'a str {

@@ -22,6 +22,12 @@ pub enum Domain {
     Commitment,
     /// A cluster's name or genesis hash, see [`cluster_tag`].
     Cluster,
+    /// What one run gave, see [`crate::Receipt`].
+    Receipt,
+    /// Arguments in a receipt, see [`crate::receipt::args_hash`].
+    Args,
+    /// The environment in a receipt, see [`crate::receipt::env_hash`].
+    Env,
 }
 
 impl Domain {
@@ -34,6 +40,9 @@ impl Domain {
             Self::Outcome => b"assay:outcome:v1",
             Self::Commitment => b"assay:commit:v1\0",
             Self::Cluster => b"assay:cluster:v1",
+            Self::Receipt => b"assay:receipt:v1",
+            Self::Args => b"assay:args:v1\0\0\0",
+            Self::Env => b"assay:env:v1\0\0\0\0",
         }
     }
 }

@@ -36,6 +36,11 @@ fn terms_agree_with_the_golden_vectors() {
 }
 
 #[test]
+fn receipts_agree_with_the_golden_vectors() {
+    golden::check_receipts();
+}
+
+#[test]
 fn the_whole_set_is_one_call_for_dependants() {
     golden::check_all();
 }

@@ -16,7 +16,7 @@ fn digest() -> impl Strategy<Value = [u8; 32]> {
 }
 
 /// A canonical outcome and its job's gas limit.
-fn canonical() -> impl Strategy<Value = (Outcome, u64)> {
+pub(super) fn canonical() -> impl Strategy<Value = (Outcome, u64)> {
     let ran = (1..=limits::GAS_LIMIT_MAX, any::<prop::sample::Index>(), digest(), any::<u32>(), 0..4u16, 0..4u8);
     let ran = ran.prop_flat_map(|(limit, used, cid, exit_code, flags, kind)| {
         select(Trap::ALL.to_vec()).prop_map(move |trap| {
@@ -43,7 +43,7 @@ fn canonical() -> impl Strategy<Value = (Outcome, u64)> {
     prop_oneof![4 => ran, 1 => invalid]
 }
 
-fn task() -> impl Strategy<Value = TaskSpec> {
+pub(super) fn task() -> impl Strategy<Value = TaskSpec> {
     let numbers = prop::array::uniform7(any::<u64>());
     let hashes = (uniform32(any::<u8>()), uniform32(any::<u8>()));
     (any::<u32>(), hashes, numbers).prop_map(|(profile, (job_cid_digest, metered_hash), numbers)| {
@@ -165,7 +165,16 @@ proptest! {
 
 #[test]
 fn a_15_no_two_domains_share_a_tag() {
-    let domains = [Domain::Task, Domain::JobUid, Domain::Outcome, Domain::Commitment, Domain::Cluster];
+    let domains = [
+        Domain::Task,
+        Domain::JobUid,
+        Domain::Outcome,
+        Domain::Commitment,
+        Domain::Cluster,
+        Domain::Receipt,
+        Domain::Args,
+        Domain::Env,
+    ];
     for (i, left) in domains.iter().enumerate() {
         for right in &domains[i + 1..] {
             assert_ne!(left.tag(), right.tag(), "{left:?} and {right:?}");

@@ -2,4 +2,5 @@
 
 mod encodings;
 mod money;
+mod receipts;
 mod statuses;
