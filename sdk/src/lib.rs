@@ -40,6 +40,7 @@ pub mod keypair;
 pub mod manifest;
 pub mod pda;
 pub mod program;
+pub mod receipt;
 pub mod task;
 #[cfg(feature = "verify")]
 pub mod verify;
@@ -60,3 +61,4 @@ pub use job_handle::{JobError, JobHandle, JobLogs, JobResult, JobView, WaitOptio
 pub use job_spec::{JobSpec, JobSpecBuilder, PreparedJob, Quote, SpecError};
 pub use keypair::{KeypairError, load_keypair, save_keypair};
 pub use manifest::{JobManifest, ManifestEntry, ManifestError, ManifestLimits};
+pub use receipt::{Receipt, ReceiptFileError, ReceiptSignature};

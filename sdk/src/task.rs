@@ -10,6 +10,7 @@ use assay_content::Entry;
 use assay_metering::{EntryPoints, Metered};
 use assay_protocol::{Hash32, InvalidReason, TaskSpec, limits::INPUT_BYTES_MAX};
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::manifest::{JobManifest, MANIFEST_FILE_NAME, ManifestEntry, PATH_BYTES_MAX};
@@ -35,6 +36,8 @@ impl InvalidTask {
 pub struct CheckedTask {
     /// The manifest.
     pub manifest: JobManifest,
+    /// SHA-256 of the module as it was uploaded.
+    pub module_hash: Hash32,
     /// The metered module.
     pub metered: Metered,
     /// What the guest reads as its standard input.
@@ -86,12 +89,13 @@ pub fn check(spec: &TaskSpec, entries: &[Entry]) -> Result<CheckedTask, InvalidT
     };
     let metered = assay_metering::meter(module).map_err(|error| InvalidTask::new(error.reason(), error.to_string()))?;
     if !spec.is_module(&metered.hash) {
-        let hex = |hash: &Hash32| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let problem = format!("the account says {}, the module gives {}", hex(&spec.metered_hash), hex(&metered.hash));
+        let (promised, given) = (hex::encode(spec.metered_hash), hex::encode(metered.hash));
+        let problem = format!("the account says {promised}, the module gives {given}");
         return Err(InvalidTask::new(InvalidReason::MeteredHashMismatch, problem));
     }
     let entry = entry_point(&manifest, &metered.info.entry_points)?;
-    Ok(CheckedTask { manifest, metered, stdin, entry })
+    let module_hash = Sha256::digest(module).into();
+    Ok(CheckedTask { manifest, module_hash, metered, stdin, entry })
 }
 
 pub(crate) fn directory_invalid(path: &str, problem: &str) -> InvalidTask {

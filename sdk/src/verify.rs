@@ -6,20 +6,20 @@
 //!
 //! The checks stand in [`crate::task`], because a poster makes them too; they need no engine.
 
-use std::fmt;
-
 use assay_content::{Entry, EntryKind, PackError, Package, digest_from_cid, pack_entries};
 use assay_protocol::{
-    Outcome, OutcomeKind, PROFILE_V1, TaskSpec,
+    Hash32, Outcome, OutcomeKind, PROFILE_V1, TaskSpec,
     outcome::{FLAG_STDERR_CUT, FLAG_STDOUT_CUT},
 };
 use assay_runtime::{End, EntryPoint, FileTree, HostFault, Node, RunReport, RunRequest};
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::{
     manifest::JobManifest,
     program::accounts::Job,
+    receipt::RunFacts,
     task::{self, CheckedEntry, CheckedTask},
 };
 
@@ -65,6 +65,8 @@ pub struct ReadyTask {
     pub request: RunRequest,
     /// The manifest.
     pub manifest: JobManifest,
+    /// SHA-256 of the module as it was uploaded.
+    pub module_hash: Hash32,
 }
 
 /// What running a task gave.
@@ -76,6 +78,8 @@ pub struct ExecutedTask {
     pub package: Option<Package>,
     /// What the runtime measured; `None` when the task was invalid before it ran.
     pub report: Option<RunReport>,
+    /// What a receipt says about the run; `None` for `Invalid`.
+    pub facts: Option<RunFacts>,
     /// What is wrong with an invalid task.
     pub problem: Option<InvalidTask>,
 }
@@ -85,7 +89,13 @@ impl ExecutedTask {
     /// (`FetchError::invalid_reason`).
     #[must_use]
     pub fn invalid(problem: InvalidTask) -> Self {
-        Self { outcome: Outcome::invalid(problem.reason), package: None, report: None, problem: Some(problem) }
+        Self {
+            outcome: Outcome::invalid(problem.reason),
+            package: None,
+            report: None,
+            facts: None,
+            problem: Some(problem),
+        }
     }
 }
 
@@ -156,7 +166,22 @@ pub fn conclude(ready: &ReadyTask, report: RunReport) -> Result<ExecutedTask, Ve
     outcome
         .check(ready.request.limits.gas_limit)
         .map_err(|error| VerifyFault::Report { problem: error.to_string() })?;
-    Ok(ExecutedTask { outcome, package: Some(package), report: Some(report), problem: None })
+    let facts = Some(facts(ready, &report));
+    Ok(ExecutedTask { outcome, package: Some(package), report: Some(report), facts, problem: None })
+}
+
+fn facts(ready: &ReadyTask, report: &RunReport) -> RunFacts {
+    let ReadyTask { request, module_hash, .. } = ready;
+    RunFacts {
+        module_hash: *module_hash,
+        metered_hash: request.metered.hash,
+        args: request.args.clone(),
+        env: request.env.clone(),
+        stack_peak_bytes: report.stack_peak_bytes,
+        memory_peak_bytes: report.memory_peak_bytes,
+        stdout_hash: Sha256::digest(&report.stdout).into(),
+        stderr_hash: Sha256::digest(&report.stderr).into(),
+    }
 }
 
 /// Checks, runs and packs a task in this process. There is no wall clock in here; who needs one runs it where it can be
@@ -185,64 +210,10 @@ pub fn execute_with<F: From<VerifyFault>>(
     }
 }
 
-/// One field in which two outcomes differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Which field.
-    pub field: &'static str,
-    /// What was claimed.
-    pub expected: String,
-    /// What this host found.
-    pub got: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: expected {}, got {}", self.field, self.expected, self.got)
-    }
-}
-
-/// Compares a claimed outcome with one found here, field by field; empty when they are equal.
-#[must_use]
-pub fn compare(expected: &Outcome, got: &Outcome) -> Vec<Difference> {
-    let cid = |outcome: &Outcome| match crate::program::result_cid(outcome) {
-        Some(cid) => cid.to_string(),
-        None => "none".to_owned(),
-    };
-    let root = |outcome: &Outcome| outcome.state_root.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let rows = [
-        ("outcome", format!("{:?}", expected.kind), format!("{:?}", got.kind)),
-        ("detail", describe_detail(expected), describe_detail(got)),
-        ("exit_code", expected.exit_code.to_string(), got.exit_code.to_string()),
-        ("gas_used", expected.gas_used.to_string(), got.gas_used.to_string()),
-        ("result_cid", cid(expected), cid(got)),
-        ("state_root", root(expected), root(got)),
-    ];
-    let differing = rows.into_iter().filter(|(_, expected, got)| expected != got);
-    differing.map(|(field, expected, got)| Difference { field, expected, got }).collect()
-}
-
-/// What `detail` means for the outcome's kind.
-#[must_use]
-pub fn describe_detail(outcome: &Outcome) -> String {
-    if let Some(trap) = outcome.trap() {
-        return trap.to_string();
-    }
-    if let Some(reason) = outcome.invalid_reason() {
-        return reason.to_string();
-    }
-    match (outcome.detail & FLAG_STDOUT_CUT != 0, outcome.detail & FLAG_STDERR_CUT != 0) {
-        (false, false) => "none".to_owned(),
-        (true, false) => "stdout cut".to_owned(),
-        (false, true) => "stderr cut".to_owned(),
-        (true, true) => "stdout and stderr cut".to_owned(),
-    }
-}
-
 /// The checks of [`task::check`], and the runtime's form of what they let pass.
 fn check(input: &TaskInput) -> Result<ReadyTask, InvalidTask> {
     let checked = task::check(&input.spec, &input.entries)?;
-    let CheckedTask { manifest, metered, stdin, entry } = checked;
+    let CheckedTask { manifest, module_hash, metered, stdin, entry } = checked;
     let TaskSpec { limits, seed, clock_unix_ns, .. } = input.spec;
     let request = RunRequest {
         metered,
@@ -261,7 +232,7 @@ fn check(input: &TaskInput) -> Result<ReadyTask, InvalidTask> {
             CheckedEntry::Function(name) => EntryPoint::Function(name),
         },
     };
-    Ok(ReadyTask { request, manifest })
+    Ok(ReadyTask { request, manifest, module_hash })
 }
 
 /// The runtime's rules for paths are those that [`task::check`] has applied; a path that it refuses all the same makes

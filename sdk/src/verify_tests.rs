@@ -218,16 +218,3 @@ fn a_report_that_is_no_outcome_of_the_job_is_a_fault() {
     };
     assert!(matches!(execute_with(&task, more_gas), Err(VerifyFault::Report { .. })));
 }
-
-#[test]
-fn outcomes_are_compared_field_by_field() {
-    let honest = execute(&input(HELLO, MANIFEST)).unwrap().outcome;
-    assert!(compare(&honest, &honest).is_empty());
-    let claimed = Outcome { gas_used: honest.gas_used + 1, exit_code: 7, result_cid_digest: [3; 32], ..honest };
-    let fields: Vec<_> = compare(&claimed, &honest).iter().map(|difference| difference.field).collect();
-    assert_eq!(fields, ["exit_code", "gas_used", "result_cid"]);
-    let invalid = Outcome::invalid(InvalidReason::ManifestMissing);
-    let difference =
-        compare(&invalid, &honest).into_iter().find(|difference| difference.field == "result_cid").unwrap();
-    assert!(difference.to_string().starts_with("result_cid: expected none, got bafybei"), "{difference}");
-}

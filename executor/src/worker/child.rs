@@ -88,7 +88,7 @@ fn run(input: &TaskInput) -> WorkReply {
 }
 
 fn ran(executed: ExecutedTask, metered_hash: Option<Hash32>) -> RanTask {
-    let ExecutedTask { outcome, package, report, problem } = executed;
+    let ExecutedTask { outcome, package, report, facts, problem } = executed;
     let peaks = report.map_or((0, 0), |report| (report.stack_peak_bytes, report.memory_peak_bytes));
     let root = package.as_ref().map(|package| package.root);
     let (blocks, file_bytes) = package.map_or((Vec::new(), 0), |package| (package.blocks, package.file_bytes));
@@ -100,6 +100,7 @@ fn ran(executed: ExecutedTask, metered_hash: Option<Hash32>) -> RanTask {
         stack_peak_bytes: peaks.0,
         memory_peak_bytes: peaks.1,
         metered_hash,
+        facts,
         explanation: problem.map(|problem| problem.to_string()),
     }
 }

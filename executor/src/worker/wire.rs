@@ -3,6 +3,7 @@
 
 use assay_content::{Cid, Entry, EntryKind};
 use assay_protocol::{Hash32, TaskLimits, TaskSpec, outcome::OUTCOME_BYTES};
+use assay_sdk::receipt::RunFacts;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -55,6 +56,8 @@ pub struct RanTask {
     pub memory_peak_bytes: u64,
     /// Hash of the metered module; `None` when the task did not come so far.
     pub metered_hash: Option<Hash32>,
+    /// What a receipt says about the run; `None` when Invalid.
+    pub facts: Option<RunFacts>,
     /// Why the task is Invalid, in words that a person can act on.
     pub explanation: Option<String>,
 }
@@ -101,6 +104,7 @@ struct RanHeader {
     stack_peak_bytes: u64,
     memory_peak_bytes: u64,
     metered_hash: Option<Hash32>,
+    facts: Option<RunFacts>,
     explanation: Option<String>,
     /// CID and length in the body.
     blocks: Vec<(String, u64)>,
@@ -180,6 +184,7 @@ impl WorkReply {
                     stack_peak_bytes: ran.stack_peak_bytes,
                     memory_peak_bytes: ran.memory_peak_bytes,
                     metered_hash: ran.metered_hash,
+                    facts: ran.facts.clone(),
                     explanation: ran.explanation.clone(),
                     blocks: ran.blocks.iter().map(|(cid, bytes)| (cid.to_string(), length(bytes))).collect(),
                 };
@@ -211,6 +216,7 @@ impl WorkReply {
                     stack_peak_bytes: ran.stack_peak_bytes,
                     memory_peak_bytes: ran.memory_peak_bytes,
                     metered_hash: ran.metered_hash,
+                    facts: ran.facts,
                     explanation: ran.explanation,
                 }))
             }
