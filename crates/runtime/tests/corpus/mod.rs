@@ -1,6 +1,8 @@
 //! Programs that more than one test, benchmark or command runs.
 
+pub mod agreement;
 pub mod generated;
 pub mod operators;
+pub mod programs;
 pub mod request;
 pub mod samples;

@@ -9,6 +9,7 @@ mod differential;
 mod engines;
 mod guest;
 mod programs;
+mod real_programs;
 mod sandbox;
 mod tree;
 mod wasi;
