@@ -1,6 +1,6 @@
 //! How a run is done. Nothing in here changes what it gives.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use assay_metering::Metered;
 use assay_protocol::{Hash32, TaskLimits};
@@ -60,6 +60,9 @@ pub struct Run {
     pub variant: Variant,
     /// SHA-256 of the linear memory at the end, of zero bytes if the program exports none. To compare engines with.
     pub memory_hash: Option<Hash32>,
+    /// How long the guest ran in this variant: without compiling, loading and instantiating. Says something about this
+    /// host and nothing about the result.
+    pub guest_time: Duration,
 }
 
 /// What the reference runs while one byte of rewritten module is compiled: about 0.5 µs.
@@ -95,7 +98,13 @@ impl RunOptions {
             Variant::Canonical => (&metered.wasm, &metered.hash),
             Variant::Fast => metered.fast.as_ref().map(|fast| (&fast.wasm, &fast.hash))?,
         };
-        Some(Program { wasm, hash, compile_effort: compile_effort(metered), compiled: self.place(metered, variant) })
+        Some(Program {
+            wasm,
+            variant,
+            hash,
+            compile_effort: compile_effort(metered),
+            compiled: self.place(metered, variant),
+        })
     }
 
     fn place(&self, metered: &Metered, variant: Variant) -> Option<Place<'_>> {

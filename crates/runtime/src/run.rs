@@ -1,8 +1,10 @@
 //! One run, from request to report.
 
+use std::time::{Duration, Instant};
+
 use assay_metering::export;
 use assay_protocol::{
-    Hash32, InvalidReason, Trap,
+    InvalidReason, Trap,
     limits::{INPUT_BYTES_MAX, WASM_PAGE_BYTES},
 };
 use sha2::{Digest, Sha256};
@@ -34,7 +36,8 @@ pub fn run_with(request: &RunRequest, options: &RunOptions) -> Result<Run, HostF
         return Err(HostFault::Request("its limits are outside the protocol's bounds"));
     }
     if let Some(report) = without_engine(request) {
-        return Ok(Run { report, engine: None, variant: Variant::Canonical, memory_hash: None });
+        let (variant, guest_time) = (Variant::Canonical, Duration::ZERO);
+        return Ok(Run { report, engine: None, variant, memory_hash: None, guest_time });
     }
     let engine = options.choose(&request.metered, &request.limits);
     match run_on(engine, request, options) {
@@ -78,8 +81,7 @@ fn without_engine(request: &RunRequest) -> Option<RunReport> {
 fn run_on(engine: EngineKind, request: &RunRequest, options: &RunOptions) -> Result<Run, HostFault> {
     let attempt = |variant| {
         let program = options.program(&request.metered, variant)?;
-        let ran = on_own_thread(engine, || attempt(engine, program, request, options));
-        Some(ran.map(|(report, memory_hash)| Run { report, engine: Some(engine), variant, memory_hash }))
+        Some(on_own_thread(engine, || attempt(engine, program, request, options)))
     };
     if options.variant == Variant::Fast
         && let Some(Ok(run)) = attempt(Variant::Fast)
@@ -96,7 +98,7 @@ fn attempt(
     program: Program<'_>,
     request: &RunRequest,
     options: &RunOptions,
-) -> Result<(RunReport, Option<Hash32>), HostFault> {
+) -> Result<Run, HostFault> {
     const CHECKED: HostFault = HostFault::Request("its files changed since they were checked");
     let files = Files::new(&request.root, request.output_path.as_deref()).map_err(|_| CHECKED)?;
     let wasi = Wasi::new(start(request, files));
@@ -106,20 +108,24 @@ fn attempt(
         EngineKind::Wasmi => Machine::new(WasmiInstance::new(program, limits, wasi), limits, gas_left),
         EngineKind::Wasmtime => Machine::new(WasmtimeInstance::new(program, limits, wasi), limits, gas_left),
     };
-    match machine {
+    let (mut memory_hash, mut guest_time) = (None, Duration::ZERO);
+    let report = match machine {
         Ok(mut machine) => {
+            let began = Instant::now();
             let ended = enter(&mut machine, request);
+            guest_time = began.elapsed();
             let figures = machine.figures()?;
-            let memory_hash = options.hash_memory.then(|| Sha256::digest(machine.memory()).into());
-            finish(request, ended, figures, machine.into_wasi()).map(|report| (report, memory_hash))
+            memory_hash = options.hash_memory.then(|| Sha256::digest(machine.memory()).into());
+            finish(request, ended, figures, machine.into_wasi())
         }
         Err(failed) => {
             let (interruption, wasi) = *failed;
             let gas_left = i64::try_from(gas_left).unwrap_or(i64::MAX);
             let figures = Figures { gas_left, stack_peak_bytes: 0, memory_bytes: 0 };
-            finish(request, Err(interruption), figures, wasi).map(|report| (report, None))
+            finish(request, Err(interruption), figures, wasi)
         }
-    }
+    }?;
+    Ok(Run { report, engine: Some(engine), variant: program.variant, memory_hash, guest_time })
 }
 
 /// Why the task cannot run, if it cannot.

@@ -24,7 +24,7 @@ pub(crate) fn compile(program: Program<'_>) -> Result<(), HostFault> {
 }
 
 use crate::{
-    HostFault, artifact,
+    HostFault, Variant, artifact,
     wasi::{Args, Call, Gas, Handler, Memory, Stop, Wasi},
 };
 
@@ -78,6 +78,8 @@ const ENGINE_STACK_BYTES_MAX: usize = STACK_FACTOR * STACK_BYTES_MAX as usize + 
 #[derive(Clone, Copy)]
 pub(crate) struct Program<'a> {
     pub wasm: &'a [u8],
+    /// Which rewriting that is.
+    pub variant: Variant,
     /// What compiled code of it is called in a store, and the store.
     pub compiled: Option<artifact::Place<'a>>,
     /// SHA-256 of `wasm`.
