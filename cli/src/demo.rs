@@ -7,6 +7,7 @@ use std::{
 };
 
 use assay_localnet::{LedgerConfig, NetworkConfig, NetworkInfo};
+use assay_runtime::Engine;
 use assay_sdk::{
     job_handle::{JobHandle, JobView},
     job_spec::BASE_FEE_LAMPORTS_DEFAULT,
@@ -16,12 +17,13 @@ use serde::Serialize;
 
 use crate::{
     chain::Chain,
+    engine::EngineArgs,
     error::{CliError, CliResult, Context as _, Exit, Hint},
     job::{JobJson, Order, Plan, state::outcome_text},
     localnet::{Running, stop_requested},
     output::{Output, grouped, lamports, shown_path, table},
     progress::Progress,
-    verify,
+    verify::{self, Again},
 };
 
 const JOBS: [&str; 3] = ["customer-tiers", "word-count", "mandelbrot"];
@@ -257,7 +259,8 @@ async fn verify_one(output: Output, chain: &Chain, samples: &[Sample]) -> CliRes
     let job = sample.handle.address();
     let verdict = {
         let mut progress = Progress::start(output, format!("verifying {VERIFIED} by running it again"));
-        verify::verify(chain, job, &mut progress).await?
+        let engine = EngineArgs { engine: Engine::Auto, no_cache: true };
+        verify::verify(chain, job, Again::new(&engine, output), &mut progress).await?
     };
     if !output.json {
         verify::print(&verdict);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use assay_executor::worker::{ChildSettings, Fence, MissingFence, probe_child};
+use assay_executor::worker::{ChildSettings, Fence, Manner, MissingFence, Work, probe_child};
 use assay_sdk::NextStep;
 use serde::Serialize;
 use solana_signer::Signer;
@@ -94,7 +94,7 @@ async fn sandbox_checks() -> Vec<Check> {
     let next = "use a Linux kernel, or a container profile, that allows it; providers refuse to start without, unless \
         worker.require_isolation = false";
     let settings = ChildSettings { require_isolation: false, ..ChildSettings::default() };
-    let fences = match tokio::task::spawn_blocking(move || probe_child(&settings)).await {
+    let fences = match tokio::task::spawn_blocking(move || probe_child(Work::Run(Manner::QUICKEST), &settings)).await {
         Ok(Ok(fences)) => fences,
         Ok(Err(fault)) => return vec![Check::bad("sandbox", fault.to_string(), "guests cannot run here at all")],
         Err(error) => return vec![Check::bad("sandbox", error.to_string(), "report this")],

@@ -21,6 +21,7 @@ mod context;
 #[cfg(feature = "localnet")]
 mod demo;
 mod doctor;
+mod engine;
 mod error;
 mod job;
 #[cfg(feature = "localnet")]

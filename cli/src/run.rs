@@ -18,6 +18,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
+    engine::{EngineArgs, EngineRow},
     error::{CliError, CliResult, Context as _},
     output::{Output, grouped, print_bytes, print_json, shown_path},
     parse,
@@ -67,6 +68,8 @@ pub struct RunArgs {
     /// Gives up after this many seconds, without a result; by default the gas limit decides.
     #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
     timeout_s: Option<u32>,
+    #[command(flatten)]
+    engine: EngineArgs,
     /// Arguments for the guest.
     #[arg(last = true)]
     args: Vec<String>,
@@ -91,6 +94,8 @@ struct RunLine {
     memory_peak: u64,
     result_cid: Option<String>,
     metered_hash: Option<String>,
+    /// What ran it, when anything was run.
+    engine: Option<EngineRow>,
     /// Why the outcome is not `Exited`, in words: the trap, what is invalid. Not there when there is nothing to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -109,7 +114,8 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
     let ran = {
         let _progress = Progress::quiet_start(output, "running");
         let deadline = args.timeout_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
-        run_in_sandbox(Order { task, entries: directory.entries, deadline }).await?
+        let (manner, compiled) = (args.engine.provider_manner(), args.engine.cache(output));
+        run_in_sandbox(Order { task, entries: directory.entries, deadline, manner, compiled }).await?
     };
     match &args.out {
         Some(out) if ran.root.is_none() => {
@@ -230,6 +236,7 @@ fn show(output: Output, ran: &Ran) -> CliResult {
         memory_peak: ran.memory_peak_bytes,
         result_cid: ran.root.as_ref().map(Cid::to_string),
         metered_hash: ran.metered_hash.map(hex::encode),
+        engine: ran.engine.clone(),
         reason: ran.reason(),
     };
     let (stdout, stderr) = (ran.file(STDOUT_FILE_NAME), ran.file(STDERR_FILE_NAME));
@@ -252,6 +259,7 @@ fn show(output: Output, ran: &Ran) -> CliResult {
         eprintln!("peaks        stack {} bytes, memory {} bytes", grouped(line.stack_peak), grouped(line.memory_peak));
         eprintln!("result       {}", line.result_cid.as_deref().unwrap_or("none"));
         eprintln!("metered      {}", line.metered_hash.as_deref().unwrap_or("none"));
+        eprintln!("engine       {}", line.engine.as_ref().map_or("none".to_owned(), EngineRow::text));
     }
     Ok(())
 }

@@ -1,27 +1,33 @@
 //! Running a job directory in the sandbox child, exactly as a provider does.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use assay_content::{
     BlockSet, Budget, Cid, Entry, PackLimits, Package, digest_from_cid, pack_entries, pack_path, unpack,
 };
-use assay_executor::worker::{Cancel, ChildSettings, RanTask, WorkReply, WorkRequest, WorkerFault, run_in_child};
+use assay_executor::worker::{
+    Cancel, ChildSettings, Manner, RanTask, Work, WorkReply, WorkRequest, WorkerFault, run_in_child,
+};
 use assay_protocol::{
     Hash32, InvalidReason, METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
     limits::{CLOCK_UNIX_NS_DEFAULT, SEED_DEFAULT},
 };
+use assay_runtime::ArtifactCache;
 use assay_sdk::{JobManifest, manifest::MANIFEST_FILE_NAME};
 
 use crate::{
+    engine::EngineRow,
     error::{CliError, CliResult, Context as _, Exit},
     job::state::outcome_text,
     output::{grouped, shown_path},
 };
 
-/// Wall clock of a run beside its gas. Liveness only: reaching it is no result.
+/// Wall clock of a run beside its gas, compiling included. Liveness only: reaching it is no result.
 const DEADLINE_BASE_S: u64 = 60;
 /// Gas per second that even a slow machine manages.
 const SLOW_GAS_PER_S: u64 = 5_000_000;
+/// Runs of one task: of the fast variant, and of the program itself where that gave no answer.
+const RUNS_MAX: u64 = 2;
 /// Longest wall clock that is worked out.
 const DEADLINE_S_MAX: u64 = 24 * 3_600;
 
@@ -114,6 +120,8 @@ pub struct Ran {
     pub memory_peak_bytes: u64,
     /// Hash of the metered module; `None` when it cannot be metered.
     pub metered_hash: Option<Hash32>,
+    /// Which engine ran it; `None` when nothing was run.
+    pub engine: Option<EngineRow>,
     /// Why it is Invalid.
     pub explanation: Option<String>,
 }
@@ -128,6 +136,7 @@ impl Ran {
             stack_peak_bytes: 0,
             memory_peak_bytes: 0,
             metered_hash: None,
+            engine: None,
             explanation: Some(explanation),
         }
     }
@@ -175,17 +184,23 @@ pub struct Order {
     pub entries: Vec<Entry>,
     /// Wall clock; `None`: by the gas limit.
     pub deadline: Option<Duration>,
+    /// How it is run.
+    pub manner: Manner,
+    /// Where compiled code is kept, if it is.
+    pub compiled: Option<Arc<ArtifactCache>>,
 }
 
 /// Runs it in a child process without keys, files and network.
 pub async fn run(order: Order) -> CliResult<Ran> {
-    let Order { task, entries, deadline: told } = order;
+    let Order { task, entries, deadline: told, manner, compiled } = order;
     let gas_limit = task.limits.gas_limit;
-    let by_gas = DEADLINE_BASE_S.saturating_add(gas_limit / SLOW_GAS_PER_S).min(DEADLINE_S_MAX);
+    // What does not exit is run again from the start.
+    let by_gas = (gas_limit / SLOW_GAS_PER_S).saturating_mul(RUNS_MAX);
+    let by_gas = DEADLINE_BASE_S.saturating_add(by_gas).min(DEADLINE_S_MAX);
     let deadline = told.unwrap_or(Duration::from_secs(by_gas));
     let require_isolation = ChildSettings::default().require_isolation && !gives_up_isolation();
-    let settings = ChildSettings { deadline, require_isolation, ..ChildSettings::default() };
-    let request = WorkRequest::Run { task, entries };
+    let settings = ChildSettings { deadline, require_isolation, compiled, ..ChildSettings::default() };
+    let request = WorkRequest { work: Work::Run(manner), task, entries };
     let cancel = Cancel::default();
     let stopper = cancel.clone();
     let work = tokio::task::spawn_blocking(move || run_in_child(&request, &settings, &cancel));
@@ -234,6 +249,8 @@ fn read_result(ran: RanTask, gas_limit: u64) -> CliResult<Ran> {
         }
         _ => Vec::new(),
     };
+    let variant = ran.variant.letter();
+    let engine = ran.engine.map(|kind| EngineRow { name: kind.name(), version: kind.version(), variant });
     Ok(Ran {
         outcome,
         root: ran.root,
@@ -241,6 +258,7 @@ fn read_result(ran: RanTask, gas_limit: u64) -> CliResult<Ran> {
         stack_peak_bytes: ran.stack_peak_bytes,
         memory_peak_bytes: ran.memory_peak_bytes,
         metered_hash: ran.metered_hash,
+        engine,
         explanation: ran.explanation,
     })
 }

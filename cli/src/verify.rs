@@ -1,6 +1,10 @@
 //! `assay verify`: runs a job again and compares, field by field.
 
+use std::sync::Arc;
+
+use assay_executor::worker::Manner;
 use assay_protocol::Outcome;
+use assay_runtime::{ArtifactCache, Engine};
 use assay_sdk::job_handle::{JobHandle, JobView};
 use clap::Args;
 use serde::Serialize;
@@ -9,9 +13,10 @@ use solana_pubkey::Pubkey;
 use crate::{
     chain::Chain,
     context::Context,
+    engine::{EngineArgs, EngineRow},
     error::{CliError, CliResult, Context as _, Exit, Hint},
     job::state::{no_result, outcome_text},
-    output::grouped,
+    output::{Output, grouped},
     parse,
     progress::Progress,
     sandbox::{self, Order, Ran},
@@ -27,6 +32,8 @@ pub struct VerifyArgs {
     /// Address of the job; it may be closed.
     #[arg(value_parser = parse::address)]
     job: Pubkey,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 /// One field, on chain and here.
@@ -53,6 +60,31 @@ pub struct Verdict {
     pub verified: bool,
     /// The fields.
     pub fields: Vec<Field>,
+    /// What ran it again, when anything was run.
+    pub engine: Option<EngineRow>,
+    /// Why this engine.
+    pub engine_choice: &'static str,
+}
+
+/// How it is run again. What the provider ran it with is on no record: the check takes what `auto` would not take.
+#[derive(Debug)]
+pub struct Again {
+    manner: Manner,
+    compiled: Option<Arc<ArtifactCache>>,
+}
+
+impl Again {
+    /// By the flags.
+    pub fn new(args: &EngineArgs, output: Output) -> Self {
+        Self { manner: args.verifier_manner(None), compiled: args.cache(output) }
+    }
+
+    const fn choice(&self) -> &'static str {
+        match self.manner.engine {
+            Engine::Unlike(_) => "not the one that a provider takes by default, where that can be",
+            _ => "as asked for",
+        }
+    }
 }
 
 /// Runs `assay verify`.
@@ -60,7 +92,8 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> CliResult {
     let chain = Chain::reading(context).await?.with_content(context)?;
     let verdict = {
         let mut progress = Progress::quiet_start(context.output, "reading the job");
-        verify(&chain, args.job, &mut progress).await?
+        let again = Again::new(&args.engine, context.output);
+        verify(&chain, args.job, again, &mut progress).await?
     };
     context.output.result_and(&verdict, require_equal(&verdict), || print(&verdict))
 }
@@ -76,7 +109,8 @@ pub fn require_equal(verdict: &Verdict) -> CliResult {
 }
 
 /// Fetches the job directory, runs it in the sandbox and compares with what the chain holds.
-pub async fn verify(chain: &Chain, job: Pubkey, progress: &mut Progress) -> CliResult<Verdict> {
+pub async fn verify(chain: &Chain, job: Pubkey, again: Again, progress: &mut Progress) -> CliResult<Verdict> {
+    let choice = again.choice();
     let view = JobHandle::new(chain.client().clone(), job).status().await.hint()?;
     let Some(claimed) = view.outcome else {
         return Err(no_result(&view, chain.now_unix().await?));
@@ -85,7 +119,8 @@ pub async fn verify(chain: &Chain, job: Pubkey, progress: &mut Progress) -> CliR
     let ran = match chain.fetcher()?.fetch(&view.job_cid()).await {
         Ok(entries) => {
             progress.set("running it again");
-            let order = Order { task: view.task, entries, deadline: None };
+            let Again { manner, compiled } = again;
+            let order = Order { task: view.task, entries, deadline: None, manner, compiled };
             sandbox::run(order).await?
         }
         // Content that no host can read is an outcome, too.
@@ -98,7 +133,7 @@ pub async fn verify(chain: &Chain, job: Pubkey, progress: &mut Progress) -> CliR
             }
         },
     };
-    let mut verdict = compare(&view, &claimed, &ran);
+    let mut verdict = Verdict { engine_choice: choice, ..compare(&view, &claimed, &ran) };
     if let Some(cid) = view.result_cid() {
         progress.set("fetching the published result");
         let here = match chain.fetcher()?.fetch(&cid).await {
@@ -130,7 +165,8 @@ fn compare(view: &JobView, claimed: &Outcome, ran: &Ran) -> Verdict {
         fields.push(field("metered module", hex::encode(view.task.metered_hash), hex::encode(metered_hash)));
     }
     let verified = claimed.encode() == here.encode();
-    Verdict { job: view.address.to_string(), job_uid: hex::encode(view.job_uid), verified, fields }
+    let (job, job_uid) = (view.address.to_string(), hex::encode(view.job_uid));
+    Verdict { job, job_uid, verified, fields, engine: ran.engine.clone(), engine_choice: "" }
 }
 
 /// Prints a verdict for a person.
@@ -144,6 +180,9 @@ pub fn print(verdict: &Verdict) {
             println!("  DIFFERS {field:<16} chain {chain}");
             println!("          {:<16} here  {here}", "");
         }
+    }
+    if let Some(engine) = &verdict.engine {
+        println!("  run in  {:<16} {} ({})", "", engine.text(), verdict.engine_choice);
     }
     if verdict.verified {
         println!("verified: running {} again gives the same outcome", verdict.job);

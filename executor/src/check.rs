@@ -10,7 +10,7 @@ use crate::{
     journal::{JOURNAL_FILE, Journal},
     lock::LOCK_FILE,
     server,
-    startup::{self, STORE_DIRECTORY, StartError},
+    startup::{self, COMPILED_DIRECTORY, STORE_DIRECTORY, StartError},
     worker::listed,
 };
 
@@ -77,7 +77,10 @@ fn check_files(config: &Config) -> Result<(), StartError> {
         Journal::open(data_dir)?;
     }
     if data_dir.join(STORE_DIRECTORY).exists() {
-        startup::workshop(config, Options::default(), startup::store(config)?)?;
+        startup::workshop(config, Options::default(), startup::store(config)?, None)?;
+    }
+    if data_dir.join(COMPILED_DIRECTORY).exists() {
+        startup::compiled(config)?;
     }
     Ok(())
 }

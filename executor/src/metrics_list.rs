@@ -3,6 +3,8 @@
 
 use std::{future::Future, time::Instant};
 
+use assay_runtime::ArtifactCache;
+
 use crate::core::{Core, ProviderView, TxFate, TxKind};
 
 /// Declares the names, and [`ALL`] of them, so that none is left out of what the test compares.
@@ -41,6 +43,16 @@ names! {
     RUN_SECONDS = "assay_executor_run_seconds";
     /// Time to publish.
     PUBLISH_SECONDS = "assay_executor_publish_seconds";
+    /// Compiled modules found.
+    COMPILED_HITS = "assay_executor_compiled_hits_total";
+    /// Compiled modules not found.
+    COMPILED_MISSES = "assay_executor_compiled_misses_total";
+    /// Compiled modules that were of no use.
+    COMPILED_REJECTED = "assay_executor_compiled_rejected_total";
+    /// Compiled modules that could not be written.
+    COMPILED_WRITE_FAILURES = "assay_executor_compiled_write_failures_total";
+    /// Bytes of compiled modules.
+    COMPILED_BYTES = "assay_executor_compiled_bytes";
     /// JSON-RPC requests.
     RPC_REQUESTS = "assay_executor_rpc_requests_total";
     /// JSON-RPC requests that failed.
@@ -89,6 +101,20 @@ pub(crate) fn gauge_balances(provider: &ProviderView) {
     metrics::gauge!(NODE_BALANCE).set(provider.node_balance_lamports as f64);
     metrics::gauge!(LOCKED).set(provider.locked_lamports as f64);
     metrics::gauge!(EARNINGS).set(provider.earnings_lamports as f64);
+}
+
+/// Nothing is counted where nothing is kept.
+#[expect(clippy::cast_precision_loss, reason = "a gauge of bytes may be off by a few above 9 petabytes")]
+pub(crate) fn count_compiled(cache: Option<&ArtifactCache>) {
+    let Some(cache) = cache else { return };
+    let (counts, bytes) = (cache.counts(), cache.bytes());
+    metrics::counter!(COMPILED_HITS, "from" => "memory").absolute(counts.memory_hits);
+    metrics::counter!(COMPILED_HITS, "from" => "disk").absolute(counts.disk_hits);
+    metrics::counter!(COMPILED_MISSES).absolute(counts.misses);
+    metrics::counter!(COMPILED_REJECTED).absolute(counts.rejected);
+    metrics::counter!(COMPILED_WRITE_FAILURES).absolute(counts.write_failures);
+    metrics::gauge!(COMPILED_BYTES, "in" => "memory").set(bytes.memory as f64);
+    metrics::gauge!(COMPILED_BYTES, "in" => "disk").set(bytes.disk as f64);
 }
 
 pub(crate) fn count_fate(kind: TxKind, fate: &TxFate) {

@@ -1,12 +1,13 @@
 //! Everything that is checked before the first job: sandbox, key, lock, journal, store, chain (E-19, E-26).
 
-use std::{collections::HashSet, io, time::Duration};
+use std::{collections::HashSet, io, sync::Arc, time::Duration};
 
 use assay_content::{
     BlockStore, Budget, FetchError, FetchLimits, Fetcher, KuboClient, KuboError, Publisher, Source, StoreError,
     StoreLimits, digest_from_cid,
 };
 use assay_protocol::{Hash32, PROFILE_V1};
+use assay_runtime::{ArtifactCache, CacheError, CacheLimits, Engine, Variant, compiled_code_identity};
 use assay_sdk::{Cluster, ClusterError, KeypairError, load_keypair, pda};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use solana_pubkey::Pubkey;
@@ -23,7 +24,7 @@ use crate::{
     server::BindError,
     signer::Signer,
     work::{WorkSettings, Workshop, blocking},
-    worker::{ChildSettings, Fences, WorkerFault, listed, probe_child},
+    worker::{ChildSettings, Fences, Manner, Work, WorkerFault, listed, probe_child},
 };
 
 /// Questions to an endpoint that does not answer at start.
@@ -54,6 +55,12 @@ pub enum StartError {
     /// The block store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The directory of compiled modules cannot be used.
+    #[error(transparent)]
+    Compiled(#[from] CacheError),
+    /// The engine that was asked for does not work here.
+    #[error("use worker.engine = \"wasmtime\" on this machine: {0}; set it to auto or wasmi")]
+    Engine(String),
     /// A source of content cannot be used.
     #[error(transparent)]
     Content(#[from] FetchError),
@@ -104,7 +111,7 @@ pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<R
     if released > 0 {
         tracing::info!(released, "unnamed_results_released");
     }
-    let workshop = workshop(config, options, store)?;
+    let workshop = workshop(config, options, store, compiled(config)?)?;
     let provider = provider(config);
     let facts = facts(&chain).await?;
     check(config, &facts, signer.address())?;
@@ -131,8 +138,8 @@ fn protect_process() -> io::Result<()> {
 
 /// Starts one child, to know before the first job that there can be one and which fences it has.
 pub(crate) async fn probe(config: &Config, options: Options) -> Result<Fences, StartError> {
-    let settings = child(config, options);
-    Ok(blocking(move || probe_child(&settings)).await?)
+    let (settings, work) = (child(config, options), Work::Run(manner(config)));
+    Ok(blocking(move || probe_child(work, &settings)).await?)
 }
 
 fn report_fences(fences: &Fences) {
@@ -177,7 +184,13 @@ fn child(config: &Config, options: Options) -> ChildSettings {
         deadline: config.worker.prepare_deadline.0,
         address_space_bytes: config.worker.memory_max.map(|size| size.0),
         require_isolation: config.worker.require_isolation && !options.allow_unsupported_platform,
+        compiled: None,
     }
+}
+
+/// The quickest way in this engine: METERING, 11.
+fn manner(config: &Config) -> Manner {
+    Manner { engine: config.worker.engine.0, variant: Variant::Fast }
 }
 
 /// A supervisor starts services in any order: an endpoint that is not up yet gets some seconds.
@@ -248,7 +261,31 @@ pub(crate) fn store(config: &Config) -> Result<BlockStore, StartError> {
     Ok(BlockStore::open(&config.provider.data_dir.join(STORE_DIRECTORY), limits)?)
 }
 
-pub(crate) fn workshop(config: &Config, options: Options, store: BlockStore) -> Result<Workshop, StartError> {
+/// Name of the compiled modules' directory in the data directory.
+pub(crate) const COMPILED_DIRECTORY: &str = "compiled";
+/// Compiled modules in memory besides, bytes.
+const COMPILED_MEMORY_BYTES: u64 = 256 << 20;
+
+/// Where compiled code is kept; `None` where there is none to keep.
+pub(crate) fn compiled(config: &Config) -> Result<Option<Arc<ArtifactCache>>, StartError> {
+    let (engine, quota) = (config.worker.engine.0, config.worker.compiled_quota.0);
+    if engine == Engine::Wasmtime {
+        compiled_code_identity().map_err(|fault| StartError::Engine(fault.to_string()))?;
+    }
+    if !engine.may_compile() || quota == 0 {
+        return Ok(None);
+    }
+    let limits = CacheLimits { memory_bytes: quota.min(COMPILED_MEMORY_BYTES), disk_bytes: quota };
+    let directory = config.provider.data_dir.join(COMPILED_DIRECTORY);
+    Ok(Some(Arc::new(ArtifactCache::open(Some(&directory), limits)?)))
+}
+
+pub(crate) fn workshop(
+    config: &Config,
+    options: Options,
+    store: BlockStore,
+    compiled: Option<Arc<ArtifactCache>>,
+) -> Result<Workshop, StartError> {
     let content = &config.content;
     let kubo = content.kubo.iter().cloned().map(Source::Kubo);
     let sources: Vec<Source> = kubo.chain(content.gateways.iter().cloned().map(Source::Gateway)).collect();
@@ -261,7 +298,8 @@ pub(crate) fn workshop(config: &Config, options: Options, store: BlockStore) -> 
     let settings = WorkSettings {
         fetch_deadline: content.fetch_deadline.0,
         publish_deadline: content.publish_deadline.0,
-        child: child(config, options),
+        child: ChildSettings { compiled, ..child(config, options) },
+        manner: manner(config),
         keep_failed_in: keep.then(|| config.provider.data_dir.join("failed")),
     };
     Ok(Workshop::new(store, fetcher, Publisher::new(nodes, content.pins_min), settings))

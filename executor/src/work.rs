@@ -7,13 +7,15 @@ use assay_content::{
     pack_entries, unpack, verify_block, write_entries,
 };
 use assay_protocol::{Outcome, OutcomeKind, TaskSpec};
-use tokio::time::timeout;
+use assay_runtime::{ArtifactCache, EngineKind};
+use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     core::{JobView, OutcomeBytes, Preparation, WorkFault, WorkFaultKind},
     fault::crash_point,
     worker::{
-        Cancel, ChildSettings, Prepared, RanTask, WorkReply, WorkRequest, WorkerFault, probe_child, run_in_child,
+        Cancel, ChildSettings, Manner, Prepared, RanTask, Work, WorkReply, WorkRequest, WorkerFault, probe_child,
+        run_in_child,
     },
 };
 
@@ -24,8 +26,10 @@ pub struct WorkSettings {
     pub fetch_deadline: Duration,
     /// Longest time for publishing once.
     pub publish_deadline: Duration,
-    /// A child that validates and meters. One that runs has its job's own wall clock.
+    /// A child that validates and meters, or compiles. One that runs has its job's own wall clock.
     pub child: ChildSettings,
+    /// How guests are run.
+    pub manner: Manner,
     /// Where content of failed jobs is kept, if it is.
     pub keep_failed_in: Option<PathBuf>,
 }
@@ -41,6 +45,8 @@ struct Shared {
     fetcher: Fetcher,
     publisher: Publisher,
     settings: WorkSettings,
+    /// Held while a module is compiled ahead.
+    warming: Mutex<()>,
 }
 
 /// What publishing found.
@@ -60,16 +66,16 @@ impl Workshop {
     /// Puts the parts together.
     #[must_use]
     pub fn new(store: BlockStore, fetcher: Fetcher, publisher: Publisher, settings: WorkSettings) -> Self {
-        Self { shared: Arc::new(Shared { store, fetcher, publisher, settings }) }
+        Self { shared: Arc::new(Shared { store, fetcher, publisher, settings, warming: Mutex::default() }) }
     }
 
-    /// Whether a sandbox child can be started, as for a preparation.
+    /// Whether a sandbox child can be started, as for a run.
     ///
     /// # Errors
     /// [`WorkerFault`] says why not.
     pub async fn probe_sandbox(&self) -> Result<(), WorkerFault> {
-        let settings = self.shared.settings.child.clone();
-        blocking(move || probe_child(&settings)).await.map(drop)
+        let WorkSettings { child, manner, .. } = self.shared.settings.clone();
+        blocking(move || probe_child(Work::Run(manner), &child)).await.map(drop)
     }
 
     /// Whether the task can run here: fetched, validated, metered.
@@ -81,7 +87,7 @@ impl Workshop {
             Ok(entries) => entries,
             Err(_) => return Ok(Preparation::Invalid),
         };
-        let request = WorkRequest::Prepare { task: task(view), entries: entries.clone() };
+        let request = WorkRequest { work: Work::Prepare, task: task(view), entries: entries.clone() };
         let settings = self.shared.settings.child.clone();
         let reply = in_child(request, settings, cancel).await;
         self.keep_failed(view, &entries, reply.as_ref().err()).await;
@@ -95,6 +101,28 @@ impl Workshop {
         }
     }
 
+    /// Compiles the task's module for its run, if that would compile it and nobody has. A help and no more: whatever goes
+    /// wrong, the run does it again.
+    pub async fn warm(&self, view: &JobView, cancel: &Cancel) {
+        let WorkSettings { child, manner, .. } = self.shared.settings.clone();
+        // One at a time; what would have to wait is compiled by its run.
+        let Ok(_alone) = self.shared.warming.try_lock() else { return };
+        if child.compiled.is_none() {
+            return;
+        }
+        let Ok(Ok(entries)) = self.fetch(view).await else { return };
+        let request = WorkRequest { work: Work::Compile(manner), task: task(view), entries };
+        if let Err(fault) = in_child(request, child, cancel).await {
+            let message: String = fault.message.chars().take(256).flat_map(char::escape_debug).collect();
+            tracing::debug!(message, "module_not_warmed");
+        }
+    }
+
+    /// Compiled code of this provider, if it keeps any.
+    pub fn compiled(&self) -> Option<&ArtifactCache> {
+        self.shared.settings.child.compiled.as_deref()
+    }
+
     /// Runs the task and stores its package, durably.
     ///
     /// # Errors
@@ -105,7 +133,8 @@ impl Workshop {
             Err(reason) => return Ok(Outcome::invalid(reason).encode()),
         };
         crash_point("work.fetched");
-        let request = WorkRequest::Run { task: task(view), entries: entries.clone() };
+        let work = Work::Run(self.shared.settings.manner);
+        let request = WorkRequest { work, task: task(view), entries: entries.clone() };
         let settings = run_child(&self.shared.settings.child, view.execution_s);
         let reply = in_child(request, settings, cancel).await;
         self.keep_failed(view, &entries, reply.as_ref().err()).await;
@@ -127,6 +156,8 @@ impl Workshop {
             gas_used = outcome.gas_used,
             stack_peak_bytes = ran.stack_peak_bytes,
             memory_peak_bytes = ran.memory_peak_bytes,
+            engine = ran.engine.map_or("none", EngineKind::name),
+            variant = ran.variant.letter(),
             explanation = ran.explanation.as_deref().unwrap_or_default(),
             "task_ran"
         );
@@ -232,9 +263,9 @@ fn task(view: &JobView) -> TaskSpec {
 
 async fn in_child(request: WorkRequest, settings: ChildSettings, cancel: &Cancel) -> Result<WorkReply, WorkFault> {
     let cancel = cancel.clone();
-    let too_slow = match request {
-        WorkRequest::Prepare { .. } => "raise worker.prepare_deadline",
-        WorkRequest::Run { .. } => "lower policy.gas_limit_max to what this host computes while jobs hold their seats",
+    let too_slow = match request.work {
+        Work::Prepare | Work::Compile(_) => "raise worker.prepare_deadline",
+        Work::Run(_) => "lower policy.gas_limit_max to what this host computes while jobs hold their seats",
     };
     blocking(move || run_in_child(&request, &settings, &cancel)).await.map_err(|error| match error {
         WorkerFault::Cancelled => fault(WorkFaultKind::Cancelled, error),

@@ -9,7 +9,8 @@ use std::{
 
 use assay_content::{Entry, digest_from_cid, pack_entries};
 use assay_executor::worker::{
-    Cancel, ChildSettings, Fence, Prepared, WorkReply, WorkRequest, WorkerFault, probe_child, run_in_child,
+    Cancel, ChildSettings, Fence, Manner, Prepared, Work, WorkReply, WorkRequest, WorkerFault, probe_child,
+    run_in_child,
 };
 use assay_protocol::{
     InvalidReason, METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
@@ -60,8 +61,10 @@ const MANIFEST: &str = r#"{"executable": "job.wasm", "args": [], "output_path": 
 
 fn request(gas_limit: u64) -> WorkRequest {
     let (task, entries) = job(MANIFEST, LOOPING, gas_limit);
-    WorkRequest::Run { task, entries }
+    WorkRequest { work: REFERENCE, task, entries }
 }
+
+const REFERENCE: Work = Work::Run(Manner::REFERENCE);
 
 #[test]
 fn a_looping_guest_runs_out_of_gas_in_the_child() {
@@ -82,7 +85,7 @@ fn p_08_a_task_is_prepared_or_found_invalid_in_the_child() {
     for (module, metered_hash, expected) in cases {
         let (task, entries) = job(MANIFEST, module, 1_000);
         let task = TaskSpec { metered_hash, ..task };
-        let request = WorkRequest::Prepare { task, entries };
+        let request = WorkRequest { work: Work::Prepare, task, entries };
         let reply = run_in_child(&request, &real(NEVER), &Cancel::default()).expect("an answer");
         match (reply, expected) {
             (WorkReply::Prepared(Prepared::Runnable), None) => {}
@@ -102,8 +105,11 @@ fn w_01_a_run_over_its_wall_clock_is_a_host_fault() {
 #[cfg(target_os = "linux")]
 #[test]
 fn w_12_every_required_fence_stands_here() {
-    let fences = probe_child(&ChildSettings { require_isolation: true, ..real(NEVER) }).expect("a confined child");
-    assert_eq!(fences.missing_required().count(), 0, "{fences:?}");
+    for work in [Work::Prepare, REFERENCE, Work::Run(Manner::QUICKEST)] {
+        let settings = ChildSettings { require_isolation: true, ..real(NEVER) };
+        let fences = probe_child(work, &settings).expect("a confined child");
+        assert_eq!(fences.missing_required().count(), 0, "{work:?}: {fences:?}");
+    }
 }
 
 /// What `/proc` says about a child of this process that has given everything up: status, limits, score. Another test's
@@ -192,7 +198,7 @@ fn p_13_w_14_w_17_whatever_is_not_exactly_one_good_frame_is_a_host_fault() {
 fn w_12_a_child_without_a_required_fence_gets_no_work_unless_told_otherwise() {
     let strict = ChildSettings { require_isolation: true, ..double("unconfined.sh", NEVER) };
     let (task, entries) = job(MANIFEST, LOOPING, 1_000);
-    let request = WorkRequest::Prepare { task, entries };
+    let request = WorkRequest { work: Work::Prepare, task, entries };
     let fault = run_in_child(&request, &strict, &Cancel::default()).expect_err("refused");
     assert!(matches!(fault, WorkerFault::Unconfined(_)) && fault.is_before_work(), "{fault:?}");
     let message = fault.to_string();
@@ -200,7 +206,7 @@ fn w_12_a_child_without_a_required_fence_gets_no_work_unless_told_otherwise() {
     let lenient = ChildSettings { require_isolation: false, ..strict };
     let reply = run_in_child(&request, &lenient, &Cancel::default()).expect("an answer");
     assert_eq!(reply, WorkReply::Prepared(Prepared::Runnable));
-    let fences = probe_child(&lenient).expect("a child");
+    let fences = probe_child(REFERENCE, &lenient).expect("a child");
     assert_eq!(fences.missing().map(|missing| missing.fence).collect::<Vec<_>>(), [Fence::SystemCalls]);
 }
 

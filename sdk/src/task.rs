@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use assay_content::Entry;
-use assay_metering::{EntryPoints, Metered};
+use assay_metering::{EntryPoints, MeterError, Metered};
 use assay_protocol::{Hash32, InvalidReason, TaskSpec, limits::INPUT_BYTES_MAX};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -65,6 +65,13 @@ type Paths<'a> = BTreeMap<&'a str, Option<&'a Bytes>>;
 /// # Errors
 /// [`InvalidTask`] of the first check that fails.
 pub fn check(spec: &TaskSpec, entries: &[Entry]) -> Result<CheckedTask, InvalidTask> {
+    check_metered_by(spec, entries, assay_metering::meter)
+}
+
+/// What rewrites a module: [`assay_metering::meter`], or [`assay_metering::meter_with_fast`] for whoever runs it.
+pub(crate) type Meter = fn(&[u8]) -> Result<Metered, MeterError>;
+
+pub(crate) fn check_metered_by(spec: &TaskSpec, entries: &[Entry], meter: Meter) -> Result<CheckedTask, InvalidTask> {
     let paths = check_directory(entries)?;
     let file = |path: &str| paths.get(path).copied().flatten();
     let manifest = file(MANIFEST_FILE_NAME).ok_or_else(|| {
@@ -87,7 +94,7 @@ pub fn check(spec: &TaskSpec, entries: &[Entry]) -> Result<CheckedTask, InvalidT
             InvalidTask::new(InvalidReason::ManifestInvalid, problem)
         })?,
     };
-    let metered = assay_metering::meter(module).map_err(|error| InvalidTask::new(error.reason(), error.to_string()))?;
+    let metered = meter(module).map_err(|error| InvalidTask::new(error.reason(), error.to_string()))?;
     if !spec.is_module(&metered.hash) {
         let (promised, given) = (hex::encode(spec.metered_hash), hex::encode(metered.hash));
         let problem = format!("the account says {promised}, the module gives {given}");
@@ -96,6 +103,16 @@ pub fn check(spec: &TaskSpec, entries: &[Entry]) -> Result<CheckedTask, InvalidT
     let entry = entry_point(&manifest, &metered.info.entry_points)?;
     let module_hash = Sha256::digest(module).into();
     Ok(CheckedTask { manifest, module_hash, metered, stdin, entry })
+}
+
+/// The uploaded module of a job directory: what its manifest names. Says nothing about whether the task can run.
+#[must_use]
+pub fn module(entries: &[Entry]) -> Option<&Bytes> {
+    let file = |path: &str| {
+        let mut found = entries.iter().filter(|entry| entry.path == path);
+        found.next().filter(|_| found.next().is_none()).and_then(Entry::bytes)
+    };
+    file(&JobManifest::from_json(file(MANIFEST_FILE_NAME)?).ok()?.executable)
 }
 
 pub(crate) fn directory_invalid(path: &str, problem: &str) -> InvalidTask {

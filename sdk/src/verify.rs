@@ -11,7 +11,7 @@ use assay_protocol::{
     Hash32, Outcome, OutcomeKind, PROFILE_V1, TaskSpec,
     outcome::{FLAG_STDERR_CUT, FLAG_STDOUT_CUT},
 };
-use assay_runtime::{End, EntryPoint, FileTree, HostFault, Node, RunReport, RunRequest};
+use assay_runtime::{End, EntryPoint, FileTree, HostFault, Node, RunReport, RunRequest, run_with};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -24,6 +24,8 @@ use crate::{
 };
 
 pub use crate::task::InvalidTask;
+/// How a task is run, and what ran it.
+pub use assay_runtime::{Engine, EngineKind, Run, RunOptions, Variant};
 
 /// Name of the captured standard output in a result directory.
 pub const STDOUT_FILE_NAME: &str = "stdout.txt";
@@ -76,8 +78,8 @@ pub struct ExecutedTask {
     pub outcome: Outcome,
     /// The result directory; `None` for `Invalid`, which packs nothing.
     pub package: Option<Package>,
-    /// What the runtime measured; `None` when the task was invalid before it ran.
-    pub report: Option<RunReport>,
+    /// What the runtime measured, and which engine ran it; `None` when the task was invalid before it ran.
+    pub run: Option<Run>,
     /// What a receipt says about the run; `None` for `Invalid`.
     pub facts: Option<RunFacts>,
     /// What is wrong with an invalid task.
@@ -92,7 +94,7 @@ impl ExecutedTask {
         Self {
             outcome: Outcome::invalid(problem.reason),
             package: None,
-            report: None,
+            run: None,
             facts: None,
             problem: Some(problem),
         }
@@ -123,16 +125,16 @@ pub enum VerifyFault {
     },
 }
 
-/// Checks a task and meters its module.
+/// Checks a task and meters its module, for a run that begins with this variant.
 ///
 /// # Errors
 /// [`VerifyFault::Profile`] when this version does not know the job's profile. A task that no host can run is no error
 /// but [`PreparedTask::Invalid`].
-pub fn prepare(input: &TaskInput) -> Result<PreparedTask, VerifyFault> {
+pub fn prepare(input: &TaskInput, variant: Variant) -> Result<PreparedTask, VerifyFault> {
     if input.spec.profile != PROFILE_V1 {
         return Err(VerifyFault::Profile { profile: input.spec.profile });
     }
-    Ok(match check(input) {
+    Ok(match check(input, variant) {
         Ok(ready) => PreparedTask::Ready(Box::new(ready)),
         Err(invalid) => PreparedTask::Invalid(invalid),
     })
@@ -142,11 +144,12 @@ pub fn prepare(input: &TaskInput) -> Result<PreparedTask, VerifyFault> {
 ///
 /// # Errors
 /// [`VerifyFault`] when the report cannot be an outcome; never because of what the guest did.
-pub fn conclude(ready: &ReadyTask, report: RunReport) -> Result<ExecutedTask, VerifyFault> {
+pub fn conclude(ready: &ReadyTask, run: Run) -> Result<ExecutedTask, VerifyFault> {
+    let report = &run.report;
     if let End::Invalid(reason) = report.end {
         return Ok(ExecutedTask::invalid(InvalidTask::new(reason, "the runtime refused the module")));
     }
-    let package = pack_entries(result_entries(&report))?;
+    let package = pack_entries(result_entries(report))?;
     let result_cid_digest = digest_from_cid(&package.root)
         .map_err(|error| VerifyFault::Report { problem: format!("the result's CID is not canonical: {error}") })?;
     let (kind, exit_code) = match report.end {
@@ -166,8 +169,8 @@ pub fn conclude(ready: &ReadyTask, report: RunReport) -> Result<ExecutedTask, Ve
     outcome
         .check(ready.request.limits.gas_limit)
         .map_err(|error| VerifyFault::Report { problem: error.to_string() })?;
-    let facts = Some(facts(ready, &report));
-    Ok(ExecutedTask { outcome, package: Some(package), report: Some(report), facts, problem: None })
+    let facts = Some(facts(ready, report));
+    Ok(ExecutedTask { outcome, package: Some(package), run: Some(run), facts, problem: None })
 }
 
 fn facts(ready: &ReadyTask, report: &RunReport) -> RunFacts {
@@ -184,35 +187,40 @@ fn facts(ready: &ReadyTask, report: &RunReport) -> RunFacts {
     }
 }
 
-/// Checks, runs and packs a task in this process. There is no wall clock in here; who needs one runs it where it can be
-/// killed.
+/// Checks, runs and packs a task in this process, in any engine: the outcome is the same. There is no wall clock in
+/// here; who needs one runs it where it can be killed.
 ///
 /// # Errors
 /// [`VerifyFault`] when this host could not come to an outcome.
-pub fn execute(input: &TaskInput) -> Result<ExecutedTask, VerifyFault> {
-    execute_with(input, |request| assay_runtime::run(request).map_err(VerifyFault::from))
+pub fn execute(input: &TaskInput, options: &RunOptions) -> Result<ExecutedTask, VerifyFault> {
+    execute_with(input, options.variant, |request| run_with(request, options).map_err(VerifyFault::from))
 }
 
-/// As [`execute`], with the run done by `runner`, for example in a child process.
+/// As [`execute`], with the run, which begins with this variant, done by `runner`.
 ///
 /// # Errors
 /// As [`execute`]; whatever fault the runner gives.
 pub fn execute_with<F: From<VerifyFault>>(
     input: &TaskInput,
-    runner: impl FnOnce(&RunRequest) -> Result<RunReport, F>,
+    variant: Variant,
+    runner: impl FnOnce(&RunRequest) -> Result<Run, F>,
 ) -> Result<ExecutedTask, F> {
-    match prepare(input)? {
+    match prepare(input, variant)? {
         PreparedTask::Invalid(invalid) => Ok(ExecutedTask::invalid(invalid)),
         PreparedTask::Ready(ready) => {
-            let report = runner(&ready.request)?;
-            Ok(conclude(&ready, report)?)
+            let run = runner(&ready.request)?;
+            Ok(conclude(&ready, run)?)
         }
     }
 }
 
 /// The checks of [`task::check`], and the runtime's form of what they let pass.
-fn check(input: &TaskInput) -> Result<ReadyTask, InvalidTask> {
-    let checked = task::check(&input.spec, &input.entries)?;
+fn check(input: &TaskInput, variant: Variant) -> Result<ReadyTask, InvalidTask> {
+    let meter: task::Meter = match variant {
+        Variant::Canonical => assay_metering::meter,
+        Variant::Fast => assay_metering::meter_with_fast,
+    };
+    let checked = task::check_metered_by(&input.spec, &input.entries, meter)?;
     let CheckedTask { manifest, module_hash, metered, stdin, entry } = checked;
     let TaskSpec { limits, seed, clock_unix_ns, .. } = input.spec;
     let request = RunRequest {

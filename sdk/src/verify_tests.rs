@@ -48,9 +48,13 @@ fn start(body: &str) -> TaskInput {
     input(&format!(r#"(module (memory (export "memory") 1) (func (export "_start") {body}))"#), MANIFEST)
 }
 
+fn run_here(input: &TaskInput) -> Result<ExecutedTask, VerifyFault> {
+    execute(input, &RunOptions::default())
+}
+
 fn reason(input: &TaskInput) -> InvalidReason {
-    let executed = execute(input).unwrap();
-    assert!(executed.package.is_none() && executed.report.is_none());
+    let executed = run_here(input).unwrap();
+    assert!(executed.package.is_none() && executed.run.is_none());
     assert_eq!(executed.outcome, Outcome::invalid(executed.outcome.invalid_reason().unwrap()));
     assert!(!executed.problem.unwrap().problem.is_empty());
     executed.outcome.invalid_reason().unwrap()
@@ -72,7 +76,7 @@ fn directory(path: &str) -> (String, Option<Bytes>) {
 
 #[test]
 fn a_run_that_exits_packs_stdout_stderr_and_output() {
-    let executed = execute(&input(HELLO, MANIFEST)).unwrap();
+    let executed = run_here(&input(HELLO, MANIFEST)).unwrap();
     assert_eq!(
         (executed.outcome.kind, executed.outcome.exit_code, executed.outcome.detail),
         (OutcomeKind::Exited, 0, 0)
@@ -90,14 +94,43 @@ fn a_run_that_exits_packs_stdout_stderr_and_output() {
 #[test]
 fn the_same_task_gives_the_same_outcome() {
     let task = input(HELLO, MANIFEST);
-    assert_eq!(execute(&task).unwrap().outcome, execute(&task).unwrap().outcome);
+    assert_eq!(run_here(&task).unwrap().outcome, run_here(&task).unwrap().outcome);
+}
+
+#[test]
+fn i_08_every_engine_and_variant_gives_the_same_outcome_and_says_which_it_was() {
+    for task in [input(HELLO, MANIFEST), start("unreachable"), start("(loop (br 0))")] {
+        let reference = run_here(&task).unwrap();
+        for engine in [Engine::Wasmi, Engine::Wasmtime] {
+            for variant in [Variant::Canonical, Variant::Fast] {
+                let other = execute(&task, &RunOptions { engine, variant, ..RunOptions::default() }).unwrap();
+                assert_eq!(other.outcome, reference.outcome, "{engine} {variant:?}");
+                let run = other.run.unwrap();
+                assert_eq!(run.engine.map(Engine::from), Some(engine));
+                // What does not exit is answered by the program itself.
+                let exits = other.outcome.kind == OutcomeKind::Exited;
+                assert_eq!(run.variant, if exits { variant } else { Variant::Canonical });
+            }
+        }
+    }
+}
+
+#[test]
+fn the_module_is_what_the_manifest_names_and_names_once() {
+    let task = start("nop");
+    assert_eq!(task::module(&task.entries), task.entries[0].bytes());
+    let mut twice = task.entries.clone();
+    twice.push(task.entries[0].clone());
+    assert_eq!(task::module(&twice), None);
+    assert_eq!(task::module(&task.entries[..1]), None);
+    assert_eq!(task::module(&input("(module)", "{").entries), None);
 }
 
 #[test]
 fn a_trap_and_an_exhausted_gas_limit_pack_an_empty_output() {
-    let trapped = execute(&start("unreachable")).unwrap();
+    let trapped = run_here(&start("unreachable")).unwrap();
     assert_eq!(trapped.outcome.trap(), Some(Trap::Unreachable));
-    let looping = execute(&start("(loop (br 0))")).unwrap();
+    let looping = run_here(&start("(loop (br 0))")).unwrap();
     assert_eq!((looping.outcome.kind, looping.outcome.gas_used), (OutcomeKind::OutOfGas, limits().gas_limit));
     let expected = [directory("output"), file("stderr.txt", ""), file("stdout.txt", "")];
     for executed in [trapped, looping] {
@@ -110,7 +143,7 @@ fn a_trap_and_an_exhausted_gas_limit_pack_an_empty_output() {
 fn a_result_over_its_limit_packs_no_output() {
     let mut task = input(HELLO, MANIFEST);
     task.spec.limits.output_bytes = 5;
-    let executed = execute(&task).unwrap();
+    let executed = run_here(&task).unwrap();
     assert_eq!(executed.outcome.kind, OutcomeKind::OutputTooLarge);
     let expected = [directory("output"), file("stderr.txt", ""), file("stdout.txt", "hi\n")];
     assert_eq!(files(&executed.package.unwrap()), expected);
@@ -162,14 +195,14 @@ fn each_fault_of_the_module_has_its_reason() {
 #[test]
 fn i_08_a_promise_about_the_module_is_part_of_the_task_because_it_decides_the_outcome() {
     let unstated = start("nop");
-    let PreparedTask::Ready(ready) = prepare(&unstated).unwrap() else { panic!("it can run") };
+    let PreparedTask::Ready(ready) = prepare(&unstated, Variant::Canonical).unwrap() else { panic!("it can run") };
     let promising = |metered_hash| {
         let mut task = unstated.clone();
         task.spec.metered_hash = metered_hash;
         task
     };
     let (kept, broken) = (promising(ready.request.metered.hash), promising([9; 32]));
-    assert_eq!(execute(&kept).unwrap().outcome, execute(&unstated).unwrap().outcome);
+    assert_eq!(run_here(&kept).unwrap().outcome, run_here(&unstated).unwrap().outcome);
     assert_eq!(reason(&broken), InvalidReason::MeteredHashMismatch);
     assert_ne!(kept.spec.digest(), broken.spec.digest());
 }
@@ -177,7 +210,7 @@ fn i_08_a_promise_about_the_module_is_part_of_the_task_because_it_decides_the_ou
 #[test]
 fn an_entry_that_is_asked_for_must_be_offered() {
     let reactor = r#"(module (func (export "run")))"#;
-    assert_eq!(execute(&input(reactor, MANIFEST)).unwrap().outcome.kind, OutcomeKind::Exited);
+    assert_eq!(run_here(&input(reactor, MANIFEST)).unwrap().outcome.kind, OutcomeKind::Exited);
     let asking = |field: &str| MANIFEST.replacen('}', &format!(", {field}}}"), 1);
     assert_eq!(reason(&input(reactor, &asking(r#""entry": "command""#))), InvalidReason::EntryPointMissing);
     assert_eq!(reason(&input(reactor, &asking(r#""function_name": "run""#))), InvalidReason::EntryPointMissing);
@@ -199,12 +232,13 @@ fn the_first_fault_in_the_fixed_order_is_the_reason() {
 fn an_unknown_profile_is_a_fault_of_this_host_and_no_outcome() {
     let mut task = start("nop");
     task.spec.profile = 2;
-    assert!(matches!(execute(&task), Err(VerifyFault::Profile { profile: 2 })));
+    assert!(matches!(run_here(&task), Err(VerifyFault::Profile { profile: 2 })));
 }
 
 #[test]
 fn a_fault_of_the_runner_is_passed_on_and_never_an_outcome() {
-    let fault = execute_with(&start("nop"), |_| Err(VerifyFault::Host(HostFault::EngineStack))).unwrap_err();
+    let fault =
+        execute_with(&start("nop"), Variant::Fast, |_| Err(VerifyFault::Host(HostFault::EngineStack))).unwrap_err();
     assert!(matches!(fault, VerifyFault::Host(HostFault::EngineStack)));
 }
 
@@ -212,9 +246,9 @@ fn a_fault_of_the_runner_is_passed_on_and_never_an_outcome() {
 fn a_report_that_is_no_outcome_of_the_job_is_a_fault() {
     let task = start("nop");
     let more_gas = |request: &RunRequest| {
-        let mut report = assay_runtime::run(request)?;
-        report.gas_used = request.limits.gas_limit + 1;
-        Ok::<_, VerifyFault>(report)
+        let mut run = run_with(request, &RunOptions::default())?;
+        run.report.gas_used = request.limits.gas_limit + 1;
+        Ok::<_, VerifyFault>(run)
     };
-    assert!(matches!(execute_with(&task, more_gas), Err(VerifyFault::Report { .. })));
+    assert!(matches!(execute_with(&task, Variant::Canonical, more_gas), Err(VerifyFault::Report { .. })));
 }

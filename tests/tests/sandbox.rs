@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::TcpListener, os::unix::fs::symlink, path::
 
 use assay_content::Entry;
 use assay_executor::worker::{
-    Cancel, ChildSettings, Fence, Fences, WorkRequest, WorkerFault, probe_child, run_in_child,
+    Cancel, ChildSettings, Fence, Fences, Manner, Work, WorkRequest, WorkerFault, probe_child, run_in_child,
 };
 use assay_protocol::{METERED_HASH_UNSTATED, PROFILE_V1, TaskLimits, TaskSpec};
 
@@ -14,7 +14,7 @@ const STAND_IN: &str = env!("CARGO_BIN_EXE_sandbox_stand_in");
 const ENOSYS: i64 = 38;
 
 /// What the stand-in tried and what the kernel said, beside the fences that it stood behind.
-fn tried(program: &Path, require_isolation: bool) -> (BTreeMap<String, i64>, Fences) {
+fn tried(program: &Path, work: Work, require_isolation: bool) -> (BTreeMap<String, i64>, Fences) {
     let settings = ChildSettings {
         program: Some(program.to_owned()),
         deadline: Duration::from_secs(60),
@@ -32,10 +32,10 @@ fn tried(program: &Path, require_isolation: bool) -> (BTreeMap<String, i64>, Fen
         seed: 0,
         clock_unix_ns: 0,
     };
-    let request = WorkRequest::Run { task, entries: vec![Entry::file("port", port.into_bytes())] };
+    let request = WorkRequest { work, task, entries: vec![Entry::file("port", port.into_bytes())] };
     match run_in_child(&request, &settings, &Cancel::default()) {
         Err(WorkerFault::Reported(text)) => {
-            (serde_json::from_str(&text).expect("a report"), probe_child(&settings).expect("a child"))
+            (serde_json::from_str(&text).expect("a report"), probe_child(work, &settings).expect("a child"))
         }
         other => panic!("{other:?}"),
     }
@@ -43,12 +43,19 @@ fn tried(program: &Path, require_isolation: bool) -> (BTreeMap<String, i64>, Fen
 
 #[test]
 fn w_12_w_18_whatever_a_guest_that_broke_the_engine_tries_does_not_exist_for_it() {
-    let (tried, fences) = tried(Path::new(STAND_IN), true);
-    assert_eq!(fences.missing_required().count(), 0, "{fences:?}");
-    assert!(tried.len() >= 30, "{tried:?}");
-    for (attempt, errno) in &tried {
-        let expected = if attempt == "calls that exist" { 0 } else { ENOSYS };
-        assert_eq!(*errno, expected, "{attempt}");
+    for manner in [Manner::REFERENCE, Manner::QUICKEST] {
+        let (tried, fences) = tried(Path::new(STAND_IN), Work::Run(manner), true);
+        assert_eq!(fences.missing_required().count(), 0, "{fences:?}");
+        assert!(tried.len() >= 35, "{tried:?}");
+        for (attempt, errno) in &tried {
+            let expected = match attempt.as_str() {
+                "calls that exist" => 0,
+                // What a child that compiles can do and no other.
+                "memory made executable" if manner == Manner::QUICKEST => 0,
+                _ => ENOSYS,
+            };
+            assert_eq!(*errno, expected, "{attempt}, {manner:?}");
+        }
     }
     assert!(!Path::new("/tmp/assay-escaped").exists());
 }
@@ -58,7 +65,7 @@ fn w_12_without_the_filter_the_other_fences_refuse_the_same() {
     let directory = tempfile::tempdir().expect("a directory");
     let program = directory.path().join("without-filter");
     symlink(STAND_IN, &program).expect("linked");
-    let (tried, fences) = tried(&program, false);
+    let (tried, fences) = tried(&program, Work::Run(Manner::QUICKEST), false);
     let missing: Vec<Fence> = fences.missing().map(|missing| missing.fence).collect();
     assert!(missing.contains(&Fence::SystemCalls), "{fences:?}");
     // What refuses it besides the filter; one of them is enough. Kernels and containers differ in which they allow.

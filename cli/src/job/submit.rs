@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::LazyLock};
 
 use assay_protocol::OutcomeKind;
+use assay_runtime::Engine;
 use assay_sdk::{
     client::{CheckedJob, PostedJob},
     job_spec::{BASE_FEE_LAMPORTS_DEFAULT, JobSpec, PRICE_DEFAULT, PreparedJob, Quote},
@@ -15,6 +16,7 @@ use super::wait;
 use crate::{
     chain::Chain,
     context::Context,
+    engine::EngineArgs,
     error::{CliError, CliResult, Context as _, Hint},
     output::{grouped, lamports, shown_path},
     parse,
@@ -315,7 +317,10 @@ async fn estimate(context: &Context, order: &Order, plan: &Plan) -> CliResult<u6
     let directory = JobDirectory::read(&order.dir)?;
     let ran = {
         let _progress = Progress::start(context.output, "running the job here");
-        sandbox::run(sandbox::Order { task: plan.prepared.task, entries: directory.entries, deadline: None }).await?
+        let engine = EngineArgs { engine: Engine::Auto, no_cache: false };
+        let (manner, compiled) = (engine.provider_manner(), engine.cache(context.output));
+        let (task, entries) = (plan.prepared.task, directory.entries);
+        sandbox::run(sandbox::Order { task, entries, deadline: None, manner, compiled }).await?
     };
     let gas = ran.outcome.gas_used;
     match ran.outcome.kind {

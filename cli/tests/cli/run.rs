@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use crate::{assay, home, last_json, stderr};
 
 /// What scripts rely on, `tools/check-samples` among them.
-const KEYS: [&str; 7] = ["outcome", "exit_code", "gas_used", "stack_peak", "memory_peak", "result_cid", "metered_hash"];
+const KEYS: [&str; 8] =
+    ["outcome", "exit_code", "gas_used", "stack_peak", "memory_peak", "result_cid", "metered_hash", "engine"];
 
 /// Prints "hello", then exits with 3.
 pub const EXIT_3: &str = r#"(module
@@ -67,6 +68,34 @@ fn a_trap_and_an_empty_tank_are_results() {
     let (_, empty) = run_json(LOOP, &["--gas-limit", "12_345"]);
     assert_eq!((&empty["outcome"], &empty["gas_used"]), (&"OutOfGas".into(), &12_345.into()));
     assert_eq!(empty["reason"], "it used all of its 12,345 gas");
+}
+
+#[test]
+fn i_08_every_engine_gives_the_same_line_but_for_its_name_and_keeps_what_it_compiled() {
+    let home = home();
+    let path = module(home.path(), EXIT_3);
+    let line = |flags: &[&str]| {
+        let output = assay(home.path()).arg("run").arg(&path).arg("--json").args(flags).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let mut line = last_json(&output);
+        let engine = line.as_object_mut().unwrap().remove("engine").unwrap();
+        (line, engine["name"].as_str().unwrap().to_owned(), engine["variant"].as_str().unwrap().to_owned())
+    };
+    let kept = || fs::read_dir(home.path().join(".cache/assay/compiled")).map_or(0, Iterator::count);
+    let (reference, name, variant) = line(&["--engine", "wasmi"]);
+    assert_eq!((name.as_str(), variant.as_str(), kept()), ("wasmi", "L", 0));
+    for (flags, files) in [(&["--engine", "wasmtime", "--no-cache"][..], 0), (&["--engine", "wasmtime"], 1), (&[], 1)] {
+        let (compiled, name, _) = line(flags);
+        assert_eq!((compiled, name.as_str(), kept()), (reference.clone(), "wasmtime", files), "{flags:?}");
+    }
+}
+
+#[test]
+fn an_engine_that_there_is_not_is_wrong_usage() {
+    let home = home();
+    let output = assay(home.path()).args(["run", "x.wasm", "--engine", "v8"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("wasmi, wasmtime or auto"), "{}", stderr(&output));
 }
 
 #[test]

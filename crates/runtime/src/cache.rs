@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fmt,
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -81,6 +82,15 @@ pub struct CacheCounts {
     pub write_failures: u64,
 }
 
+/// How much is kept now, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheBytes {
+    /// In memory.
+    pub memory: u64,
+    /// On disk, as this process last saw it.
+    pub disk: u64,
+}
+
 #[derive(Default)]
 struct Counters {
     memory_hits: AtomicU64,
@@ -113,6 +123,14 @@ impl ArtifactCache {
         Ok(Self { memory, disk, counters: Counters::default() })
     }
 
+    /// How much is kept now.
+    #[must_use]
+    pub fn bytes(&self) -> CacheBytes {
+        self.memory.run_pending_tasks();
+        let disk = self.disk.as_ref().map_or(0, |disk| disk.bytes.load(Ordering::Relaxed));
+        CacheBytes { memory: self.memory.weighted_size(), disk }
+    }
+
     /// What happened since it was opened.
     #[must_use]
     pub fn counts(&self) -> CacheCounts {
@@ -124,6 +142,12 @@ impl ArtifactCache {
             rejected: read(&self.counters.rejected),
             write_failures: read(&self.counters.write_failures),
         }
+    }
+}
+
+impl fmt::Debug for ArtifactCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArtifactCache").field("counts", &self.counts()).finish_non_exhaustive()
     }
 }
 
@@ -184,6 +208,8 @@ struct Disk {
     bytes_max: u64,
     /// Threads of this process make room one after the other.
     making_room: Mutex<()>,
+    /// What is kept.
+    bytes: AtomicU64,
     writes: AtomicU64,
 }
 
@@ -197,7 +223,11 @@ impl Disk {
         if !metadata.is_dir() || !platform::is_ours(&metadata) {
             return Err(CacheError::Untrusted { path: directory });
         }
-        Ok(Self { directory, bytes_max, making_room: Mutex::new(()), writes: AtomicU64::new(0) })
+        let making_room = Mutex::new(());
+        let disk = Self { directory, bytes_max, making_room, bytes: AtomicU64::new(0), writes: AtomicU64::new(0) };
+        // It may be smaller than last time.
+        disk.make_room(0).map_err(|source| CacheError::Io { path: disk.directory.clone(), source })?;
+        Ok(disk)
     }
 
     fn path(&self, key: &ArtifactKey) -> PathBuf {
@@ -256,6 +286,7 @@ impl Disk {
             self.remove(&path);
             total = total.saturating_sub(length);
         }
+        self.bytes.store(total, Ordering::Relaxed);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! How a run is done. Nothing in here changes what it gives.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use assay_metering::Metered;
 use assay_protocol::{Hash32, TaskLimits};
@@ -22,6 +22,63 @@ pub enum Engine {
     /// The compiler where its code is in the store or the gas limit is worth compiling for; the reference otherwise, and
     /// whenever the compiler fails.
     Auto,
+    /// Whoever checks a run: the engine other than this one; without one, other than [`Self::Auto`] takes that has
+    /// nothing in its store. The reference whenever the compiler fails.
+    Unlike(Option<EngineKind>),
+}
+
+/// A name that no engine has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no engine; write wasmi, wasmtime or auto")]
+pub struct UnknownEngine(String);
+
+/// `wasmi`, `wasmtime`, `auto`, and for [`Engine::Unlike`] `unlike`, `unlike:wasmi`, `unlike:wasmtime`.
+impl FromStr for Engine {
+    type Err = UnknownEngine;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEngine> {
+        let kind = |name| EngineKind::from_name(name).ok_or_else(|| UnknownEngine(text.chars().take(64).collect()));
+        Ok(match text.split_once(':') {
+            None if text == "auto" => Self::Auto,
+            None if text == "unlike" => Self::Unlike(None),
+            Some(("unlike", other)) => Self::Unlike(Some(kind(other)?)),
+            _ => kind(text)?.into(),
+        })
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wasmi => f.write_str(EngineKind::Wasmi.name()),
+            Self::Wasmtime => f.write_str(EngineKind::Wasmtime.name()),
+            Self::Auto => f.write_str("auto"),
+            Self::Unlike(None) => f.write_str("unlike"),
+            Self::Unlike(Some(other)) => write!(f, "unlike:{}", other.name()),
+        }
+    }
+}
+
+impl From<EngineKind> for Engine {
+    fn from(kind: EngineKind) -> Self {
+        match kind {
+            EngineKind::Wasmi => Self::Wasmi,
+            EngineKind::Wasmtime => Self::Wasmtime,
+        }
+    }
+}
+
+impl Engine {
+    /// Whether the compiler may come into play.
+    #[must_use]
+    pub const fn may_compile(self) -> bool {
+        !matches!(self, Self::Wasmi | Self::Unlike(Some(EngineKind::Wasmtime)))
+    }
+
+    /// Whether the reference stands in for a compiler that fails.
+    pub(crate) const fn falls_back(self) -> bool {
+        matches!(self, Self::Auto | Self::Unlike(_))
+    }
 }
 
 /// Which rewriting of the program runs.
@@ -34,6 +91,23 @@ pub enum Variant {
     /// L, and G again unless the guest exited with gas left: faster, but a run that ends otherwise takes twice its time,
     /// which whoever sets a wall clock has to allow for.
     Fast = 1,
+}
+
+impl Variant {
+    /// What docs/METERING.md calls it.
+    #[must_use]
+    pub const fn letter(self) -> &'static str {
+        match self {
+            Self::Canonical => "G",
+            Self::Fast => "L",
+        }
+    }
+
+    /// The variant of this letter.
+    #[must_use]
+    pub fn from_letter(letter: &str) -> Option<Self> {
+        [Self::Canonical, Self::Fast].into_iter().find(|variant| variant.letter() == letter)
+    }
 }
 
 /// How a run is done. The default is the reference: the program itself, interpreted.
@@ -77,19 +151,19 @@ fn compile_effort(metered: &Metered) -> u64 {
 }
 
 impl RunOptions {
-    /// The engine to begin with.
-    pub(crate) fn choose(&self, metered: &Metered, limits: &TaskLimits) -> EngineKind {
-        match self.engine {
-            Engine::Wasmi => EngineKind::Wasmi,
-            Engine::Wasmtime => EngineKind::Wasmtime,
-            Engine::Auto => {
-                let place = self.place(metered, self.variant);
-                let effort = compile_effort(metered);
-                let worth = effort <= limits.gas_limit.min(engine::COMPILE_EFFORT_MAX);
-                let compiled = || place.is_some_and(|place| place.store.holds(&place.key));
-                if worth || compiled() { EngineKind::Wasmtime } else { EngineKind::Wasmi }
-            }
-        }
+    /// The engine that a run begins with.
+    #[must_use]
+    pub fn choose(&self, metered: &Metered, limits: &TaskLimits) -> EngineKind {
+        let is_worth = || compile_effort(metered) <= limits.gas_limit.min(engine::COMPILE_EFFORT_MAX);
+        let is_there = || self.place(metered, self.variant).is_some_and(|place| place.store.holds(&place.key));
+        let compiles = match self.engine {
+            Engine::Wasmi => false,
+            Engine::Wasmtime => true,
+            Engine::Auto => is_worth() || is_there(),
+            Engine::Unlike(Some(other)) => other == EngineKind::Wasmi,
+            Engine::Unlike(None) => !is_worth(),
+        };
+        if compiles { EngineKind::Wasmtime } else { EngineKind::Wasmi }
     }
 
     /// The program in a variant; `None` when the module has no such variant.

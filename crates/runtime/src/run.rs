@@ -10,7 +10,7 @@ use assay_protocol::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    End, Engine, EngineKind, EntryPoint, FileTree, HostFault, Run, RunOptions, RunReport, RunRequest, Variant,
+    End, EngineKind, EntryPoint, FileTree, HostFault, Run, RunOptions, RunReport, RunRequest, Variant,
     engine::{Figures, Halt, Interruption, Machine, Program, WasmiInstance, WasmtimeInstance},
     fs::store::{Files, INODES_MAX},
     wasi::{self, Wasi},
@@ -42,7 +42,7 @@ pub fn run_with(request: &RunRequest, options: &RunOptions) -> Result<Run, HostF
     let engine = options.choose(&request.metered, &request.limits);
     match run_on(engine, request, options) {
         // What the compiler cannot do, for lack of stack, address space or anything else, the reference may.
-        Err(_) if options.engine == Engine::Auto && engine == EngineKind::Wasmtime => {
+        Err(_) if options.engine.falls_back() && engine == EngineKind::Wasmtime => {
             run_on(EngineKind::Wasmi, request, options)
         }
         ended => ended,

@@ -266,6 +266,7 @@ impl<C: Chain> Bot<C> {
                     queue.extend(self.core.step(signed, self.clock.now()));
                 }
                 Action::Prepare(uid) => self.with_job(uid, Tasks::prepare),
+                Action::Warm(uid) => self.with_job(uid, Tasks::warm),
                 Action::Run(uid) => self.with_job(uid, Tasks::run),
                 Action::Publish(uid) => self.with_job(uid, Tasks::publish),
                 Action::BuildTx(uid, kind) => self.with_job(uid, |tasks, job| tasks.build(job, kind)),

@@ -60,11 +60,26 @@ impl<C: Chain> Tasks<C> {
         });
     }
 
+    /// Beside everything else: nobody waits for it, and nothing depends on it.
+    pub(super) fn warm(&mut self, job: &Job) {
+        let Some(view) = job.view.clone() else { return };
+        let (workshop, stopping) = (self.workshop.clone(), self.supervisor.stopping());
+        // Dropped with the task: no child outlives it.
+        let working = Working { stop: CancellationToken::new(), child: Cancel::default() };
+        self.supervisor.spawn(format!("warm {}", job.row.uid), async move {
+            tokio::select! {
+                () = workshop.warm(&view, &working.child) => names::count_compiled(workshop.compiled()),
+                () = stopping.cancelled() => {}
+            }
+        });
+    }
+
     pub(super) fn run(&mut self, job: &Job) {
         let Some(view) = job.view.clone() else { return };
         let (uid, attempt, workshop) = (job.row.uid, job.row.run_attempts, self.workshop.clone());
         self.work(job, "run", |cancel| async move {
             let result = names::timed(names::RUN_SECONDS, workshop.run(&view, &cancel)).await;
+            names::count_compiled(workshop.compiled());
             log_fault("job_not_run", result.as_ref().err());
             Event::Ran { uid, attempt, result }
         });

@@ -6,12 +6,13 @@ mod units;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use assay_runtime::Engine;
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 use url::Url;
 
 pub use load::{ConfigError, load, resolved};
-pub use units::{Address, Digest, Size, Span};
+pub use units::{Address, Digest, EngineName, Size, Span};
 
 /// Everything the bot can be told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -191,7 +192,12 @@ pub struct WorkerConfig {
     /// [`LimitsConfig::decline_margin`] before its execution deadline, and what a host is too slow for is kept out by
     /// [`PolicyConfig::gas_limit_max`].
     pub prepare_deadline: Span,
-    /// Most address space of a child; absent: computed from the job's limits.
+    /// Which engine runs guests: `wasmi` (the reference, an interpreter), `wasmtime` (a compiler), or `auto`, which
+    /// compiles what is worth it and lets the reference run the rest. The results are the same.
+    pub engine: EngineName,
+    /// Most bytes of compiled modules on disk; what was used longest ago goes first. Zero keeps none.
+    pub compiled_quota: Size,
+    /// Most address space of a child beside what compiled code reserves; absent: computed from the job's limits.
     pub memory_max: Option<Size>,
     /// Children that run guests at once.
     pub runs_max: usize,
@@ -199,7 +205,7 @@ pub struct WorkerConfig {
     pub preparations_max: usize,
     /// Do not start, and run no guest, when the sandbox child lacks a fence that no guest should run without.
     pub require_isolation: bool,
-    /// Gas that one run burns in a second here, to tell whether a job that has to wait for others would be in time.
+    /// Gas that the reference burns in a second here, to tell whether a job that has to wait for others would be in time.
     pub gas_per_second: u64,
 }
 
@@ -207,6 +213,8 @@ impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
             prepare_deadline: Span(Duration::from_secs(15)),
+            engine: EngineName(Engine::Auto),
+            compiled_quota: Size(2 << 30),
             memory_max: None,
             runs_max: 2,
             preparations_max: 4,

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use assay_runtime::Engine;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use solana_pubkey::Pubkey;
 
@@ -28,6 +29,10 @@ pub struct Address(pub Pubkey);
 /// A SHA-256 digest in hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest(pub [u8; 32]);
+
+/// `wasmi`, `wasmtime` or `auto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineName(pub Engine);
 
 fn split_unit(text: &str) -> Option<(u64, &str)> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -118,6 +123,24 @@ impl fmt::Display for Digest {
     }
 }
 
+impl FromStr for EngineName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(engine @ (Engine::Wasmi | Engine::Wasmtime | Engine::Auto)) => Ok(Self(engine)),
+            Ok(Engine::Unlike(_)) => Err(format!("\"{text}\" is for who checks runs; write wasmi, wasmtime or auto")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for EngineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 macro_rules! as_text {
     ($($name:ident)+) => {$(
         impl<'de> Deserialize<'de> for $name {
@@ -134,7 +157,7 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(Span Size Address Digest);
+as_text!(Span Size Address Digest EngineName);
 
 #[cfg(test)]
 mod tests {
@@ -148,6 +171,9 @@ mod tests {
         for text in ["1B", "3KiB", "64MiB", "4GiB"] {
             assert_eq!(text.parse::<Size>().expect("a size").to_string(), text);
         }
+        for text in ["wasmi", "wasmtime", "auto"] {
+            assert_eq!(text.parse::<EngineName>().expect("an engine").to_string(), text);
+        }
     }
 
     #[test]
@@ -155,6 +181,9 @@ mod tests {
         for text in ["", "5", "s", "-1s", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
             assert!(text.parse::<Span>().expect_err(text).contains("such as"));
             assert!(text.replace('s', "MiB").parse::<Size>().is_err(), "{text}");
+        }
+        for engine in ["v8", "unlike:wasmi"] {
+            assert!(engine.parse::<EngineName>().expect_err(engine).contains("wasmi, wasmtime or auto"));
         }
         assert!("xyz".parse::<Address>().is_err() && "00".parse::<Digest>().is_err());
     }

@@ -271,6 +271,8 @@ pub enum Action {
     Forget(JobUid),
     /// Fetch, validate and meter.
     Prepare(JobUid),
+    /// Compile its module while nothing else is to be done.
+    Warm(JobUid),
     /// Run in the child.
     Run(JobUid),
     /// Publish the package of the row's outcome.

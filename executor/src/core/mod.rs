@@ -282,9 +282,14 @@ impl Core {
         actions: &mut Vec<Action>,
     ) {
         let (accept_invalid, attempts_max) = (self.settings.policy.accept_invalid, self.settings.prepare_attempts_max);
+        let is_idle = !self.jobs.values().any(|job| job.row.phase == Phase::Running);
         let Some(job) = self.jobs.get_mut(&uid) else { return };
         if job.row.phase != Phase::Fetching || job.row.prepare_attempts != attempt {
             return;
+        }
+        // Its acceptance takes the chain a while, others may run the same module.
+        if matches!(result, Ok(Preparation::Runnable)) && is_idle {
+            actions.push(Action::Warm(uid));
         }
         job.row.phase = match result {
             Ok(Preparation::Runnable) => Phase::Prepared,

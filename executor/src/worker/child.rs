@@ -3,9 +3,11 @@
 use std::{
     io::{self, BufWriter},
     process::ExitCode,
+    sync::Arc,
 };
 
 use assay_protocol::Hash32;
+use assay_runtime::{ArtifactStore, Engine, EngineKind, Handover, HostFault, RunOptions, RunRequest, Variant};
 use assay_sdk::verify::{self, ExecutedTask, PreparedTask, TaskInput, VerifyFault};
 use rustix::process::Pid;
 
@@ -14,7 +16,7 @@ use super::{
     fence::{Fence, Fences, Hello},
     frame::{FrameError, write_frame},
     limits::ChildLimits,
-    wire::{Prepared, RanTask, WorkReply, WorkRequest},
+    wire::{Code, Prepared, RanTask, Work, WorkReply, WorkRequest},
 };
 
 /// Exit codes, for whoever looks at the parent's log.
@@ -25,7 +27,7 @@ const EXIT_PIPE: u8 = 67;
 /// [`super::run_in_child`] calls this before anything else in its `main`.
 #[must_use]
 pub fn maybe_child_main() -> Option<ExitCode> {
-    maybe_child_with(&[], answer)
+    child_with(&[], answer)
 }
 
 /// As [`maybe_child_main`], for a stand-in that answers otherwise, and behind fewer fences: it shows in a test what a
@@ -33,6 +35,13 @@ pub fn maybe_child_main() -> Option<ExitCode> {
 #[doc(hidden)]
 #[must_use]
 pub fn maybe_child_with(without: &[Fence], answer: impl FnOnce(WorkRequest) -> WorkReply) -> Option<ExitCode> {
+    child_with(without, |request, _| (answer(request), Code::new()))
+}
+
+/// What a child says at the end, and what it compiled on the way.
+type Answer = (WorkReply, Code);
+
+fn child_with(without: &[Fence], answer: impl FnOnce(WorkRequest, Code) -> Answer) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()?.to_str() != Some(CHILD_ARGUMENT) {
         return None;
@@ -51,23 +60,40 @@ pub fn maybe_child_with(without: &[Fence], answer: impl FnOnce(WorkRequest) -> W
 }
 
 /// The parent judges the fences before it sends anything.
-fn converse(fences: &Fences, answer: impl FnOnce(WorkRequest) -> WorkReply) -> Result<(), FrameError> {
+fn converse(fences: &Fences, answer: impl FnOnce(WorkRequest, Code) -> Answer) -> Result<(), FrameError> {
     let mut stdout = BufWriter::new(io::stdout().lock());
     write_frame(&mut stdout, &Hello::from(fences), &[])?;
-    let request = WorkRequest::read(io::stdin().lock())?;
-    answer(request).write(stdout)
+    let (request, given) = WorkRequest::read(io::stdin().lock())?;
+    let (reply, made) = answer(request, given);
+    reply.write(&made, stdout)
 }
 
-fn answer(request: WorkRequest) -> WorkReply {
-    match request {
-        WorkRequest::Prepare { task, entries } => prepare(&TaskInput { spec: task, entries }),
-        WorkRequest::Run { task, entries } => run(&TaskInput { spec: task, entries }),
-    }
+fn answer(request: WorkRequest, given: Code) -> Answer {
+    let WorkRequest { work, task, entries } = request;
+    let input = TaskInput { spec: task, entries };
+    let Some(manner) = work.manner() else { return (prepare(&input, Variant::Canonical, |_| Ok(())), Code::new()) };
+    let store = Arc::new(Handover::new(given));
+    let options = RunOptions {
+        engine: manner.engine,
+        variant: manner.variant,
+        artifacts: work.may_compile().then(|| store.clone() as Arc<dyn ArtifactStore>),
+        ..RunOptions::default()
+    };
+    let reply = match work {
+        Work::Run(_) => run(&input, &options),
+        Work::Compile(_) | Work::Prepare => prepare(&input, manner.variant, |request| compile(request, &options)),
+    };
+    drop(options);
+    (reply, Arc::into_inner(store).map(Handover::into_made).unwrap_or_default())
 }
 
-fn prepare(input: &TaskInput) -> WorkReply {
-    match verify::prepare(input) {
-        Ok(PreparedTask::Ready(_)) => WorkReply::Prepared(Prepared::Runnable),
+/// Checks a task and, if it can run, goes on to `then`.
+fn prepare(input: &TaskInput, variant: Variant, then: impl FnOnce(&RunRequest) -> Result<(), HostFault>) -> WorkReply {
+    match verify::prepare(input, variant) {
+        Ok(PreparedTask::Ready(ready)) => match then(&ready.request) {
+            Ok(()) => WorkReply::Prepared(Prepared::Runnable),
+            Err(fault) => WorkReply::Fault(fault.to_string()),
+        },
         Ok(PreparedTask::Invalid(invalid)) => {
             WorkReply::Prepared(Prepared::Invalid(invalid.reason.code(), invalid.to_string()))
         }
@@ -75,21 +101,33 @@ fn prepare(input: &TaskInput) -> WorkReply {
     }
 }
 
-fn run(input: &TaskInput) -> WorkReply {
+fn compile(request: &RunRequest, options: &RunOptions) -> Result<(), HostFault> {
+    match options.choose(&request.metered, &request.limits) {
+        EngineKind::Wasmi => Ok(()),
+        EngineKind::Wasmtime => options.compile(&request.metered),
+    }
+}
+
+fn run(input: &TaskInput, options: &RunOptions) -> WorkReply {
     let mut metered_hash = None;
-    let executed = verify::execute_with(input, |request| {
+    let executed = verify::execute_with(input, options.variant, |request| {
         metered_hash = Some(request.metered.hash);
-        assay_runtime::run(request).map_err(VerifyFault::from)
+        assay_runtime::run_with(request, options).map_err(VerifyFault::from)
     });
     match executed {
         Ok(executed) => WorkReply::Ran(Box::new(ran(executed, metered_hash))),
+        // Of the engine, and the reference was not to stand in for it.
+        Err(VerifyFault::Host(fault)) if options.engine == Engine::Wasmtime && fault != HostFault::CompileEffort => {
+            WorkReply::Fault(format!("{fault}; or run it with the engine wasmi or auto, which need less of the host"))
+        }
         Err(fault) => WorkReply::Fault(fault.to_string()),
     }
 }
 
 fn ran(executed: ExecutedTask, metered_hash: Option<Hash32>) -> RanTask {
-    let ExecutedTask { outcome, package, report, facts, problem } = executed;
-    let peaks = report.map_or((0, 0), |report| (report.stack_peak_bytes, report.memory_peak_bytes));
+    let ExecutedTask { outcome, package, run, facts, problem } = executed;
+    let peaks = run.as_ref().map_or((0, 0), |run| (run.report.stack_peak_bytes, run.report.memory_peak_bytes));
+    let (engine, variant) = run.map_or((None, Variant::Canonical), |run| (run.engine, run.variant));
     let root = package.as_ref().map(|package| package.root);
     let (blocks, file_bytes) = package.map_or((Vec::new(), 0), |package| (package.blocks, package.file_bytes));
     RanTask {
@@ -101,6 +139,8 @@ fn ran(executed: ExecutedTask, metered_hash: Option<Hash32>) -> RanTask {
         memory_peak_bytes: peaks.1,
         metered_hash,
         facts,
+        engine,
+        variant,
         explanation: problem.map(|problem| problem.to_string()),
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn put_up(fence: Fence, parent: Pid, limits: ChildLimits) -> io::Resu
         Fence::ProcessGroup => Ok(rustix::process::setpgid(None, None)?),
         Fence::ResourceLimits => limits.apply(),
         Fence::DeathSignal => platform::die_with(parent),
+        Fence::SystemCalls => platform::filter_calls(limits),
         other => platform::put_up(other),
     }
 }
@@ -34,7 +35,7 @@ mod platform {
         },
     };
 
-    use super::Fence;
+    use super::{ChildLimits, Fence};
     use crate::worker::filter;
 
     /// A directory that exists everywhere and holds nothing of the host: what is in it dies with this process.
@@ -55,8 +56,7 @@ mod platform {
             Fence::Landlock => restrict(),
             Fence::Capabilities => drop_capabilities(),
             Fence::NotDumpable => Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?),
-            Fence::SystemCalls => filter::apply(),
-            Fence::ProcessGroup | Fence::ResourceLimits | Fence::DeathSignal => Ok(()),
+            Fence::ProcessGroup | Fence::ResourceLimits | Fence::DeathSignal | Fence::SystemCalls => Ok(()),
         }
     }
 
@@ -65,6 +65,10 @@ mod platform {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         // It may have died before the line above; then whoever waits for this child is somebody else.
         if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
+    }
+
+    pub(super) fn filter_calls(limits: ChildLimits) -> io::Result<()> {
+        filter::apply(limits.may_compile)
     }
 
     /// A parent may have been started with descriptors that it does not know of.
@@ -126,6 +130,10 @@ mod platform {
     }
 
     pub(super) fn die_with(_: super::Pid) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn filter_calls(_: super::ChildLimits) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

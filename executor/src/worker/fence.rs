@@ -36,7 +36,8 @@ pub enum Fence {
     NotDumpable,
     /// It dies with its parent.
     DeathSignal,
-    /// Only the system calls that computing needs: no file, socket, process, signal or executable memory.
+    /// Only the system calls that computing needs: no file, socket, process or signal, and no executable memory but, in
+    /// a child that may compile, what cannot be written any more.
     SystemCalls,
 }
 

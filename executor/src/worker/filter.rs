@@ -54,19 +54,20 @@ const NO_THREAD: c_int = libc::CLONE_VFORK
     | libc::CLONE_NEWCGROUP
     | libc::CLONE_IO;
 
-/// Confines this thread, and every thread that it starts, for good.
-pub(super) fn apply() -> io::Result<()> {
+/// Confines this thread, and every thread that it starts, for good. One that may compile may make memory executable
+/// that cannot be written any more; nothing else tells the two filters apart.
+pub(super) fn apply(may_compile: bool) -> io::Result<()> {
     // A machine whose system calls the compiler of filters does not know.
-    let program = program().map_err(|_| io::Error::from(Errno::OPNOTSUPP))?;
+    let program = program(may_compile).map_err(|_| io::Error::from(Errno::OPNOTSUPP))?;
     seccompiler::apply_filter(&program).map_err(|error| match error {
         Error::Prctl(source) | Error::Seccomp(source) => source,
         _ => Errno::INVAL.into(),
     })
 }
 
-fn program() -> Result<BpfProgram, BackendError> {
+fn program(may_compile: bool) -> Result<BpfProgram, BackendError> {
     let mut rules: BTreeMap<c_long, Vec<SeccompRule>> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
-    rules.extend(restricted()?);
+    rules.extend(restricted(may_compile)?);
     let refused = SeccompAction::Errno(Errno::NOSYS.raw_os_error().unsigned_abs());
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     SeccompFilter::new(rules, refused, SeccompAction::Allow, arch)?.try_into()
@@ -94,13 +95,21 @@ fn rule(arguments: &[(u8, Needs)]) -> Result<SeccompRule, BackendError> {
 }
 
 /// Allowed with some arguments only.
-fn restricted() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
+fn restricted(may_compile: bool) -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
     // Its own pipes, whatever descriptors it may have been started with.
     let input = || Ok(vec![rule(&[(0, Needs::Equal(0))])?]);
     let output = || Ok(vec![rule(&[(0, Needs::Equal(1))])?, rule(&[(0, Needs::Equal(2))])?]);
-    // Memory that is no file and never code: the engine interprets. One that compiles needs another filter.
+    // New memory is no file, never code, and never shared: shared memory could be mapped twice, once to write and once
+    // to execute.
     let no_code = || Needs::Bits { of: libc::PROT_EXEC, those: 0 };
-    let anonymous = Needs::Bits { of: libc::MAP_ANONYMOUS, those: libc::MAP_ANONYMOUS };
+    let own_memory = libc::MAP_ANONYMOUS | libc::MAP_PRIVATE;
+    let own_memory = Needs::Bits { of: own_memory | libc::MAP_SHARED, those: own_memory };
+    let mut protections = vec![rule(&[(2, no_code())])?];
+    if may_compile {
+        // What was written becomes code and can be written no more.
+        let code = Needs::Equal(u64::from((libc::PROT_READ | libc::PROT_EXEC).cast_unsigned()));
+        protections.push(rule(&[(2, code)])?);
+    }
     let thread = Needs::Bits { of: THREAD | NO_THREAD, those: THREAD };
     // An engine that aborts says so.
     let own = Needs::Equal(u64::from(std::process::id()));
@@ -109,8 +118,8 @@ fn restricted() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
         (libc::SYS_read, input()?),
         (libc::SYS_write, output()?),
         (libc::SYS_writev, output()?),
-        (libc::SYS_mmap, vec![rule(&[(2, no_code()), (3, anonymous)])?]),
-        (libc::SYS_mprotect, vec![rule(&[(2, no_code())])?]),
+        (libc::SYS_mmap, vec![rule(&[(2, no_code()), (3, own_memory)])?]),
+        (libc::SYS_mprotect, protections),
         (libc::SYS_clone, vec![rule(&[(0, thread)])?]),
         (libc::SYS_tgkill, vec![rule(&[(0, own), (2, abort)])?]),
     ])

@@ -4,14 +4,16 @@
 
 use std::io::{self, Read, Write};
 
+use assay_runtime::ARTIFACT_BYTES_MAX;
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 const MAGIC: [u8; 4] = *b"ASY1";
 /// Longest header: 65,536 entries with their paths fit.
 pub const HEADER_BYTES_MAX: u64 = 32 << 20;
-/// Longest body: a job directory or result at its limit, with the overhead of its blocks.
-pub const BODY_BYTES_MAX: u64 = 192 << 20;
+/// Longest body: a job directory or result at its limit, with the overhead of its blocks, and compiled code of both
+/// variants.
+pub const BODY_BYTES_MAX: u64 = (192 << 20) + 2 * ARTIFACT_BYTES_MAX;
 
 /// Why a frame was refused.
 #[derive(Debug, Error)]

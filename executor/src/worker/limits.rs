@@ -17,18 +17,25 @@ pub struct ChildLimits {
     pub address_space_bytes: u64,
     /// Processor time, seconds.
     pub cpu_s: u64,
+    /// Whether memory that was written may become code, see [`super::Fence::SystemCalls`].
+    pub may_compile: bool,
 }
 
 impl ChildLimits {
     /// One short argument, so that limits hold before anything is parsed from the pipe.
     pub fn to_argument(self) -> String {
-        format!("{}:{}", self.address_space_bytes, self.cpu_s)
+        format!("{}:{}:{}", self.address_space_bytes, self.cpu_s, self.may_compile)
     }
 
     /// Reads [`Self::to_argument`].
     pub fn from_argument(text: &str) -> Option<Self> {
-        let (address_space, cpu) = text.split_once(':')?;
-        Some(Self { address_space_bytes: address_space.parse().ok()?, cpu_s: cpu.parse().ok()? })
+        let (address_space, rest) = text.split_once(':')?;
+        let (cpu, may_compile) = rest.split_once(':')?;
+        Some(Self {
+            address_space_bytes: address_space.parse().ok()?,
+            cpu_s: cpu.parse().ok()?,
+            may_compile: may_compile.parse().ok()?,
+        })
     }
 
     /// Applies them to this process, for good: soft and hard. A host that allows less keeps its own limit.
@@ -55,9 +62,11 @@ mod tests {
 
     #[test]
     fn limits_survive_the_command_line() {
-        let limits = ChildLimits { address_space_bytes: 1 << 31, cpu_s: 17 };
-        assert_eq!(ChildLimits::from_argument(&limits.to_argument()), Some(limits));
-        for text in ["", "1", "1:", ":1", "1:2:3", "-1:2", "x:y"] {
+        for may_compile in [false, true] {
+            let limits = ChildLimits { address_space_bytes: 1 << 31, cpu_s: 17, may_compile };
+            assert_eq!(ChildLimits::from_argument(&limits.to_argument()), Some(limits));
+        }
+        for text in ["", "1", "1:", ":1", "1:2", "1:2:3", "1:2:", "-1:2:true", "x:y:true", "1:2:true:4"] {
             assert_eq!(ChildLimits::from_argument(text), None, "{text}");
         }
     }

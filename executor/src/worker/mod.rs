@@ -17,13 +17,14 @@ mod filter;
 mod frame;
 mod limits;
 mod parent;
+mod shelf;
 mod wire;
 
 pub use child::{maybe_child_main, maybe_child_with};
 pub use fence::{Fence, Fences, MissingFence, listed};
 pub use frame::FrameError;
 pub use parent::{Cancel, ChildSettings, WorkerFault, probe_child, run_in_child};
-pub use wire::{Prepared, RanTask, WorkReply, WorkRequest};
+pub use wire::{Manner, Prepared, RanTask, Work, WorkReply, WorkRequest};
 
 /// The hidden first argument that makes a binary the child.
 pub const CHILD_ARGUMENT: &str = "__assay-worker";

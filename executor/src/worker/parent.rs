@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use assay_runtime::{ArtifactCache, RESERVED_ADDRESS_BYTES};
 use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 
@@ -21,7 +22,8 @@ use super::{
     fence::{Fences, Hello, listed},
     frame::{FrameError, read_frame},
     limits::ChildLimits,
-    wire::{WorkReply, WorkRequest},
+    shelf::Shelf,
+    wire::{Work, WorkReply, WorkRequest},
 };
 
 /// Address space beside the guest's memory: the binary, the engine, the module in all its forms, the job directory and
@@ -39,6 +41,8 @@ pub struct ChildSettings {
     pub address_space_bytes: Option<u64>,
     /// Give no work to a child without every required fence.
     pub require_isolation: bool,
+    /// Where compiled code is kept between children; `None`: each compiles for itself.
+    pub compiled: Option<Arc<ArtifactCache>>,
 }
 
 /// The child gave no result. Says nothing about the task and is never signed.
@@ -90,6 +94,7 @@ impl Default for ChildSettings {
             deadline: Duration::from_millis(assay_protocol::limits::WALL_CLOCK_MS_DEFAULT),
             address_space_bytes: None,
             require_isolation: cfg!(target_os = "linux"),
+            compiled: None,
         }
     }
 }
@@ -157,28 +162,35 @@ pub fn run_in_child(
     settings: &ChildSettings,
     cancel: &Cancel,
 ) -> Result<WorkReply, WorkerFault> {
-    let (WorkRequest::Prepare { task, .. } | WorkRequest::Run { task, .. }) = request;
-    in_child(task.limits.memory_bytes, settings, cancel, |_, to, from| {
+    let shelf = settings.compiled.as_deref().and_then(|cache| Shelf::of(request, cache));
+    let given = shelf.as_ref().map(Shelf::take).unwrap_or_default();
+    let needs = Needs { memory_bytes: request.task.limits.memory_bytes, may_compile: request.work.may_compile() };
+    let (reply, made) = in_child(needs, settings, cancel, |_, to, from| {
         // The child reads all of its request before it answers: writing first cannot deadlock.
-        let sent = request.write(io::BufWriter::new(to));
+        let sent = request.write(&given, io::BufWriter::new(to));
         // An error of writing is not interesting: the answer, or its absence, says more.
         let reply = WorkReply::read(from).map_err(|error| sent.err().unwrap_or(error));
-        match (reply.map_err(Stop::Broken)?, request) {
-            (WorkReply::Fault(message), _) => Err(Stop::Fault(WorkerFault::Reported(message))),
-            (reply @ WorkReply::Prepared(_), WorkRequest::Prepare { .. })
-            | (reply @ WorkReply::Ran(_), WorkRequest::Run { .. }) => Ok(reply),
-            _ => Err(Stop::Fault(WorkerFault::Reported("it answered another question".into()))),
-        }
-    })
+        reply.map_err(Stop::Broken)
+    })?;
+    if let Some(shelf) = shelf {
+        shelf.keep(&given, made);
+    }
+    match (reply, request.work) {
+        (WorkReply::Fault(message), _) => Err(WorkerFault::Reported(message)),
+        (reply @ WorkReply::Prepared(_), Work::Prepare | Work::Compile(_))
+        | (reply @ WorkReply::Ran(_), Work::Run(_)) => Ok(reply),
+        _ => Err(WorkerFault::Reported("it answered another question".into())),
+    }
 }
 
-/// Starts a child, hears which fences stand and ends it without any work. Blocks like [`run_in_child`].
+/// Starts a child for such work, hears which fences stand and ends it without any. Blocks like [`run_in_child`].
 ///
 /// # Errors
 /// [`WorkerFault`] when there can be no child; [`WorkerFault::Unconfined`] when the settings require what is missing.
-pub fn probe_child(settings: &ChildSettings) -> Result<Fences, WorkerFault> {
+pub fn probe_child(work: Work, settings: &ChildSettings) -> Result<Fences, WorkerFault> {
     let memory_bytes = assay_protocol::limits::MEMORY_BYTES_MAX;
-    in_child(memory_bytes, settings, &Cancel::default(), |fences, _, _| Ok(fences))
+    let needs = Needs { memory_bytes, may_compile: work.may_compile() };
+    in_child(needs, settings, &Cancel::default(), |fences, _, _| Ok(fences))
 }
 
 /// Where the child's words arrive.
@@ -186,21 +198,30 @@ type FromChild = io::BufReader<ChildStdout>;
 
 /// Why a conversation ended early.
 enum Stop {
-    /// The child had work, and what it says is not what was agreed on.
+    /// What the child says is not what was agreed on.
     Broken(FrameError),
     /// As it is.
     Fault(WorkerFault),
 }
 
+/// What a child needs of this host.
+#[derive(Clone, Copy)]
+struct Needs {
+    /// Most linear memory.
+    memory_bytes: u64,
+    /// Whether memory has to become code.
+    may_compile: bool,
+}
+
 /// Starts a child, hears its greeting, lets `talk` talk to it, and leaves nothing of it.
 fn in_child<T>(
-    memory_bytes: u64,
+    needs: Needs,
     settings: &ChildSettings,
     cancel: &Cancel,
     talk: impl FnOnce(Fences, ChildStdin, &mut FromChild) -> Result<T, Stop>,
 ) -> Result<T, WorkerFault> {
     let begun = Instant::now();
-    let mut child = start(memory_bytes, settings)?;
+    let mut child = start(needs, settings)?;
     let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
         // Whether it could be reaped changes nothing about the answer.
         drop(kill(&mut child));
@@ -249,13 +270,16 @@ fn own_executable() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe() }
 }
 
-fn start(memory_bytes: u64, settings: &ChildSettings) -> Result<Child, WorkerFault> {
+fn start(needs: Needs, settings: &ChildSettings) -> Result<Child, WorkerFault> {
     let program = settings.program.clone().map_or_else(own_executable, Ok).map_err(WorkerFault::Start)?;
     // The engine may hold a memory twice while it grows.
-    let computed = memory_bytes.saturating_mul(2).saturating_add(ADDRESS_SPACE_BASE_BYTES);
+    let computed = needs.memory_bytes.saturating_mul(2).saturating_add(ADDRESS_SPACE_BASE_BYTES);
+    // Comes on top, whoever sets the limit: nothing backs it with memory.
+    let reserved = if needs.may_compile { RESERVED_ADDRESS_BYTES } else { 0 };
     let limits = ChildLimits {
-        address_space_bytes: settings.address_space_bytes.unwrap_or(computed),
+        address_space_bytes: settings.address_space_bytes.unwrap_or(computed).saturating_add(reserved),
         cpu_s: settings.deadline.as_secs().saturating_add(2),
+        may_compile: needs.may_compile,
     };
     Command::new(program)
         .arg(CHILD_ARGUMENT)

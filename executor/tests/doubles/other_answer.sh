@@ -3,4 +3,4 @@
 . "${0%/*}/frame.sh"
 greet
 cat >/dev/null
-frame '{"prepared":"runnable"}'
+frame '{"answer":{"prepared":"runnable"},"code":[]}'

@@ -1,5 +1,5 @@
 #!/bin/sh
 # Greets with something else.
 . "${0%/*}/frame.sh"
-frame '{"prepared":"runnable"}'
+frame '{"answer":{"prepared":"runnable"},"code":[]}'
 cat >/dev/null

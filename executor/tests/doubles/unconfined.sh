@@ -3,4 +3,4 @@
 . "${0%/*}/frame.sh"
 greet process_group
 cat >/dev/null
-frame '{"prepared":"runnable"}'
+frame '{"answer":{"prepared":"runnable"},"code":[]}'

@@ -35,8 +35,7 @@ mod stand_in {
 
     /// What was tried, and the error number, 0 when it worked.
     fn answer(request: &WorkRequest, parent: c_long, is_unfiltered: bool) -> WorkReply {
-        let (WorkRequest::Prepare { entries, .. } | WorkRequest::Run { entries, .. }) = request;
-        let port = entries.iter().find(|entry| entry.path == "port").and_then(|entry| entry.bytes());
+        let port = request.entries.iter().find(|entry| entry.path == "port").and_then(|entry| entry.bytes());
         let port = port.and_then(|bytes| std::str::from_utf8(bytes).ok()?.parse().ok()).unwrap_or(0);
         let mut tried = try_all(parent, port);
         if !is_unfiltered {
@@ -116,6 +115,8 @@ mod stand_in {
     fn only_filtered() -> BTreeMap<String, c_int> {
         let exec = bits(libc::PROT_READ | libc::PROT_EXEC);
         let (private, anonymous) = (bits(libc::MAP_PRIVATE), bits(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS));
+        let (all, shared) =
+            (libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, bits(libc::MAP_SHARED | libc::MAP_ANONYMOUS));
         let page = vec![0_u8; 8_192];
         let aligned = (address(page.as_slice()) + 4_095) & !4_095;
         let own = c_long::from(std::process::id());
@@ -129,7 +130,13 @@ mod stand_in {
             ),
             ("clone3", call(libc::SYS_clone3, [0; 6])),
             ("executable memory", call(libc::SYS_mmap, [0, 4_096, exec, anonymous, -1, 0])),
-            ("memory made executable", call(libc::SYS_mprotect, [aligned, 4_096, exec, 0, 0, 0])),
+            ("memory made executable", make_executable(aligned, libc::PROT_READ | libc::PROT_EXEC)),
+            ("memory to write and execute", make_executable(aligned, all)),
+            ("memory to execute unread", make_executable(aligned, libc::PROT_EXEC)),
+            ("new memory to write and execute", call(libc::SYS_mmap, [0, 4_096, bits(all), anonymous, -1, 0])),
+            // The same pages twice: once to write, once to execute.
+            ("shared memory", call(libc::SYS_mmap, [0, 4_096, bits(libc::PROT_READ), shared, -1, 0])),
+            ("code of a file", call(libc::SYS_mmap, [0, 4_096, exec, private, 0, 0])),
             ("memory of a file", call(libc::SYS_mmap, [0, 4_096, bits(libc::PROT_READ), private, 0, 0])),
             ("read another descriptor", call(libc::SYS_read, [3, aligned, 1, 0, 0, 0])),
             ("write another descriptor", call(libc::SYS_write, [3, aligned, 1, 0, 0, 0])),
@@ -143,6 +150,13 @@ mod stand_in {
         ]
         .map(|(name, errno)| (name.to_owned(), errno))
         .into()
+    }
+
+    /// Whatever becomes of it, the page is then what it was.
+    fn make_executable(page: c_long, protection: c_int) -> c_int {
+        let errno = call(libc::SYS_mprotect, [page, 4_096, bits(protection), 0, 0, 0]);
+        call(libc::SYS_mprotect, [page, 4_096, bits(libc::PROT_READ | libc::PROT_WRITE), 0, 0, 0]);
+        errno
     }
 
     /// A descendant, should there be one, ends at once.

@@ -8,7 +8,7 @@ use assay_sdk::{
     instructions::{self, AcceptJob, ProviderAuthority, Seat},
     program::AssayError,
     protocol::{JobStatus, OutcomeKind},
-    verify::{self, TaskInput},
+    verify::{self, RunOptions, TaskInput},
 };
 use assay_sdk::{SignatureState, load_keypair};
 use solana_pubkey::Pubkey;
@@ -38,7 +38,8 @@ async fn provide(network: &Network) -> Pubkey {
     let content = client.content().unwrap();
     let entries = content.fetcher.fetch(&job.account.job_cid()).await.unwrap();
     let input = TaskInput::from_job(&job.account, entries);
-    let executed = tokio::task::spawn_blocking(move || verify::execute(&input)).await.unwrap().unwrap();
+    let executed =
+        tokio::task::spawn_blocking(move || verify::execute(&input, &RunOptions::default())).await.unwrap().unwrap();
     assert_eq!(executed.outcome.kind, OutcomeKind::Exited, "{:?}", executed.problem);
     content.publisher.publish(executed.package.as_ref().unwrap()).await.unwrap();
     client.send(&[instructions::submit_results(&seat, &executed.outcome)]).await.unwrap();

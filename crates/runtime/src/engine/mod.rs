@@ -47,6 +47,12 @@ impl EngineKind {
         }
     }
 
+    /// The engine of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Wasmi, Self::Wasmtime].into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Its version.
     #[must_use]
     pub const fn version(self) -> &'static str {

@@ -20,6 +20,35 @@ fn auto_compiles_what_may_run_for_long() {
 }
 
 #[test]
+fn who_checks_a_run_takes_the_other_engine() {
+    use EngineKind::{Wasmi, Wasmtime};
+    let mut request = request(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
+    for (gas_limit, used, engine) in [
+        (1_000_000, Some(Wasmi), Wasmtime),
+        (1_000_000, Some(Wasmtime), Wasmi),
+        // Not known: auto would not have compiled, or would have.
+        (1_000_000, None, Wasmtime),
+        (1_000_000_000, None, Wasmi),
+    ] {
+        request.limits.gas_limit = gas_limit;
+        let options = RunOptions { engine: Engine::Unlike(used), ..RunOptions::default() };
+        assert_eq!(run_with(&request, &options).unwrap().engine, Some(engine));
+    }
+}
+
+#[test]
+fn an_engine_survives_its_name_and_another_name_is_refused() {
+    let engines = [Engine::Wasmi, Engine::Wasmtime, Engine::Auto, Engine::Unlike(None)];
+    let unlike = [EngineKind::Wasmi, EngineKind::Wasmtime].map(|kind| Engine::Unlike(Some(kind)));
+    for engine in engines.into_iter().chain(unlike) {
+        assert_eq!(engine.to_string().parse(), Ok(engine));
+    }
+    for name in ["", "v8", "wasmi:wasmi", "auto:", "unlike:", "unlike:auto"] {
+        assert!(name.parse::<Engine>().unwrap_err().to_string().contains("wasmi, wasmtime or auto"), "{name}");
+    }
+}
+
+#[test]
 fn only_a_guest_that_exits_is_answered_by_the_fast_variant() {
     for (code, end, variant) in [
         ("", End::Exited(0), Variant::Fast),
@@ -67,8 +96,10 @@ fn w_02_what_overflows_the_compilers_stack_is_a_host_fault_there_and_a_result_of
     assert_eq!(reference.report.end, End::Trapped(Trap::StackExhausted));
     let options = RunOptions { engine: Engine::Wasmtime, ..RunOptions::default() };
     assert_eq!(run_with(&request, &options), Err(HostFault::EngineStack));
-    let run = run_with(&request, &auto()).unwrap();
-    assert_eq!((run.report, run.engine), (reference.report, Some(EngineKind::Wasmi)));
+    for engine in [Engine::Auto, Engine::Unlike(Some(EngineKind::Wasmi))] {
+        let run = run_with(&request, &RunOptions { engine, ..RunOptions::default() }).unwrap();
+        assert_eq!((&run.report, run.engine), (&reference.report, Some(EngineKind::Wasmi)));
+    }
 }
 
 /// Small modules that a compiler of control flow takes minutes for.

@@ -169,7 +169,11 @@ impl World {
             }
             Action::Deliver(uid, kind) => self.deliver(uid, kind),
             Action::Halt(..) => self.halted = true,
-            Action::StopSending(..) | Action::StopWork(_) | Action::CleanUp(_) | Action::Alert(..) => {}
+            Action::Warm(_)
+            | Action::StopSending(..)
+            | Action::StopWork(_)
+            | Action::CleanUp(_)
+            | Action::Alert(..) => {}
         }
     }
 
