@@ -205,7 +205,8 @@ pub struct WorkerConfig {
     pub preparations_max: usize,
     /// Do not start, and run no guest, when the sandbox child lacks a fence that no guest should run without.
     pub require_isolation: bool,
-    /// Gas that the reference burns in a second here, to tell whether a job that has to wait for others would be in time.
+    /// Gas that the reference burns in a second here, to tell whether a job that has to wait for others would be in
+    /// time. A run is counted as two, and with what compiling takes.
     pub gas_per_second: u64,
 }
 
@@ -315,6 +316,7 @@ impl Config {
             preparations_max: worker.preparations_max,
             runs_max: worker.runs_max,
             gas_per_second: worker.gas_per_second,
+            engine: worker.engine.0,
             prepare_attempts_max: limits.prepare_attempts_max,
             run_attempts_max: limits.run_attempts_max,
             tx_failures_max: limits.tx_failures_max,

@@ -17,10 +17,12 @@ pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
+use assay_runtime::Engine;
 pub use event::{
     Action, Event, Finalized, JobView, Preparation, ProviderView, Seat, Snapshot, Tracked, TxFate, WorkFault,
     WorkFaultKind,
 };
+
 pub use job::{DeclineReason, DropReason, JobRow, JobUid, OutcomeBytes, Phase, TxKind, TxRecord, TxState};
 pub use policy::{Policy, Refusal};
 
@@ -46,8 +48,10 @@ pub struct Settings {
     pub preparations_max: usize,
     /// Most children running guests at once.
     pub runs_max: usize,
-    /// Gas that one run burns in a second on this host.
+    /// Gas that the reference burns in a second on this host.
     pub gas_per_second: u64,
+    /// What runs guests.
+    pub engine: Engine,
     /// Preparations of one job before it is quarantined.
     pub prepare_attempts_max: u8,
     /// Runs of one job before its seat is given back.
@@ -69,6 +73,25 @@ pub struct Settings {
     /// Take over seats that the chain shows and the journal does not know. Off, they stop the process: another
     /// instance may hold the key, or the journal is an old copy (E-18, E-19).
     pub adopt_unknown_seats: bool,
+}
+
+/// Longest that one module is compiled, seconds: beyond it engines give up.
+const COMPILE_S_MAX: u64 = 5;
+/// Runs of one job: of the fast variant, and of the program itself unless the guest exited.
+const RUNS_OF_JOB: u64 = 2;
+
+impl Settings {
+    /// Gas that the reference burns in the longest time that a run with this gas limit takes: it may begin twice, and
+    /// compile each time. `auto` compiles only what takes less time than the gas limit.
+    fn gas_of_run(&self, gas_limit: u64) -> u64 {
+        let compiling = self.gas_per_second.saturating_mul(COMPILE_S_MAX);
+        let compiling = match self.engine {
+            Engine::Wasmi => 0,
+            Engine::Wasmtime => compiling,
+            Engine::Auto | Engine::Unlike(_) => compiling.min(gas_limit),
+        };
+        gas_limit.saturating_add(compiling).saturating_mul(RUNS_OF_JOB)
+    }
 }
 
 /// First pause after a failure; doubles up to [`BACKOFF_MS_MAX`].

@@ -182,10 +182,11 @@ impl Core {
         if ahead().count() < self.settings.runs_max {
             return true;
         }
-        let gas_limit = |job: &Job| job.view.as_ref().map_or(0, |view| view.limits.gas_limit);
-        let queued = ahead().fold(0_u64, |sum, job| sum.saturating_add(gas_limit(job)));
+        let gas_of = |gas_limit| self.settings.gas_of_run(gas_limit);
+        let gas = |job: &Job| job.view.as_ref().map_or(0, |view| gas_of(view.limits.gas_limit));
+        let queued = ahead().fold(0_u64, |sum, job| sum.saturating_add(gas(job)));
         let runs = u64::try_from(self.settings.runs_max).unwrap_or(u64::MAX).max(1);
-        let gas = (queued / runs).saturating_add(view.limits.gas_limit);
+        let gas = (queued / runs).saturating_add(gas_of(view.limits.gas_limit));
         let run_s = i64::try_from(gas / self.settings.gas_per_second.max(1)).unwrap_or(i64::MAX);
         i64::from(view.execution_s) > run_s.saturating_add(self.settings.decline_margin_s)
     }

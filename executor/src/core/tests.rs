@@ -29,6 +29,7 @@ fn settings() -> Settings {
         preparations_max: 2,
         runs_max: 2,
         gas_per_second: 250_000_000,
+        engine: Engine::Wasmi,
         prepare_attempts_max: 3,
         run_attempts_max: 3,
         tx_failures_max: 4,

@@ -136,8 +136,22 @@ fn long_jobs_are_taken_only_as_fast_as_they_can_run() {
         }
         world.land(0);
     }
-    // 40 s for each: the third would wait for 40 s and need 40 s more.
+    // Each may take 40 s, and as long again if its guest does not exit: the third would be too late.
     assert_eq!(world.accepted, 2);
+}
+
+#[test]
+fn i_09_a_run_is_counted_on_with_its_repeat_and_with_the_compiler() {
+    let gas_of_run = |engine, gas_limit| Settings { engine, gas_per_second: 1_000, ..settings() }.gas_of_run(gas_limit);
+    // Gas limit, and what the reference burns meanwhile in the worst case.
+    for (gas_limit, wasmi, auto, wasmtime) in
+        [(1, 2, 4, 10_002), (4_000, 8_000, 16_000, 18_000), (1_000_000, 2_000_000, 2_010_000, 2_010_000)]
+    {
+        assert_eq!(gas_of_run(Engine::Wasmi, gas_limit), wasmi);
+        assert_eq!(gas_of_run(Engine::Auto, gas_limit), auto);
+        assert_eq!(gas_of_run(Engine::Wasmtime, gas_limit), wasmtime);
+    }
+    assert_eq!(gas_of_run(Engine::Auto, u64::MAX), u64::MAX);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A stand-in for a guest that broke the engine tries each thing that the sandbox child must not be able to do.
 #![cfg(target_os = "linux")]
 
+mod engines;
+
 use std::{collections::BTreeMap, net::TcpListener, os::unix::fs::symlink, path::Path, time::Duration};
 
 use assay_content::Entry;
