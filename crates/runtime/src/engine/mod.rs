@@ -5,7 +5,7 @@
 
 mod machine;
 mod wasmi;
-mod wasmi_select;
+mod wasmi_repair;
 mod wasmtime;
 
 use assay_protocol::{Trap, limits::STACK_BYTES_MAX};

@@ -10,7 +10,7 @@ use wasmi::{
 
 use super::{
     Failure, HOST_PARAMETERS_MAX, HostCall, Instance, NotMade, Program, STACK_FACTOR, STACK_SLACK_BYTES, Stopped,
-    wasmi_select,
+    wasmi_repair,
 };
 use crate::wasi::{self, Gas, Handler, Wasi};
 
@@ -122,7 +122,7 @@ impl WasmiInstance {
     pub(crate) fn new(program: Program<'_>, limits: &TaskLimits, wasi: Wasi) -> Result<Self, NotMade> {
         let engine = Engine::new(&config(limits));
         let compiled = linker(&engine).and_then(|linker| {
-            let wasm = wasmi_select::repaired(program.wasm).map_err(|error| Failure::Engine(error.to_string()))?;
+            let wasm = wasmi_repair::repaired(program.wasm).map_err(|error| Failure::Engine(error.to_string()))?;
             let module = Module::new(&engine, &wasm).map_err(|error| Failure::Engine(error.to_string()))?;
             Ok((linker, module))
         });

@@ -7,46 +7,59 @@ use assay_runtime::End;
 
 use super::{
     corpus::{
-        generated::{self, Numbers},
+        generated::{self, Numbers, activity},
         samples::sample,
     },
     guest::run_everywhere,
 };
 
-/// How many generated modules each of the tests below runs.
-const MODULES: u64 = 250;
+/// How many generated programs each of the tests below runs.
+const PROGRAMS: u64 = 250;
+/// What every so manieth program does is looked at.
+const LOOKED_AT: u64 = 2;
 
-/// Runs the modules of one range and looks that they did something.
-fn generated_modules_agree(range: u64) {
+/// Runs the programs of one range and looks that they did something.
+fn generated_programs_agree(range: u64) {
     let mut ends = BTreeMap::<&str, u32>::new();
+    let mut activities = BTreeMap::<&str, u32>::new();
     let mut seed = range << 32;
-    let mut modules = 0;
-    while modules < MODULES {
-        let runs = generated::check(seed).unwrap();
-        modules += u64::from(!runs.is_empty());
-        for run in runs {
-            let end = match run.report.end {
-                End::Exited(_) => "exited",
-                End::Trapped(_) => "trapped",
-                End::OutOfGas => "out of gas",
-                _ => "other",
-            };
-            *ends.entry(end).or_default() += 1;
+    let (mut programs, mut busy, mut grown) = (0, 0, 0);
+    while programs < PROGRAMS {
+        if let Some(agreed) = generated::check(seed).unwrap() {
+            programs += 1;
+            let report = &agreed.full.report;
+            busy += u64::from(report.gas_used > agreed.instantiation_gas + 1_000);
+            grown += u64::from(report.memory_peak_bytes > agreed.initial_memory_bytes);
+            for run in [agreed.full, agreed.less_gas] {
+                let end = match run.report.end {
+                    End::Exited(_) => "exited",
+                    End::Trapped(_) => "trapped",
+                    End::OutOfGas => "out of gas",
+                    _ => "other",
+                };
+                *ends.entry(end).or_default() += 1;
+            }
+            if programs % LOOKED_AT == 0 {
+                for activity in activity::of(&generated::program(seed).unwrap_or_default()) {
+                    *activities.entry(activity).or_default() += 1;
+                }
+            }
         }
         seed += 1;
     }
-    println!("{MODULES} modules of {} numbers: {ends:?}", seed - (range << 32));
-    assert!(
-        ["exited", "trapped", "out of gas"].iter().all(|end| ends.get(end).is_some_and(|count| *count > 10)),
-        "{ends:?}"
-    );
+    println!("{PROGRAMS} programs of {} numbers: {ends:?}, {activities:?}", seed - (range << 32));
+    assert!(busy > PROGRAMS / 2 && grown > 0, "{busy} did something, the memory of {grown} grew");
+    let often = |end| ends.get(end).is_some_and(|count| *count > 10);
+    assert!(["exited", "trapped", "out of gas"].into_iter().all(often), "{ends:?}");
+    let done = |activity: &&str| activities.contains_key(activity);
+    assert!(activity::ACTIVITIES.iter().all(done), "{activities:?}");
 }
 
 macro_rules! ranges {
     ($($name:ident: $range:literal),*) => {
         $(#[test]
         fn $name() {
-            generated_modules_agree($range);
+            generated_programs_agree($range);
         })*
     };
 }

@@ -245,15 +245,61 @@ fn w_09_a_select_behind_a_comparison_with_zero_selects_by_the_comparison() {
     }
 }
 
-/// When this fails, the new version is right: remove engine/wasmi_select.rs and this test.
+/// What stands on the operand stack below a block with parameters is a local, which is set on one of two ways, or in
+/// every turn. Each takes `$x` and gives what it was in the beginning.
+const READ_TOO_LATE: &[&str] = &[
+    "local.get $x i32.const 5 local.get $y i32.ctz if (param i32) local.set $x else drop end",
+    "local.get $x i32.const 5 local.get $y if (param i32) local.set $x else drop end",
+    "local.get $x i32.const 5 local.get $y i32.eqz if (param i32) drop else local.set $x end",
+    "local.get $x i32.const 5 block (param i32) local.get $y br_if 0 local.set $x end",
+    "local.get $x i32.const 5 block (param i32) (result i32) local.get $y br_if 0 local.tee $x end drop",
+    "local.get $x local.get $y block (param i32) local.get $y i32.eqz br_if 0 local.set $x end",
+    "local.get $x i32.const 3 loop (param i32) local.tee $x i32.const 1 i32.sub local.tee $y local.get $y br_if 0 drop end",
+    "local.get $x local.get $y i32.const 5 i32.const 6 loop (param i32 i32) drop local.set $x local.get $y if end end drop",
+];
+
 #[test]
-fn w_09_the_reference_still_needs_its_repair() {
-    let text = r#"(module (func (export "f") (param i32 i32) (result i32)
-        local.get 1 i32.popcnt i32.const 10 i32.const 90 local.get 0 i32.eqz select i32.add))"#;
+fn w_09_what_stands_below_a_block_with_parameters_is_read_when_it_was_got() {
+    for (x, y) in [(7, 0), (7, 1), (0, 1)] {
+        for code in READ_TOO_LATE {
+            // Branches must leave the stack as it is.
+            let code =
+                code.replace("local.get $y br_if 0 local.set $x", "drop local.get $y br_if 0 i32.const 5 local.set $x");
+            let code = code.replace(
+                "local.get $y i32.eqz br_if 0 local.set",
+                "drop local.get $y i32.eqz br_if 0 i32.const 9 local.set",
+            );
+            let request = request(&format!(
+                r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1)
+                (func $f (param $x i32) (param $y i32) (result i32) {code})
+                (func (export "_start") i32.const {x} i32.const {y} call $f call $exit))"#
+            ));
+            assert_eq!(super::guest::run_everywhere(&request).end, End::Exited(x), "{x} {y} {code}");
+        }
+    }
+}
+
+/// What the interpreter alone makes of a function of two numbers.
+fn unrepaired(function: &str, args: (i32, i32)) -> i32 {
     let engine = wasmi::Engine::default();
+    let text = format!(r#"(module (func (export "f") (param i32 i32) (result i32) {function}))"#);
     let module = wasmi::Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
     let mut store = wasmi::Store::new(&engine, ());
     let instance = wasmi::Linker::<()>::new(&engine).instantiate_and_start(&mut store, &module).unwrap();
-    let f = instance.get_typed_func::<(i32, i32), i32>(&store, "f").unwrap();
-    assert_ne!(f.call(&mut store, (0, 5)).unwrap(), 12, "x is zero, so ten and the two bits of five are right");
+    instance.get_typed_func::<(i32, i32), i32>(&store, "f").unwrap().call(&mut store, args).unwrap()
+}
+
+/// When this fails, the new version is right: remove this half of engine/wasmi_repair.rs and this test.
+#[test]
+fn w_09_the_reference_still_needs_its_repair_of_selects() {
+    let function = "local.get 1 i32.popcnt i32.const 10 i32.const 90 local.get 0 i32.eqz select i32.add";
+    assert_ne!(unrepaired(function, (0, 5)), 12, "x is zero, so ten and the two bits of five are right");
+}
+
+/// When this fails, the new version is right: remove this half of engine/wasmi_repair.rs and this test.
+#[test]
+fn w_09_the_reference_still_needs_its_repair_of_blocks_with_parameters() {
+    let function = "local.get 0 i32.const 5 local.get 1 if (param i32) local.set 0 else drop end";
+    assert_ne!(unrepaired(function, (7, 0)), 7, "the local was got before anything could set it, and is not set");
 }
