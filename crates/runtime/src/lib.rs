@@ -17,6 +17,9 @@ mod options;
 mod report;
 mod request;
 mod run;
+#[cfg(test)]
+#[path = "../tests/spec/mod.rs"]
+mod spec;
 mod wasi;
 
 pub use artifact::{ArtifactKey, ArtifactStore, Handover};

@@ -180,7 +180,7 @@ fn enter(machine: &mut Machine, request: &RunRequest) -> Result<u32, Interruptio
         EntryPoint::Command => machine.call("_start", &[]).map(|_| 0),
         EntryPoint::Reactor => {
             initialize(machine, request)?;
-            let code = machine.call("run", &[])?.unwrap_or_default();
+            let code = first(&machine.call("run", &[])?);
             Ok(u32::try_from(code).unwrap_or(u32::MAX))
         }
         EntryPoint::Function(name) => {
@@ -188,6 +188,10 @@ fn enter(machine: &mut Machine, request: &RunRequest) -> Result<u32, Interruptio
             call_function(machine, name, &request.stdin).map(|()| 0)
         }
     }
+}
+
+fn first(results: &[u64]) -> u64 {
+    results.first().copied().unwrap_or_default()
 }
 
 /// Reactors may export `_initialize`, which runs once, first.
@@ -206,11 +210,11 @@ fn initialize(machine: &mut Machine, request: &RunRequest) -> Result<(), Interru
 fn call_function(machine: &mut Machine, name: &str, input: &[u8]) -> Result<(), Interruption> {
     const BROKEN: Interruption = Interruption::Halt(Halt::Trap(Trap::AbiViolation));
     let length = u32::try_from(input.len()).map_err(|_| BROKEN)?;
-    let pointer = machine.call("alloc", &[length])?.unwrap_or_default();
+    let pointer = first(&machine.call("alloc", &[length.into()])?);
     let pointer = u32::try_from(pointer).map_err(|_| BROKEN)?;
     machine.charge_bytes(u64::from(length))?;
     machine.write(pointer, input).ok_or(BROKEN)?;
-    let packed = machine.call(name, &[pointer, length])?.unwrap_or_default();
+    let packed = first(&machine.call(name, &[pointer.into(), length.into()])?);
     let low = u32::try_from(packed & u64::from(u32::MAX)).map_err(|_| BROKEN)?;
     let high = u32::try_from(packed >> 32).map_err(|_| BROKEN)?;
     machine.charge_bytes(u64::from(low))?;

@@ -95,7 +95,11 @@ impl Machine {
         self.instance.set_global(name, bits).ok_or_else(|| unmetered(name))
     }
 
-    fn get(&mut self, name: &str) -> Result<u64, HostFault> {
+    /// Raw bits of an exported global.
+    ///
+    /// # Errors
+    /// A fault when there is none.
+    pub fn get(&mut self, name: &str) -> Result<u64, HostFault> {
         self.instance.global(name).ok_or_else(|| unmetered(name))
     }
 
@@ -108,11 +112,11 @@ impl Machine {
         self.instance.has_function(name)
     }
 
-    /// Calls an export; the first result as raw bits.
+    /// Calls an export with raw bits; its results as raw bits.
     ///
     /// # Errors
     /// What stopped it.
-    pub fn call(&mut self, name: &str, args: &[u32]) -> Result<Option<u64>, Interruption> {
+    pub fn call(&mut self, name: &str, args: &[u64]) -> Result<Vec<u64>, Interruption> {
         match self.instance.call(name, args) {
             Ok(result) => Ok(result),
             Err(Failure::Trap(Trap::Unreachable)) => Err(self.interpret_unreachable()),

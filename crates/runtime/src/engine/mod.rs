@@ -102,8 +102,8 @@ pub(crate) const COMPILE_EFFORT_MAX: u64 = 60_000_000_000;
 pub(crate) trait Instance {
     /// Whether it exports a function of this name.
     fn has_function(&mut self, name: &str) -> bool;
-    /// Calls a function with `i32` parameters; the first result as raw bits.
-    fn call(&mut self, name: &str, args: &[u32]) -> Result<Option<u64>, Failure>;
+    /// Calls a function with raw bits, of which each parameter takes as many as its type has; its results as raw bits.
+    fn call(&mut self, name: &str, args: &[u64]) -> Result<Vec<u64>, Failure>;
     /// A global's raw bits.
     fn global(&mut self, name: &str) -> Option<u64>;
     /// Sets a global, whose type takes as many of the bits as it has.

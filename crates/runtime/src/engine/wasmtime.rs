@@ -173,11 +173,27 @@ impl ResourceLimiter for State {
     }
 }
 
-const fn bits(value: &Val) -> u64 {
+/// A value's bits; of a reference, whether it is one.
+fn bits(value: &Val) -> u64 {
     match value {
-        Val::I32(value) => value.cast_unsigned() as u64,
+        Val::I32(value) => u64::from(value.cast_unsigned()),
         Val::I64(value) => value.cast_unsigned(),
+        Val::F32(bits) => u64::from(*bits),
+        Val::F64(bits) => *bits,
+        Val::FuncRef(function) => u64::from(function.is_some()),
         _ => 0,
+    }
+}
+
+/// The value of a type with these bits; of a reference, none.
+fn value(ty: &ValType, bits: u64) -> Val {
+    let low = u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
+    match ty {
+        ValType::I32 => Val::I32(low.cast_signed()),
+        ValType::I64 => Val::I64(bits.cast_signed()),
+        ValType::F32 => Val::F32(low),
+        ValType::F64 => Val::F64(bits),
+        _ => Val::FuncRef(None),
     }
 }
 
@@ -271,13 +287,14 @@ impl Instance for WasmtimeInstance {
         self.instance.get_func(&mut self.store, name).is_some()
     }
 
-    fn call(&mut self, name: &str, args: &[u32]) -> Result<Option<u64>, Failure> {
+    fn call(&mut self, name: &str, args: &[u64]) -> Result<Vec<u64>, Failure> {
         let function = self.instance.get_func(&mut self.store, name);
         let function = function.ok_or_else(|| Failure::Engine(format!("the metered module does not export {name}")))?;
-        let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
-        let args: Vec<_> = args.iter().map(|arg| Val::I32(arg.cast_signed())).collect();
+        let ty = function.ty(&self.store);
+        let mut results = vec![Val::I32(0); ty.results().len()];
+        let args: Vec<_> = ty.params().zip(args).map(|(ty, bits)| value(&ty, *bits)).collect();
         function.call(&mut self.store, &args, &mut results).map_err(|error| failure(&error))?;
-        Ok(results.first().map(bits))
+        Ok(results.iter().map(bits).collect())
     }
 
     fn global(&mut self, name: &str) -> Option<u64> {
@@ -287,10 +304,7 @@ impl Instance for WasmtimeInstance {
 
     fn set_global(&mut self, name: &str, bits: u64) -> Option<()> {
         let global = self.instance.get_global(&mut self.store, name)?;
-        let value = match global.ty(&self.store).content() {
-            ValType::I64 => Val::I64(bits.cast_signed()),
-            _ => Val::I32(u32::try_from(bits).unwrap_or(u32::MAX).cast_signed()),
-        };
+        let value = value(global.ty(&self.store).content(), bits);
         global.set(&mut self.store, value).ok()
     }
 
