@@ -1,6 +1,9 @@
 //! Statuses: every one has a way out, and what is final stays.
 
-use assay_protocol::{ExecutionStatus, JobEvent, JobStatus};
+use assay_protocol::{
+    limits::{GAS_LIMIT_MAX, JOB_TOTAL_S_MAX, UNBONDING_S_MAX, VERIFY_RATE_GAS_PER_S_MAX, WINDOW_S_MAX},
+    ExecutionStatus, JobEvent, JobStatus, MarketTerms,
+};
 use proptest::prelude::*;
 
 use crate::golden::{base_terms, JOB_EVENTS};
@@ -61,6 +64,50 @@ fn unknown_codes_are_no_statuses() {
     }
 }
 
+/// Terms of any size inside the protocol's bounds: work of up to three days, and windows around it that reach to the bounds.
+fn sound_terms() -> impl Strategy<Value = MarketTerms> {
+    let work_s_max = u64::from(WINDOW_S_MAX) * 3 / 7;
+    let rate = prop_oneof![1..=1_000_000_000u64, 1..=VERIFY_RATE_GAS_PER_S_MAX];
+    let work = rate.prop_flat_map(move |rate| (Just(rate), 1..=GAS_LIMIT_MAX.min(rate.saturating_mul(work_s_max))));
+    // Shares of what is left of each bound: nothing, everything, or some of it.
+    let share = prop_oneof![1 => Just(0.0), 1 => Just(1.0), 4 => 0.0..1.0f64];
+    (work, prop::array::uniform5(share)).prop_map(|((verify_rate_gas_per_s, gas_limit_max), shares)| {
+        let mut terms = MarketTerms { verify_rate_gas_per_s, gas_limit_max, ..base_terms() };
+        let between = |least: u64, most: u32, share: f64| {
+            let least = u32::try_from(least).expect("inside the bound");
+            least + (f64::from(most - least) * share) as u32
+        };
+        let [queue, execution, challenge, total, unbonding] = shares;
+        (terms.execution_base_s, terms.challenge_base_s) = (0, 0);
+        let most = WINDOW_S_MAX - u32::try_from(terms.execution_s(gas_limit_max)).expect("inside the bound");
+        terms.execution_base_s = between(0, most, execution);
+        terms.challenge_base_s = between(0, most, challenge);
+        terms.queue_timeout_s = between(1, WINDOW_S_MAX, queue);
+        let exposed_s = terms.execution_s(gas_limit_max) + terms.challenge_s(gas_limit_max);
+        terms.job_total_s = between(exposed_s + u64::from(terms.queue_timeout_s), JOB_TOTAL_S_MAX, total);
+        terms.unbonding_s = between(exposed_s + 1, UNBONDING_S_MAX, unbonding);
+        terms
+    })
+}
+
+/// Terms that hardly ever fit together.
+fn wild_terms() -> impl Strategy<Value = MarketTerms> {
+    let seconds = prop::array::uniform5(prop_oneof![0..100_000u32, any::<u32>()]);
+    (seconds, any::<u64>(), any::<u64>()).prop_map(|(seconds, verify_rate_gas_per_s, gas_limit_max)| {
+        let [queue_timeout_s, execution_base_s, challenge_base_s, job_total_s, unbonding_s] = seconds;
+        MarketTerms {
+            queue_timeout_s,
+            execution_base_s,
+            challenge_base_s,
+            job_total_s,
+            unbonding_s,
+            verify_rate_gas_per_s,
+            gas_limit_max,
+            ..base_terms()
+        }
+    })
+}
+
 proptest! {
     #[test]
     fn i_02_a_life_of_random_events_resolves_at_most_once(events in prop::collection::vec(0..JOB_EVENTS.len(), 0..64)) {
@@ -77,23 +124,12 @@ proptest! {
 
     #[test]
     fn p_22_terms_that_pass_the_check_bound_every_window(
-        base_s in prop::array::uniform5(prop_oneof![0..100_000u32, any::<u32>()]),
-        verify_rate in prop_oneof![1..1_000_000_000u64, 1..=assay_protocol::limits::VERIFY_RATE_GAS_PER_S_MAX, any::<u64>()],
-        gas_limit_max in prop_oneof![1..1_000_000_000_000u64, any::<u64>()],
+        terms in prop_oneof![3 => sound_terms(), 1 => wild_terms()],
         gas in any::<prop::sample::Index>(),
     ) {
-        let [queue_timeout_s, execution_base_s, challenge_base_s, job_total_s, unbonding_s] = base_s;
-        let mut terms = base_terms();
-        terms.queue_timeout_s = queue_timeout_s;
-        terms.execution_base_s = execution_base_s;
-        terms.challenge_base_s = challenge_base_s;
-        terms.job_total_s = job_total_s;
-        terms.unbonding_s = unbonding_s;
-        terms.verify_rate_gas_per_s = verify_rate;
-        terms.gas_limit_max = gas_limit_max;
         if terms.check().is_ok() {
             let gas_limit = u64::try_from(gas.index(usize::MAX)).expect("64 bits") % terms.gas_limit_max + 1;
-            let week = u64::from(assay_protocol::limits::WINDOW_S_MAX);
+            let week = u64::from(WINDOW_S_MAX);
             prop_assert!(u64::from(terms.queue_timeout_s) <= week);
             prop_assert!(terms.execution_s(gas_limit) <= week && terms.challenge_s(gas_limit) <= week);
             // P-11: a bond outlives every job it covers.
@@ -102,14 +138,19 @@ proptest! {
             // A job that is taken at the last moment of its first queue is over before it would be queued no more.
             prop_assert!(u64::from(terms.job_total_s) >= u64::from(terms.queue_timeout_s) + exposed);
             // No window is shorter than the work in it, on the fastest machine.
-            let work_s = gas_limit / assay_protocol::limits::VERIFY_RATE_GAS_PER_S_MAX;
+            let work_s = gas_limit / VERIFY_RATE_GAS_PER_S_MAX;
             prop_assert!(terms.challenge_s(gas_limit) >= work_s.max(1) && terms.execution_s(gas_limit) >= work_s.max(1));
         }
     }
 
     #[test]
+    fn p_22_sound_terms_pass_the_check(terms in sound_terms()) {
+        prop_assert_eq!(terms.check(), Ok(()));
+    }
+
+    #[test]
     fn a_profile_is_allowed_by_its_own_bit_alone(profiles: u32, profile: u32) {
-        let terms = assay_protocol::MarketTerms { profiles, ..base_terms() };
+        let terms = MarketTerms { profiles, ..base_terms() };
         let allowed = (1..=32).contains(&profile) && profiles & (1u32 << ((profile.wrapping_sub(1)) % 32)) != 0;
         prop_assert_eq!(terms.allows_profile(profile), allowed);
     }
