@@ -10,6 +10,7 @@ use reqwest::{
     multipart::{Form, Part},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
 use url::Url;
 
 use crate::{
@@ -133,7 +134,7 @@ pub struct KuboClient {
 }
 
 impl KuboClient {
-    /// A client that waits at most `timeout` for an answer to begin, uploads included, or for its next piece.
+    /// A client of which no request takes longer than `timeout`, uploads and answers included.
     ///
     /// # Errors
     /// [`KuboError`] when the address is not `http` or `https`.
@@ -208,6 +209,10 @@ impl KuboClient {
     /// [`KuboError`].
     pub async fn dag_export(&self, root: &Cid, limits: CarLimits) -> Result<Vec<(Cid, Bytes)>, KuboError> {
         let request = self.command(&["dag", "export"]).query(&[("arg", root.to_string())]);
+        self.in_time(self.export(request, limits)).await
+    }
+
+    async fn export(&self, request: RequestBuilder, limits: CarLimits) -> Result<Vec<(Cid, Bytes)>, KuboError> {
         let mut body = self.ask(request).await?.capped(limits.bytes);
         let car = |source| KuboError::Car { node: self.name(), source: Box::new(source) };
         let (mut decoder, mut blocks) = (CarDecoder::new(limits), Vec::new());
@@ -302,8 +307,16 @@ impl KuboClient {
     }
 
     async fn bytes(&self, request: RequestBuilder, bytes_max: u64) -> Result<Bytes, KuboError> {
-        let mut body = self.ask(request).await?.capped(bytes_max);
-        body.whole().await.map_err(|source| self.http(source))
+        let answer = async {
+            let mut body = self.ask(request).await?.capped(bytes_max);
+            body.whole().await.map_err(|source| self.http(source))
+        };
+        self.in_time(answer).await
+    }
+
+    /// A request as a whole: that pieces keep coming is not enough.
+    async fn in_time<T>(&self, request: impl Future<Output = Result<T, KuboError>>) -> Result<T, KuboError> {
+        timeout(self.timeout, request).await.unwrap_or_else(|_| Err(self.http(HttpError::Deadline)))
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, KuboError> {

@@ -464,3 +464,20 @@ async fn a_kubo_client_verifies_what_it_downloads() {
     assert!(matches!(error, assay_content::KuboError::Answer { .. }), "{error}");
     assert!(!error.is_retryable());
 }
+
+#[tokio::test]
+async fn c13_no_request_of_a_kubo_client_takes_longer_than_it_may() {
+    let drip = Double::always(Reply::new("200 OK", "", "{", Then::Drip)).await;
+    let client = KuboClient::new(drip.url(), Duration::from_millis(200)).unwrap();
+    let root = sample().root;
+    let errors = [
+        client.version().await.unwrap_err(),
+        client.block_get(&root).await.unwrap_err(),
+        client.cat("/ipfs/x", 1 << 30).await.unwrap_err(),
+        client.dag_export(&root, Default::default()).await.unwrap_err(),
+        client.dag_import(&sample()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.to_string().contains("it was not done in time") && error.is_retryable(), "{error}");
+    }
+}
