@@ -21,6 +21,7 @@ use crate::{
     context::Context,
     error::{CliError, CliResult, Hint},
     output::{duration, lamports},
+    parse,
 };
 use terms::{DEFAULTS, TermsArgs, rows, without_default};
 
@@ -39,6 +40,14 @@ pub enum MarketCommand {
         #[arg(value_name = "SECONDS")]
         seconds: u32,
     },
+    /// Offers the market to another key, which has it once it accepts; your own key takes an offer back.
+    ProposeAuthority {
+        /// Address of the key.
+        #[arg(value_name = "ADDRESS", value_parser = parse::address)]
+        new_authority: Pubkey,
+    },
+    /// Takes over a market that was offered to your key.
+    AcceptAuthority,
     /// Pays the market's fees out to you.
     Claim,
     /// Shows a market's terms, those announced too, fees and pause.
@@ -63,6 +72,8 @@ pub async fn run(context: &Context, command: MarketCommand) -> CliResult {
         MarketCommand::Create(args) => create(context, &args).await,
         MarketCommand::Update(args) => update(context, &args).await,
         MarketCommand::Pause { seconds } => pause(context, seconds).await,
+        MarketCommand::ProposeAuthority { new_authority } => propose_authority(context, new_authority).await,
+        MarketCommand::AcceptAuthority => accept_authority(context).await,
         MarketCommand::Claim => claim(context).await,
         MarketCommand::Show => show::show(context).await,
         MarketCommand::List => show::list(context).await,
@@ -192,6 +203,58 @@ async fn pause(context: &Context, seconds: u32) -> CliResult {
     let action = Action { plan, doing: "pausing", instructions, ..Action::default() };
     let sent = chain.carry_out(context, &action).await?;
     report(context, (&authority.market, &sent), || println!("done"));
+    Ok(())
+}
+
+async fn propose_authority(context: &Context, new_authority: Pubkey) -> CliResult {
+    let (chain, market, authority) = own(context).await?;
+    let none = Pubkey::default();
+    let is_offered = market.pending_authority != none;
+    let (offered, plan) = if new_authority == authority.authority {
+        if !is_offered {
+            return Err(CliError::usage(format!("the market {} is yours, and offered to nobody", authority.market))
+                .with_next("name the key that shall have it"));
+        }
+        (none, format!("Takes back the offer of the market {} to {}.", authority.market, market.pending_authority))
+    } else {
+        let plan = format!(
+            "Offers the market {} to {new_authority}: its terms, its pause and its fees are that key's once it accepts, \
+             and no longer yours.{}",
+            authority.market,
+            if is_offered { "\n  Replaces the offer that was made before." } else { "" }
+        );
+        (new_authority, plan)
+    };
+    let instructions = &[instructions::propose_market_authority(&authority, offered)];
+    let action = Action { plan, doing: "offering the market", instructions, ..Action::default() };
+    let sent = chain.carry_out(context, &action).await?;
+    report(context, (&authority.market, &sent), || {
+        println!("done");
+        if offered != none {
+            println!("next, with that key's --keypair: assay market accept-authority --market {}", authority.market);
+        }
+    });
+    Ok(())
+}
+
+async fn accept_authority(context: &Context) -> CliResult {
+    let chain = Chain::signing(context).await?;
+    let (address, market) = chain.market().await?;
+    let signer = chain.signer()?;
+    if market.pending_authority != signer {
+        return Err(CliError::new(format!("the market {address} is not offered to you, {signer}")).with_next(
+            "its authority offers it with `assay market propose-authority ADDRESS`; `assay market show` says to whom it is \
+             offered",
+        ));
+    }
+    let action = Action {
+        plan: format!("Takes the market {address} over from {}: terms, pause and fees.", market.authority),
+        doing: "taking the market over",
+        instructions: &[instructions::accept_market_authority(&MarketAuthority { authority: signer, market: address })],
+        ..Action::default()
+    };
+    let sent = chain.carry_out(context, &action).await?;
+    report(context, (&address, &sent), || println!("done: the market is yours"));
     Ok(())
 }
 

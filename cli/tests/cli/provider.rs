@@ -122,6 +122,39 @@ fn a_market_is_created_changed_paused_and_shown_whole_by_commands_alone() {
 }
 
 #[test]
+fn i_06_a_market_changes_hands_in_two_steps_by_commands_alone() {
+    let home = home();
+    let network = Localnet::start(home.path(), "0");
+    let created = json(&mut network.poster(home.path()), &["market", "create", "--name", "mine", "--yes"]);
+    let market = created["market"].as_str().unwrap();
+    let key = home.path().join("second.json");
+    let key = key.to_str().unwrap();
+    let second = json(&mut network.poster(home.path()), &["wallet", "new", "--out", key]);
+    let second = second["address"].as_str().unwrap();
+    json(&mut network.poster(home.path()), &["wallet", "airdrop", "1", "--keypair", key]);
+    let mine = |arguments: &[&str]| {
+        json(&mut network.poster(home.path()), &[arguments, &["--market", market, "--yes"]].concat())
+    };
+    let theirs = ["--market", market, "--yes", "--keypair", key];
+    let show = || json(&mut network.poster(home.path()), &of(market, &["market", "show"]));
+    let first = show()["authority"].clone();
+
+    let accept = [&["market", "accept-authority"][..], &theirs].concat();
+    is_refused(&mut network.poster(home.path()), &accept, (1, &["is not offered to you", "propose-authority"]));
+    let back = ["market", "propose-authority", first.as_str().unwrap(), "--market", market, "--yes"];
+    is_refused(&mut network.poster(home.path()), &back, (2, &["offered to nobody"]));
+    mine(&["market", "propose-authority", second]);
+    assert_eq!((&show()["authority"], &show()["pending_authority"]), (&first, &second.into()));
+    mine(&["market", "propose-authority", first.as_str().unwrap()]);
+    assert!(show()["pending_authority"].is_null(), "the offer was taken back");
+    mine(&["market", "propose-authority", second]);
+    json(&mut network.poster(home.path()), &accept);
+    assert_eq!((&show()["authority"], show()["pending_authority"].is_null()), (&second.into(), true));
+    is_refused(&mut network.poster(home.path()), &of(market, &["market", "claim"]), (1, &["belongs to"]));
+    assert!(network.interrupt().success());
+}
+
+#[test]
 fn a_wallet_without_money_is_told_so_before_anybody_is_asked() {
     let home = home();
     let network = Localnet::start(home.path(), "0");
