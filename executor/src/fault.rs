@@ -106,7 +106,8 @@ mod injected {
             news.push("outcome".to_owned());
         }
         for tx in &new.txs {
-            let old = old.and_then(|old| old.tx(tx.kind)).filter(|old| old.message == tx.message);
+            let is_same = |old: &&TxRecord| old.kind == tx.kind && old.message == tx.message;
+            let old = old.and_then(|old| old.txs.iter().find(is_same));
             news.extend(news_of_tx(old, tx).map(|thing| format!("{}.{thing}", tx.kind.name())));
         }
         match new.phase {

@@ -57,6 +57,8 @@ names! {
     RPC_REQUESTS = "assay_executor_rpc_requests_total";
     /// JSON-RPC requests that failed.
     RPC_FAILURES = "assay_executor_rpc_failures_total";
+    /// Times another endpoint contradicted what money depends on.
+    RPC_DISPUTES = "assay_executor_rpc_disputes_total";
     /// Account changes heard of over the WebSocket.
     HINTS = "assay_executor_hints_total";
     /// Times the WebSocket subscription was lost.

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     backoff::Backoff,
-    chain::{Chain, SignatureStatus, StatusAnswer},
+    chain::{Chain, ChainError, SignatureStatus, StatusAnswer},
     core::{TxFate, TxKind, TxRecord},
     fault::crash_point_of_tx,
     transactions::wire_bytes,
@@ -40,11 +40,8 @@ pub async fn deliver<C: Chain>(
     let mut pace = Pace::new(settings);
     loop {
         // Status first: after a restart the transaction may have landed long ago.
-        match chain.status(signature).await.map(|answer| answer.status) {
-            Ok(SignatureStatus::Confirmed { slot, error: None }) => return Some(TxFate::Landed { slot }),
-            Ok(SignatureStatus::Confirmed { slot, error: Some(message) }) => {
-                return Some(TxFate::Failed { slot, message });
-            }
+        match status(&chain, signature).await {
+            Ok(SignatureStatus::Confirmed { slot, error }) => return Some(fate(slot, error)),
             Ok(SignatureStatus::Processed) => pace.worked(),
             Ok(SignatureStatus::Unknown) => {
                 pace.worked();
@@ -64,6 +61,28 @@ pub async fn deliver<C: Chain>(
     }
 }
 
+fn fate(slot: u64, error: Option<String>) -> TxFate {
+    error.map_or(TxFate::Landed { slot }, |message| TxFate::Failed { slot, message })
+}
+
+/// What is known of a signature. What would end the sending counts only when no endpoint contradicts it (E-09).
+async fn status<C: Chain>(chain: &C, signature: [u8; 64]) -> Result<SignatureStatus, ChainError> {
+    let StatusAnswer { status, .. } = chain.status(signature).await?;
+    let SignatureStatus::Confirmed { slot, .. } = status else { return Ok(status) };
+    let answers = chain.statuses(signature).await?;
+    let contradicts = |answer: &StatusAnswer| match &answer.status {
+        // A node that has not come to that slot cannot know it.
+        SignatureStatus::Unknown => answer.slot >= slot,
+        SignatureStatus::Processed => false,
+        known @ SignatureStatus::Confirmed { .. } => *known != status,
+    };
+    if answers.iter().any(contradicts) {
+        tracing::warn!(signature = %Signature::from(signature), ?answers, "endpoints_disagree");
+        return Ok(SignatureStatus::Unknown);
+    }
+    Ok(status)
+}
+
 async fn send<C: Chain>(chain: &C, bytes: &[u8], kind: TxKind, signature: [u8; 64]) {
     crash_point_of_tx("before_send", kind);
     // E-03: an error says nothing about whether it lands. The status will.
@@ -74,14 +93,15 @@ async fn send<C: Chain>(chain: &C, bytes: &[u8], kind: TxKind, signature: [u8; 6
 }
 
 /// The finalised chain first, the status second: what is unknown after the finalised chain passed its last valid height
-/// stays unknown. A node that is behind that block knows less, so its not knowing says nothing (E-08).
+/// stays unknown. A node that is behind that block knows less, so its not knowing says nothing (E-08). Every endpoint that
+/// answers has to say so (E-09).
 async fn is_dead<C: Chain>(chain: &C, tx: &TxRecord, signature: [u8; 64]) -> bool {
     let Ok(block) = chain.finalized_block().await else { return false };
     if block.height <= tx.last_valid_block_height {
         return false;
     }
-    let answer = chain.status(signature).await;
-    answer.is_ok_and(|StatusAnswer { slot, status }| slot >= block.slot && status == SignatureStatus::Unknown)
+    let unknown = |answer: &StatusAnswer| answer.slot >= block.slot && answer.status == SignatureStatus::Unknown;
+    chain.statuses(signature).await.is_ok_and(|answers| answers.iter().all(unknown))
 }
 
 struct Pace {

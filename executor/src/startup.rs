@@ -170,6 +170,7 @@ pub(crate) fn connect(config: &Config, signer: &Signer) -> Result<(RpcChain, Url
     let ws_url = cluster.ws_url.clone();
     let chain = RpcChain::new(RpcSettings {
         cluster,
+        others: config.chain.other_rpc_urls.clone(),
         market: config.market(),
         provider: provider(config),
         node_key: signer.address(),

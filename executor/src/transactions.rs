@@ -1,8 +1,9 @@
 //! Which instructions a transaction has, from what is known about the job. Pure.
 
 use assay_protocol::{JobStatus, Outcome};
-use assay_sdk::instructions::{
-    self, AcceptJob, DeclineJob, JobPoster, ProviderAuthority, Seat as SeatKeys, SettleExecution,
+use assay_sdk::{
+    FeeLadder,
+    instructions::{self, AcceptJob, DeclineJob, JobPoster, ProviderAuthority, Seat as SeatKeys, SettleExecution},
 };
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_hash::Hash;
@@ -11,7 +12,7 @@ use solana_message::Message;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
-use crate::core::{Job, JobUid, JobView, Phase, Seat, TxKind};
+use crate::core::{Job, JobUid, JobView, Phase, Seat, TxKind, compute_unit_limit};
 
 /// Who sends.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +25,8 @@ pub struct Sender {
     pub authority: Pubkey,
     /// Hot key, pays the transaction.
     pub node_key: Pubkey,
-    /// Price per compute unit; zero adds no instruction, neither of the price nor of the units.
-    pub priority_fee_micro_lamports: u64,
+    /// Prices of a compute unit; zero adds no instruction, neither of the price nor of the units.
+    pub fees: FeeLadder,
 }
 
 /// Why there is no such transaction.
@@ -49,20 +50,10 @@ impl Sender {
     /// # Errors
     /// [`BuildError`] when the job does not allow it; the core asks again when it does.
     pub fn message(&self, job: &Job, kind: TxKind, blockhash: Hash) -> Result<Vec<u8>, BuildError> {
-        let mut instructions = self.budget(kind);
+        let step = job.row.next_fee_step(kind);
+        let mut instructions = budget(kind, job.fee_price(&self.fees, kind, step));
         instructions.extend(self.instructions(job, kind)?);
         Ok(Message::new_with_blockhash(&instructions, Some(&self.node_key), &blockhash).serialize())
-    }
-
-    /// The price is paid for every unit asked for, and without a limit 200,000 per instruction are.
-    fn budget(&self, kind: TxKind) -> Vec<Instruction> {
-        if self.priority_fee_micro_lamports == 0 {
-            return Vec::new();
-        }
-        vec![
-            ComputeBudgetInstruction::set_compute_unit_limit(compute_unit_limit(kind)),
-            ComputeBudgetInstruction::set_compute_unit_price(self.priority_fee_micro_lamports),
-        ]
     }
 
     fn instructions(&self, job: &Job, kind: TxKind) -> Result<Vec<Instruction>, BuildError> {
@@ -112,14 +103,15 @@ impl Sender {
     }
 }
 
-/// Most compute units of one transaction: over twice what the program's tests bound it to, because addresses differ in
-/// how many tries they take to be found.
-const fn compute_unit_limit(kind: TxKind) -> u32 {
-    match kind {
-        TxKind::Accept => 64_000,
-        TxKind::Decline | TxKind::Submit | TxKind::Claim => 40_000,
-        TxKind::Settle => 100_000,
+/// The price is paid for every unit asked for, and without a limit 200,000 per instruction are.
+fn budget(kind: TxKind, price_micro_lamports: u64) -> Vec<Instruction> {
+    if price_micro_lamports == 0 {
+        return Vec::new();
     }
+    vec![
+        ComputeBudgetInstruction::set_compute_unit_limit(compute_unit_limit(kind)),
+        ComputeBudgetInstruction::set_compute_unit_price(price_micro_lamports),
+    ]
 }
 
 /// A transaction with one signature, as it is sent: the count, the signature, the message.
@@ -138,13 +130,6 @@ mod tests {
 
     #[test]
     fn a_priority_fee_is_paid_for_a_limited_number_of_units() {
-        let sender = |priority_fee_micro_lamports| Sender {
-            market: Pubkey::default(),
-            provider: Pubkey::default(),
-            authority: Pubkey::default(),
-            node_key: Pubkey::default(),
-            priority_fee_micro_lamports,
-        };
         // The bounds that the program's tests hold each transaction to.
         let bounds = [
             (TxKind::Accept, 16_000),
@@ -156,9 +141,9 @@ mod tests {
         for (kind, bound) in bounds {
             let limit = compute_unit_limit(kind);
             assert!(limit > 2 * bound && limit < 200_000, "{kind:?}: {limit}");
-            assert_eq!(sender(0).budget(kind), []);
+            assert_eq!(budget(kind, 0), []);
             let limit = ComputeBudgetInstruction::set_compute_unit_limit(limit);
-            assert_eq!(sender(7).budget(kind), [limit, ComputeBudgetInstruction::set_compute_unit_price(7)]);
+            assert_eq!(budget(kind, 7), [limit, ComputeBudgetInstruction::set_compute_unit_price(7)]);
         }
     }
 }

@@ -32,6 +32,7 @@ pub mod crank;
 pub mod errors;
 pub mod events;
 pub mod explain;
+mod fee_ladder;
 pub mod instructions;
 pub mod job_handle;
 mod job_history;
@@ -57,6 +58,7 @@ pub use client::{
 pub use cluster::{Cluster, ClusterError};
 pub use errors::{ClientError, NextStep};
 pub use events::{Event, EventCursor, EventPage, EventRecord};
+pub use fee_ladder::FeeLadder;
 pub use job_handle::{JobError, JobHandle, JobLogs, JobResult, JobView, WaitOptions};
 pub use job_spec::{JobSpec, JobSpecBuilder, PreparedJob, Quote, SpecError};
 pub use keypair::{KeypairError, load_keypair, save_keypair};

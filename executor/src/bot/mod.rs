@@ -151,7 +151,7 @@ impl<C: Chain> Bot<C> {
             provider,
             authority: config.provider.authority.0,
             node_key: signer.address(),
-            priority_fee_micro_lamports: config.chain.priority_fee_micro_lamports,
+            fees: config.chain.fees(),
         };
         let pace = SenderSettings {
             confirm_interval: config.chain.confirm_interval.0,
@@ -228,7 +228,7 @@ impl<C: Chain> Bot<C> {
             Message::Event(event) => {
                 self.watch_sandbox(&event);
                 if let Event::TxResolved { uid, kind, signature, fate } = &event {
-                    self.tasks.delivered(*uid, *kind);
+                    self.tasks.delivered(*uid, *kind, *signature);
                     names::count_fate(*kind, fate);
                     let signature = solana_signature::Signature::from(*signature);
                     tracing::info!(%uid, kind = kind.name(), %signature, ?fate, "transaction_resolved");

@@ -1,6 +1,6 @@
 //! What runs beside the loop: work on content, and transactions on their way. Each task ends with one event.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use assay_content::Cid;
 use tokio::sync::{mpsc, watch};
@@ -10,7 +10,7 @@ use tracing::Instrument;
 use super::Message;
 use crate::{
     chain::Chain,
-    core::{Event, Job, JobUid, TxKind, WorkFault},
+    core::{Event, Job, JobUid, TxKind, TxRecord, WorkFault},
     metrics_list as names,
     sender::{SenderSettings, deliver},
     supervisor::Supervisor,
@@ -42,11 +42,14 @@ pub(super) struct Tasks<C: Chain> {
     pub(super) running: Running,
 }
 
+/// One transaction on its way.
+type Sending = (JobUid, TxKind, [u8; 64]);
+
 /// What is going on now, by job.
 #[derive(Default)]
 pub(super) struct Running {
     working: HashMap<JobUid, Working>,
-    sending: HashMap<(JobUid, TxKind), watch::Sender<bool>>,
+    sending: HashMap<Sending, watch::Sender<bool>>,
 }
 
 impl<C: Chain> Tasks<C> {
@@ -134,17 +137,14 @@ impl<C: Chain> Tasks<C> {
     pub(super) fn build(&mut self, job: &Job, kind: TxKind) {
         let (uid, job, chain, transactions) = (job.row.uid, job.clone(), self.chain.clone(), self.transactions);
         let messages = self.messages.clone();
+        let fee_step = job.row.next_fee_step(kind);
         self.supervisor.spawn(format!("build {} {uid}", kind.name()), async move {
-            let built = match chain.recent_blockhash().await {
-                Ok((hash, height)) => transactions
-                    .message(&job, kind, hash)
-                    .map(|message| (message, height))
-                    .map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            let event = match built {
+            let event = match message(&chain, &transactions, &job, kind).await {
                 Ok((message, last_valid_block_height)) => {
-                    Event::TxBuilt { uid, kind, message, last_valid_block_height }
+                    if fee_step > 0 {
+                        tracing::info!(%uid, kind = kind.name(), fee_step, "fee_raised");
+                    }
+                    Event::TxBuilt { uid, kind, message, last_valid_block_height, fee_step }
                 }
                 Err(error) => {
                     tracing::warn!(%uid, kind = kind.name(), error, "transaction_not_built");
@@ -156,11 +156,24 @@ impl<C: Chain> Tasks<C> {
     }
 
     pub(super) fn deliver(&mut self, job: &Job, kind: TxKind) {
-        let uid = job.row.uid;
-        let Some(tx) = job.row.tx(kind).cloned() else { return };
-        let Some(signature) = tx.signature else { return };
-        let (sending, watching) = watch::channel(true);
-        self.running.sending.insert((uid, kind), sending);
+        let live: Vec<&TxRecord> = job.row.live_txs(kind).collect();
+        for (index, tx) in live.iter().enumerate() {
+            let Some(signature) = tx.signature else { continue };
+            // Both landing would cost the second's fee.
+            let is_last = index.saturating_add(1) == live.len();
+            match self.running.sending.entry((job.row.uid, kind, signature)) {
+                Entry::Occupied(known) => drop(known.get().send_replace(is_last)),
+                Entry::Vacant(new) => {
+                    let (sending, watching) = watch::channel(is_last);
+                    new.insert(sending);
+                    self.follow(job.row.uid, (*tx).clone(), watching);
+                }
+            }
+        }
+    }
+
+    fn follow(&self, uid: JobUid, tx: TxRecord, watching: watch::Receiver<bool>) {
+        let (kind, Some(signature)) = (tx.kind, tx.signature) else { return };
         let (chain, pace, messages) = (self.chain.clone(), self.pace, self.messages.clone());
         let stopping = self.supervisor.stopping();
         self.supervisor.spawn(format!("deliver {} {uid}", kind.name()), async move {
@@ -175,15 +188,31 @@ impl<C: Chain> Tasks<C> {
         });
     }
 
-    pub(super) fn delivered(&mut self, uid: JobUid, kind: TxKind) {
-        self.running.sending.remove(&(uid, kind));
+    pub(super) fn delivered(&mut self, uid: JobUid, kind: TxKind, signature: [u8; 64]) {
+        self.running.sending.remove(&(uid, kind, signature));
     }
 
     pub(super) fn stop_sending(&mut self, uid: JobUid, kind: TxKind) {
-        if let Some(sending) = self.running.sending.get(&(uid, kind)) {
+        let of_kind = self.running.sending.iter().filter(|((of, sent, _), _)| (*of, *sent) == (uid, kind));
+        for (_, sending) in of_kind {
             sending.send_replace(false);
         }
     }
+}
+
+/// The message and the last block height at which it can land.
+async fn message<C: Chain>(
+    chain: &C,
+    transactions: &Sender,
+    job: &Job,
+    kind: TxKind,
+) -> Result<(Vec<u8>, u64), String> {
+    if let (TxKind::Accept, Some(view)) = (kind, &job.view) {
+        chain.confirm_open(view).await.map_err(|error| error.to_string())?;
+    }
+    let (hash, height) = chain.recent_blockhash().await.map_err(|error| error.to_string())?;
+    let message = transactions.message(job, kind, hash).map_err(|error| error.to_string())?;
+    Ok((message, height))
 }
 
 /// The loop is gone only when the process stops; then nobody needs to know.

@@ -44,6 +44,7 @@ impl RpcChain {
         const NO_PROGRAM: &str = "deploy the program or choose another cluster";
         let RpcSettings { market, provider, .. } = *self.settings();
         let genesis: String = self.ask("fetch the genesis hash", RpcRequest::GetGenesisHash, Value::Null).await?;
+        self.check_others(&genesis).await?;
         let genesis: Hash = genesis.parse().map_err(|_| self.not_understood("fetch the genesis hash", genesis))?;
         let fetched = self.accounts(&[program::ID, market, provider], Commitment::Confirmed).await?;
         let program_account = fetched.get(0).ok_or_else(|| self.missing("program", program::ID, NO_PROGRAM))?;
@@ -68,6 +69,23 @@ impl RpcChain {
             market_profiles: market_account.current_terms(i64::MAX).profiles,
             node_key: provider_account.node_key,
         })
+    }
+
+    /// Endpoints of another cluster would contradict everything. One that is silent now may answer later.
+    async fn check_others(&self, genesis: &str) -> Result<(), ChainError> {
+        let doing = "fetch the genesis hash";
+        for other in self.witnesses() {
+            match other.ask::<String>(doing, RpcRequest::GetGenesisHash, Value::Null).await {
+                Ok(hash) if hash == genesis => {}
+                Ok(_) => {
+                    let problem =
+                        format!("it serves another cluster than {}; correct chain.other_rpc_urls", self.name());
+                    return Err(other.not_understood(doing, problem));
+                }
+                Err(error) => tracing::warn!(%error, "endpoint_silent"),
+            }
+        }
+        Ok(())
     }
 
     /// The program's executable, wherever its loader keeps it, without the padding behind it.

@@ -36,7 +36,7 @@ pub(super) const FIRST_KEY_OFFSET: usize = 11;
 const SECOND_KEY_OFFSET: usize = 43;
 
 /// An address, and the job that was there when it was last looked at.
-type Known = (Option<JobUid>, Pubkey);
+pub(super) type Known = (Option<JobUid>, Pubkey);
 
 #[derive(Deserialize)]
 struct Keyed {
@@ -71,12 +71,12 @@ enum Place {
 
 /// Known accounts as one request after the other read them.
 #[derive(Default)]
-struct Read {
-    slot: u64,
-    chain_unix: i64,
-    provider: Option<ProviderView>,
-    jobs: Vec<JobView>,
-    gone: Vec<JobUid>,
+pub(super) struct Read {
+    pub(super) slot: u64,
+    pub(super) chain_unix: i64,
+    pub(super) provider: Option<ProviderView>,
+    pub(super) jobs: Vec<JobView>,
+    pub(super) gone: Vec<JobUid>,
 }
 
 impl Read {
@@ -117,6 +117,13 @@ fn is_over(uid: JobUid, place: &Place) -> bool {
     }
 }
 
+/// Where our money is: in the seats that are held as far as is known here, and in those that this look shows.
+fn held(tracked: &[Tracked], known: &[Known], read: &Read) -> Vec<Known> {
+    let is_held = |address| tracked.iter().any(|job| job.job == address && job.is_held);
+    let has_seat = |address| read.jobs.iter().any(|view| view.job == address && view.seat.is_some());
+    known.iter().filter(|(_, address)| is_held(*address) || has_seat(*address)).copied().collect()
+}
+
 impl RpcChain {
     pub(super) async fn look_at(&self, tracked: Vec<Tracked>, scope: Scope) -> Result<Look, ChainError> {
         let listing = match scope {
@@ -127,7 +134,12 @@ impl RpcChain {
         let unknown: BTreeSet<Pubkey> = listing.seats.difference(&tracked_jobs).copied().collect();
         let mut known: Vec<Known> = tracked.iter().map(|tracked| (Some(tracked.uid), tracked.job)).collect();
         known.extend(unknown.iter().map(|job| (None, *job)));
-        let (read, finalized) = tokio::try_join!(self.read_known(&known), self.finalized(&tracked))?;
+        let reading = self.read_known(&known, Commitment::Confirmed);
+        let (read, finalized) = tokio::try_join!(reading, self.finalized(&tracked))?;
+        let held = held(&tracked, &known, &read);
+        if !held.is_empty() {
+            self.confirm_held(&held, &read).await?;
+        }
         let provider = read.provider.ok_or_else(|| self.not_understood("fetch the provider", "it is missing"))?;
         let mut jobs: BTreeMap<JobUid, JobView> = read.jobs.into_iter().map(|view| (view.uid, view)).collect();
         for view in listing.open {
@@ -220,7 +232,7 @@ impl RpcChain {
         Ok(Finalized { slot: fetched.slot, over: over.map(|(_, job)| job.uid).collect() })
     }
 
-    async fn read_known(&self, known: &[Known]) -> Result<Read, ChainError> {
+    pub(super) async fn read_known(&self, known: &[Known], commitment: Commitment) -> Result<Read, ChainError> {
         let RpcSettings { market, provider, node_key, .. } = *self.settings();
         let mut result = Read::default();
         // At least one chunk, for the fixed accounts.
@@ -232,7 +244,7 @@ impl RpcChain {
         for (number, chunk) in chunks.into_iter().enumerate() {
             let mut addresses = vec![market, provider, node_key, solana_sdk_ids::sysvar::clock::ID];
             addresses.extend(self.with_seats(chunk.iter().map(|(_, job)| *job)));
-            let fetched = self.accounts(&addresses, Commitment::Confirmed).await?;
+            let fetched = self.accounts(&addresses, commitment).await?;
             result.slot = if number == 0 { fetched.slot } else { result.slot.min(fetched.slot) };
             if number == 0 {
                 self.read_fixed(&fetched, &mut result)?;

@@ -3,10 +3,12 @@
 //! Polling is the truth; the subscription only says that looking sooner is worth it.
 
 mod accounts;
+mod endpoints;
 mod facts;
 mod hint;
 mod look;
 mod rpc;
+mod witness;
 
 use std::future::Future;
 
@@ -14,11 +16,12 @@ use solana_hash::Hash;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
+pub use endpoints::ENDPOINTS_MAX;
 pub use facts::ChainFacts;
 pub use hint::watch_for_hints;
 pub use rpc::{RpcChain, RpcSettings};
 
-use crate::core::{Snapshot, Tracked};
+use crate::core::{JobView, Snapshot, Tracked};
 
 /// Why a question to the chain was not answered. Always worth asking again, unless the answer is about us.
 #[derive(Debug, Error)]
@@ -57,6 +60,31 @@ pub enum ChainError {
         endpoint: String,
         /// What is wrong.
         problem: String,
+    },
+    /// Another endpoint says something else about what our money is in (E-09).
+    #[error(
+        "{doing} at {endpoint}: {witness} says something else about {about}; nothing is concluded until they agree. If \
+         it stays so, one of them is far behind, serves another cluster, or lies: take it out of chain.cluster or \
+         chain.other_rpc_urls"
+    )]
+    Disputed {
+        /// What was asked.
+        doing: &'static str,
+        /// Who was asked: scheme, host and port.
+        endpoint: String,
+        /// Who says something else.
+        witness: String,
+        /// About what.
+        about: String,
+    },
+    /// No other endpoint answers, of those that are there to be asked.
+    #[error(
+        "confirm job {job}: no endpoint of chain.other_rpc_urls answers, and a seat is not taken on the word of one; \
+         check them, or remove them to go on with one"
+    )]
+    NoWitness {
+        /// Address of the job.
+        job: Pubkey,
     },
     /// An account that must be there is not.
     #[error("fetch the {kind} {address} at {endpoint}: there is no such account on this cluster; {next}")]
@@ -137,6 +165,13 @@ pub trait Chain: Clone + Send + Sync + 'static {
 
     /// Status of a signature, searched for in the whole history.
     fn status(&self, signature: [u8; 64]) -> impl Future<Output = Result<StatusAnswer, ChainError>> + Send;
+
+    /// As [`Self::status`], by the word of every endpoint that answers; at least one (E-09).
+    fn statuses(&self, signature: [u8; 64]) -> impl Future<Output = Result<Vec<StatusAnswer>, ChainError>> + Send;
+
+    /// Whether another endpoint shows the same open job, where there is another one: asked before a bond is locked for
+    /// it (E-09).
+    fn confirm_open(&self, job: &JobView) -> impl Future<Output = Result<(), ChainError>> + Send;
 
     /// How far the finalised chain is.
     fn finalized_block(&self) -> impl Future<Output = Result<FinalizedBlock, ChainError>> + Send;

@@ -1,4 +1,4 @@
-//! [`Chain`] over JSON-RPC: one bounded request at a time, and no answer that is older than what was seen (E-08).
+//! [`Chain`] over JSON-RPC: bounded requests, and no answer that is older than what was seen (E-08).
 
 use std::{
     sync::{
@@ -8,23 +8,29 @@ use std::{
     time::Duration,
 };
 
-use assay_sdk::{Cluster, client::rpc_client, cluster::redacted, program};
+use assay_sdk::{Cluster, client::TransportFailure, program};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use solana_hash::Hash;
 use solana_pubkey::Pubkey;
-use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::{
     client_error::ErrorKind,
     custom_error::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED,
     request::{RpcError, RpcRequest},
 };
 use solana_signature::Signature;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
+use url::Url;
 
-use super::{Chain, ChainError, FinalizedBlock, Look, Scope, SignatureStatus, StatusAnswer};
-use crate::{core::Tracked, metrics_list as names};
+use super::{
+    Chain, ChainError, FinalizedBlock, Look, Scope, SignatureStatus, StatusAnswer,
+    endpoints::{Endpoint, Endpoints},
+};
+use crate::{
+    core::{JobView, Tracked},
+    metrics_list as names,
+};
 
 /// Requests in flight at once.
 const REQUESTS_MAX: usize = 8;
@@ -32,8 +38,10 @@ const REQUESTS_MAX: usize = 8;
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct RpcSettings {
-    /// Endpoints.
+    /// The endpoint that is asked first, and the WebSocket.
     pub cluster: Cluster,
+    /// Further JSON-RPC endpoints of the same cluster; see [`super::ENDPOINTS_MAX`].
+    pub others: Vec<Url>,
     /// Market account.
     pub market: Pubkey,
     /// Provider account.
@@ -44,16 +52,17 @@ pub struct RpcSettings {
     pub request_timeout: Duration,
 }
 
-/// A JSON-RPC endpoint. Cheap to clone.
+/// A cluster behind one JSON-RPC endpoint or several. Cheap to clone.
 #[derive(Clone)]
 pub struct RpcChain {
     shared: Arc<Shared>,
+    /// The only one that is asked; `None`: whichever answers.
+    only: Option<usize>,
 }
 
 struct Shared {
-    rpc: RpcClient,
+    endpoints: Endpoints,
     settings: RpcSettings,
-    endpoint: String,
     permits: Semaphore,
     /// Highest slot seen: a node that lags behind it must not answer (E-08).
     seen_slot: AtomicU64,
@@ -64,6 +73,8 @@ struct Shared {
 pub(super) enum Commitment {
     /// What decisions rest on; never older than what was seen.
     Confirmed,
+    /// What a witness says, who may be behind; what was seen does not change by it.
+    Witnessed,
     /// What no fork takes back; as old as it may be.
     Finalized,
 }
@@ -113,10 +124,25 @@ impl RpcChain {
     /// Talks to an endpoint; nothing is asked yet.
     #[must_use]
     pub fn new(settings: RpcSettings) -> Self {
-        let rpc = rpc_client(&settings.cluster.rpc_url, settings.request_timeout);
-        let endpoint = redacted(&settings.cluster.rpc_url);
+        let urls = std::iter::once(&settings.cluster.rpc_url).chain(&settings.others);
+        let endpoints = Endpoints::new(urls, settings.request_timeout);
         let (permits, seen_slot) = (Semaphore::new(REQUESTS_MAX), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { rpc, settings, endpoint, permits, seen_slot }) }
+        Self { shared: Arc::new(Shared { endpoints, settings, permits, seen_slot }), only: None }
+    }
+
+    /// The same chain, by the word of one endpoint.
+    fn by(&self, index: usize) -> Self {
+        Self { shared: Arc::clone(&self.shared), only: Some(index) }
+    }
+
+    /// The same chain by the word of each other endpoint than the one that is asked now, as far as they answer.
+    pub(super) fn witnesses(&self) -> Vec<Self> {
+        self.shared.endpoints.witnesses(Instant::now()).into_iter().map(|index| self.by(index)).collect()
+    }
+
+    /// Whether there could be a witness.
+    pub(super) fn has_others(&self) -> bool {
+        self.shared.endpoints.are_several()
     }
 
     /// Who asks.
@@ -140,10 +166,47 @@ impl RpcChain {
         request: RpcRequest,
         params: Value,
     ) -> Result<T, ChainError> {
+        self.of_any(|index| self.ask_one(index, doing, (request, params.clone()))).await
+    }
+
+    /// The answer of the first endpoint that gives one; each is asked at most once. When none does, what the first said.
+    async fn of_any<T, F>(&self, ask: impl Fn(usize) -> F) -> Result<T, ChainError>
+    where
+        F: Future<Output = Result<T, ChainError>>,
+    {
+        if let Some(only) = self.only {
+            return ask(only).await;
+        }
+        let mut first_error = None;
+        for index in self.shared.endpoints.in_order(Instant::now()) {
+            match ask(index).await {
+                Ok(answer) => {
+                    self.shared.endpoints.prefer(index);
+                    return Ok(answer);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "endpoint_failed");
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        Err(first_error.unwrap_or_else(|| self.not_understood("ask the cluster", "there is no endpoint")))
+    }
+
+    async fn ask_one<T: DeserializeOwned>(
+        &self,
+        index: usize,
+        doing: &'static str,
+        (request, params): (RpcRequest, Value),
+    ) -> Result<T, ChainError> {
+        let this = self.by(index);
+        let endpoint = this.endpoint().ok_or_else(|| this.not_understood(doing, "there is no such endpoint"))?;
         // Never closed, so acquiring cannot fail; a permit that is not there would only mean less politeness.
         let _permit = self.shared.permits.acquire().await;
         metrics::counter!(names::RPC_REQUESTS, "method" => request.to_string()).increment(1);
-        self.shared.rpc.send(request, params).await.map_err(|source| {
+        let answer = endpoint.rpc.send(request, params).await;
+        endpoint.has_answered(answer.as_ref().err().and_then(TransportFailure::of).is_none());
+        answer.map_err(|source| {
             metrics::counter!(names::RPC_FAILURES, "method" => request.to_string()).increment(1);
             let is_behind = matches!(
                 source.kind(),
@@ -151,9 +214,9 @@ impl RpcChain {
                     if *code == JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED
             );
             if is_behind {
-                return self.behind(doing, self.seen_slot());
+                return this.behind(doing, self.seen_slot());
             }
-            ChainError::Rpc { doing, endpoint: self.shared.endpoint.clone(), source: Box::new(source) }
+            ChainError::Rpc { doing, endpoint: endpoint.name.clone(), source: Box::new(source) }
         })
     }
 
@@ -162,27 +225,50 @@ impl RpcChain {
         &self,
         doing: &'static str,
         request: RpcRequest,
-        params: impl FnOnce(u64) -> Value,
+        params: impl Fn(u64) -> Value,
     ) -> Result<WithContext<T>, ChainError> {
         let seen_slot = self.seen_slot();
-        let answer: WithContext<T> = self.ask(doing, request, params(seen_slot)).await?;
-        if answer.context.slot < seen_slot {
-            return Err(self.behind(doing, seen_slot));
-        }
+        let params = params(seen_slot);
+        let ask = async |index| {
+            let answer: WithContext<T> = self.ask_one(index, doing, (request, params.clone())).await?;
+            if answer.context.slot < seen_slot {
+                return Err(self.by(index).behind(doing, seen_slot));
+            }
+            Ok(answer)
+        };
+        let answer = self.of_any(ask).await?;
         self.see_slot(answer.context.slot);
         Ok(answer)
     }
 
+    /// The one that is asked first.
+    fn endpoint(&self) -> Option<&Endpoint> {
+        let endpoints = &self.shared.endpoints;
+        endpoints.get(self.only.unwrap_or_else(|| endpoints.current()))
+    }
+
+    /// It is not waited for again for a while.
+    pub(super) fn rest(&self) {
+        if let Some(endpoint) = self.endpoint() {
+            endpoint.has_answered(false);
+        }
+    }
+
+    /// Its scheme, host and port.
+    pub(super) fn name(&self) -> String {
+        self.endpoint().map_or_else(String::new, |endpoint| endpoint.name.clone())
+    }
+
     fn behind(&self, doing: &'static str, seen_slot: u64) -> ChainError {
-        ChainError::Behind { doing, endpoint: self.shared.endpoint.clone(), seen_slot }
+        ChainError::Behind { doing, endpoint: self.name(), seen_slot }
     }
 
     pub(super) fn not_understood(&self, doing: &'static str, problem: impl Into<String>) -> ChainError {
-        ChainError::Answer { doing, endpoint: self.shared.endpoint.clone(), problem: problem.into() }
+        ChainError::Answer { doing, endpoint: self.name(), problem: problem.into() }
     }
 
     pub(super) fn missing(&self, kind: &'static str, address: Pubkey, next: &'static str) -> ChainError {
-        ChainError::Missing { kind, address, endpoint: self.shared.endpoint.clone(), next }
+        ChainError::Missing { kind, address, endpoint: self.name(), next }
     }
 
     pub(super) async fn accounts(&self, addresses: &[Pubkey], commitment: Commitment) -> Result<Fetched, ChainError> {
@@ -192,7 +278,8 @@ impl RpcChain {
             let config = |slot| json!({"encoding": "base64", "commitment": "confirmed", "minContextSlot": slot});
             self.ask_fresh(doing, request, |slot| json!([texts, config(slot)])).await?
         } else {
-            let config = json!({"encoding": "base64", "commitment": "finalized"});
+            let name = if commitment == Commitment::Finalized { "finalized" } else { "confirmed" };
+            let config = json!({"encoding": "base64", "commitment": name});
             self.ask(doing, request, json!([texts, config])).await?
         };
         if answer.value.len() != addresses.len() {
@@ -229,8 +316,25 @@ impl Chain for RpcChain {
             "maxRetries": 0,
         });
         let params = json!([BASE64_STANDARD.encode(transaction), config]);
-        let _: String = self.ask("send a transaction", RpcRequest::SendTransaction, params).await?;
-        Ok(())
+        let (doing, request) = ("send a transaction", RpcRequest::SendTransaction);
+        // To all of them: one that only says that it passes transactions on holds nothing up (E-09).
+        let sent = self.ask::<String>(doing, request, params.clone());
+        let others = self.by_witnesses(|witness| {
+            let params = params.clone();
+            async move { witness.ask::<String>(doing, request, params).await }
+        });
+        let (sent, others) = tokio::join!(sent, others);
+        if others.is_empty() { sent.map(drop) } else { Ok(()) }
+    }
+
+    async fn statuses(&self, signature: [u8; 64]) -> Result<Vec<StatusAnswer>, ChainError> {
+        let others = self.by_witnesses(|witness| async move { witness.status(signature).await });
+        let (first, others) = tokio::join!(self.status(signature), others);
+        Ok(std::iter::once(first?).chain(others).collect())
+    }
+
+    async fn confirm_open(&self, job: &JobView) -> Result<(), ChainError> {
+        self.confirm_open_elsewhere(job).await
     }
 
     async fn status(&self, signature: [u8; 64]) -> Result<StatusAnswer, ChainError> {

@@ -7,6 +7,7 @@ use toml::{Table, Value};
 use url::Url;
 
 use super::Config;
+use crate::{chain::ENDPOINTS_MAX, core::FEE_BUMPS_LIMIT};
 
 /// Prefix of the variables that override keys.
 const ENV_PREFIX: &str = "ASSAY__";
@@ -111,6 +112,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         ("chain.confirm_interval", chain.confirm_interval),
         ("chain.resend_interval", chain.resend_interval),
         ("chain.request_timeout", chain.request_timeout),
+        ("chain.fee_bump_interval", chain.fee_bump_interval),
         ("content.fetch_deadline", config.content.fetch_deadline),
         ("content.publish_deadline", config.content.publish_deadline),
         ("worker.prepare_deadline", worker.prepare_deadline),
@@ -128,6 +130,13 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     ] {
         ensure((1..=10_000).contains(&number), key, "is outside 1 to 10,000")?;
     }
+    let endpoints = chain.other_rpc_urls.len() < ENDPOINTS_MAX;
+    ensure(endpoints, "chain.other_rpc_urls", "names more than three; keep those that are run by different people")?;
+    let bumps = chain.fee_bumps_max <= FEE_BUMPS_LIMIT;
+    ensure(bumps, "chain.fee_bumps_max", "is more than 8, the most that may be signed beside one another")?;
+    let rises = chain.priority_fee_max_micro_lamports >= chain.priority_fee_micro_lamports;
+    let problem = "is below chain.priority_fee_micro_lamports; write the same for a price that never rises";
+    ensure(rises, "chain.priority_fee_max_micro_lamports", problem)?;
     ensure(worker.gas_per_second > 0, "worker.gas_per_second", "is zero; write what one run burns in a second")?;
     let sources = !config.content.kubo.is_empty() || !config.content.gateways.is_empty();
     ensure(sources, "content.kubo", "and content.gateways are empty; name at least one source of job directories")?;
@@ -144,7 +153,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
 pub fn resolved(config: &Config) -> String {
     let mut shown = config.clone();
     let urls = [&mut shown.content.kubo, &mut shown.content.gateways, &mut shown.content.publish];
-    for url in urls.into_iter().flatten().chain(shown.chain.ws_url.as_mut()) {
+    for url in urls.into_iter().flatten().chain(&mut shown.chain.other_rpc_urls).chain(shown.chain.ws_url.as_mut()) {
         hide(url);
     }
     if let Ok(mut url) = Url::parse(&shown.chain.cluster) {
@@ -215,6 +224,12 @@ mod tests {
             ("[worker]\ngas_per_second = 0", "worker.gas_per_second"),
             ("[server]\nlisten = \"0.0.0.0:1\"", "server.listen"),
             ("[content]\nkubo = []", "content.kubo"),
+            (
+                "[chain]\nother_rpc_urls = [\"http://a\", \"http://b\", \"http://c\", \"http://d\"]",
+                "chain.other_rpc_urls",
+            ),
+            ("[chain]\nfee_bumps_max = 9", "chain.fee_bumps_max"),
+            ("[chain]\npriority_fee_micro_lamports = 250001", "chain.priority_fee_max_micro_lamports"),
             ("[content]\npins_min = 2", "content.pins_min"),
         ] {
             let error = load_text(&format!("{MINIMAL}\n{text}"), &[]).expect_err(text).to_string();
@@ -225,6 +240,7 @@ mod tests {
     #[test]
     fn e_28_printed_urls_keep_their_tokens() {
         let text = "[chain]\ncluster = \"https://user:secret@rpc.example/secret?key=secret\"\n\
+                    other_rpc_urls = [\"https://other.example/secret\"]\n\
                     [content]\nkubo = [\"http://a:secret@127.0.0.1:1/\"]";
         let config = load_text(&format!("{MINIMAL}\n{text}"), &[]).expect("loaded");
         let shown = resolved(&config);

@@ -7,6 +7,7 @@ mod units;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use assay_runtime::Engine;
+use assay_sdk::FeeLadder;
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 use url::Url;
@@ -62,6 +63,9 @@ pub struct ChainConfig {
     pub cluster: String,
     /// WebSocket URL, where it does not follow from the cluster.
     pub ws_url: Option<Url>,
+    /// Further JSON-RPC endpoints of the same cluster. They are asked when the first does not answer; no seat is taken that
+    /// none of them confirms, and nothing is concluded about a held one that they contradict.
+    pub other_rpc_urls: Vec<Url>,
     /// Time between two looks at the chain when nothing hints at news.
     pub poll_interval: Span,
     /// Time between two looks at a transaction that was sent.
@@ -74,6 +78,13 @@ pub struct ChainConfig {
     pub subscribe: bool,
     /// Price per compute unit, micro-lamports. Zero adds no instruction.
     pub priority_fee_micro_lamports: u64,
+    /// Highest price, up to which it rises in steps while transactions do not land, but to no more than they are worth;
+    /// the same as `priority_fee_micro_lamports`: it never rises.
+    pub priority_fee_max_micro_lamports: u64,
+    /// Time after which a submission that has not landed is outbid by a dearer one; the first one may land still.
+    pub fee_bump_interval: Span,
+    /// How often at most; zero waits until the first one is certain never to land, which takes a minute or more.
+    pub fee_bumps_max: u8,
     /// SHA-256 of the program's executable data, hex. Set, any other program is refused.
     pub program_sha256: Option<Digest>,
 }
@@ -83,13 +94,28 @@ impl Default for ChainConfig {
         Self {
             cluster: "localnet".into(),
             ws_url: None,
+            other_rpc_urls: Vec::new(),
             poll_interval: Span(Duration::from_secs(2)),
             confirm_interval: Span(Duration::from_millis(100)),
             resend_interval: Span(Duration::from_secs(2)),
             request_timeout: Span(Duration::from_secs(10)),
             subscribe: true,
-            priority_fee_micro_lamports: 0,
+            priority_fee_micro_lamports: FeeLadder::DEFAULT.first_micro_lamports,
+            priority_fee_max_micro_lamports: FeeLadder::DEFAULT.max_micro_lamports,
+            fee_bump_interval: Span(Duration::from_secs(10)),
+            fee_bumps_max: 3,
             program_sha256: None,
+        }
+    }
+}
+
+impl ChainConfig {
+    /// What is offered for a compute unit.
+    #[must_use]
+    pub const fn fees(&self) -> FeeLadder {
+        FeeLadder {
+            first_micro_lamports: self.priority_fee_micro_lamports,
+            max_micro_lamports: self.priority_fee_max_micro_lamports,
         }
     }
 }
@@ -320,6 +346,9 @@ impl Config {
             prepare_attempts_max: limits.prepare_attempts_max,
             run_attempts_max: limits.run_attempts_max,
             tx_failures_max: limits.tx_failures_max,
+            fees: self.chain.fees(),
+            fee_bump_ms: u64::try_from(self.chain.fee_bump_interval.0.as_millis()).unwrap_or(u64::MAX),
+            fee_bumps_max: self.chain.fee_bumps_max,
             accept_margin_s: limits.accept_margin.whole_s(),
             decline_margin_s: limits.decline_margin.whole_s(),
             submit_unpublished: policy.submit_unpublished,

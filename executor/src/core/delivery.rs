@@ -5,18 +5,21 @@ use super::{
 };
 
 impl Core {
-    pub(super) fn on_built(&mut self, uid: JobUid, tx: TxRecord, actions: &mut Vec<Action>) {
+    pub(super) fn on_built(&mut self, uid: JobUid, tx: TxRecord, now: Now, actions: &mut Vec<Action>) {
         let Some(job) = self.jobs.get_mut(&uid) else { return };
         let kind = tx.kind;
         if job.building != Some(kind) {
             return;
         }
         job.building = None;
-        if wanted_tx(job.row.phase) != Some(kind) || job.row.has_live_tx(kind) {
+        // One that landed meanwhile, and that a fork took back, is sent again instead: it may land again.
+        let has_landed = job.row.txs.iter().any(|old| old.kind == kind && matches!(old.state, TxState::Landed(_)));
+        let may_land = job.row.has_live_tx(kind) && !job.may_bump(kind, &self.settings, now);
+        if wanted_tx(job.row.phase) != Some(kind) || has_landed || may_land {
             return;
         }
         job.building = Some(kind);
-        job.row.txs.retain(|old| old.kind != kind);
+        job.row.txs.retain(|old| old.kind != kind || old.state == TxState::Live);
         job.row.txs.push(tx);
         actions.extend([Action::Persist(uid), Action::Sign(uid, kind)]);
     }
@@ -30,7 +33,13 @@ impl Core {
         }
     }
 
-    pub(super) fn on_signed(&mut self, uid: JobUid, kind: TxKind, signature: [u8; 64], actions: &mut Vec<Action>) {
+    pub(super) fn on_signed(
+        &mut self,
+        uid: JobUid,
+        (kind, signature): (TxKind, [u8; 64]),
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(job) = self.jobs.get_mut(&uid) else { return };
         if job.building == Some(kind) {
             job.building = None;
@@ -38,6 +47,7 @@ impl Core {
         let Some(tx) = job.row.tx_mut(kind) else { return };
         if tx.signature.is_none() {
             tx.signature = Some(signature);
+            job.signed_ms = now.monotonic_ms;
             job.row.is_seat_known |= kind == TxKind::Accept;
             actions.extend([Action::Persist(uid), Action::Deliver(uid, kind)]);
         }
@@ -53,10 +63,7 @@ impl Core {
     ) {
         let failures_max = self.settings.tx_failures_max;
         let Some(job) = self.jobs.get_mut(&uid) else { return };
-        let Some(tx) = job.row.tx_mut(kind) else { return };
-        if tx.signature != Some(signature) || tx.state != TxState::Live {
-            return;
-        }
+        let Some(tx) = job.row.tx_signed_mut(&signature).filter(|tx| tx.state == TxState::Live) else { return };
         let (state, slot) = match fate {
             TxFate::Landed { slot } => (TxState::Landed(*slot), *slot),
             TxFate::Failed { slot, .. } => (TxState::Failed(*slot), *slot),
@@ -67,14 +74,18 @@ impl Core {
         if let TxFate::Landed { slot } = fate {
             job.row.tx_failures = 0;
             if job.undoes(kind, *slot) {
-                job.landed_in_vain(kind, *slot <= self.finalized_slot, now);
+                job.landed_in_vain(&signature, *slot <= self.finalized_slot, now);
             } else {
                 job.landed(kind, *slot, actions);
+            }
+            if job.row.has_live_tx(kind) {
+                // Those that it outbid, or that outbid it, would be refused and cost their fee all the same.
+                actions.push(Action::StopSending(uid, kind));
             }
             if kind == TxKind::Claim {
                 self.claimed_slot = self.claimed_slot.max(*slot);
             }
-        } else if wanted_tx(job.row.phase) == Some(kind) {
+        } else if wanted_tx(job.row.phase) == Some(kind) && !job.row.has_live_tx(kind) {
             job.row.tx_failures = job.row.tx_failures.saturating_add(1);
             job.back_off(job.row.tx_failures, now);
             if job.row.tx_failures >= failures_max {
@@ -93,8 +104,8 @@ impl Job {
 
     /// E-12: a fork took it back and it may land again; or it stands and something else undid it since, such as a second
     /// acceptance after a decline. Once it is final it can only be the latter, and then it takes a new one.
-    fn landed_in_vain(&mut self, kind: TxKind, is_final: bool, now: Now) {
-        if let Some(tx) = self.row.tx_mut(kind).filter(|_| is_final) {
+    fn landed_in_vain(&mut self, signature: &[u8; 64], is_final: bool, now: Now) {
+        if let Some(tx) = self.row.tx_signed_mut(signature).filter(|_| is_final) {
             tx.state = TxState::Dead;
         }
         self.back_off(1, now);

@@ -101,6 +101,8 @@ pub struct Tracked {
     pub job: Pubkey,
     /// Ask the finalised chain, too, whether it is over.
     pub ask_final: bool,
+    /// A result is owed or stands: money is in it.
+    pub is_held: bool,
 }
 
 /// One look at the chain, taken at `confirmed`: at everything, or at some jobs. Of a job that it does not name it says
@@ -226,6 +228,8 @@ pub enum Event {
         message: Vec<u8>,
         /// Up to which block height it can land.
         last_valid_block_height: u64,
+        /// Step of the fee ladder.
+        fee_step: u8,
     },
     /// Building failed (RPC, mostly); it is tried again later.
     TxNotBuilt {
@@ -281,7 +285,7 @@ pub enum Action {
     BuildTx(JobUid, TxKind),
     /// Sign the journaled message.
     Sign(JobUid, TxKind),
-    /// Send the journaled bytes and follow them to their fate.
+    /// Send the journaled bytes of the last one that may land, and follow it and those that it outbid to their fate.
     Deliver(JobUid, TxKind),
     /// Send no more, only follow.
     StopSending(JobUid, TxKind),

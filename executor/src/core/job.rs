@@ -88,6 +88,9 @@ pub struct TxRecord {
     pub signature: Option<[u8; 64]>,
     /// The message's blockhash is valid up to this block height.
     pub last_valid_block_height: u64,
+    /// Step of the fee ladder that its price is of: how many before it did not land in time (E-14).
+    #[serde(default)]
+    pub fee_step: u8,
     /// What became of it.
     pub state: TxState,
 }
@@ -291,7 +294,7 @@ pub struct JobRow {
     pub outcome: Option<OutcomeBytes>,
     /// An acceptance was signed once, or the seat was adopted: a seat that the chain shows is ours.
     pub is_seat_known: bool,
-    /// At most one transaction per kind, the last one.
+    /// The last transaction of each kind, behind those of its kind that it outbid and that may land still.
     pub txs: Vec<TxRecord>,
 }
 
@@ -327,21 +330,37 @@ impl JobRow {
         }
     }
 
-    /// The transaction of this kind, if one was ever recorded.
+    /// The last transaction of this kind, if one was ever recorded.
     #[must_use]
     pub fn tx(&self, kind: TxKind) -> Option<&TxRecord> {
-        self.txs.iter().find(|tx| tx.kind == kind)
+        self.txs.iter().rfind(|tx| tx.kind == kind)
     }
 
     /// As [`Self::tx`].
     pub fn tx_mut(&mut self, kind: TxKind) -> Option<&mut TxRecord> {
-        self.txs.iter_mut().find(|tx| tx.kind == kind)
+        self.txs.iter_mut().rfind(|tx| tx.kind == kind)
+    }
+
+    /// The transaction with this signature.
+    pub fn tx_signed_mut(&mut self, signature: &[u8; 64]) -> Option<&mut TxRecord> {
+        self.txs.iter_mut().find(|tx| tx.signature.as_ref() == Some(signature))
+    }
+
+    /// Transactions of this kind that may still land, the last one last.
+    pub fn live_txs(&self, kind: TxKind) -> impl Iterator<Item = &TxRecord> {
+        self.txs.iter().filter(move |tx| tx.kind == kind && tx.state == TxState::Live)
     }
 
     /// Whether a transaction of this kind may still land.
     #[must_use]
     pub fn has_live_tx(&self, kind: TxKind) -> bool {
-        self.tx(kind).is_some_and(|tx| tx.state == TxState::Live)
+        self.live_txs(kind).next().is_some()
+    }
+
+    /// Whether money of ours is in a seat that is not settled yet, or may come to be by what was signed.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.phase.holds_seat() || matches!(self.phase, Phase::Submitted | Phase::Settling) || self.has_any_live_tx()
     }
 
     /// Whether any transaction may still land.

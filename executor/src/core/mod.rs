@@ -7,6 +7,7 @@
 mod admission;
 mod delivery;
 mod event;
+mod fees;
 mod job;
 mod policy;
 mod reconcile;
@@ -18,11 +19,13 @@ pub(crate) mod tests;
 use std::collections::BTreeMap;
 
 use assay_runtime::Engine;
+use assay_sdk::FeeLadder;
+
 pub use event::{
     Action, Event, Finalized, JobView, Preparation, ProviderView, Seat, Snapshot, Tracked, TxFate, WorkFault,
     WorkFaultKind,
 };
-
+pub use fees::{FEE_BUMPS_LIMIT, compute_unit_limit, live_max};
 pub use job::{DeclineReason, DropReason, JobRow, JobUid, OutcomeBytes, Phase, TxKind, TxRecord, TxState};
 pub use policy::{Policy, Refusal};
 
@@ -58,6 +61,12 @@ pub struct Settings {
     pub run_attempts_max: u8,
     /// Failed transactions of one kind before a human is told (or, for `accept_job`, the job left alone).
     pub tx_failures_max: u8,
+    /// What is offered for a compute unit.
+    pub fees: FeeLadder,
+    /// A submission that did not land for this long is outbid by a dearer one, milliseconds.
+    pub fee_bump_ms: u64,
+    /// How often at most, until the fate of one of them is known; up to [`FEE_BUMPS_LIMIT`].
+    pub fee_bumps_max: u8,
     /// A job whose queue closes sooner than this is not accepted, seconds.
     pub accept_margin_s: i64,
     /// Whoever is not ready to submit this long before the deadline declines instead of missing it, seconds.
@@ -119,6 +128,8 @@ pub struct Job {
     not_before_ms: u64,
     /// A message of this kind is being built or signed.
     building: Option<TxKind>,
+    /// When something was last signed for it; zero after a start.
+    signed_ms: u64,
 }
 
 impl Job {
@@ -132,6 +143,7 @@ impl Job {
             settled_slot: None,
             not_before_ms: 0,
             building: None,
+            signed_ms: 0,
         }
     }
 
@@ -235,8 +247,12 @@ impl Core {
 
     /// What the next look has to answer, by uid.
     pub fn tracked(&self) -> impl Iterator<Item = Tracked> {
-        let tracked =
-            |job: &Job| Tracked { uid: job.row.uid, job: job.row.job, ask_final: job.asks_final(self.finalized_slot) };
+        let tracked = |job: &Job| Tracked {
+            uid: job.row.uid,
+            job: job.row.job,
+            ask_final: job.asks_final(self.finalized_slot),
+            is_held: job.row.is_held(),
+        };
         self.jobs.values().map(tracked)
     }
 
@@ -281,12 +297,13 @@ impl Core {
             Event::Ran { uid, attempt, result } => self.on_ran(Attempt { uid, attempt }, result, now, &mut actions),
             Event::Published { uid, attempt, result } => self.on_published(Attempt { uid, attempt }, &result, now),
             Event::PackageLost { uid } => self.on_package_lost(uid),
-            Event::TxBuilt { uid, kind, message, last_valid_block_height } => {
-                let tx = TxRecord { kind, message, signature: None, last_valid_block_height, state: TxState::Live };
-                self.on_built(uid, tx, &mut actions);
+            Event::TxBuilt { uid, kind, message, last_valid_block_height, fee_step } => {
+                let (signature, state) = (None, TxState::Live);
+                let tx = TxRecord { kind, message, signature, last_valid_block_height, fee_step, state };
+                self.on_built(uid, tx, now, &mut actions);
             }
             Event::TxNotBuilt { uid, kind } => self.on_not_built(uid, kind, now),
-            Event::TxSigned { uid, kind, signature } => self.on_signed(uid, kind, signature, &mut actions),
+            Event::TxSigned { uid, kind, signature } => self.on_signed(uid, (kind, signature), now, &mut actions),
             Event::TxResolved { uid, kind, signature, fate } => {
                 self.on_resolved(uid, (kind, signature), &fate, now, &mut actions);
             }

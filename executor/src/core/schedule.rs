@@ -1,7 +1,8 @@
 //! What may start now: in the order of money already at stake, so that owed results never wait for new work.
 
 use super::{
-    Action, Core, DeclineReason, DropReason, Job, JobUid, Now, OutcomeBytes, Phase, ProviderView, TxKind, TxState,
+    Action, Core, DeclineReason, DropReason, Job, JobUid, Now, OutcomeBytes, Phase, ProviderView, TxKind, TxRecord,
+    TxState,
 };
 use assay_protocol::OutcomeKind;
 
@@ -240,10 +241,10 @@ impl Core {
         let unseen = job.view.is_none() && kind != TxKind::Claim;
         let waits = job.building.is_some() || now.monotonic_ms < job.not_before_ms || unseen;
         let refused = matches!(kind, TxKind::Submit | TxKind::Decline) && job.is_too_late(now);
-        if waits || refused || job.row.has_live_tx(kind) {
+        if waits || refused || job.revive_tx(kind, actions) {
             return;
         }
-        if job.revive_tx(kind, actions) {
+        if job.row.has_live_tx(kind) && !job.may_bump(kind, &self.settings, now) {
             return;
         }
         job.building = Some(kind);
@@ -280,7 +281,8 @@ impl Job {
     /// bytes are sent, so there are never two that could land.
     fn revive_tx(&mut self, kind: TxKind, actions: &mut Vec<Action>) -> bool {
         let uid = self.row.uid;
-        let Some(tx) = self.row.tx_mut(kind).filter(|tx| matches!(tx.state, TxState::Landed(_))) else { return false };
+        let is_landed = |tx: &&mut TxRecord| tx.kind == kind && matches!(tx.state, TxState::Landed(_));
+        let Some(tx) = self.row.txs.iter_mut().rfind(is_landed) else { return false };
         tx.state = TxState::Live;
         actions.extend([Action::Persist(uid), Action::Deliver(uid, kind)]);
         true

@@ -1,6 +1,7 @@
 //! The core against a model of the chain that lies by omission: events are lost, repeated, delayed and reordered, and
 //! the chain takes back what is not final.
 
+mod fees;
 mod forks;
 mod jobs;
 mod places;
@@ -33,6 +34,9 @@ fn settings() -> Settings {
         prepare_attempts_max: 3,
         run_attempts_max: 3,
         tx_failures_max: 4,
+        fees: FeeLadder::DEFAULT,
+        fee_bump_ms: 1_000,
+        fee_bumps_max: 2,
         accept_margin_s: 1,
         decline_margin_s: 2,
         submit_unpublished: false,
@@ -75,7 +79,7 @@ pub(crate) fn view(byte: u8) -> JobView {
         seed: 0,
         clock_unix_ns: 0,
         price: 10,
-        base_fee_lamports: 10,
+        base_fee_lamports: 20_000,
         bond_lamports: 100,
         queue_deadline_unix: 1_000_000,
         execution_s: 60,

@@ -20,7 +20,7 @@ use log::{HEAD_BYTES, Log, RECORD_BYTES_MAX};
 pub use log::{LogFile, RecordError, Repair, repair};
 
 use crate::{
-    core::{JobRow, JobUid, TxKind, TxRecord, TxState},
+    core::{JobRow, JobUid, TxKind, TxRecord, TxState, live_max},
     fault::crash_points_of_row,
 };
 
@@ -79,7 +79,7 @@ pub enum JournalError {
     /// Another outcome is already recorded for the job (I-07, E-06).
     #[error("record another outcome for job {0}: one is recorded already, and a job never gets two")]
     OutcomeDiffers(JobUid),
-    /// A signature that may still land would be replaced (E-04).
+    /// A signature that may still land would be replaced, or joined by more than may land beside it (E-04).
     #[error("replace the {} transaction of job {uid}: the recorded one may still land", kind.name())]
     LiveTransaction {
         /// Job.
@@ -357,8 +357,9 @@ fn check_guard(old: &JobRow, new: &JobRow) -> Result<(), JournalError> {
         return Err(JournalError::OutcomeDiffers(uid));
     }
     for tx in old.txs.iter().filter(|tx| tx.state == TxState::Live && tx.signature.is_some()) {
-        let same = |other: &&TxRecord| other.message == tx.message && other.signature == tx.signature;
-        if new.tx(tx.kind).as_ref().filter(|other| same(other)).is_none() {
+        let same = |other: &TxRecord| other.message == tx.message && other.signature == tx.signature;
+        let is_kept = new.txs.iter().any(|other| other.kind == tx.kind && same(other));
+        if !is_kept || new.live_txs(tx.kind).count() > live_max(tx.kind) {
             return Err(JournalError::LiveTransaction { uid, kind: tx.kind });
         }
     }

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use solana_pubkey::Pubkey;
 
 use super::*;
-use crate::core::Phase;
+use crate::core::{FEE_BUMPS_LIMIT, Phase};
 
 /// Slot that was seen, where it does not matter.
 const SLOT: u64 = 7;
@@ -18,6 +18,7 @@ fn live(kind: TxKind, message: u8, signature: Option<u8>) -> TxRecord {
         message: vec![message; 10],
         signature: signature.map(|byte| [byte; 64]),
         last_valid_block_height: 7,
+        fee_step: 0,
         state: TxState::Live,
     }
 }
@@ -97,6 +98,29 @@ fn e_04_a_signature_that_may_land_is_not_replaced() {
     row.txs[0].state = TxState::Dead;
     journal.put(&row, SLOT).expect("its death is recorded");
     journal.put(&next, SLOT).expect("and then it may be replaced");
+}
+
+#[test]
+fn e_04_e_14_only_submissions_are_outbid_and_only_so_often() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = Journal::open(dir.path()).expect("new");
+    for (byte, kind) in (1..).zip(TxKind::ALL) {
+        let mut row = row(byte);
+        row.txs = vec![live(kind, 0, Some(0))];
+        journal.put(&row, SLOT).expect("written");
+        let mut beside = 0;
+        let refusal = loop {
+            row.txs.push(live(kind, beside + 1, None));
+            match journal.put(&row, SLOT) {
+                Ok(()) => beside += 1,
+                Err(error) => break error,
+            }
+            row.txs.last_mut().expect("pushed").signature = Some([beside; 64]);
+            journal.put(&row, SLOT).expect("signed");
+        };
+        assert!(matches!(refusal, JournalError::LiveTransaction { .. }), "{refusal}");
+        assert_eq!(beside, if kind == TxKind::Submit { FEE_BUMPS_LIMIT } else { 0 }, "{kind:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use solana_hash::Hash;
 use super::*;
 use crate::{
     chain::{ChainError, FinalizedBlock, Look, Scope},
-    core::{Tracked, TxKind, TxState},
+    core::{JobView, Tracked, TxKind, TxState},
 };
 
 /// A chain that answers from a script and repeats its last answer.
@@ -24,6 +24,8 @@ struct Script {
     heights: VecDeque<u64>,
     /// Slots that the answers about statuses are for; the finalised block is in slot [`FINAL_SLOT`].
     slots: VecDeque<u64>,
+    /// What the other endpoints say, whenever they are asked.
+    witnesses: Vec<StatusAnswer>,
     sending_fails: bool,
     sent: Vec<Vec<u8>>,
 }
@@ -58,6 +60,16 @@ impl Chain for Scripted {
         Ok(StatusAnswer { slot, status })
     }
 
+    async fn statuses(&self, signature: [u8; 64]) -> Result<Vec<StatusAnswer>, ChainError> {
+        let first = self.status(signature).await?;
+        let witnesses = self.shared.lock().expect("not poisoned").witnesses.clone();
+        Ok(std::iter::once(first).chain(witnesses).collect())
+    }
+
+    async fn confirm_open(&self, _job: &JobView) -> Result<(), ChainError> {
+        Err(failed())
+    }
+
     async fn finalized_block(&self) -> Result<FinalizedBlock, ChainError> {
         let height = next(&mut self.shared.lock().expect("not poisoned").heights).ok_or_else(failed)?;
         Ok(FinalizedBlock { slot: FINAL_SLOT, height })
@@ -77,6 +89,7 @@ fn tx() -> TxRecord {
         message: vec![1, 2, 3],
         signature: Some([7; 64]),
         last_valid_block_height: LAST_VALID,
+        fee_step: 0,
         state: TxState::Live,
     }
 }
@@ -161,4 +174,46 @@ async fn e_08_a_node_that_is_behind_the_finalised_block_cannot_say_that_a_transa
         [FINAL_SLOT - 1, FINAL_SLOT - 1, FINAL_SLOT - 1, FINAL_SLOT].into();
     let (fate, _) = run(&chain, true).await;
     assert_eq!(fate, Some(TxFate::Dead));
+}
+
+/// What becomes of a transaction that the first endpoint says landed, when another one says this.
+async fn landed_but(witness: StatusAnswer) -> (Option<TxFate>, usize) {
+    let chain = scripted(&[Some(LANDED)], &[LAST_VALID + 1]);
+    chain.shared.lock().expect("not poisoned").witnesses = vec![witness];
+    let (_sender, receiver) = watch::channel(true);
+    let following = deliver(chain.clone(), tx(), pace(), receiver);
+    let fate = tokio::time::timeout(Duration::from_millis(200), following).await.ok().flatten();
+    let sent = chain.shared.lock().expect("not poisoned").sent.len();
+    (fate, sent)
+}
+
+#[tokio::test]
+async fn e_09_a_landing_that_another_endpoint_contradicts_does_not_end_the_sending() {
+    let landed = Some(TxFate::Landed { slot: 9 });
+    assert_eq!(landed_but(StatusAnswer { slot: 9, status: LANDED }).await, (landed.clone(), 0));
+    assert_eq!(landed_but(StatusAnswer { slot: 9, status: SignatureStatus::Processed }).await, (landed.clone(), 0));
+    // It has not come to that slot: it cannot know.
+    assert_eq!(landed_but(StatusAnswer { slot: 8, status: UNKNOWN }).await, (landed, 0));
+    let refused = SignatureStatus::Confirmed { slot: 9, error: Some("custom 6001".into()) };
+    for contradiction in [UNKNOWN, refused, SignatureStatus::Confirmed { slot: 10, error: None }] {
+        let (fate, sent) = landed_but(StatusAnswer { slot: 9, status: contradiction }).await;
+        assert!(fate.is_none() && sent > 1, "{fate:?}, sent {sent} times");
+    }
+}
+
+#[tokio::test]
+async fn e_09_nothing_is_dead_while_another_endpoint_knows_it_or_is_behind() {
+    for (slot, status, fate) in [
+        (FINAL_SLOT, UNKNOWN, Some(TxFate::Dead)),
+        (FINAL_SLOT - 1, UNKNOWN, None),
+        (FINAL_SLOT, SignatureStatus::Processed, None),
+        (FINAL_SLOT, LANDED, None),
+    ] {
+        let chain = scripted(&[Some(UNKNOWN)], &[LAST_VALID + 1]);
+        chain.shared.lock().expect("not poisoned").witnesses = vec![StatusAnswer { slot, status: status.clone() }];
+        let (_sender, receiver) = watch::channel(false);
+        let following = deliver(chain, tx(), pace(), receiver);
+        let found = tokio::time::timeout(Duration::from_millis(200), following).await.ok().flatten();
+        assert_eq!(found, fate, "{slot} {status:?}");
+    }
 }

@@ -31,6 +31,7 @@ use crate::{
     accounts::{self, ExecutionFilter, JobFilter, Keyed, ProgramAccount, ProviderFilter, RawAccount},
     cluster::{Cluster, redacted},
     errors::ClientError,
+    fee_ladder::FeeLadder,
     program::{
         self,
         accounts::{Execution, Job, Market, Provider},
@@ -69,8 +70,8 @@ pub struct ClientConfig {
     pub poll_interval: Duration,
     /// A WebSocket connection on which not even a slot is heard for this long is dead and made anew.
     pub subscription_silence_max: Duration,
-    /// Priority fee, micro-lamports per compute unit.
-    pub compute_unit_price_micro_lamports: u64,
+    /// What is offered for a compute unit, and for how much more a transaction that did not land is signed again.
+    pub fees: FeeLadder,
 }
 
 impl ClientConfig {
@@ -84,7 +85,7 @@ impl ClientConfig {
             confirm_timeout: Duration::from_secs(120),
             poll_interval: Duration::from_millis(poll_ms),
             subscription_silence_max: Duration::from_secs(30),
-            compute_unit_price_micro_lamports: 0,
+            fees: FeeLadder::DEFAULT,
         }
     }
 }

@@ -8,7 +8,7 @@ use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
-use super::{Client, Sent};
+use super::{Client, Sent, send::SIGN_ATTEMPTS_MAX};
 use crate::{
     errors::{ClientError, NextStep},
     instructions::{self, CreateJob},
@@ -21,9 +21,7 @@ use crate::{
 /// Base fee of a transaction with one signature.
 const TRANSACTION_FEE_LAMPORTS: u64 = 5_000;
 /// Compute units that `create_job` takes, for the estimate of a priority fee.
-const CREATE_JOB_UNITS: u64 = 30_000;
-/// Micro-lamports in a lamport.
-const MICRO_LAMPORTS: u64 = 1_000_000;
+const CREATE_JOB_UNITS: u32 = 30_000;
 
 /// A job of which everything was checked that can be, short of uploading it.
 #[derive(Debug)]
@@ -128,14 +126,14 @@ impl Client {
         let market = self.market(&spec.market()).await?;
         let now = self.chain_time().await?;
         let rent_lamports = self.rent_lamports(program::account_bytes::<accounts::Job>()).await?;
-        let priority = self.config.compute_unit_price_micro_lamports.saturating_mul(CREATE_JOB_UNITS);
+        let priority_lamports = self.config.fees.lamports(SIGN_ATTEMPTS_MAX - 1, CREATE_JOB_UNITS);
         Ok(Quote::new(&QuoteInput {
             price: spec.price(),
             gas_limit: prepared.task.limits.gas_limit,
             redundancy: spec.redundancy(),
             terms: &market.current_terms(now.unix),
             rent_lamports,
-            transaction_fee_lamports: TRANSACTION_FEE_LAMPORTS.saturating_add(priority.div_ceil(MICRO_LAMPORTS)),
+            transaction_fee_lamports: TRANSACTION_FEE_LAMPORTS.saturating_add(priority_lamports),
         })?)
     }
 

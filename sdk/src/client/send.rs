@@ -24,7 +24,7 @@ use super::{Client, SharedSigner};
 use crate::{errors::ClientError, program::ProgramFailure};
 
 /// Times a transaction is signed anew because its blockhash expired.
-const SIGN_ATTEMPTS_MAX: u32 = 3;
+pub(super) const SIGN_ATTEMPTS_MAX: u8 = 3;
 /// Pause between two broadcasts of the same signed transaction.
 const REBROADCAST_INTERVAL: Duration = Duration::from_secs(2);
 /// Compute units on top of what the simulation used: a tenth, and this many for the budget's own instructions.
@@ -132,7 +132,7 @@ impl Client {
     }
 
     /// Simulates, signs, sends and confirms. A transaction whose blockhash expired, with certainty unexecuted, is
-    /// signed again, at most three times in all.
+    /// signed again one step up the ladder of [`super::ClientConfig::fees`], at most three times in all (E-14).
     ///
     /// # Errors
     /// [`ClientError::Program`] names what the program refused; the others are of the runtime, the endpoint or the
@@ -141,16 +141,16 @@ impl Client {
         let payer = plan.payer_address()?;
         let probe = Transaction::new_unsigned(Message::new(plan.instructions, Some(&payer)));
         let simulation = self.simulate(&probe).await?;
-        let instructions = self.with_budget(plan.instructions, simulation.units_consumed);
-        let mut attempt = 1;
+        let mut expired = 0;
         loop {
+            let instructions = self.with_budget(plan.instructions, simulation.units_consumed, expired);
             let blockhash = self.latest_blockhash().await?;
             let message = Message::new_with_blockhash(&instructions, Some(&payer), &blockhash.hash);
             let transaction = plan.sign(message, blockhash.hash)?;
             match self.confirm(&transaction, blockhash.last_valid_block_height).await {
-                Err(ClientError::Expired { signature }) if attempt < SIGN_ATTEMPTS_MAX => {
-                    tracing::warn!(%signature, attempt, "blockhash expired, signing again");
-                    attempt = attempt.saturating_add(1);
+                Err(ClientError::Expired { signature }) if expired.saturating_add(1) < SIGN_ATTEMPTS_MAX => {
+                    expired = expired.saturating_add(1);
+                    tracing::warn!(%signature, expired, "blockhash expired, signing again");
                 }
                 result => return result,
             }
@@ -316,12 +316,12 @@ impl Client {
         self.simulate(&Transaction::new_unsigned(Message::new(instructions, Some(&payer)))).await
     }
 
-    fn with_budget(&self, instructions: &[Instruction], units_consumed: u64) -> Vec<Instruction> {
+    fn with_budget(&self, instructions: &[Instruction], units_consumed: u64, fee_step: u8) -> Vec<Instruction> {
         let limit = units_consumed
             .saturating_add(units_consumed.checked_div(10).unwrap_or(0))
             .saturating_add(COMPUTE_MARGIN_UNITS)
             .min(COMPUTE_UNITS_MAX);
-        let price = self.config.compute_unit_price_micro_lamports;
+        let price = self.config.fees.price(fee_step);
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let mut all = vec![ComputeBudgetInstruction::set_compute_unit_limit(limit)];
         if price > 0 {

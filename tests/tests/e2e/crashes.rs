@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use crate::{
+    rpc_proxy::RpcProxy,
     stories::{Before, Story},
     support::{EXECUTOR, EXECUTOR_WITH_FAULTS, Executor, Net, status, until},
 };
@@ -98,10 +99,17 @@ fn start(executor: &mut Executor, variable: &str, value: &str) -> crate::support
 /// Plays a story without a crash, then once for each point with a crash there.
 async fn play(story: Story) {
     let net = Net::start(AT_ONCE).await;
+    let proxy = match story.treatment() {
+        Some(treatment) => Some(RpcProxy::start(&net.network.info().rpc_url, treatment, usize::MAX).await),
+        None => None,
+    };
     let mut seats = Vec::new();
     for number in 0..AT_ONCE {
         let (mut executor, poster) = (net.executor(number), net.poster().await);
         executor.only_for(&poster);
+        if let Some(proxy) = &proxy {
+            executor.config.chain.cluster = proxy.url.to_string();
+        }
         seats.push(Seat { executor, poster });
     }
     let clean = Life::begin(&net, story, (&mut seats[0], 0)).await;
@@ -153,4 +161,9 @@ async fn e_01_i_11_a_kill_after_a_seat_was_missed_changes_nothing_but_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e_01_i_11_a_kill_after_a_job_was_cancelled_changes_nothing_but_time() {
     play(Story::Cancelled).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_01_e_14_i_11_a_kill_while_a_submission_is_outbid_changes_nothing_but_time() {
+    play(Story::Outbid).await;
 }

@@ -45,6 +45,7 @@ fn filled_journal(journal_bytes: usize) -> Vec<u8> {
             message: vec![number; message_bytes],
             signature: None,
             last_valid_block_height: 0,
+            fee_step: 0,
             state: TxState::Dead,
         }];
         journal.put(&row, 0).expect("written");

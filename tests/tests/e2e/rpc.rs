@@ -9,7 +9,9 @@ use assay_sdk::program::accounts::{Job, Provider};
 use crate::{
     proxy::Proxy,
     rpc_proxy::{RpcProxy, Treatment},
-    support::{EXECUTOR, EXECUTOR_WITH_FAULTS, Net, assert_settled_once, status, until, until_paid, with_port},
+    support::{
+        EXECUTOR, EXECUTOR_WITH_FAULTS, Executor, Net, assert_settled_once, status, until, until_paid, with_port,
+    },
 };
 
 /// Settles one job through this RPC.
@@ -37,6 +39,112 @@ async fn e_03_transactions_that_land_with_an_error_are_not_signed_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transactions_that_vanish_are_sent_again_until_they_land() {
     settles_through(Treatment::Vanishes, 3).await;
+}
+
+/// A provider whose first endpoint does this, and whose second one is honest.
+async fn beside_an_honest_one(net: &Net, treatment: Treatment) -> (Executor, RpcProxy) {
+    let info = net.network.info();
+    let mut executor = net.executor(0);
+    let proxy = RpcProxy::start(&info.rpc_url, treatment, usize::MAX).await;
+    executor.config.chain.cluster = proxy.url.to_string();
+    executor.config.chain.other_rpc_urls = vec![info.rpc_url.clone()];
+    (executor, proxy)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_09_a_job_settles_although_an_endpoint_says_that_what_it_swallows_has_landed() {
+    let net = Net::start(1).await;
+    let client = net.network.client();
+    let (mut executor, proxy) = beside_an_honest_one(&net, Treatment::Swallowed).await;
+    let process = executor.start(EXECUTOR, &[]);
+    let posted = net.post(client, 1).await;
+    until_paid(client, &posted.handle, &executor.address()).await;
+    assert_settled_once(client, &posted.handle, &executor.address()).await;
+    assert!(proxy.treated() > 0, "it was never asked");
+    process.drain().await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_09_a_result_is_submitted_although_an_endpoint_hides_the_seat() {
+    let net = Net::start(1).await;
+    let client = net.network.client();
+    let (mut executor, _proxy) = beside_an_honest_one(&net, Treatment::SeatsHidden).await;
+    let process = executor.start(EXECUTOR, &[]);
+    let posted = net.post(client, 1).await;
+    until("the result", || async {
+        (status(client, &posted.handle).await == Some(JobStatus::Submitted)).then_some(())
+    })
+    .await;
+    until("the contradiction", || async { process.log().contains("says something else about").then_some(()) }).await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_09_no_bond_is_locked_for_a_job_that_only_one_endpoint_shows_so() {
+    let net = Net::start(1).await;
+    let client = net.network.client();
+    let (mut executor, proxy) = beside_an_honest_one(&net, Treatment::Embellished(5_000_000)).await;
+    executor.config.policy.base_fee_min_lamports = 5_000_000;
+    let process = executor.start(EXECUTOR, &[]);
+    let posted = net.post(client, 1).await;
+    let refused = || process.log().matches("says something else about job").count();
+    until("the bot to ask twice", || async { (refused() >= 2).then_some(()) }).await;
+    assert_eq!(status(client, &posted.handle).await, Some(JobStatus::Open), "a bond was locked for a lie");
+    // Without a witness, no more than with one who contradicts.
+    drop(process);
+    let silent = Proxy::down(&net.network.info().rpc_url).await;
+    executor.config.chain.other_rpc_urls = vec![with_port(&net.network.info().rpc_url, silent.port)];
+    let process = executor.start(EXECUTOR, &[]);
+    let refused = || process.log().matches("a seat is not taken on the word of one").count();
+    until("the bot to ask twice", || async { (refused() >= 2).then_some(()) }).await;
+    assert_eq!(status(client, &posted.handle).await, Some(JobStatus::Open), "a bond was locked for a lie");
+    assert!(proxy.treated() > 0);
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_07_a_job_settles_although_the_first_endpoint_died_with_its_result_owed() {
+    let net = Net::start(1).await;
+    let (client, info) = (net.network.client(), net.network.info());
+    let mut executor = net.executor(0);
+    let first = Proxy::down(&info.rpc_url).await;
+    first.bring_up();
+    executor.config.chain.cluster = with_port(&info.rpc_url, first.port).to_string();
+    executor.config.chain.ws_url = Some(info.ws_url.clone());
+    executor.config.chain.other_rpc_urls = vec![info.rpc_url.clone()];
+    let node = Proxy::down(&info.content_url).await;
+    executor.config.content.publish = vec![with_port(&info.content_url, node.port)];
+    let process = executor.start(EXECUTOR, &[]);
+    let posted = net.post(client, 1).await;
+    until("a result", || async { (node.connections() > 0).then_some(()) }).await;
+    first.take_down();
+    node.bring_up();
+    until_paid(client, &posted.handle, &executor.address()).await;
+    assert_settled_once(client, &posted.handle, &executor.address()).await;
+    assert!(process.log().contains("endpoint_changed"), "{}", process.log());
+    process.drain().await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_14_a_submission_that_is_too_cheap_is_outbid_until_one_lands() {
+    let net = Net::start(1).await;
+    let client = net.network.client();
+    let mut executor = net.executor(0);
+    // Two steps up the ladder.
+    let proxy = RpcProxy::start(&net.network.info().rpc_url, Treatment::TooCheap(40_000), usize::MAX).await;
+    executor.config.chain.cluster = proxy.url.to_string();
+    executor.config.chain.fee_bumps_max = 3;
+    executor.config.chain.fee_bump_interval = Span(Duration::from_millis(500));
+    let process = executor.start(EXECUTOR, &[]);
+    let posted = net.post(client, 1).await;
+    until_paid(client, &posted.handle, &executor.address()).await;
+    assert_settled_once(client, &posted.handle, &executor.address()).await;
+    assert!(proxy.treated() >= 2, "{} submissions were too cheap", proxy.treated());
+    assert!(process.log().matches("fee_raised").count() >= 2, "{}", process.log());
+    process.drain().await;
+    net.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

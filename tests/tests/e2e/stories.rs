@@ -1,7 +1,9 @@
 //! What can become of a job in one provider's hands. Each story takes the same course whenever it is played.
 
+use std::time::Duration;
+
 use assay_executor::{
-    config::Size,
+    config::{Size, Span},
     core::{JobRow, Phase},
 };
 use assay_protocol::{JobStatus, OutcomeKind, TaskLimits};
@@ -13,6 +15,7 @@ use assay_sdk::{
 use crate::{
     jobs::{BASE_FEE_LAMPORTS, does, small},
     journals::{fill_journal, rows},
+    rpc_proxy::Treatment,
     support::{Executor, Net, SETTLED, assert_life, outcomes_signed, status, until, until_paid},
 };
 
@@ -40,6 +43,8 @@ pub enum Story {
     Missed,
     /// The provider dies with its acceptance signed and not sent, and meanwhile the poster cancels the job.
     Cancelled,
+    /// The first story where a submission is too cheap, until a dearer one is signed beside it.
+    Outbid,
 }
 
 /// What a provider had before a story.
@@ -88,6 +93,7 @@ impl Story {
             let (name, times) = point.split_once('#').expect("a name and a number");
             let by_plan = match self {
                 Self::Declined => times == "2" && (name.ends_with(".run") || name.starts_with("work.")),
+                Self::Outbid => return times == "2" && name.contains("submit."),
                 // Whether it is sent once more depends on who is first: who sends, or who sees the job cancelled.
                 Self::Cancelled if name.starts_with("tx.") => return false,
                 _ => false,
@@ -106,6 +112,15 @@ impl Story {
             Self::Declined => &["journal.after.run#2", "journal.before.declining#1", "tx.decline.sent#1"],
             Self::Missed => &["journal.before.accept.resolved#1", "tx.settle.sent#1"],
             Self::Cancelled => &["journal.before.dropped.ended#1", "journal.before.accept.resolved#1"],
+            Self::Outbid => &["journal.before.submit.recorded#2", "tx.submit.signed#2", "tx.submit.sent#2"],
+        }
+    }
+
+    /// What becomes of transactions on their way.
+    pub const fn treatment(self) -> Option<Treatment> {
+        match self {
+            Self::Outbid => Some(Treatment::TooCheap(1)),
+            _ => None,
         }
     }
 
@@ -118,6 +133,10 @@ impl Story {
             Self::Declined => {
                 executor.config.worker.memory_max = Some(Size(HOST_MEMORY_BYTES));
                 executor.config.limits.run_attempts_max = 2;
+            }
+            Self::Outbid => {
+                executor.config.chain.fee_bumps_max = 1;
+                executor.config.chain.fee_bump_interval = Span(Duration::from_millis(300));
             }
             _ => {}
         }
@@ -189,7 +208,7 @@ impl Story {
     /// I-02, I-07, I-11: everything happened once, every lamport is where it belongs.
     pub async fn check(self, client: &Client, job: &PostedJob, (executor, before): (&Executor, Before)) {
         let (events, outcomes): (&[&str], _) = match self {
-            Self::Settled | Self::Rewritten | Self::Invalid => (&SETTLED, 1),
+            Self::Settled | Self::Rewritten | Self::Invalid | Self::Outbid => (&SETTLED, 1),
             Self::Declined => (&["JobCreated", "JobAccepted", "JobDeclined", "JobCancelled", "JobClosed"], 0),
             Self::Missed => {
                 (&["JobCreated", "JobAccepted", "ExecutionMissed", "JobExpired", "ExecutionSettled", "JobClosed"], 0)

@@ -165,7 +165,8 @@ impl World {
                 message.extend(self.signatures.to_le_bytes());
                 // As on a real chain, several times as long as it takes until a slot is final.
                 let last_valid_block_height = self.slot + 4 * self.final_after;
-                self.pending.push(Event::TxBuilt { uid, kind, message, last_valid_block_height });
+                let fee_step = self.row(uid).next_fee_step(kind);
+                self.pending.push(Event::TxBuilt { uid, kind, message, last_valid_block_height, fee_step });
             }
             Action::Deliver(uid, kind) => self.deliver(uid, kind),
             Action::Halt(..) => self.halted = true,
@@ -187,7 +188,7 @@ impl World {
         if let Some(old) = self.rows.get(&uid) {
             assert!(old.outcome.is_none() || old.outcome == job.row.outcome, "I-07: the outcome changed");
             for tx in old.txs.iter().filter(|tx| tx.state == TxState::Live && tx.signature.is_some()) {
-                let kept = job.row.tx(tx.kind).is_some_and(|new| new.signature == tx.signature);
+                let kept = job.row.txs.iter().any(|new| new.signature == tx.signature);
                 assert!(kept, "E-04: a live {:?} was replaced", tx.kind);
             }
         }
@@ -210,12 +211,15 @@ impl World {
     }
 
     fn deliver(&mut self, uid: JobUid, kind: TxKind) {
-        let tx = self.rows[&uid].tx(kind).expect("journaled before it is sent");
-        let signature = tx.signature.expect("signed before it is sent");
-        match self.fates.get(&signature).cloned() {
-            Some(fate) => self.pending.push(Event::TxResolved { uid, kind, signature, fate }),
-            None if self.live.contains(&(uid, kind, signature)) => {}
-            None => self.live.push((uid, kind, signature)),
+        // A dearer one that was journaled and not signed when the process died is not sent.
+        let signed: Vec<Signature> = self.rows[&uid].live_txs(kind).filter_map(|tx| tx.signature).collect();
+        assert!(!signed.is_empty(), "journaled and signed before it is sent");
+        for signature in signed {
+            match self.fates.get(&signature).cloned() {
+                Some(fate) => self.pending.push(Event::TxResolved { uid, kind, signature, fate }),
+                None if self.live.contains(&(uid, kind, signature)) => {}
+                None => self.live.push((uid, kind, signature)),
+            }
         }
     }
 
@@ -337,6 +341,13 @@ impl World {
         for (uid, outcome) in &self.signed {
             let other = self.signed.iter().find(|(other, bytes)| other == uid && bytes != outcome);
             assert!(other.is_none(), "I-07: two outcomes were signed for {uid}");
+        }
+        for row in self.rows.values() {
+            for kind in TxKind::ALL {
+                let beside = if kind == TxKind::Submit { usize::from(settings().fee_bumps_max) } else { 0 };
+                let live = row.live_txs(kind).filter(|tx| tx.signature.is_some()).count();
+                assert!(live <= 1 + beside, "E-04: {live} {kind:?} may land for {}", row.uid);
+            }
         }
     }
 
