@@ -34,7 +34,7 @@ pub async fn check(config: &Config, reach: Reach) -> Result<Vec<String>, StartEr
         remarks.push(format!("guests would run without these fences: {}", listed(fences.missing())));
     }
     let signer = startup::signer(config)?;
-    let (chain, _) = startup::connect(config, &signer)?;
+    let chain = startup::connect(config, &signer)?;
     if is_free(&config.provider.data_dir)? {
         check_files(config)?;
         if let Some(listen) = config.server.listen {

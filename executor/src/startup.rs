@@ -96,14 +96,13 @@ pub(crate) struct Parts<C> {
     pub(crate) workshop: Workshop,
     pub(crate) provider: Pubkey,
     pub(crate) lock: InstanceLock,
-    pub(crate) ws_url: Url,
 }
 
 pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<RpcChain>, StartError> {
     protect_process().map_err(StartError::Exposed)?;
     report_fences(&probe(config, options).await?);
     let signer = signer(config)?;
-    let (chain, ws_url) = connect(config, &signer)?;
+    let chain = connect(config, &signer)?;
     let lock = InstanceLock::acquire(&config.provider.data_dir)?;
     let journal = Journal::open(&config.provider.data_dir)?;
     let store = store(config)?;
@@ -125,7 +124,7 @@ pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<R
         jobs = journal.rows().count(),
         "executor_started"
     );
-    Ok(Parts { chain, journal, seen_slot, signer, workshop, provider, lock, ws_url })
+    Ok(Parts { chain, journal, seen_slot, signer, workshop, provider, lock })
 }
 
 /// From here on this process holds a key: nobody traces it, reads its memory or finds it in a core dump.
@@ -161,22 +160,20 @@ fn provider(config: &Config) -> Pubkey {
     pda::provider_address(&config.market(), &config.provider.authority.0)
 }
 
-/// The chain, not asked anything yet, and where it tells news.
-pub(crate) fn connect(config: &Config, signer: &Signer) -> Result<(RpcChain, Url), StartError> {
+/// The chain, not asked anything yet.
+pub(crate) fn connect(config: &Config, signer: &Signer) -> Result<RpcChain, StartError> {
     let mut cluster: Cluster = config.chain.cluster.parse()?;
     if let Some(ws_url) = &config.chain.ws_url {
         cluster = cluster.with_ws_url(ws_url.clone());
     }
-    let ws_url = cluster.ws_url.clone();
-    let chain = RpcChain::new(RpcSettings {
+    Ok(RpcChain::new(RpcSettings {
         cluster,
         others: config.chain.other_rpc_urls.clone(),
         market: config.market(),
         provider: provider(config),
         node_key: signer.address(),
         request_timeout: config.chain.request_timeout.0,
-    });
-    Ok((chain, ws_url))
+    }))
 }
 
 fn child(config: &Config, options: Options) -> ChildSettings {

@@ -104,7 +104,7 @@ pub async fn run(config: Config, options: Options, shutdown: Shutdown) -> Result
     }
     let hint = Arc::new(Notify::new());
     if config.chain.subscribe {
-        let watching = watch_for_hints(parts.ws_url.clone(), config.market(), hint.clone());
+        let watching = watch_for_hints(parts.chain.settings().clone(), hint.clone());
         let stopping = supervisor.stopping();
         supervisor.spawn_forever("subscription", async move {
             tokio::select! {
@@ -142,7 +142,7 @@ impl<C: Chain> Bot<C> {
         supervisor: &Supervisor,
         (hint, status): (Arc<Notify>, Arc<Status>),
     ) -> Self {
-        let startup::Parts { chain, journal, seen_slot, signer, workshop, provider, lock, ws_url: _ } = parts;
+        let startup::Parts { chain, journal, seen_slot, signer, workshop, provider, lock } = parts;
         let (core, resume) = Core::restore(config.settings(&options), journal.rows().cloned(), seen_slot);
         let (sender, messages) = mpsc::channel(EVENTS_MAX);
         let (tracked, tracked_receiver) = watch::channel(core.tracked().collect());

@@ -32,7 +32,7 @@ const FIXED_ACCOUNTS: usize = 4;
 const JOBS_PER_REQUEST: usize = (ACCOUNTS_PER_REQUEST - FIXED_ACCOUNTS) / 2;
 /// Where the fields that are filtered by stand in an account.
 const STATUS_OFFSET: usize = 10;
-pub(super) const FIRST_KEY_OFFSET: usize = 11;
+const FIRST_KEY_OFFSET: usize = 11;
 const SECOND_KEY_OFFSET: usize = 43;
 
 /// An address, and the job that was there when it was last looked at.

@@ -41,7 +41,7 @@ use crate::{
 pub use post::{CheckedJob, PostError, PostedJob};
 pub use send::{Blockhash, Sent, SignatureState, Simulation, TransactionPlan};
 pub use transport::{TransportFailure, rpc_client};
-pub use watch::AccountWatch;
+pub use watch::{AccountWatch, WatchNews};
 
 /// A key that signs, shared by clones of a client.
 pub type SharedSigner = Arc<dyn Signer + Send + Sync>;

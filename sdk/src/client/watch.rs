@@ -23,7 +23,7 @@ use crate::{
     program::{self, accounts::Job},
 };
 
-/// Changes kept for a reader that is busy; more are dropped, because the reader polls as well.
+/// News kept for a reader that is busy; more are dropped, because the reader polls as well.
 const BACKLOG_MAX: usize = 1_024;
 /// Pause before the first reconnection, doubled up to [`RECONNECT_PAUSE_MAX`]; up to as much again is added at random, so
 /// that a crowd does not come back all at once.
@@ -31,17 +31,37 @@ const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(250);
 /// Longest pause before a reconnection.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// What a watch tells.
+#[derive(Debug)]
+pub enum WatchNews<T> {
+    /// Connected, for the first time or again: from here on changes are pushed; what happened before has to be read.
+    Subscribed,
+    /// An account changed.
+    Changed(Keyed<T>),
+    /// The connection ended, with an error or, by the endpoint's own will, without. It is made anew.
+    Lost(Option<ClientError>),
+}
+
 /// Changes of accounts of one kind. Dropping it ends the subscription.
 #[derive(Debug)]
 pub struct AccountWatch<T> {
-    changes: mpsc::Receiver<Keyed<T>>,
+    news: mpsc::Receiver<WatchNews<T>>,
     task: JoinHandle<()>,
 }
 
 impl<T> AccountWatch<T> {
     /// The next change that was pushed; `None` only when the watch's task was ended. Cancel safe.
     pub async fn next(&mut self) -> Option<Keyed<T>> {
-        self.changes.recv().await
+        loop {
+            if let WatchNews::Changed(change) = self.next_news().await? {
+                return Some(change);
+            }
+        }
+    }
+
+    /// As [`Self::next`], and what becomes of the connection.
+    pub async fn next_news(&mut self) -> Option<WatchNews<T>> {
+        self.news.recv().await
     }
 }
 
@@ -58,20 +78,24 @@ impl Client {
     /// # Errors
     /// [`ClientError::Subscription`] when the endpoint cannot be reached or refuses.
     pub async fn watch_jobs(&self, filter: &JobFilter) -> Result<AccountWatch<Job>, ClientError> {
-        self.watch(filter.to_rpc()).await
+        let subscription = self.subscription(filter.to_rpc());
+        let first = subscription.connect().await?;
+        Ok(subscription.begin(Some(first)))
     }
 
-    async fn watch<T: ProgramAccount>(&self, filters: Vec<RpcFilterType>) -> Result<AccountWatch<T>, ClientError> {
-        let subscription = Subscription {
+    /// As [`Self::watch_jobs`], for who goes on without: an endpoint that is not there yet is waited for.
+    #[must_use]
+    pub fn follow_jobs(&self, filter: &JobFilter) -> AccountWatch<Job> {
+        self.subscription(filter.to_rpc()).begin(None)
+    }
+
+    fn subscription(&self, filters: Vec<RpcFilterType>) -> Subscription {
+        Subscription {
             ws_url: self.config.cluster.ws_url.clone(),
             filters,
             timeout: self.config.request_timeout,
             silence_max: self.config.subscription_silence_max,
-        };
-        let (sender, changes) = mpsc::channel(BACKLOG_MAX);
-        let first = subscription.connect().await?;
-        let task = tokio::spawn(subscription.run(first, sender));
-        Ok(AccountWatch { changes, task })
+        }
     }
 }
 
@@ -93,12 +117,21 @@ fn pauses() -> ExponentialBackoff {
 }
 
 impl Subscription {
+    fn begin<T: ProgramAccount>(self, first: Option<Arc<PubsubClient>>) -> AccountWatch<T> {
+        let (sender, news) = mpsc::channel(BACKLOG_MAX);
+        let task = tokio::spawn(self.run(first, sender));
+        AccountWatch { news, task }
+    }
+
     async fn connect(&self) -> Result<Arc<PubsubClient>, ClientError> {
         self.in_time(PubsubClient::new(self.ws_url.as_str())).await.map(Arc::new)
     }
 
-    async fn run<T: ProgramAccount>(self, first: Arc<PubsubClient>, sender: mpsc::Sender<Keyed<T>>) {
-        let mut connection = Some(first);
+    async fn run<T: ProgramAccount>(
+        self,
+        mut connection: Option<Arc<PubsubClient>>,
+        sender: mpsc::Sender<WatchNews<T>>,
+    ) {
         let mut waits = pauses();
         loop {
             let connected = match connection.take() {
@@ -109,10 +142,10 @@ impl Subscription {
                 Ok(client) => self.forward(&client, (&sender, &mut waits)).await,
                 Err(error) => Err(error),
             };
-            match ended {
-                Ok(()) if sender.is_closed() => return,
-                Ok(()) => tracing::debug!(endpoint = redacted(&self.ws_url), "subscription_ended"),
-                Err(error) => tracing::debug!(%error, "subscription_failed"),
+            let error = ended.err();
+            tracing::debug!(endpoint = redacted(&self.ws_url), ?error, "subscription_ended");
+            if !tell(&sender, WatchNews::Lost(error)) {
+                return;
             }
             tokio::time::sleep(waits.next().unwrap_or(RECONNECT_PAUSE_MAX)).await;
         }
@@ -123,7 +156,7 @@ impl Subscription {
     async fn forward<T: ProgramAccount>(
         &self,
         client: &PubsubClient,
-        (sender, waits): (&mpsc::Sender<Keyed<T>>, &mut ExponentialBackoff),
+        (sender, waits): (&mpsc::Sender<WatchNews<T>>, &mut ExponentialBackoff),
     ) -> Result<(), ClientError> {
         let mut account_config = account_config();
         account_config.commitment = Some(CommitmentConfig::confirmed());
@@ -142,6 +175,9 @@ impl Subscription {
             }
         };
         *waits = pauses();
+        if !tell(sender, WatchNews::Subscribed) {
+            return Ok(());
+        }
         loop {
             let heard = tokio::time::timeout(silence_max, async {
                 tokio::select! {
@@ -160,10 +196,8 @@ impl Subscription {
             let Ok(address) = change.value.pubkey.parse::<Pubkey>() else { continue };
             // A closed account is pushed without data and is no change of the job's that a reader could use.
             let Ok(account) = decode_ui::<T>(address, &change.value.account) else { continue };
-            match sender.try_send(Keyed { address, account }) {
-                Ok(()) => {}
-                Err(mpsc::error::TrySendError::Full(_)) => tracing::debug!(%address, "change_dropped"),
-                Err(mpsc::error::TrySendError::Closed(_)) => return Ok(()),
+            if !tell(sender, WatchNews::Changed(Keyed { address, account })) {
+                return Ok(());
             }
         }
     }
@@ -177,6 +211,18 @@ impl Subscription {
 
     fn failed(&self, problem: String) -> ClientError {
         ClientError::Subscription { endpoint: redacted(&self.ws_url), problem }
+    }
+}
+
+/// Whether anybody still listens. What a reader has no room for is dropped.
+fn tell<T>(sender: &mpsc::Sender<WatchNews<T>>, news: WatchNews<T>) -> bool {
+    match sender.try_send(news) {
+        Ok(()) => true,
+        Err(mpsc::error::TrySendError::Full(_)) => {
+            tracing::debug!("news_dropped");
+            true
+        }
+        Err(mpsc::error::TrySendError::Closed(_)) => false,
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 use assay_sdk::{
     Client, ClientError, Cluster, NextStep,
     accounts::JobFilter,
+    client::WatchNews,
     program::{self, accounts::Job},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -131,6 +132,34 @@ async fn e_10_a_watch_whose_connection_is_cut_comes_back_and_hears_again() {
     let server = Server::start(vec![Fate::Cut, Fate::Pushes(address)]).await;
     assert_eq!(server.first_job().await, address);
     assert_eq!(server.connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn e_10_who_follows_waits_for_an_endpoint_that_is_down_and_hears_what_becomes_of_it() {
+    let address = Pubkey::new_unique();
+    let server = Server::start(vec![Fate::Cut, Fate::Pushes(address)]).await;
+    let mut watch = server.client().follow_jobs(&JobFilter::default());
+    let mut told = Vec::new();
+    loop {
+        match tokio::time::timeout(PATIENCE, watch.next_news()).await.unwrap().unwrap() {
+            WatchNews::Subscribed => told.push("subscribed"),
+            WatchNews::Lost(_) => told.push("lost"),
+            WatchNews::Changed(job) => break assert_eq!(job.address, address),
+        }
+    }
+    // Whether the first connection is cut before or after it was made is a matter of time.
+    assert!(told.ends_with(&["lost", "subscribed"]) && told.len() <= 3, "{told:?}");
+    let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
+    let mut cluster = Cluster::localnet();
+    cluster.ws_url = format!("ws://127.0.0.1:{port}").parse().unwrap();
+    let mut watch = Client::new(impatient(cluster)).follow_jobs(&JobFilter::default());
+    for _ in 0..2 {
+        let news = tokio::time::timeout(PATIENCE, watch.next_news()).await.unwrap();
+        assert!(
+            matches!(&news, Some(WatchNews::Lost(Some(error))) if error.to_string().contains("refused")),
+            "{news:?}"
+        );
+    }
 }
 
 #[tokio::test]
