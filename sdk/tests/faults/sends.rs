@@ -9,6 +9,7 @@ use std::{
 };
 
 use assay_sdk::{Client, ClientError, NextStep};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_hash::Hash;
 use solana_instruction::Instruction;
@@ -71,6 +72,13 @@ fn distinct(endpoint: &Endpoint) -> usize {
     sent.len()
 }
 
+/// What a transaction that was sent offers for a compute unit: an instruction of nine bytes, of which the first says so.
+fn offered(request: &Value) -> u64 {
+    let bytes = BASE64_STANDARD.decode(request["params"][0].as_str().unwrap()).unwrap();
+    let price = bytes.windows(10).find(|window| window.starts_with(&[9, 3]) && window.ends_with(&[0; 4]));
+    price.map_or(0, |window| u64::from_le_bytes(window[2..].try_into().unwrap()))
+}
+
 #[tokio::test]
 async fn e_03_a_send_that_fails_is_judged_by_the_status_alone() {
     let endpoint = Endpoint::start(|request, before| match request["method"].as_str().unwrap() {
@@ -117,7 +125,7 @@ async fn e_04_a_signature_is_dead_only_when_a_node_that_saw_the_finalised_block_
 }
 
 #[tokio::test]
-async fn a_transaction_that_always_expires_is_given_up() {
+async fn e_14_more_is_offered_for_a_transaction_that_expires_until_it_is_given_up() {
     let endpoint = Endpoint::start(|request, before| match request["method"].as_str().unwrap() {
         "getEpochInfo" => height(LAST_VALID + 1),
         "getSignatureStatuses" => unknown(5_000),
@@ -127,6 +135,8 @@ async fn a_transaction_that_always_expires_is_given_up() {
     let error = signing(&endpoint).send(&[instruction()]).await.unwrap_err();
     assert!(matches!(error, ClientError::Expired { .. }), "{error}");
     assert_eq!(distinct(&endpoint), 3);
+    let prices: BTreeSet<u64> = endpoint.asked("sendTransaction").iter().map(offered).collect();
+    assert_eq!(prices, BTreeSet::from([0, 10_000, 40_000]));
 }
 
 #[tokio::test]

@@ -164,6 +164,11 @@ async fn e_01_i_11_a_kill_after_a_job_was_cancelled_changes_nothing_but_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_01_e_03_i_11_a_kill_while_nothing_is_heard_of_transactions_changes_nothing_but_time() {
+    play(Story::Unheard).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e_01_e_14_i_11_a_kill_while_a_submission_is_outbid_changes_nothing_but_time() {
     play(Story::Outbid).await;
 }

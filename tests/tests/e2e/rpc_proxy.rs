@@ -33,6 +33,8 @@ pub enum Treatment {
     Swallowed,
     /// A submission that offers less for a compute unit, micro-lamports, vanishes; nothing else does (E-14).
     TooCheap(u64),
+    /// Transactions pass. Whoever asks what became of one is told that nobody knows it (E-03).
+    Unheard,
     /// Transactions pass. Seats are hidden: whoever asks for an Execution is told that there is none (E-09).
     SeatsHidden,
     /// Transactions pass. Every job seems to pay this base fee (E-09).
@@ -129,6 +131,7 @@ impl Treatment {
                 let submits = bytes.windows(8).any(|window| window == SubmitResults::DISCRIMINATOR);
                 submits && offered(&bytes) < least
             }),
+            Self::Unheard => request["method"] == "getSignatureStatuses",
             Self::SeatsHidden | Self::Embellished(_) => reads,
         }
     }
@@ -143,6 +146,7 @@ impl Treatment {
                     *status = json!({"slot": slot, "err": null, "confirmations": 1, "confirmationStatus": "confirmed"});
                 }
             }
+            Self::Unheard => entries.fill(Value::Null),
             Self::SeatsHidden => {
                 let is_seat =
                     |entry: &Value| data(entry).is_some_and(|data| data.starts_with(Execution::DISCRIMINATOR));

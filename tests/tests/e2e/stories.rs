@@ -43,6 +43,9 @@ pub enum Story {
     Missed,
     /// The provider dies with its acceptance signed and not sent, and meanwhile the poster cancels the job.
     Cancelled,
+    /// The first story where the endpoint never says what became of a transaction: each is thought dead in the end, and
+    /// what it did is seen.
+    Unheard,
     /// The first story where a submission is too cheap, until a dearer one is signed beside it.
     Outbid,
 }
@@ -93,6 +96,10 @@ impl Story {
             let (name, times) = point.split_once('#').expect("a name and a number");
             let by_plan = match self {
                 Self::Declined => times == "2" && (name.ends_with(".run") || name.starts_with("work.")),
+                // Whatever else is only seen, is seen together with something else or not.
+                Self::Unheard => {
+                    return times == "1" && (name.ends_with(".resolved") || name.ends_with(".phase.submitted"));
+                }
                 Self::Outbid => return times == "2" && name.contains("submit."),
                 // Whether it is sent once more depends on who is first: who sends, or who sees the job cancelled.
                 Self::Cancelled if name.starts_with("tx.") => return false,
@@ -112,6 +119,7 @@ impl Story {
             Self::Declined => &["journal.after.run#2", "journal.before.declining#1", "tx.decline.sent#1"],
             Self::Missed => &["journal.before.accept.resolved#1", "tx.settle.sent#1"],
             Self::Cancelled => &["journal.before.dropped.ended#1", "journal.before.accept.resolved#1"],
+            Self::Unheard => &["journal.after.phase.submitted#1", "journal.before.claim.resolved#1"],
             Self::Outbid => &["journal.before.submit.recorded#2", "tx.submit.signed#2", "tx.submit.sent#2"],
         }
     }
@@ -119,6 +127,7 @@ impl Story {
     /// What becomes of transactions on their way.
     pub const fn treatment(self) -> Option<Treatment> {
         match self {
+            Self::Unheard => Some(Treatment::Unheard),
             Self::Outbid => Some(Treatment::TooCheap(1)),
             _ => None,
         }
@@ -208,7 +217,7 @@ impl Story {
     /// I-02, I-07, I-11: everything happened once, every lamport is where it belongs.
     pub async fn check(self, client: &Client, job: &PostedJob, (executor, before): (&Executor, Before)) {
         let (events, outcomes): (&[&str], _) = match self {
-            Self::Settled | Self::Rewritten | Self::Invalid | Self::Outbid => (&SETTLED, 1),
+            Self::Settled | Self::Rewritten | Self::Invalid | Self::Unheard | Self::Outbid => (&SETTLED, 1),
             Self::Declined => (&["JobCreated", "JobAccepted", "JobDeclined", "JobCancelled", "JobClosed"], 0),
             Self::Missed => {
                 (&["JobCreated", "JobAccepted", "ExecutionMissed", "JobExpired", "ExecutionSettled", "JobClosed"], 0)
