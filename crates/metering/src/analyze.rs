@@ -7,7 +7,9 @@ use crate::{
     MeterError,
     bounds::{self, check},
     cost,
+    debts::Debts,
     inject::Injected,
+    nans::Nans,
     profile,
 };
 
@@ -28,17 +30,37 @@ pub(crate) enum Splice {
         gas: u64,
         /// Whether it is the head of a loop, where every turn begins.
         loops: bool,
+        /// What L does here.
+        payment: Payment,
     },
     /// A call, which stands there still.
     Call,
     /// A `return` under this many labels.
     Return { labels: u32 },
-    /// The f32 on top of the stack is made canonical.
-    CanonicalF32,
-    /// The f64 on top of the stack is made canonical.
-    CanonicalF64,
+    /// The f32 on top of the stack is made canonical; L only does so if somebody looks at its bits.
+    CanonicalF32 { looked_at: bool },
+    /// The same with an f64.
+    CanonicalF64 { looked_at: bool },
     /// A call of an added function.
     Inject(Injected),
+}
+
+/// What L pays in a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Payment {
+    /// May be zero, or less.
+    pub gas: i64,
+    /// Below this, the counter says that the gas is used up.
+    pub floor: i64,
+}
+
+/// How else L writes a function.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fast {
+    /// The counter stays where it is, because others look at it more often than this function pays.
+    pub in_global: bool,
+    /// Entering needs no check.
+    pub unchecked: bool,
 }
 
 /// What is to be done with a function.
@@ -54,6 +76,8 @@ pub(crate) struct Plan {
     pub calls: bool,
     /// How many values, about, flow along the edges of its control flow: see [`crate::ModuleInfo::flow_squares`].
     pub flow: u64,
+    /// For L, if it is wanted.
+    pub fast: Fast,
 }
 
 /// Why a function is refused.
@@ -132,6 +156,8 @@ struct Analysis {
     assignments: u64,
     /// Branches so far.
     branches: u64,
+    /// For L, if it is wanted.
+    faster: Option<(Debts, Nans)>,
 }
 
 /// Validates the operators up to the end of the function and plans its rewriting.
@@ -139,6 +165,7 @@ pub(crate) fn function<T: WasmModuleResources>(
     reader: BinaryReader<'_>,
     validator: &mut FuncValidator<T>,
     Variables { params, locals, results }: Variables,
+    wants_fast: bool,
 ) -> Result<Plan, Refusal> {
     let start = reader.original_position();
     let mut reader = OperatorsReader::new(reader);
@@ -146,11 +173,15 @@ pub(crate) fn function<T: WasmModuleResources>(
     analysis.plan.locals = locals;
     analysis.labels.push(Label { kind: Kind::Block, branches: 0, branch: 0, assignments: 0, values: results });
     analysis.begin_segment(0, false);
+    analysis.faster = wants_fast.then(|| (Debts::new(analysis.segment), Nans::new()));
     analysis.charge(cost::FUNCTION_ENTRY.saturating_add(locals.div_ceil(cost::LOCALS_PER_GAS)));
     let offset = |position: u64| usize::try_from(position.saturating_sub(start)).unwrap_or(usize::MAX);
     while !reader.eof() {
         let position = reader.original_position();
         let op = reader.read()?;
+        if let Some((_, nans)) = &mut analysis.faster {
+            nans.operator(&op, validator);
+        }
         validator.op(position, &op)?;
         let at = offset(position);
         let behind = offset(reader.original_position());
@@ -160,6 +191,10 @@ pub(crate) fn function<T: WasmModuleResources>(
         analysis.plan.operands = analysis.plan.operands.max(operands);
     }
     reader.finish()?;
+    if let Some((debts, nans)) = analysis.faster {
+        nans.settle(&mut analysis.plan.edits);
+        analysis.plan.fast = debts.settle(&mut analysis.plan.edits);
+    }
     Ok(analysis.plan)
 }
 
@@ -168,12 +203,19 @@ impl Analysis {
         if let Some((offset, splice)) = self.pending_nan.take()
             && !absorbs_nan(op)
         {
+            if let Some((_, nans)) = &mut self.faster {
+                nans.made_canonical(self.plan.edits.len());
+            }
             self.edit(offset, 0, splice);
         }
         self.charge(cost::operator(op));
         self.rewrite(op, at, behind);
-        if self.control(op)? {
+        let ends = self.control(op)?;
+        if ends {
             self.begin_segment(behind, matches!(op, Operator::Loop { .. }));
+        }
+        if let Some((debts, _)) = &mut self.faster {
+            debts.operator(op, ends.then_some(self.segment));
         }
         Ok(())
     }
@@ -290,7 +332,7 @@ impl Analysis {
 
     fn begin_segment(&mut self, at: usize, loops: bool) {
         self.segment = self.plan.edits.len();
-        self.edit(at, 0, Splice::Charge { gas: 0, loops });
+        self.edit(at, 0, Splice::Charge { gas: 0, loops, payment: Payment::default() });
     }
 
     fn charge(&mut self, gas: u64) {
@@ -309,23 +351,27 @@ impl Analysis {
 }
 
 /// How the result of a float operator is made canonical; `None` when it cannot be a new NaN.
-const fn nan_result(op: &Operator<'_>) -> Option<Splice> {
+pub(crate) const fn nan_result(op: &Operator<'_>) -> Option<Splice> {
     use Operator as O;
     match op {
         O::F32Add | O::F32Sub | O::F32Mul | O::F32Div | O::F32Sqrt | O::F32Min | O::F32Max => {
-            Some(Splice::CanonicalF32)
+            Some(Splice::CanonicalF32 { looked_at: true })
         }
-        O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest | O::F32DemoteF64 => Some(Splice::CanonicalF32),
+        O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest | O::F32DemoteF64 => {
+            Some(Splice::CanonicalF32 { looked_at: true })
+        }
         O::F64Add | O::F64Sub | O::F64Mul | O::F64Div | O::F64Sqrt | O::F64Min | O::F64Max => {
-            Some(Splice::CanonicalF64)
+            Some(Splice::CanonicalF64 { looked_at: true })
         }
-        O::F64Ceil | O::F64Floor | O::F64Trunc | O::F64Nearest | O::F64PromoteF32 => Some(Splice::CanonicalF64),
+        O::F64Ceil | O::F64Floor | O::F64Trunc | O::F64Nearest | O::F64PromoteF32 => {
+            Some(Splice::CanonicalF64 { looked_at: true })
+        }
         _ => None,
     }
 }
 
 /// Whether the operator takes the float on top of the stack and does not let its NaN bits through.
-const fn absorbs_nan(op: &Operator<'_>) -> bool {
+pub(crate) const fn absorbs_nan(op: &Operator<'_>) -> bool {
     use Operator as O;
     nan_result(op).is_some()
         || matches!(

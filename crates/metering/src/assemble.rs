@@ -16,7 +16,7 @@ use crate::{
 pub(crate) fn meter(wasm: &[u8], wants_fast: bool) -> Result<Metered, MeterError> {
     let mut canonical = Draft::new(Variant::Canonical);
     let mut fast = wants_fast.then(|| Draft::new(Variant::Fast));
-    let shape = scan::scan(wasm, |shape, body| {
+    let shape = scan::scan(wasm, wants_fast, |shape, body| {
         // The program is the canonical variant: it alone decides whether the module is accepted.
         if fast.as_mut().is_some_and(|draft| draft.append(shape, body).is_err()) {
             fast = None;

@@ -1,8 +1,9 @@
 //! One function's body, rewritten: variant G, the program itself, and variant L, which computes the same faster.
 //!
-//! Both charge the same segments; they differ in where the counter is. G keeps it in a global and looks at it in every
-//! segment. L keeps it in a local, writes it back wherever somebody else could look (calls, returns, added functions)
-//! and looks at it where a run could go on for ever: at function entries and at the heads of loops.
+//! Both count the same gas; they differ in where and when. G keeps the counter in a global, and charges and looks at it in
+//! every segment. L keeps it in a local where that is faster, writes it back wherever somebody else could look (calls,
+//! returns, added functions), pays where [`crate::debts`] says, and looks at it where a run could go on for ever: at
+//! function entries and at the heads of loops.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use wasm_encoder::{BlockType, Encode, Instruction as I, ValType};
 
 use crate::{
     Signature, ValueType,
-    analyze::{Edit, Splice},
+    analyze::{Edit, Fast, Payment, Splice},
     export,
     inject::Injected,
     scan::{Body, Raw, Shape},
@@ -35,6 +36,7 @@ pub(crate) enum Variant {
 #[derive(Clone, Copy)]
 pub(crate) struct Globals {
     pub gas_left: u32,
+    /// In L it is how much it can grow without a new peak.
     stack_height: u32,
     stack_limit: u32,
     stack_peak: u32,
@@ -119,22 +121,32 @@ impl Additions {
 }
 
 /// Scratch locals of one function, behind its own.
+#[derive(Default)]
 struct Scratch {
     next: u32,
     gas: u32,
     f32: Option<u32>,
     f64: Option<u32>,
+    room: Option<u32>,
 }
 
 impl Scratch {
-    fn new(body: &Body<'_, '_>) -> Self {
+    fn new(body: &Body<'_, '_>, variant: Variant) -> Self {
         let params = u64::try_from(body.signature.params.len()).unwrap_or(u64::MAX);
         let own = u32::try_from(params.saturating_add(body.plan.locals)).unwrap_or(u32::MAX);
-        let mut scratch = Self { next: own, gas: 0, f32: None, f64: None };
+        let mut scratch = Self { next: own, ..Self::default() };
         scratch.gas = scratch.take();
-        let uses = |splice| body.plan.edits.iter().any(|edit| edit.what == splice);
-        scratch.f32 = uses(Splice::CanonicalF32).then(|| scratch.take());
-        scratch.f64 = uses(Splice::CanonicalF64).then(|| scratch.take());
+        let is_fast = variant == Variant::Fast;
+        let uses = |f32s| {
+            body.plan.edits.iter().any(|edit| match edit.what {
+                Splice::CanonicalF32 { looked_at } => f32s && (looked_at || !is_fast),
+                Splice::CanonicalF64 { looked_at } => !f32s && (looked_at || !is_fast),
+                _ => false,
+            })
+        };
+        scratch.f32 = uses(true).then(|| scratch.take());
+        scratch.f64 = uses(false).then(|| scratch.take());
+        scratch.room = (is_fast && body.plan.calls).then(|| scratch.take());
         scratch
     }
 
@@ -146,7 +158,8 @@ impl Scratch {
 
     /// The declarations of locals: the module's own groups as they stand, then ours.
     fn declare(&self, own: Raw<'_>, out: &mut Vec<u8>) {
-        let ours = [Some(ValType::I64), self.f32.map(|_| ValType::F32), self.f64.map(|_| ValType::F64)];
+        let (f32, f64) = (self.f32.map(|_| ValType::F32), self.f64.map(|_| ValType::F64));
+        let ours = [Some(ValType::I64), f32, f64, self.room.map(|_| ValType::I32)];
         let added = u32::try_from(ours.iter().flatten().count()).unwrap_or(0);
         own.count.saturating_add(added).encode(out);
         out.extend_from_slice(own.entries);
@@ -159,7 +172,7 @@ impl Scratch {
 
 /// The rewritten body of a function, without its length.
 pub(crate) fn function(body: &Body<'_, '_>, variant: Variant, additions: &mut Additions) -> Vec<u8> {
-    let scratch = Scratch::new(body);
+    let scratch = Scratch::new(body, variant);
     let mut out = Vec::with_capacity(body.code.len().saturating_mul(2).saturating_add(64));
     scratch.declare(body.locals, &mut out);
     Writer { body, variant, scratch, additions, out }.write()
@@ -175,14 +188,19 @@ struct Writer<'w, 's, 'a> {
 
 impl Writer<'_, '_, '_> {
     fn write(mut self) -> Vec<u8> {
-        let Globals { stack_height, .. } = self.additions.globals;
         let code = self.body.code;
         let mut edits = self.body.plan.edits.iter();
         // The first segment's charge comes first, so that a frame is only looked at when its entry is paid.
-        if let Some(Edit { what: Splice::Charge { gas, .. }, .. }) = edits.next() {
-            self.enter_segment(*gas);
+        if let Some(Edit { what: Splice::Charge { gas, payment, .. }, .. }) = edits.next() {
+            match self.variant {
+                Variant::Canonical => self.charge(*gas),
+                Variant::Fast => self.enter_segment(*payment),
+            }
         }
-        self.enter_frame();
+        match self.variant {
+            Variant::Canonical => self.enter_frame(),
+            Variant::Fast => self.enter_room(),
+        }
         if self.is_wrapped() {
             self.open_wrapping();
         }
@@ -195,10 +213,7 @@ impl Writer<'_, '_, '_> {
         self.out.extend_from_slice(code.get(copied..).unwrap_or_default());
         if self.is_wrapped() {
             // The function's own last `end` closed the block that wraps it.
-            if self.body.plan.calls {
-                let frame = I::I32Const(self.frame_bytes());
-                self.emit(&[I::GlobalGet(stack_height), frame, I::I32Sub, I::GlobalSet(stack_height)]);
-            }
+            self.leave_frame();
             self.write_back();
             self.emit(&[I::End]);
         }
@@ -207,7 +222,12 @@ impl Writer<'_, '_, '_> {
 
     /// Whether something is to be done on every way out, so that the body needs a block whose end they all reach.
     fn is_wrapped(&self) -> bool {
-        self.body.plan.calls || self.variant == Variant::Fast
+        self.body.plan.calls || self.counts_in_local()
+    }
+
+    /// Whether the counter is in a local between two looks at it.
+    fn counts_in_local(&self) -> bool {
+        self.variant == Variant::Fast && !self.body.plan.fast.in_global
     }
 
     /// The stack rule: what one call of the function takes.
@@ -241,6 +261,39 @@ impl Writer<'_, '_, '_> {
         self.emit(&[I::GlobalSet(stack_peak), I::End]);
     }
 
+    /// The same in L, where the global holds how far below the peak the height is: only a frame that does not fit there
+    /// has more to do.
+    fn enter_room(&mut self) {
+        let Globals { stack_height: room, stack_limit, stack_peak, .. } = self.additions.globals;
+        let frame = I::I32Const(self.frame_bytes());
+        let new_peak = [I::I32Sub, I::GlobalSet(stack_peak), I::GlobalGet(stack_peak), I::GlobalGet(stack_limit)];
+        let new_peak = |writer: &mut Self| {
+            writer.emit(&new_peak);
+            writer.emit(&[I::I32GtU, I::If(BlockType::Empty), I::Unreachable, I::End]);
+        };
+        if let Some(left) = self.scratch.room {
+            self.emit(&[I::GlobalGet(room), frame, I::I32Sub, I::LocalTee(left), I::GlobalSet(room)]);
+            self.emit(&[I::LocalGet(left), I::I32Const(0), I::I32LtS, I::If(BlockType::Empty)]);
+            self.emit(&[I::GlobalGet(stack_peak), I::LocalGet(left)]);
+            new_peak(self);
+            self.emit(&[I::I32Const(0), I::GlobalSet(room), I::End]);
+        } else {
+            self.emit(&[I::GlobalGet(room), frame.clone(), I::I32LtS, I::If(BlockType::Empty)]);
+            self.emit(&[I::GlobalGet(stack_peak), I::GlobalGet(room), frame.clone(), I::I32Sub]);
+            new_peak(self);
+            self.emit(&[frame, I::GlobalSet(room), I::End]);
+        }
+    }
+
+    /// Gives the frame back, if it was taken.
+    fn leave_frame(&mut self) {
+        if self.body.plan.calls {
+            let height = self.additions.globals.stack_height;
+            let give_back = if self.variant == Variant::Fast { I::I32Add } else { I::I32Sub };
+            self.emit(&[I::GlobalGet(height), I::I32Const(self.frame_bytes()), give_back, I::GlobalSet(height)]);
+        }
+    }
+
     fn open_wrapping(&mut self) {
         let ty = match self.body.signature.results.as_slice() {
             [] => BlockType::Empty,
@@ -252,17 +305,20 @@ impl Writer<'_, '_, '_> {
 
     fn splice(&mut self, what: Splice, replaced: &[u8]) {
         match what {
+            Splice::Charge { loops, payment, .. } if self.variant == Variant::Fast => self.pay(payment, loops),
             Splice::Charge { gas: 0, .. } => {}
-            Splice::Charge { gas, loops } => self.charge(gas, loops),
+            Splice::Charge { gas, .. } => self.charge(gas),
+            Splice::CanonicalF32 { looked_at: false } | Splice::CanonicalF64 { looked_at: false }
+                if self.variant == Variant::Fast => {}
             Splice::Call => self.looked_at(|writer| writer.out.extend_from_slice(replaced)),
             Splice::Return { labels } if self.is_wrapped() => self.emit(&[I::Br(labels)]),
             Splice::Return { .. } => self.emit(&[I::Return]),
-            Splice::CanonicalF32 => {
+            Splice::CanonicalF32 { .. } => {
                 let local = self.scratch.f32.unwrap_or_default();
                 let nan = I::F32Const(f32::from_bits(0x7fc0_0000).into());
                 self.emit(&[I::LocalTee(local), nan, I::LocalGet(local), I::LocalGet(local), I::F32Eq, I::Select]);
             }
-            Splice::CanonicalF64 => {
+            Splice::CanonicalF64 { .. } => {
                 let local = self.scratch.f64.unwrap_or_default();
                 let nan = I::F64Const(f64::from_bits(0x7ff8_0000_0000_0000).into());
                 self.emit(&[I::LocalTee(local), nan, I::LocalGet(local), I::LocalGet(local), I::F64Eq, I::Select]);
@@ -274,34 +330,52 @@ impl Writer<'_, '_, '_> {
         }
     }
 
-    /// Charges the function's first segment.
-    fn enter_segment(&mut self, gas: u64) {
-        let Globals { gas_left, .. } = self.additions.globals;
-        match self.variant {
-            Variant::Canonical => self.charge(gas, false),
-            Variant::Fast => {
-                self.emit(&[I::GlobalGet(gas_left), gas_const(gas), I::I64Sub, I::LocalTee(self.scratch.gas)]);
-                self.emit(&STOP_BELOW_ZERO);
-            }
+    /// Charges a segment.
+    fn charge(&mut self, gas: u64) {
+        let (Globals { gas_left, .. }, local) = (self.additions.globals, self.scratch.gas);
+        self.emit(&[I::GlobalGet(gas_left), gas_const(gas), I::I64Sub]);
+        self.emit(&settle(gas_left, local));
+        self.emit(&STOP_BELOW_ZERO);
+    }
+
+    /// Pays in the function's first segment; from here on the counter is where it will be.
+    fn enter_segment(&mut self, payment: Payment) {
+        let Fast { in_global, unchecked } = self.body.plan.fast;
+        if in_global {
+            return self.pay(payment, !unchecked);
+        }
+        self.emit(&[I::GlobalGet(self.additions.globals.gas_left)]);
+        self.subtract(payment.gas);
+        self.emit(&[I::LocalSet(self.scratch.gas)]);
+        if !unchecked {
+            self.emit(&[I::LocalGet(self.scratch.gas)]);
+            self.emit(&stop_below(payment.floor));
         }
     }
 
-    /// Charges a segment. `loops`: a loop comes back here, so that the counter must be looked at.
-    fn charge(&mut self, gas: u64, loops: bool) {
-        let (Globals { gas_left, .. }, local) = (self.additions.globals, self.scratch.gas);
-        match (self.variant, loops) {
-            (Variant::Canonical, _) => {
-                self.emit(&[I::GlobalGet(gas_left), gas_const(gas), I::I64Sub]);
-                self.emit(&settle(gas_left, local));
-                self.emit(&STOP_BELOW_ZERO);
+    fn subtract(&mut self, gas: i64) {
+        if gas != 0 {
+            self.emit(&[I::I64Const(gas), I::I64Sub]);
+        }
+    }
+
+    /// Pays in a segment. `checked`: a run could come by here for ever, so that the counter must be looked at.
+    fn pay(&mut self, payment: Payment, checked: bool) {
+        let (gas_left, local) = (self.additions.globals.gas_left, self.scratch.gas);
+        let in_global = self.body.plan.fast.in_global;
+        if payment.gas != 0 {
+            self.emit(&[if in_global { I::GlobalGet(gas_left) } else { I::LocalGet(local) }]);
+            self.subtract(payment.gas);
+            match (in_global, checked) {
+                (true, true) => self.emit(&[I::LocalTee(local), I::GlobalSet(gas_left)]),
+                (true, false) => self.emit(&[I::GlobalSet(gas_left)]),
+                (false, _) => self.emit(&[I::LocalSet(local)]),
             }
-            (Variant::Fast, true) => {
-                self.emit(&[I::LocalGet(local), gas_const(gas), I::I64Sub, I::LocalTee(local)]);
-                self.emit(&STOP_BELOW_ZERO);
-            }
-            (Variant::Fast, false) => {
-                self.emit(&[I::LocalGet(local), gas_const(gas), I::I64Sub, I::LocalSet(local)]);
-            }
+        }
+        if checked {
+            let unpaid = in_global && payment.gas == 0;
+            self.emit(&[if unpaid { I::GlobalGet(gas_left) } else { I::LocalGet(local) }]);
+            self.emit(&stop_below(payment.floor));
         }
     }
 
@@ -309,13 +383,13 @@ impl Writer<'_, '_, '_> {
     fn looked_at(&mut self, write: impl FnOnce(&mut Self)) {
         self.write_back();
         write(self);
-        if self.variant == Variant::Fast {
+        if self.counts_in_local() {
             self.emit(&[I::GlobalGet(self.additions.globals.gas_left), I::LocalSet(self.scratch.gas)]);
         }
     }
 
     fn write_back(&mut self) {
-        if self.variant == Variant::Fast {
+        if self.counts_in_local() {
             self.emit(&[I::LocalGet(self.scratch.gas), I::GlobalSet(self.additions.globals.gas_left)]);
         }
     }
@@ -326,8 +400,11 @@ impl Writer<'_, '_, '_> {
 }
 
 /// Stops when the gas left, which is on the stack, is below zero.
-pub(crate) const STOP_BELOW_ZERO: [I<'static>; 5] =
-    [I::I64Const(0), I::I64LtS, I::If(BlockType::Empty), I::Unreachable, I::End];
+pub(crate) const STOP_BELOW_ZERO: [I<'static>; 5] = stop_below(0);
+
+const fn stop_below(floor: i64) -> [I<'static>; 5] {
+    [I::I64Const(floor), I::I64LtS, I::If(BlockType::Empty), I::Unreachable, I::End]
+}
 
 /// Stores the gas left, which is on the stack and stays there.
 pub(crate) const fn settle(gas_left: u32, local: u32) -> [I<'static>; 3] {

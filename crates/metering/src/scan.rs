@@ -48,6 +48,8 @@ pub(crate) struct Shape<'a> {
     pub raw_exports: Raw<'a>,
     pub raw_elements: Raw<'a>,
     pub raw_data: Raw<'a>,
+    /// Whether functions are planned for the fast variant too.
+    wants_fast: bool,
     custom_sections: u64,
     flow_squares: u64,
 }
@@ -89,9 +91,11 @@ pub(crate) struct Body<'s, 'a> {
     pub plan: Plan,
 }
 
-/// Walks the module, checks everything, and hands every function's body to `on_body`.
+/// Walks the module, checks everything, and hands every function's body to `on_body`, planned for the fast variant too
+/// if that is wanted.
 pub(crate) fn scan<'a>(
     wasm: &'a [u8],
+    wants_fast: bool,
     mut on_body: impl FnMut(&Shape<'a>, &Body<'_, 'a>) -> Result<(), MeterError>,
 ) -> Result<Shape<'a>, MeterError> {
     if length(wasm.len()) > MODULE_BYTES_MAX {
@@ -102,7 +106,7 @@ pub(crate) fn scan<'a>(
     let mut validator = Validator::new_with_features(profile::features());
     let mut parser = Parser::new(0);
     parser.set_features(profile::features());
-    let mut shape = Shape::default();
+    let mut shape = Shape { wants_fast, ..Shape::default() };
     let mut allocations = FuncValidatorAllocations::default();
     for payload in parser.parse_all(wasm) {
         let payload = payload.map_err(explain)?;
@@ -348,7 +352,8 @@ fn check_function<'a>(
         locals: declared,
         results: length(signature.results.len()),
     };
-    let plan = analyze::function(reader, &mut validator, variables).map_err(|error| error.explain(wasm))?;
+    let plan = analyze::function(reader, &mut validator, variables, shape.wants_fast);
+    let plan = plan.map_err(|error| error.explain(wasm))?;
     let flow = plan.flow;
     let end = body.range().end;
     let locals = Raw { count: groups, entries: slice(wasm, locals_start, code_start) };
