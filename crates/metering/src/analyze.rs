@@ -37,12 +37,22 @@ pub(crate) enum Splice {
     Call,
     /// A `return` under this many labels.
     Return { labels: u32 },
-    /// The f32 on top of the stack is made canonical; L only does so if somebody looks at its bits.
-    CanonicalF32 { looked_at: bool },
-    /// The same with an f64.
-    CanonicalF64 { looked_at: bool },
+    /// The float on top of the stack is made canonical.
+    Canonical {
+        width: Float,
+        /// In G: behind what gave it. Otherwise it is a place where only L may do so.
+        in_canonical: bool,
+        in_fast: bool,
+    },
     /// A call of an added function.
     Inject(Injected),
+}
+
+/// A float type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Float {
+    F32,
+    F64,
 }
 
 /// What L pays in a segment.
@@ -148,7 +158,7 @@ struct Analysis {
     /// Index of the current segment's edit.
     segment: usize,
     /// A float result whose NaN is not canonical yet, and the offset behind it.
-    pending_nan: Option<(usize, Splice)>,
+    pending_nan: Option<(usize, Float)>,
     br_table_targets: u64,
     /// Locals and parameters.
     variables: u64,
@@ -173,7 +183,7 @@ pub(crate) fn function<T: WasmModuleResources>(
     analysis.plan.locals = locals;
     analysis.labels.push(Label { kind: Kind::Block, branches: 0, branch: 0, assignments: 0, values: results });
     analysis.begin_segment(0, false);
-    analysis.faster = wants_fast.then(|| (Debts::new(analysis.segment), Nans::new()));
+    analysis.faster = wants_fast.then(|| (Debts::new(analysis.segment), Nans::new(params)));
     analysis.charge(cost::FUNCTION_ENTRY.saturating_add(locals.div_ceil(cost::LOCALS_PER_GAS)));
     let offset = |position: u64| usize::try_from(position.saturating_sub(start)).unwrap_or(usize::MAX);
     while !reader.eof() {
@@ -200,14 +210,7 @@ pub(crate) fn function<T: WasmModuleResources>(
 
 impl Analysis {
     fn operator(&mut self, op: &Operator<'_>, at: usize, behind: usize) -> Result<(), Refusal> {
-        if let Some((offset, splice)) = self.pending_nan.take()
-            && !absorbs_nan(op)
-        {
-            if let Some((_, nans)) = &mut self.faster {
-                nans.made_canonical(self.plan.edits.len());
-            }
-            self.edit(offset, 0, splice);
-        }
+        self.make_canonical(op, at);
         self.charge(cost::operator(op));
         self.rewrite(op, at, behind);
         let ends = self.control(op)?;
@@ -218,6 +221,28 @@ impl Analysis {
             debts.operator(op, ends.then_some(self.segment));
         }
         Ok(())
+    }
+
+    /// Plans where NaNs are made canonical: behind what gave one, or, in L, before the operator if it looks at the bits.
+    fn make_canonical(&mut self, op: &Operator<'_>, at: usize) {
+        if let Some((offset, width)) = self.pending_nan.take()
+            && !absorbs_nan(op)
+        {
+            if let Some((debts, nans)) = &mut self.faster {
+                nans.at_source(self.plan.edits.len(), debts.weight_here());
+            }
+            self.edit(offset, 0, Splice::Canonical { width, in_canonical: true, in_fast: true });
+        }
+        let width = match op {
+            Operator::F32Store { .. } | Operator::I32ReinterpretF32 => Float::F32,
+            Operator::F64Store { .. } | Operator::I64ReinterpretF64 => Float::F64,
+            _ => return,
+        };
+        if let Some((debts, nans)) = &mut self.faster
+            && nans.at_sink(self.plan.edits.len(), debts.weight_here())
+        {
+            self.edit(at, 0, Splice::Canonical { width, in_canonical: false, in_fast: false });
+        }
     }
 
     /// Plans what the operator itself needs.
@@ -242,7 +267,7 @@ impl Analysis {
             O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => {
                 self.edit(at, 0, Splice::Inject(Injected::ChargeElements));
             }
-            op => self.pending_nan = nan_result(op).map(|splice| (behind, splice)),
+            op => self.pending_nan = nan_result(op).map(|width| (behind, width)),
         }
     }
 
@@ -350,22 +375,14 @@ impl Analysis {
     }
 }
 
-/// How the result of a float operator is made canonical; `None` when it cannot be a new NaN.
-pub(crate) const fn nan_result(op: &Operator<'_>) -> Option<Splice> {
+/// The type of a float operator's result that can be a new NaN; `None` when it cannot.
+pub(crate) const fn nan_result(op: &Operator<'_>) -> Option<Float> {
     use Operator as O;
     match op {
-        O::F32Add | O::F32Sub | O::F32Mul | O::F32Div | O::F32Sqrt | O::F32Min | O::F32Max => {
-            Some(Splice::CanonicalF32 { looked_at: true })
-        }
-        O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest | O::F32DemoteF64 => {
-            Some(Splice::CanonicalF32 { looked_at: true })
-        }
-        O::F64Add | O::F64Sub | O::F64Mul | O::F64Div | O::F64Sqrt | O::F64Min | O::F64Max => {
-            Some(Splice::CanonicalF64 { looked_at: true })
-        }
-        O::F64Ceil | O::F64Floor | O::F64Trunc | O::F64Nearest | O::F64PromoteF32 => {
-            Some(Splice::CanonicalF64 { looked_at: true })
-        }
+        O::F32Add | O::F32Sub | O::F32Mul | O::F32Div | O::F32Sqrt | O::F32Min | O::F32Max => Some(Float::F32),
+        O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest | O::F32DemoteF64 => Some(Float::F32),
+        O::F64Add | O::F64Sub | O::F64Mul | O::F64Div | O::F64Sqrt | O::F64Min | O::F64Max => Some(Float::F64),
+        O::F64Ceil | O::F64Floor | O::F64Trunc | O::F64Nearest | O::F64PromoteF32 => Some(Float::F64),
         _ => None,
     }
 }

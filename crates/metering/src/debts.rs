@@ -166,6 +166,11 @@ impl Debts {
         }
     }
 
+    /// How often what comes next is likely to run.
+    pub(crate) const fn weight_here(&self) -> u64 {
+        self.current.next_weight
+    }
+
     fn look(&mut self, weight: u64) {
         self.current.looked_at = true;
         self.looks = self.looks.saturating_add(weight);

@@ -2,51 +2,80 @@
 //!
 //! A float goes through locals, `select` and the like until something looks at its bits: a store, a call, a branch that
 //! carries it. If all of them, wherever the value may have gone, only calculate, compare or convert to an integer, its
-//! NaN need not be made canonical. Values that may be in the same local belong together, whatever the order in time.
+//! NaN need not be made canonical. If stores and reinterpretations alone look, it can be made canonical there instead, as
+//! long as nothing else than results of float operators comes along the same ways. Values that may be in the same local
+//! belong together, whatever the order in time.
 
 use wasmparser::{FuncValidator, Operator, ValType, WasmModuleResources};
 
 use crate::analyze::{Edit, Splice, absorbs_nan, nan_result};
 
-/// Values that go the same ways; an index. [`NONE`]: nothing to know about.
+/// Values that go the same ways; an index.
 type Class = usize;
 
-const NONE: Class = 0;
+/// Anything whose bits must be left alone, such as what was loaded.
+const EXACT: Class = 0;
+/// What is no NaN.
+const NUMBER: Class = 1;
 
 /// Follows the floats of one function.
 #[derive(Default)]
 pub(crate) struct Nans {
+    params: u32,
     /// One per operand.
     stack: Vec<Class>,
-    /// One per local that a float went through.
+    /// One per local that a float went through; [`EXACT`]: none did.
     locals: Vec<Class>,
-    /// Sets of classes: the parent, and whether anybody looks at the bits.
-    sets: Vec<(Class, bool)>,
+    sets: Vec<Set>,
     /// The latest result of an operator whose NaN is to be made canonical.
     latest: Class,
-    /// Edits that make a NaN canonical.
-    edits: Vec<(usize, Class)>,
+    /// What the operator stores or reinterprets.
+    sink: Class,
+    /// Edits that make a NaN canonical where it comes from, and where it is looked at.
+    sources: Vec<(usize, Class)>,
+    sinks: Vec<(usize, Class)>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Set {
+    parent: Class,
+    /// Whether NaNs must be canonical before anybody looks at them.
+    at_source: bool,
+    /// Whether values are among them that must be left alone, or whose sign was turned.
+    exact: bool,
+    /// How often its NaNs would be made canonical, by weight.
+    source_weight: u64,
+    sink_weight: u64,
 }
 
 impl Nans {
-    pub(crate) fn new() -> Self {
-        Self { sets: vec![(NONE, false)], ..Self::default() }
+    /// For a function with so many parameters.
+    pub(crate) fn new(params: u64) -> Self {
+        let fixed = |parent| Set { parent, ..Set::default() };
+        let params = u32::try_from(params).unwrap_or(u32::MAX);
+        Self { params, sets: vec![fixed(EXACT), fixed(NUMBER)], ..Self::default() }
     }
 
     fn class(&mut self) -> Class {
-        let class = self.sets.len();
-        self.sets.push((class, false));
-        class
+        let parent = self.sets.len();
+        self.sets.push(Set { parent, ..Set::default() });
+        parent
+    }
+
+    /// The set of a class; `None` for those that are none.
+    fn set(&mut self, class: Class) -> Option<&mut Set> {
+        let class = self.find(class);
+        if class > NUMBER { self.sets.get_mut(class) } else { None }
     }
 
     fn find(&mut self, mut class: Class) -> Class {
-        while let Some((parent, _)) = self.sets.get(class).copied()
+        while let Some(Set { parent, .. }) = self.sets.get(class).copied()
             && parent != class
         {
             // Halves the way for whoever asks next.
-            let grandparent = self.sets.get(parent).map_or(parent, |set| set.0);
+            let grandparent = self.sets.get(parent).map_or(parent, |set| set.parent);
             if let Some(set) = self.sets.get_mut(class) {
-                set.0 = grandparent;
+                set.parent = grandparent;
             }
             class = grandparent;
         }
@@ -55,45 +84,59 @@ impl Nans {
 
     fn unite(&mut self, one: Class, other: Class) -> Class {
         let (one, other) = (self.find(one), self.find(other));
-        if one == NONE || one == other {
-            return other;
-        }
-        if other == NONE {
-            return one;
-        }
-        let seen = self.sets.get(one).is_some_and(|set| set.1);
-        if let Some(set) = self.sets.get_mut(other) {
-            set.1 |= seen;
-        }
-        if let Some(set) = self.sets.get_mut(one) {
-            set.0 = other;
+        match (one, other) {
+            _ if one == other => {}
+            (NUMBER, _) => {}
+            (_, NUMBER) => return one,
+            (EXACT, class) | (class, EXACT) => {
+                self.keep_exact(class);
+                return class;
+            }
+            _ => {
+                let Some(joined) = self.sets.get(one).copied() else { return other };
+                if let Some(set) = self.sets.get_mut(other) {
+                    set.at_source |= joined.at_source;
+                    set.exact |= joined.exact;
+                    set.source_weight = set.source_weight.saturating_add(joined.source_weight);
+                    set.sink_weight = set.sink_weight.saturating_add(joined.sink_weight);
+                }
+                if let Some(set) = self.sets.get_mut(one) {
+                    set.parent = other;
+                }
+            }
         }
         other
     }
 
     fn look_at(&mut self, class: Class) {
-        let class = self.find(class);
-        if class != NONE
-            && let Some(set) = self.sets.get_mut(class)
-        {
-            set.1 = true;
+        if let Some(set) = self.set(class) {
+            set.at_source = true;
+        }
+    }
+
+    fn keep_exact(&mut self, class: Class) {
+        if let Some(set) = self.set(class) {
+            set.exact = true;
         }
     }
 
     fn pop(&mut self) -> Class {
-        self.stack.pop().unwrap_or(NONE)
+        self.stack.pop().unwrap_or(EXACT)
     }
 
     fn local(&mut self, local: u32) -> Class {
         let place = usize::try_from(local).unwrap_or(usize::MAX);
         if self.locals.len() <= place {
-            self.locals.resize(place.saturating_add(1), NONE);
+            self.locals.resize(place.saturating_add(1), EXACT);
         }
-        let known = self.locals.get(place).copied().unwrap_or(NONE);
-        if known != NONE {
+        let known = self.locals.get(place).copied().unwrap_or(EXACT);
+        if known != EXACT {
             return known;
         }
         let class = self.class();
+        if local < self.params {
+            self.keep_exact(class);
+        }
         if let Some(entry) = self.locals.get_mut(place) {
             *entry = class;
         }
@@ -103,18 +146,25 @@ impl Nans {
     /// Follows an operator that is about to be validated.
     pub(crate) fn operator<T: WasmModuleResources>(&mut self, op: &Operator<'_>, validator: &FuncValidator<T>) {
         use Operator as O;
-        // Unreachable code may pop what is not there; the validator knows the height.
-        self.stack.resize(usize::try_from(validator.operand_stack_height()).unwrap_or(0), NONE);
+        self.stack.resize(usize::try_from(validator.operand_stack_height()).unwrap_or(0), EXACT);
+        self.sink = EXACT;
+        if let Some(frame) = validator.get_control_frame(0)
+            && frame.unreachable
+        {
+            // What is never run may take what is not there; what lies below is waiting for the end of the block.
+            self.stack.truncate(frame.height);
+            return;
+        }
         let is_float = |local| matches!(validator.get_local_type(local), Some(ValType::F32 | ValType::F64));
         match op {
             O::LocalGet { local_index } => {
-                let class = if is_float(*local_index) { self.local(*local_index) } else { NONE };
+                let class = if is_float(*local_index) { self.local(*local_index) } else { EXACT };
                 self.stack.push(class);
             }
             O::LocalSet { local_index } | O::LocalTee { local_index } => {
                 let value = self.pop();
                 let is_float = is_float(*local_index);
-                let class = if is_float { self.local(*local_index) } else { NONE };
+                let class = if is_float { self.local(*local_index) } else { EXACT };
                 if is_float {
                     self.unite(value, class);
                 }
@@ -129,10 +179,20 @@ impl Nans {
                 let class = self.unite(one, other);
                 self.stack.push(class);
             }
-            O::F32Abs | O::F32Neg | O::F64Abs | O::F64Neg => {}
+            O::F32Abs | O::F64Abs => {}
+            O::F32Neg | O::F64Neg => self.turn_sign(),
             O::F32Copysign | O::F64Copysign => {
                 let sign = self.pop();
                 self.look_at(sign);
+                self.turn_sign();
+            }
+            O::F32Store { .. } | O::F64Store { .. } => {
+                self.sink = self.pop();
+                self.pop();
+            }
+            O::I32ReinterpretF32 | O::I64ReinterpretF64 => {
+                self.sink = self.pop();
+                self.stack.push(EXACT);
             }
             op => self.other(op, validator),
         }
@@ -151,28 +211,62 @@ impl Nans {
         if nan_result(op).is_some() {
             self.latest = self.class();
             self.stack.push(self.latest);
-        } else {
-            let results = usize::try_from(results).unwrap_or(0);
-            self.stack.resize(self.stack.len().saturating_add(results), NONE);
+            return;
         }
+        let class = if is_number(op) { NUMBER } else { EXACT };
+        let results = usize::try_from(results).unwrap_or(0);
+        self.stack.resize(self.stack.len().saturating_add(results), class);
+    }
+
+    /// A canonical NaN may become another, so that it must not be made canonical behind this.
+    fn turn_sign(&mut self) {
+        let class = self.stack.last().copied().unwrap_or(EXACT);
+        self.keep_exact(class);
     }
 
     /// The latest result, which nobody took yet, is made canonical by this edit.
-    pub(crate) fn made_canonical(&mut self, edit: usize) {
-        self.edits.push((edit, self.latest));
+    pub(crate) fn at_source(&mut self, edit: usize, weight: u64) {
+        self.sources.push((edit, self.latest));
+        if let Some(set) = self.set(self.latest) {
+            set.source_weight = set.source_weight.saturating_add(weight);
+        }
     }
 
-    /// Writes into the edits which of them nobody could notice.
+    /// Whether the operator looks at the bits of something that this edit could make canonical before.
+    pub(crate) fn at_sink(&mut self, edit: usize, weight: u64) -> bool {
+        let class = self.sink;
+        let Some(set) = self.set(class) else { return false };
+        set.sink_weight = set.sink_weight.saturating_add(weight);
+        self.sinks.push((edit, class));
+        true
+    }
+
+    /// Writes into the edits which of them L needs.
     pub(crate) fn settle(mut self, edits: &mut [Edit]) {
-        for (edit, class) in core::mem::take(&mut self.edits) {
-            let class = self.find(class);
-            let seen = class == NONE || self.sets.get(class).is_none_or(|set| set.1);
-            if let Some(Edit {
-                what: Splice::CanonicalF32 { looked_at } | Splice::CanonicalF64 { looked_at }, ..
-            }) = edits.get_mut(edit)
-            {
-                *looked_at = seen;
+        let (sources, sinks) = (core::mem::take(&mut self.sources), core::mem::take(&mut self.sinks));
+        for (places, are_sources) in [(sources, true), (sinks, false)] {
+            for (edit, class) in places {
+                let needed = self.set(class).is_none_or(|set| {
+                    let looked_at = set.at_source || set.sink_weight > 0;
+                    let at_source = set.at_source || set.exact || set.source_weight <= set.sink_weight;
+                    looked_at && at_source == are_sources
+                });
+                if let Some(Edit { what: Splice::Canonical { in_fast, .. }, .. }) = edits.get_mut(edit) {
+                    *in_fast = needed;
+                }
             }
         }
+    }
+}
+
+/// Operators that give a float and no NaN.
+fn is_number(op: &Operator<'_>) -> bool {
+    use Operator as O;
+    match op {
+        O::F32Const { value } => !f32::from_bits(value.bits()).is_nan(),
+        O::F64Const { value } => !f64::from_bits(value.bits()).is_nan(),
+        O::F32ConvertI32S | O::F32ConvertI32U | O::F32ConvertI64S | O::F32ConvertI64U => true,
+        O::F64ConvertI32S | O::F64ConvertI32U | O::F64ConvertI64S | O::F64ConvertI64U => true,
+        _ => false,
     }
 }

@@ -12,7 +12,7 @@ use wasm_encoder::{BlockType, Encode, Instruction as I, ValType};
 
 use crate::{
     Signature, ValueType,
-    analyze::{Edit, Fast, Payment, Splice},
+    analyze::{Edit, Fast, Float, Payment, Splice},
     export,
     inject::Injected,
     scan::{Body, Raw, Shape},
@@ -137,15 +137,16 @@ impl Scratch {
         let mut scratch = Self { next: own, ..Self::default() };
         scratch.gas = scratch.take();
         let is_fast = variant == Variant::Fast;
-        let uses = |f32s| {
+        let uses = |float| {
             body.plan.edits.iter().any(|edit| match edit.what {
-                Splice::CanonicalF32 { looked_at } => f32s && (looked_at || !is_fast),
-                Splice::CanonicalF64 { looked_at } => !f32s && (looked_at || !is_fast),
+                Splice::Canonical { width, in_canonical, in_fast } => {
+                    width == float && if is_fast { in_fast } else { in_canonical }
+                }
                 _ => false,
             })
         };
-        scratch.f32 = uses(true).then(|| scratch.take());
-        scratch.f64 = uses(false).then(|| scratch.take());
+        scratch.f32 = uses(Float::F32).then(|| scratch.take());
+        scratch.f64 = uses(Float::F64).then(|| scratch.take());
         scratch.room = (is_fast && body.plan.calls).then(|| scratch.take());
         scratch
     }
@@ -308,24 +309,36 @@ impl Writer<'_, '_, '_> {
             Splice::Charge { loops, payment, .. } if self.variant == Variant::Fast => self.pay(payment, loops),
             Splice::Charge { gas: 0, .. } => {}
             Splice::Charge { gas, .. } => self.charge(gas),
-            Splice::CanonicalF32 { looked_at: false } | Splice::CanonicalF64 { looked_at: false }
-                if self.variant == Variant::Fast => {}
             Splice::Call => self.looked_at(|writer| writer.out.extend_from_slice(replaced)),
             Splice::Return { labels } if self.is_wrapped() => self.emit(&[I::Br(labels)]),
             Splice::Return { .. } => self.emit(&[I::Return]),
-            Splice::CanonicalF32 { .. } => {
-                let local = self.scratch.f32.unwrap_or_default();
-                let nan = I::F32Const(f32::from_bits(0x7fc0_0000).into());
-                self.emit(&[I::LocalTee(local), nan, I::LocalGet(local), I::LocalGet(local), I::F32Eq, I::Select]);
-            }
-            Splice::CanonicalF64 { .. } => {
-                let local = self.scratch.f64.unwrap_or_default();
-                let nan = I::F64Const(f64::from_bits(0x7ff8_0000_0000_0000).into());
-                self.emit(&[I::LocalTee(local), nan, I::LocalGet(local), I::LocalGet(local), I::F64Eq, I::Select]);
+            Splice::Canonical { width, in_canonical, in_fast } => {
+                if if self.variant == Variant::Fast { in_fast } else { in_canonical } {
+                    self.make_canonical(width);
+                }
             }
             Splice::Inject(function) => {
                 let index = self.additions.function_index(function);
                 self.looked_at(|writer| writer.emit(&[I::Call(index)]));
+            }
+        }
+    }
+
+    /// L chooses with a branch that is never taken: compilers then need the constant nowhere else.
+    fn make_canonical(&mut self, width: Float) {
+        let (local, nan, eq, ne) = match width {
+            Float::F32 => (self.scratch.f32, I::F32Const(f32::from_bits(0x7fc0_0000).into()), I::F32Eq, I::F32Ne),
+            Float::F64 => {
+                (self.scratch.f64, I::F64Const(f64::from_bits(0x7ff8_0000_0000_0000).into()), I::F64Eq, I::F64Ne)
+            }
+        };
+        let local = local.unwrap_or_default();
+        let get = || I::LocalGet(local);
+        match self.variant {
+            Variant::Canonical => self.emit(&[I::LocalTee(local), nan, get(), get(), eq, I::Select]),
+            Variant::Fast => {
+                self.emit(&[I::LocalTee(local), get(), ne, I::If(BlockType::Empty), nan, I::LocalSet(local)]);
+                self.emit(&[I::End, get()]);
             }
         }
     }
