@@ -162,7 +162,7 @@ fn globals(instantiation_gas: u64) -> Vec<u8> {
 }
 
 /// A section's contents, its count included, its length not.
-fn contents(section: &impl Encode) -> Vec<u8> {
+pub(crate) fn contents(section: &impl Encode) -> Vec<u8> {
     let mut with_length = Vec::new();
     section.encode(&mut with_length);
     let (_, length_bytes) = read_leb(&with_length);
@@ -170,7 +170,7 @@ fn contents(section: &impl Encode) -> Vec<u8> {
 }
 
 /// Writes a section: the module's own entries, then the added ones, whose count comes first.
-fn section(module: &mut Module, id: SectionId, own: Raw<'_>, added: &[u8]) {
+pub(crate) fn section(module: &mut Module, id: SectionId, own: Raw<'_>, added: &[u8]) {
     let (added_count, count_bytes) = read_leb(added);
     let count = own.count.saturating_add(added_count);
     if count == 0 {
@@ -184,7 +184,7 @@ fn section(module: &mut Module, id: SectionId, own: Raw<'_>, added: &[u8]) {
 }
 
 /// An unsigned LEB128 that the encoder wrote, and how many bytes it takes.
-fn read_leb(bytes: &[u8]) -> (u32, usize) {
+pub(crate) fn read_leb(bytes: &[u8]) -> (u32, usize) {
     let mut reader = wasmparser::BinaryReader::new(bytes, 0);
     let value = reader.read_var_u32().unwrap_or_default();
     (value, reader.current_position())

@@ -18,5 +18,7 @@ pub const INSTANTIATION_GAS: &str = "assay:instantiation_gas";
 /// The module's start function, if it has one. The start section itself is removed, so that a start function runs
 /// under the gas limit like everything else (W-06).
 pub const START: &str = "assay:start";
+/// Table of the two hooks that [`crate::trace::traced`] adds; no program has it.
+pub const HOOKS: &str = "assay:hooks";
 /// Value of [`TRAP_CODE`] when growing failed although every limit allowed it: this host has no memory. A host fault.
 pub const TRAP_HOST_MEMORY: i32 = 0xffff;

@@ -18,16 +18,22 @@ mod debts;
 mod error;
 pub mod export;
 mod inject;
+pub mod inspect;
 mod module;
 mod nans;
+mod parts;
 pub mod profile;
 mod rewrite;
 mod scan;
+pub mod trace;
+mod unmetered;
 
 pub use error::MeterError;
 pub use module::{
     EntryPoints, Export, ExportKind, FastVariant, Import, MemoryInfo, Metered, ModuleInfo, Signature, ValueType,
 };
+
+pub use unmetered::unmetered;
 
 /// Checks a module against the profile: size, features, structural bounds, imports, reserved names.
 ///

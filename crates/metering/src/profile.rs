@@ -20,14 +20,37 @@ pub(crate) fn features() -> WasmFeatures {
         | WasmFeatures::EXTENDED_CONST
 }
 
+/// Accepted features: the bit and its name.
+const ACCEPTED: &[(WasmFeatures, &str)] = &[
+    (WasmFeatures::FLOATS, "floating point"),
+    (WasmFeatures::MUTABLE_GLOBAL, "mutable globals"),
+    (WasmFeatures::SATURATING_FLOAT_TO_INT, "saturating float-to-int"),
+    (WasmFeatures::SIGN_EXTENSION, "sign extension"),
+    (WasmFeatures::MULTI_VALUE, "multi-value"),
+    (WasmFeatures::BULK_MEMORY, "bulk memory"),
+    (WasmFeatures::REFERENCE_TYPES, "reference types"),
+    (WasmFeatures::EXTENDED_CONST, "extended constant expressions"),
+];
+
 /// Refused features: the bit, its name, and what to tell a compiler. The first match names a missing feature.
 const REFUSED: &[(WasmFeatures, &str, &str)] = &[
-    (WasmFeatures::RELAXED_SIMD, "relaxed SIMD", "-C target-feature=-relaxed-simd (Rust) or -mno-relaxed-simd (clang)"),
-    (WasmFeatures::SIMD, "SIMD", "-C target-feature=-simd128 (Rust) or -mno-simd128 (clang)"),
+    (
+        WasmFeatures::RELAXED_SIMD,
+        "relaxed SIMD",
+        "-C target-feature=-relaxed-simd (Rust), -mno-relaxed-simd (clang), no --enable relaxed-simd (AssemblyScript) or \
+         no +relaxed-simd among the target's features (TinyGo)",
+    ),
+    (
+        WasmFeatures::SIMD,
+        "SIMD",
+        "-C target-feature=-simd128 (Rust), -mno-simd128 (clang), no --enable simd (AssemblyScript) or no +simd128 among \
+         the target's features (TinyGo)",
+    ),
     (
         WasmFeatures::THREADS,
         "threads and atomics",
-        "-C target-feature=-atomics (Rust) or -mno-atomics without -pthread (clang)",
+        "-C target-feature=-atomics and the target wasm32-wasip1, not wasm32-wasip1-threads (Rust), -mno-atomics without \
+         -pthread (clang), no --enable threads (AssemblyScript) or -scheduler=asyncify (TinyGo)",
     ),
     (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads", "-mno-atomics (clang)"),
     (WasmFeatures::MEMORY64, "memory64", "--target wasm32-wasip1 instead of a wasm64 target"),
@@ -40,12 +63,12 @@ const REFUSED: &[(WasmFeatures, &str, &str)] = &[
     (
         WasmFeatures::EXCEPTIONS,
         "exception handling",
-        "-C panic=abort (Rust) or -fno-exceptions -mno-exception-handling (clang)",
+        "-C panic=abort (Rust), -fno-exceptions -mno-exception-handling (clang) or no recover() (TinyGo)",
     ),
     (
         WasmFeatures::LEGACY_EXCEPTIONS,
         "legacy exception handling",
-        "-C panic=abort (Rust) or -fno-exceptions -mno-exception-handling (clang)",
+        "-C panic=abort (Rust), -fno-exceptions -mno-exception-handling (clang) or no recover() (TinyGo)",
     ),
     (
         WasmFeatures::FUNCTION_REFERENCES,
@@ -55,12 +78,13 @@ const REFUSED: &[(WasmFeatures, &str, &str)] = &[
     (
         WasmFeatures::GC_TYPES,
         "externref and garbage-collected types",
-        "-C target-feature=-reference-types (Rust) or -mno-reference-types (clang)",
+        "-C target-feature=-reference-types (Rust), -mno-reference-types (clang) or no --enable reference-types \
+         (AssemblyScript)",
     ),
     (
         WasmFeatures::GC,
         "garbage collection",
-        "-mno-gc, and a language whose compiler targets wasm32-wasip1 without garbage collection",
+        "-mno-gc, no --enable gc (AssemblyScript), and a language whose compiler targets wasm32-wasip1 without it",
     ),
     (
         WasmFeatures::WIDE_ARITHMETIC,
@@ -104,6 +128,24 @@ fn necessary_feature(wasm: &[u8]) -> Option<(&'static str, &'static str)> {
     let necessary = REFUSED.iter().find(|(bit, ..)| !is_valid(WasmFeatures::all().difference(*bit)));
     let unnamed = ("a proposal outside the profile", "--target wasm32-wasip1, -mcpu=mvp and no further features");
     Some(necessary.map_or(unnamed, |(_, name, flag)| (*name, *flag)))
+}
+
+/// Features without which the module is not valid: those of the profile by name, and the others as what refuses them.
+/// Empty for a module that is not valid with all features together.
+pub(crate) fn used(wasm: &[u8]) -> (Vec<&'static str>, Vec<MeterError>) {
+    let without = |bit: WasmFeatures| {
+        let features = WasmFeatures::all().difference(bit);
+        wasmparser::Validator::new_with_features(features).validate_all(wasm).err()
+    };
+    if without(WasmFeatures::empty()).is_some() {
+        return (Vec::new(), Vec::new());
+    }
+    let accepted = ACCEPTED.iter().filter(|(bit, _)| without(*bit).is_some()).map(|(_, name)| *name);
+    let refused = REFUSED.iter().filter_map(|(bit, feature, flag)| {
+        let error = without(*bit)?;
+        Some(MeterError::Feature { feature, flag, message: error.message().to_owned(), offset: error.offset() })
+    });
+    (accepted.collect(), refused.collect())
 }
 
 fn name_feature(missing: WasmFeatures) -> Option<(&'static str, &'static str)> {

@@ -18,11 +18,6 @@ use crate::{
     scan::{Body, Raw, Shape},
 };
 
-/// Bytes of stack that a frame takes beside its locals and operands.
-pub(crate) const FRAME_BYTES: u64 = 64;
-/// Bytes of stack that one local or operand takes.
-pub(crate) const SLOT_BYTES: u64 = 8;
-
 /// Which of the two rewritings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
@@ -231,12 +226,8 @@ impl Writer<'_, '_, '_> {
         self.variant == Variant::Fast && !self.body.plan.fast.in_global
     }
 
-    /// The stack rule: what one call of the function takes.
     fn frame_bytes(&self) -> i32 {
-        let params = u64::try_from(self.body.signature.params.len()).unwrap_or(u64::MAX);
-        let slots = params.saturating_add(self.body.plan.locals).saturating_add(self.body.plan.operands);
-        let bytes = slots.saturating_mul(SLOT_BYTES).saturating_add(FRAME_BYTES);
-        i32::try_from(bytes).unwrap_or(i32::MAX)
+        i32::try_from(self.body.frame_bytes()).unwrap_or(i32::MAX)
     }
 
     /// Takes the frame from the stack. A function that calls nothing only checks, because nobody looks at the height

@@ -16,6 +16,11 @@ use crate::{
     export, profile,
 };
 
+/// Bytes of stack that a frame takes beside its locals and operands.
+const FRAME_BYTES: u64 = 64;
+/// Bytes of stack that one local or operand takes.
+const SLOT_BYTES: u64 = 8;
+
 /// A section's entries as they stand in the module, without their count.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Raw<'a> {
@@ -89,6 +94,14 @@ pub(crate) struct Body<'s, 'a> {
     /// The operators as they stand, the last `end` included.
     pub code: &'a [u8],
     pub plan: Plan,
+}
+
+impl Body<'_, '_> {
+    /// The stack rule: what one call of the function takes, bytes.
+    pub(crate) fn frame_bytes(&self) -> u64 {
+        let slots = length(self.signature.params.len()).saturating_add(self.plan.locals);
+        slots.saturating_add(self.plan.operands).saturating_mul(SLOT_BYTES).saturating_add(FRAME_BYTES)
+    }
 }
 
 /// Walks the module, checks everything, and hands every function's body to `on_body`, planned for the fast variant too
@@ -266,7 +279,11 @@ fn record<'a>(wasm: &'a [u8], shape: &mut Shape<'a>, payload: &Payload<'a>) -> R
     Ok(())
 }
 
-fn record_types<'a>(wasm: &'a [u8], shape: &mut Shape<'a>, section: &TypeSectionReader<'a>) -> Result<(), MeterError> {
+pub(crate) fn record_types<'a>(
+    wasm: &'a [u8],
+    shape: &mut Shape<'a>,
+    section: &TypeSectionReader<'a>,
+) -> Result<(), MeterError> {
     shape.raw_types = raw(wasm, section);
     for group in section.clone() {
         for sub_type in group.map_err(|error| profile::explain(&error, wasm))?.into_types() {
@@ -282,7 +299,7 @@ fn record_types<'a>(wasm: &'a [u8], shape: &mut Shape<'a>, section: &TypeSection
     Ok(())
 }
 
-fn record_import(shape: &mut Shape<'_>, module: &str, name: &str, ty: TypeRef) -> Result<(), MeterError> {
+pub(crate) fn record_import(shape: &mut Shape<'_>, module: &str, name: &str, ty: TypeRef) -> Result<(), MeterError> {
     check("length of an import's name in bytes", length(module.len().max(name.len())), bounds::NAME_BYTES_MAX)?;
     let refuse = |problem| MeterError::UnknownImport { module: module.to_owned(), name: name.to_owned(), problem };
     let TypeRef::Func(index) = ty else {
@@ -302,7 +319,12 @@ fn record_import(shape: &mut Shape<'_>, module: &str, name: &str, ty: TypeRef) -
     Ok(())
 }
 
-fn record_export(shape: &mut Shape<'_>, name: &str, kind: ExternalKind, index: u32) -> Result<(), MeterError> {
+pub(crate) fn record_export(
+    shape: &mut Shape<'_>,
+    name: &str,
+    kind: ExternalKind,
+    index: u32,
+) -> Result<(), MeterError> {
     check("length of an export's name in bytes", length(name.len()), bounds::NAME_BYTES_MAX)?;
     if name.starts_with(export::PREFIX) {
         return Err(MeterError::ReservedExport { name: name.to_owned() });

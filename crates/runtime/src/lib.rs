@@ -20,6 +20,7 @@ mod run;
 #[cfg(test)]
 #[path = "../tests/spec/mod.rs"]
 mod spec;
+pub mod trace;
 mod wasi;
 
 pub use artifact::{ArtifactKey, ArtifactStore, Handover};

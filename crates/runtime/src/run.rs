@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use assay_metering::export;
 use assay_protocol::{
-    InvalidReason, Trap,
+    Hash32, InvalidReason, Trap,
     limits::{INPUT_BYTES_MAX, WASM_PAGE_BYTES},
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
     End, EngineKind, EntryPoint, FileTree, HostFault, Run, RunOptions, RunReport, RunRequest, Variant,
-    engine::{Figures, Halt, Interruption, Machine, Program, WasmiInstance, WasmtimeInstance},
+    engine::{Figures, Halt, Hooks, Interruption, Machine, Program, WasmiInstance, WasmtimeInstance},
     fs::store::{Files, INODES_MAX},
+    trace::Trace,
     wasi::{self, Wasi},
 };
 
@@ -108,24 +109,71 @@ fn attempt(
         EngineKind::Wasmi => Machine::new(WasmiInstance::new(program, limits, wasi), limits, gas_left),
         EngineKind::Wasmtime => Machine::new(WasmtimeInstance::new(program, limits, wasi), limits, gas_left),
     };
-    let (mut memory_hash, mut guest_time) = (None, Duration::ZERO);
-    let report = match machine {
+    let Driven { report, memory_hash, guest_time } = drive(machine, request, options.hash_memory)?;
+    Ok(Run { report, engine: Some(engine), variant: program.variant, memory_hash, guest_time })
+}
+
+/// The program with hooks, in the reference engine.
+pub(crate) fn run_with_hooks(request: &RunRequest, trace: &Trace) -> Result<RunReport, HostFault> {
+    if !request.limits.is_within_bounds() {
+        return Err(HostFault::Request("its limits are outside the protocol's bounds"));
+    }
+    if let Some(report) = without_engine(request) {
+        return Ok(report);
+    }
+    let wasm = assay_metering::trace::traced(&request.metered);
+    let wasm = wasm.ok_or_else(|| HostFault::Engine("the program takes no hooks".into()))?;
+    let program = Program {
+        wasm: &wasm,
+        hash: &request.metered.hash,
+        variant: Variant::Canonical,
+        compile_effort: 0,
+        compiled: None,
+    };
+    let limits = &request.limits;
+    let files = Files::new(&request.root, request.output_path.as_deref());
+    let files = files.map_err(|_| HostFault::Request("its files changed since they were checked"))?;
+    let wasi = Wasi::new(start(request, files));
+    let gas_left = limits.gas_limit.saturating_sub(request.metered.instantiation_gas);
+    let imports = &request.metered.info.imports;
+    on_own_thread(EngineKind::Wasmi, || {
+        let instance = WasmiInstance::with_hooks(program, limits, wasi, Hooks { trace, imports });
+        drive(Machine::new(instance, limits, gas_left), request, false).map(|driven| driven.report)
+    })
+}
+
+/// What driving an instance to its end gives.
+struct Driven {
+    report: RunReport,
+    memory_hash: Option<Hash32>,
+    guest_time: Duration,
+}
+
+/// From an instance, or none, to a report.
+fn drive(
+    machine: Result<Machine, Box<(Interruption, Wasi)>>,
+    request: &RunRequest,
+    hash_memory: bool,
+) -> Result<Driven, HostFault> {
+    match machine {
         Ok(mut machine) => {
             let began = Instant::now();
             let ended = enter(&mut machine, request);
-            guest_time = began.elapsed();
+            let guest_time = began.elapsed();
             let figures = machine.figures()?;
-            memory_hash = options.hash_memory.then(|| Sha256::digest(machine.memory()).into());
-            finish(request, ended, figures, machine.into_wasi())
+            let memory_hash = hash_memory.then(|| Sha256::digest(machine.memory()).into());
+            let report = finish(request, ended, figures, machine.into_wasi())?;
+            Ok(Driven { report, memory_hash, guest_time })
         }
         Err(failed) => {
             let (interruption, wasi) = *failed;
+            let gas_left = request.limits.gas_limit.saturating_sub(request.metered.instantiation_gas);
             let gas_left = i64::try_from(gas_left).unwrap_or(i64::MAX);
             let figures = Figures { gas_left, stack_peak_bytes: 0, memory_bytes: 0 };
-            finish(request, Err(interruption), figures, wasi)
+            let report = finish(request, Err(interruption), figures, wasi)?;
+            Ok(Driven { report, memory_hash: None, guest_time: Duration::ZERO })
         }
-    }?;
-    Ok(Run { report, engine: Some(engine), variant: program.variant, memory_hash, guest_time })
+    }
 }
 
 /// Why the task cannot run, if it cannot.

@@ -4,4 +4,5 @@
 mod behaviour;
 mod fast;
 mod hostile;
+mod inspect;
 mod shape;

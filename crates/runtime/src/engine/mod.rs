@@ -11,7 +11,7 @@ mod wasmtime;
 use assay_protocol::{Trap, limits::STACK_BYTES_MAX};
 
 pub(crate) use machine::{Figures, Halt, Interruption, Machine};
-pub(crate) use wasmi::WasmiInstance;
+pub(crate) use wasmi::{Hooks, WasmiInstance};
 pub(crate) use wasmtime::WasmtimeInstance;
 pub use wasmtime::{RESERVED_ADDRESS_BYTES, compiled_code_identity};
 

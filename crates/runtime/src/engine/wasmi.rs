@@ -1,10 +1,10 @@
 //! The reference engine: wasmi, an interpreter.
 
-use assay_metering::{ValueType, export, profile};
+use assay_metering::{Import, ValueType, export, profile, trace};
 use assay_protocol::{TaskLimits, Trap};
 use wasmi::{
-    AsContextMut, Caller, CompilationMode, Config, Engine, Error, FuncType, Global, Linker, Memory, Module, Store,
-    StoreLimits, StoreLimitsBuilder, TrapCode, Val, ValType,
+    AsContextMut, Caller, CompilationMode, Config, Engine, Error, Func, FuncType, Global, Linker, Memory, Module,
+    Nullable, Ref, Store, StoreLimits, StoreLimitsBuilder, TrapCode, Val, ValType,
     errors::{ErrorKind, InstantiationError},
 };
 
@@ -12,7 +12,10 @@ use super::{
     Failure, HOST_PARAMETERS_MAX, HostCall, Instance, NotMade, Program, STACK_FACTOR, STACK_SLACK_BYTES, Stopped,
     wasmi_repair,
 };
-use crate::wasi::{self, Gas, Handler, Wasi};
+use crate::{
+    trace::Trace,
+    wasi::{self, Gas, Handler, Wasi},
+};
 
 /// Native stack of the thread. The engine leaves a frame of about 200 bytes behind at each `memory.grow`, of which the
 /// metered module allows one per page: 3 MiB at most. The guest's frames are elsewhere.
@@ -63,7 +66,15 @@ fn config(limits: &TaskLimits) -> Config {
     config
 }
 
-fn linker(engine: &Engine) -> Result<Linker<State>, Failure> {
+/// Where a trace of the calls goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Hooks<'a> {
+    pub trace: &'a Trace,
+    /// The module's imports, in order: what a host call is called in the trace.
+    pub imports: &'a [Import],
+}
+
+fn linker(engine: &Engine, hooks: Option<Hooks<'_>>) -> Result<Linker<State>, Failure> {
     let mut linker = Linker::new(engine);
     let convert = |ty: &ValueType| match ty {
         ValueType::I64 => ValType::I64,
@@ -73,13 +84,30 @@ fn linker(engine: &Engine) -> Result<Linker<State>, Failure> {
         let handler =
             wasi::handler(function.name).ok_or_else(|| Failure::Engine(format!("no handler for {}", function.name)))?;
         let ty = FuncType::new(function.params.iter().map(convert), function.results.iter().map(convert));
-        linker
-            .func_new(profile::WASI_MODULE, function.name, ty, move |caller, params, results| {
-                host_call(caller, handler, params, results)
-            })
-            .map_err(|error| Failure::Engine(error.to_string()))?;
+        let traced = hooks.and_then(|hooks| {
+            let place = hooks.imports.iter().position(|import| import.name == function.name)?;
+            Some((hooks.trace.clone(), u32::try_from(place).ok()?))
+        });
+        let added = match traced {
+            None => linker.func_new(profile::WASI_MODULE, function.name, ty, move |mut caller, params, results| {
+                host_call(&mut caller, handler, params, results)
+            }),
+            Some((trace, place)) => {
+                linker.func_new(profile::WASI_MODULE, function.name, ty, move |mut caller, params, results| {
+                    trace.enter(place, gas_left(&caller));
+                    let answer = host_call(&mut caller, handler, params, results);
+                    trace.leave(gas_left(&caller));
+                    answer
+                })
+            }
+        };
+        added.map_err(|error| Failure::Engine(error.to_string()))?;
     }
     Ok(linker)
+}
+
+fn gas_left(caller: &Caller<'_, State>) -> i64 {
+    caller.data().gas_left.and_then(|gas_left| gas_left.get(caller).i64()).unwrap_or(-1)
 }
 
 /// A value's bits; of a reference, whether it is one.
@@ -108,7 +136,7 @@ fn value(ty: ValType, bits: u64) -> Val {
 
 /// One host call: gas comes from the module's own counter and goes back to it.
 fn host_call(
-    mut caller: Caller<'_, State>,
+    caller: &mut Caller<'_, State>,
     handler: Handler,
     params: &[Val],
     results: &mut [Val],
@@ -119,13 +147,13 @@ fn host_call(
     }
     // Before the instance is known nothing can call; a start function does not run then either.
     let gas_left = caller.data().gas_left.ok_or_else(|| Error::new("host call before instantiation"))?;
-    let mut gas = Gas { left: gas_left.get(&caller).i64().unwrap_or(-1) };
+    let mut gas = Gas { left: gas_left.get(&*caller).i64().unwrap_or(-1) };
     let (memory, state) = match caller.data().memory {
-        Some(memory) => memory.data_and_store_mut(&mut caller),
+        Some(memory) => memory.data_and_store_mut(&mut *caller),
         None => (&mut [][..], caller.data_mut()),
     };
     let answer = HostCall { handler, wasi: &mut state.wasi, memory, gas: &mut gas, args: &args }.run();
-    gas_left.set(&mut caller, Val::I64(gas.left))?;
+    gas_left.set(&mut *caller, Val::I64(gas.left))?;
     let errno = answer.map_err(|stop| Error::host(Stopped(stop)))?;
     if let Some(result) = results.first_mut() {
         *result = Val::I32(errno);
@@ -136,8 +164,39 @@ fn host_call(
 impl WasmiInstance {
     /// Compiles and instantiates a module; runs none of its code.
     pub(crate) fn new(program: Program<'_>, limits: &TaskLimits, wasi: Wasi) -> Result<Self, NotMade> {
+        Self::make(program, limits, wasi, None)
+    }
+
+    /// The same for a module with hooks.
+    pub(crate) fn with_hooks(
+        program: Program<'_>,
+        limits: &TaskLimits,
+        wasi: Wasi,
+        hooks: Hooks<'_>,
+    ) -> Result<Self, NotMade> {
+        let mut made = Self::make(program, limits, wasi, Some(hooks))?;
+        match made.hook(hooks.trace) {
+            Some(()) => Ok(made),
+            None => Err(Box::new((Failure::Engine("the program has no hooks".into()), made.store.into_data().wasi))),
+        }
+    }
+
+    fn hook(&mut self, trace: &Trace) -> Option<()> {
+        let table = self.instance.get_table(&self.store, export::HOOKS)?;
+        let (entered, left) = (trace.clone(), trace.clone());
+        let enter = Func::wrap(&mut self.store, move |caller: Caller<'_, State>, function: i32| {
+            entered.enter(function.cast_unsigned(), gas_left(&caller));
+        });
+        let leave = Func::wrap(&mut self.store, move |caller: Caller<'_, State>, _: i32| left.leave(gas_left(&caller)));
+        for (element, hook) in [(trace::ENTER, enter), (trace::LEAVE, leave)] {
+            table.set(&mut self.store, u64::from(element), Ref::Func(Nullable::Val(hook))).ok()?;
+        }
+        Some(())
+    }
+
+    fn make(program: Program<'_>, limits: &TaskLimits, wasi: Wasi, hooks: Option<Hooks<'_>>) -> Result<Self, NotMade> {
         let engine = Engine::new(&config(limits));
-        let compiled = linker(&engine).and_then(|linker| {
+        let compiled = linker(&engine, hooks).and_then(|linker| {
             let wasm = wasmi_repair::repaired(program.wasm).map_err(|error| Failure::Engine(error.to_string()))?;
             let module = Module::new(&engine, &wasm).map_err(|error| Failure::Engine(error.to_string()))?;
             Ok((linker, module))

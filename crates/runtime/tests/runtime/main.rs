@@ -11,5 +11,6 @@ mod guest;
 mod programs;
 mod real_programs;
 mod sandbox;
+mod trace;
 mod tree;
 mod wasi;
