@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    author::{self, AuthorCommand},
     completion,
     config::{self, ConfigCommand},
     context::{Context, GlobalArgs},
@@ -70,6 +71,8 @@ enum Networked {
 enum Standalone {
     /// Runs a module, or a job directory, exactly as a provider would.
     Run(run::RunArgs),
+    #[command(flatten)]
+    Author(AuthorCommand),
     /// Keeps a local network up: ledger, content node, providers.
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetArgs),
@@ -139,6 +142,7 @@ fn dispatch(cli: Cli) -> CliResult {
 async fn run_standalone(globals: &GlobalArgs, command: Standalone) -> CliResult {
     match command {
         Standalone::Run(args) => run::run(globals.output(), args).await,
+        Standalone::Author(command) => author::run(globals.output(), command).await,
         #[cfg(feature = "localnet")]
         Standalone::Localnet(args) => localnet::run(globals.output(), &args).await,
         #[cfg(feature = "localnet")]

@@ -84,6 +84,11 @@ impl CliError {
         &self.what
     }
 
+    /// Why it failed, outermost reason first.
+    pub fn causes(&self) -> &[String] {
+        &self.why
+    }
+
     /// With another exit code.
     pub fn with_exit(self, exit: Exit) -> Self {
         Self { exit, ..self }

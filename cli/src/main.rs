@@ -14,6 +14,7 @@ macro_rules! eprintln {
 }
 
 mod app;
+mod author;
 mod chain;
 mod completion;
 mod config;

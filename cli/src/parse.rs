@@ -1,6 +1,9 @@
 //! Values of arguments and flags. What is none is answered with what is expected, and an example.
 
-use assay_protocol::limits::{BASE_FEE_LAMPORTS_MAX, GAS_LIMIT_MAX, MEMORY_BYTES_MAX, PRICE_MAX, WASM_PAGE_BYTES};
+use assay_protocol::limits::{
+    BASE_FEE_LAMPORTS_MAX, GAS_LIMIT_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, PRICE_MAX, STACK_BYTES_MAX,
+    STACK_BYTES_MIN, WASM_PAGE_BYTES,
+};
 use solana_pubkey::Pubkey;
 
 use crate::output::{grouped, lamports, parse_lamports};
@@ -70,6 +73,22 @@ pub fn memory(text: &str) -> Result<u64, String> {
         let above = below.saturating_add(WASM_PAGE_BYTES);
         Err(format!("give a multiple of {}, the size of a page: {below} or {above}", grouped(WASM_PAGE_BYTES)))
     })
+}
+
+/// Most stack in bytes.
+///
+/// # Errors
+/// What is expected.
+pub fn stack(text: &str) -> Result<u64, String> {
+    whole(text, (STACK_BYTES_MIN, STACK_BYTES_MAX), "1048576")
+}
+
+/// Most bytes that a job may write.
+///
+/// # Errors
+/// What is expected.
+pub fn output_bytes(text: &str) -> Result<u64, String> {
+    whole(text, (1, OUTPUT_BYTES_MAX), "1048576")
 }
 
 /// Seconds to wait, at least one.

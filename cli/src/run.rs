@@ -84,7 +84,7 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
 
 /// The last line of `--json`. Its keys are a contract: none is ever removed or renamed.
 #[derive(Debug, Serialize)]
-struct RunLine {
+pub struct RunLine {
     /// `Exited`, `Trapped`, `OutOfGas`, `OutputTooLarge`, `Invalid`.
     outcome: String,
     /// The guest's, when it has one.
@@ -99,6 +99,25 @@ struct RunLine {
     /// Why the outcome is not `Exited`, in words: the trap, what is invalid. Not there when there is nothing to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+}
+
+impl RunLine {
+    /// Of a run.
+    pub fn of(ran: &Ran) -> Self {
+        let carries_exit_code =
+            !matches!(ran.outcome.kind, OutcomeKind::Trapped | OutcomeKind::OutOfGas | OutcomeKind::Invalid);
+        Self {
+            outcome: format!("{:?}", ran.outcome.kind),
+            exit_code: carries_exit_code.then_some(ran.outcome.exit_code),
+            gas_used: ran.outcome.gas_used,
+            stack_peak: ran.stack_peak_bytes,
+            memory_peak: ran.memory_peak_bytes,
+            result_cid: ran.root.as_ref().map(Cid::to_string),
+            metered_hash: ran.metered_hash.map(hex::encode),
+            engine: ran.engine.clone(),
+            reason: ran.reason(),
+        }
+    }
 }
 
 /// Runs `assay run`.
@@ -174,7 +193,7 @@ fn job_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
 }
 
 /// A whole file, pipes and devices included, none of them longer than a job directory may be.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = File::open(path)?.take(INPUT_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(read).is_ok_and(|read| read <= INPUT_BYTES_MAX) {
@@ -226,19 +245,7 @@ fn module_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
 }
 
 fn show(output: Output, ran: &Ran) -> CliResult {
-    let carries_exit_code =
-        !matches!(ran.outcome.kind, OutcomeKind::Trapped | OutcomeKind::OutOfGas | OutcomeKind::Invalid);
-    let line = RunLine {
-        outcome: format!("{:?}", ran.outcome.kind),
-        exit_code: carries_exit_code.then_some(ran.outcome.exit_code),
-        gas_used: ran.outcome.gas_used,
-        stack_peak: ran.stack_peak_bytes,
-        memory_peak: ran.memory_peak_bytes,
-        result_cid: ran.root.as_ref().map(Cid::to_string),
-        metered_hash: ran.metered_hash.map(hex::encode),
-        engine: ran.engine.clone(),
-        reason: ran.reason(),
-    };
+    let line = RunLine::of(ran);
     let (stdout, stderr) = (ran.file(STDOUT_FILE_NAME), ran.file(STDERR_FILE_NAME));
     print_bytes(&mut io::stdout().lock(), stdout)?;
     print_bytes(&mut io::stderr().lock(), stderr)?;

@@ -13,9 +13,26 @@ fn help_names_every_command_and_the_exit_codes() {
     let output = assay(home.path()).arg("--help").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for command in
-        ["run", "job", "provider", "market", "verify", "localnet", "demo", "wallet", "doctor", "config", "completion"]
-    {
+    for command in [
+        "run",
+        "job",
+        "provider",
+        "market",
+        "verify",
+        "localnet",
+        "demo",
+        "wallet",
+        "doctor",
+        "config",
+        "completion",
+        "init",
+        "build",
+        "test",
+        "validate",
+        "inspect",
+        "meter",
+        "bench",
+    ] {
         assert!(text.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in\n{text}");
     }
     assert!(text.contains("Exit codes: 0 done"), "{text}");

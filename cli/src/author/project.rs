@@ -1,0 +1,237 @@
+//! What the commands work on: a project, its job directory, or a module alone; and the task that it makes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use assay_content::Entry;
+use assay_protocol::TaskSpec;
+use assay_runtime::Variant;
+use assay_sdk::{
+    JobManifest,
+    manifest::{MANIFEST_FILE_NAME, ManifestLimits},
+    verify::{PreparedTask, ReadyTask, TaskInput, prepare},
+};
+use clap::Args;
+
+use crate::{
+    error::{CliError, CliResult, Context as _},
+    output::shown_path,
+    parse,
+    run::read_bounded,
+    sandbox::{JobDirectory, TaskTerms, manifest_terms},
+};
+
+/// Name of the job directory in a project.
+pub const JOB_DIRECTORY_NAME: &str = "job";
+/// Where `--input` is put in the job directory if the manifest names no place.
+const INPUT_ENTRY: &str = "stdin.bin";
+/// Where a module alone may write.
+const OUTPUT_PATH: &str = "output";
+
+/// What a path on the command line names.
+#[derive(Debug)]
+pub enum Target {
+    /// A job directory, with the project around it if there is one.
+    Directory {
+        /// Where the source is; the job directory itself if there is nothing around it.
+        project: PathBuf,
+        /// Where the manifest is.
+        job: PathBuf,
+    },
+    /// A module alone.
+    Module(PathBuf),
+}
+
+impl Target {
+    /// Looks what is there.
+    ///
+    /// # Errors
+    /// When there is neither a module nor a manifest.
+    pub fn find(path: &Path) -> CliResult<Self> {
+        if path.is_dir() {
+            if path.join(MANIFEST_FILE_NAME).is_file() {
+                let named = path.file_name().is_some_and(|name| name == JOB_DIRECTORY_NAME);
+                let around = match path.parent().filter(|_| named) {
+                    // `job` alone stands in the current directory.
+                    Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+                    Some(parent) => parent,
+                    None => path,
+                };
+                return Ok(Self::Directory { project: around.to_owned(), job: path.to_owned() });
+            }
+            let job = path.strip_prefix(".").unwrap_or(path).join(JOB_DIRECTORY_NAME);
+            if job.join(MANIFEST_FILE_NAME).is_file() {
+                return Ok(Self::Directory { project: path.to_owned(), job });
+            }
+            return Err(CliError::new(format!(
+                "{} is no project: there is no {MANIFEST_FILE_NAME} in it or in {JOB_DIRECTORY_NAME}/",
+                shown_path(path)
+            ))
+            .with_next(
+                "name a project, a job directory or a .wasm file; `assay init NAME --lang rust` makes a project",
+            ));
+        }
+        match fs::metadata(path) {
+            Ok(_) => Ok(Self::Module(path.to_owned())),
+            Err(error) => Err(CliError::from(error))
+                .context(format!("cannot read {}", shown_path(path)))
+                .next("name a project, a job directory or a .wasm file"),
+        }
+    }
+
+    /// The manifest of a job directory.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not valid.
+    pub fn manifest(job: &Path) -> CliResult<JobManifest> {
+        let path = job.join(MANIFEST_FILE_NAME);
+        let bytes = read_bounded(&path).context(format!("cannot read {}", shown_path(&path)))?;
+        JobManifest::from_json(&bytes)
+            .context(format!("{} is not valid", shown_path(&path)))
+            .next("`assay job schema` prints the schema of a manifest")
+    }
+
+    /// The module's file.
+    ///
+    /// # Errors
+    /// When the manifest cannot be read.
+    pub fn module_path(&self) -> CliResult<PathBuf> {
+        match self {
+            Self::Module(path) => Ok(path.clone()),
+            Self::Directory { job, .. } => Ok(job.join(Self::manifest(job)?.executable)),
+        }
+    }
+
+    /// The module's bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read: most often because it is not built.
+    pub fn module(&self) -> CliResult<Vec<u8>> {
+        let path = self.module_path()?;
+        let next = match self {
+            Self::Module(_) => "name a .wasm file, a job directory or a project",
+            Self::Directory { .. } => "build it first: `assay build`",
+        };
+        read_bounded(&path).context(format!("cannot read the module {}", shown_path(&path))).next(next)
+    }
+}
+
+/// What is run, for the commands that run something.
+#[derive(Debug, Args)]
+pub struct TaskArgs {
+    /// A project, its job directory, or a module.
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// The guest's standard input, instead of the one in the manifest.
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Most gas.
+    #[arg(long, value_name = "N", value_parser = parse::gas_limit, allow_negative_numbers = true)]
+    pub gas_limit: Option<u64>,
+    /// Most linear memory in bytes, a multiple of 65,536.
+    #[arg(long, value_name = "BYTES", value_parser = parse::memory, allow_negative_numbers = true)]
+    pub memory: Option<u64>,
+    /// Most stack in bytes.
+    #[arg(long, value_name = "BYTES", value_parser = parse::stack, allow_negative_numbers = true)]
+    pub stack: Option<u64>,
+    /// Most bytes of everything that it writes.
+    #[arg(long, value_name = "BYTES", value_parser = parse::output_bytes, allow_negative_numbers = true)]
+    pub output_bytes: Option<u64>,
+    /// Seed of the guest's randomness.
+    #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
+    pub seed: Option<u64>,
+    /// Calls this exported function instead of the module's own entry point.
+    #[arg(long, value_name = "NAME")]
+    pub function: Option<String>,
+    /// Arguments for the guest, instead of those in the manifest.
+    #[arg(last = true)]
+    pub args: Vec<String>,
+}
+
+/// A task, ready to be run.
+#[derive(Debug)]
+pub struct Task {
+    /// Where it comes from.
+    pub target: Target,
+    /// Limits, seed, clock, content.
+    pub spec: TaskSpec,
+    /// The job directory.
+    pub entries: Vec<Entry>,
+}
+
+impl TaskArgs {
+    /// The task. What the flags say counts, then the manifest, then `gas_limit` and the defaults.
+    ///
+    /// # Errors
+    /// When something cannot be read or the manifest is not valid.
+    pub fn task(&self, gas_limit: u64) -> CliResult<Task> {
+        let target = Target::find(&self.path)?;
+        let (mut entries, mut manifest) = match &target {
+            Target::Directory { job, .. } => {
+                target.module()?;
+                (JobDirectory::read(job)?.entries, Target::manifest(job)?)
+            }
+            Target::Module(path) => {
+                let name = path.file_name().and_then(|name| name.to_str());
+                let name = name.ok_or_else(|| CliError::usage("the module's file name is not UTF-8"))?;
+                (vec![Entry::file(name, target.module()?)], JobManifest::new(name, OUTPUT_PATH))
+            }
+        };
+        if let Some(path) = &self.input {
+            let bytes = read_bounded(path)
+                .context(format!("cannot read the file of --input, {}", shown_path(path)))
+                .next("name a file for --input")?;
+            let place = manifest.stdin.get_or_insert_with(|| INPUT_ENTRY.to_owned());
+            entries.retain(|entry| entry.path != *place);
+            entries.push(Entry::file(place.clone(), bytes));
+        }
+        if !self.args.is_empty() {
+            manifest.args.clone_from(&self.args);
+        }
+        if let Some(function) = &self.function {
+            (manifest.function_name, manifest.entry) = (Some(function.clone()), None);
+        }
+        let mut terms = TaskTerms::default();
+        terms.limits.gas_limit = gas_limit;
+        let mut terms = manifest_terms(&manifest, terms);
+        self.override_terms(&mut terms);
+        // The manifest that is run states nothing that the flags did not leave to it.
+        manifest.limits = manifest.limits.map(|_| ManifestLimits::default());
+        manifest.seed = manifest.seed.map(|_| terms.seed);
+        entries.retain(|entry| entry.path != MANIFEST_FILE_NAME);
+        entries.push(Entry::file(MANIFEST_FILE_NAME, manifest.to_json()?));
+        let directory = JobDirectory::from_entries(entries)?;
+        Ok(Task { target, spec: directory.spec(terms)?, entries: directory.entries })
+    }
+
+    fn override_terms(&self, terms: &mut TaskTerms) {
+        let limits = &mut terms.limits;
+        let rows = [
+            (&mut limits.gas_limit, self.gas_limit),
+            (&mut limits.memory_bytes, self.memory),
+            (&mut limits.stack_bytes, self.stack),
+            (&mut limits.output_bytes, self.output_bytes),
+            (&mut terms.seed, self.seed),
+        ];
+        for (term, flag) in rows {
+            *term = flag.unwrap_or(*term);
+        }
+    }
+}
+
+impl Task {
+    /// Checks and meters it for a run in this process.
+    ///
+    /// # Errors
+    /// When no host can run it.
+    pub fn ready(self) -> CliResult<ReadyTask> {
+        match prepare(&TaskInput { spec: self.spec, entries: self.entries }, Variant::Canonical)? {
+            PreparedTask::Ready(ready) => Ok(*ready),
+            PreparedTask::Invalid(invalid) => Err(CliError::new("no provider can run this task")
+                .with_cause(invalid.to_string())
+                .with_next("`assay validate` lists everything that is wrong with it")),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `assay test`: runs a module as a provider would and compares what it writes with what is expected.
+
+use std::path::{Path, PathBuf};
+
+use assay_executor::worker::Manner;
+use assay_protocol::OutcomeKind;
+use assay_runtime::{Engine, Variant};
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    compare::{DIFFERENCES_MAX, Difference, compare},
+    project::{Target, Task, TaskArgs},
+};
+use crate::{
+    engine::EngineArgs,
+    error::{CliError, CliResult, Exit},
+    output::{Output, grouped, printable, shown_path},
+    progress::Progress,
+    run::RunLine,
+    sandbox::{self, Order, Ran},
+};
+
+/// Gas of a test unless the manifest or a flag says otherwise.
+const GAS_LIMIT: u64 = 1_000_000;
+/// Where a project keeps what is expected.
+const EXPECTED_DIRECTORY_NAME: &str = "expected";
+/// Most of what the guest wrote that is shown, bytes of each stream.
+const SHOWN_BYTES_MAX: usize = 2_000;
+
+/// `assay test`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "DIR is a result directory (stdout.txt, stderr.txt, output/; what is not there is not compared) or the \
+output directory alone. A project's own `expected/` is the default.\nExit codes: 0 the module exited with 0 and wrote what is expected · \
+3 it wrote something else · 1 it ended otherwise, or could not be run · 2 wrong usage"
+)]
+pub struct TestArgs {
+    #[command(flatten)]
+    task: TaskArgs,
+    /// What it should write.
+    #[arg(long, value_name = "DIR")]
+    expect: Option<PathBuf>,
+    #[command(flatten)]
+    engine: EngineArgs,
+    /// Runs it in both engines, which must agree on everything.
+    #[arg(long, conflicts_with = "engine")]
+    both: bool,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Tested {
+    #[serde(flatten)]
+    run: RunLine,
+    gas_limit: u64,
+    /// Whether both engines ran it; a result is only shown when they agree.
+    both_engines: bool,
+    /// Whether it wrote what is expected; null when nothing is.
+    as_expected: Option<bool>,
+    differences: Vec<Difference>,
+}
+
+/// Runs `assay test`.
+pub async fn run(output: Output, args: &TestArgs) -> CliResult {
+    let task = args.task.task(GAS_LIMIT)?;
+    let gas_limit = task.spec.limits.gas_limit;
+    let expected = args.expect.clone().or_else(|| own_expectation(args, &task.target));
+    let ran = {
+        let _progress = Progress::quiet_start(output, "running");
+        run_task(output, args, task).await?
+    };
+    let differences = match &expected {
+        Some(expected) => compare(expected, &ran.entries)?,
+        None => Vec::new(),
+    };
+    let checked = check(&ran, gas_limit, expected.as_deref(), &differences);
+    let as_expected = expected.is_some().then_some(differences.is_empty());
+    let tested = Tested { run: RunLine::of(&ran), gas_limit, both_engines: args.both, as_expected, differences };
+    output.result_and(&tested, checked, || show(&ran, &tested))
+}
+
+/// Runs it as a provider does, or in both engines.
+async fn run_task(output: Output, args: &TestArgs, task: Task) -> CliResult<Ran> {
+    let compiled = args.engine.cache(output);
+    let order = |manner| Order {
+        task: task.spec,
+        entries: task.entries.clone(),
+        deadline: None,
+        manner,
+        compiled: compiled.clone(),
+    };
+    if !args.both {
+        return sandbox::run(order(args.engine.provider_manner())).await;
+    }
+    let reference = sandbox::run(order(Manner { engine: Engine::Wasmi, variant: Variant::Canonical })).await?;
+    let fast = sandbox::run(order(Manner { engine: Engine::Wasmtime, variant: Variant::Fast })).await?;
+    let peaks = |ran: &Ran| (ran.stack_peak_bytes, ran.memory_peak_bytes);
+    if reference.outcome.encode() == fast.outcome.encode() && peaks(&reference) == peaks(&fast) {
+        return Ok(reference);
+    }
+    Err(CliError::new("the two engines disagree about this module")
+        .with_exit(Exit::Differs)
+        .with_cause(format!("wasmi: {}, {} gas", reference.text(), grouped(reference.outcome.gas_used)))
+        .with_cause(format!("wasmtime: {}, {} gas", fast.text(), grouped(fast.outcome.gas_used)))
+        .with_next("report it, with the module and its input: engines must never disagree"))
+}
+
+/// A project's recorded result; not for another input than its own.
+fn own_expectation(args: &TestArgs, target: &Target) -> Option<PathBuf> {
+    let is_own = args.task.input.is_none() && args.task.args.is_empty() && args.task.function.is_none();
+    match target {
+        Target::Directory { project, .. } if is_own => {
+            Some(project.join(EXPECTED_DIRECTORY_NAME)).filter(|directory| directory.is_dir())
+        }
+        _ => None,
+    }
+}
+
+fn is_success(ran: &Ran) -> bool {
+    ran.outcome.kind == OutcomeKind::Exited && ran.outcome.exit_code == 0
+}
+
+fn check(ran: &Ran, gas_limit: u64, expected: Option<&Path>, differences: &[Difference]) -> CliResult {
+    if !is_success(ran) {
+        let next = match ran.outcome.kind {
+            OutcomeKind::OutOfGas => {
+                format!("give it more than {} with --gas-limit; `assay meter` shows what uses it", grouped(gas_limit))
+            }
+            OutcomeKind::Invalid => "`assay validate` lists everything that is wrong with it".to_owned(),
+            OutcomeKind::OutputTooLarge => "write less, or allow more with --output-bytes".to_owned(),
+            OutcomeKind::Trapped => "`assay meter` shows where it was when it stopped".to_owned(),
+            _ => "read what it wrote to stderr".to_owned(),
+        };
+        return Err(CliError::new(format!("the test failed: {}", ran.text())).with_next(next));
+    }
+    let Some(expected) = expected else { return Ok(()) };
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let files = if differences.len() == 1 { "1 file".to_owned() } else { format!("{} files", differences.len()) };
+    Err(CliError::new(format!("the test failed: {files} not as in {}", shown_path(expected)))
+        .with_exit(Exit::Differs)
+        .with_next("mend the module; or, if this is what it should write, record it with `assay run … --out`"))
+}
+
+fn show(ran: &Ran, tested: &Tested) {
+    for (name, file) in [("stdout", "stdout.txt"), ("stderr", "stderr.txt")] {
+        let bytes = ran.file(file);
+        if bytes.is_empty() {
+            continue;
+        }
+        let shown = printable(bytes.get(..SHOWN_BYTES_MAX).unwrap_or(bytes));
+        println!("{name}");
+        for line in shown.lines() {
+            println!("  {line}");
+        }
+        if bytes.len() > SHOWN_BYTES_MAX {
+            println!("  … {} bytes in all", grouped(u64::try_from(bytes.len()).unwrap_or(u64::MAX)));
+        }
+    }
+    println!("outcome      {}", ran.text());
+    println!("gas          {} of {}", grouped(ran.outcome.gas_used), grouped(tested.gas_limit));
+    println!("memory peak  {} bytes", grouped(ran.memory_peak_bytes));
+    println!("stack peak   {} bytes", grouped(ran.stack_peak_bytes));
+    match &ran.engine {
+        _ if tested.both_engines => println!("engines      both, which agree"),
+        Some(engine) => println!("engine       {}", engine.text()),
+        None => {}
+    }
+    // Of a run that failed, what it did not write is no news.
+    if !is_success(ran) {
+        return;
+    }
+    for difference in tested.differences.iter().take(DIFFERENCES_MAX) {
+        println!("{} {}", difference.path, difference.what);
+        for line in difference.lines.lines() {
+            println!("  {line}");
+        }
+    }
+    if tested.differences.len() > DIFFERENCES_MAX {
+        println!("… {} files in all", tested.differences.len());
+    }
+    match tested.as_expected {
+        Some(true) => println!("as expected"),
+        Some(false) => {}
+        None => println!("nothing to compare with; --expect DIR names what it should write"),
+    }
+}

@@ -1,0 +1,3 @@
+module job-name
+
+go 1.21
