@@ -1,27 +1,28 @@
-//! Cost table, version 1. What a piece of code costs depends on nothing but the original operators.
+//! Cost table, version 1, frozen. What a piece of code costs depends on nothing but the original operators.
 //!
-//! One unit is about a quarter of a nanosecond in the reference interpreter on the machine of docs/METERING.md: a
-//! `local.get`, an addition. What the rewriting itself adds (checks, frames, canonical NaNs) is in the prices.
-//! docs/METERING.md holds the same table; change both or neither.
+//! One unit is about a quarter of a nanosecond in the reference interpreter and a fortieth in compiled code, on the machine
+//! of docs/METERING.md. What the rewriting itself adds (checks, frames, canonical NaNs) is in the prices. A price is about
+//! the engine on which the operator is dearer, compared to what whole programs cost there;
+//! `cargo bench -p assay-runtime --bench calibration` checks it. docs/METERING.md, 5 holds the same table.
 
 use wasmparser::Operator;
 
 /// Version of this table.
 pub const COST_TABLE_VERSION: u32 = 1;
 /// Every segment, for its check.
-pub const SEGMENT: u64 = 24;
+pub const SEGMENT: u64 = 4;
 /// Entering a function.
-pub const FUNCTION_ENTRY: u64 = 24;
+pub const FUNCTION_ENTRY: u64 = 48;
 /// This many locals (parameters not counted) cost one unit when a function is entered: they are zeroed.
 pub const LOCALS_PER_GAS: u64 = 4;
 /// This many bytes of `memory.fill`, `memory.copy`, `memory.init` cost one unit, rounded up.
 pub const BYTES_PER_GAS: u64 = 8;
-/// One element of `table.fill`, `table.copy`, `table.init`, `table.grow`.
-pub const TABLE_ELEMENT: u64 = 1;
-/// One page of `memory.grow`.
-pub const MEMORY_PAGE: u64 = 16_384;
-/// One page of the initial memory, which hosts give as zeros without touching it.
-pub const INITIAL_PAGE: u64 = 4_096;
+/// One element of `table.fill`, `table.copy`, `table.init`, `table.grow` and of a table at its start.
+pub const TABLE_ELEMENT: u64 = 16;
+/// One page of `memory.grow`: a unit for every byte that may be zeroed and brought into memory.
+pub const MEMORY_PAGE: u64 = 65_536;
+/// One page of the initial memory, most of which programs never touch.
+pub const INITIAL_PAGE: u64 = 16_384;
 /// Every instantiation.
 pub const INSTANTIATE: u64 = 10_000;
 /// One byte of the metered module's code, data and element sections.
@@ -32,29 +33,29 @@ pub const MODULE_BYTE: u64 = 1;
 pub fn operator(op: &Operator<'_>) -> u64 {
     use Operator as O;
     match op {
-        O::End | O::Else | O::Drop => 0,
-        O::Block { .. } | O::Loop { .. } | O::Nop | O::Unreachable => 1,
-        O::If { .. } | O::Br { .. } | O::BrIf { .. } | O::Return => 2,
-        O::BrTable { .. } => 8,
-        O::Call { .. } => 16,
-        O::CallIndirect { .. } => 24,
+        // Nothing is left of these in compiled or translated code.
+        O::End | O::Else | O::Drop | O::Block { .. } | O::Loop { .. } => 0,
+        O::Nop | O::Unreachable | O::RefNull { .. } | O::RefIsNull => 1,
+        O::I32Const { .. } | O::I64Const { .. } | O::F32Const { .. } | O::F64Const { .. } => 1,
         O::LocalGet { .. } | O::LocalSet { .. } | O::LocalTee { .. } => 1,
-        O::GlobalGet { .. } | O::GlobalSet { .. } => 3,
-        O::Select | O::TypedSelect { .. } => 2,
-        O::MemorySize { .. } | O::TableSize { .. } => 3,
-        O::MemoryGrow { .. } | O::TableGrow { .. } => 200,
-        O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => 80,
-        O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => 80,
-        O::DataDrop { .. } | O::ElemDrop { .. } => 4,
-        O::TableGet { .. } | O::TableSet { .. } | O::RefFunc { .. } => 4,
-        O::I32Popcnt | O::I64Popcnt => 8,
-        op if is_load_or_store(op) => 2,
-        op if is_integer_division(op) => 12,
-        op => float(op).unwrap_or(1),
+        O::If { .. } | O::Br { .. } | O::BrIf { .. } | O::Return => 2,
+        O::BrTable { .. } => 16,
+        O::Call { .. } => 32,
+        O::CallIndirect { .. } => 128,
+        O::Select | O::TypedSelect { .. } => 4,
+        O::GlobalGet { .. } | O::GlobalSet { .. } | O::TableGet { .. } | O::TableSet { .. } => 4,
+        O::MemorySize { .. } | O::TableSize { .. } => 4,
+        O::MemoryGrow { .. } | O::TableGrow { .. } | O::RefFunc { .. } => 256,
+        O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => 128,
+        O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => 128,
+        O::DataDrop { .. } | O::ElemDrop { .. } => 64,
+        op if is_load(op) => 8,
+        op if is_store(op) => 6,
+        op => number(op).unwrap_or(3),
     }
 }
 
-fn is_load_or_store(op: &Operator<'_>) -> bool {
+const fn is_load(op: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(
         op,
@@ -72,7 +73,14 @@ fn is_load_or_store(op: &Operator<'_>) -> bool {
             | O::I64Load16U { .. }
             | O::I64Load32S { .. }
             | O::I64Load32U { .. }
-            | O::I32Store { .. }
+    )
+}
+
+const fn is_store(op: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(
+        op,
+        O::I32Store { .. }
             | O::I64Store { .. }
             | O::F32Store { .. }
             | O::F64Store { .. }
@@ -84,29 +92,33 @@ fn is_load_or_store(op: &Operator<'_>) -> bool {
     )
 }
 
-const fn is_integer_division(op: &Operator<'_>) -> bool {
-    use Operator as O;
-    matches!(op, O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU | O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU)
-}
-
-/// Float operators; the price of canonical NaNs is included. `None` for every other operator.
-const fn float(op: &Operator<'_>) -> Option<u64> {
+/// Operators on numbers that are no simple integer arithmetic; canonical NaNs are in the price. `None` for every other.
+const fn number(op: &Operator<'_>) -> Option<u64> {
     use Operator as O;
     Some(match op {
+        O::I32Eqz | O::I32Eq | O::I32Ne | O::I32LtS | O::I32LtU | O::I32GtS | O::I32GtU => 6,
+        O::I32LeS | O::I32LeU | O::I32GeS | O::I32GeU => 6,
+        O::I64Eqz | O::I64Eq | O::I64Ne | O::I64LtS | O::I64LtU | O::I64GtS | O::I64GtU => 6,
+        O::I64LeS | O::I64LeU | O::I64GeS | O::I64GeU => 6,
+        O::F32Eq | O::F32Ne | O::F32Lt | O::F32Gt | O::F32Le | O::F32Ge => 6,
+        O::F64Eq | O::F64Ne | O::F64Lt | O::F64Gt | O::F64Le | O::F64Ge => 6,
+        O::I32Mul | O::I64Mul | O::I32Popcnt | O::I64Popcnt => 8,
+        O::I32ReinterpretF32 | O::I64ReinterpretF64 | O::F32ReinterpretI32 | O::F64ReinterpretI64 => 8,
+        O::F32ConvertI32S | O::F32ConvertI32U | O::F32ConvertI64S | O::F32ConvertI64U => 8,
+        O::F64ConvertI32S | O::F64ConvertI32U | O::F64ConvertI64S | O::F64ConvertI64U => 8,
+        O::F32DemoteF64 | O::F64PromoteF32 | O::F32Copysign | O::F64Copysign => 8,
         O::F32Add | O::F32Sub | O::F32Mul | O::F64Add | O::F64Sub | O::F64Mul => 12,
-        O::F32Div | O::F64Div => 24,
-        O::F32Sqrt | O::F64Sqrt => 24,
-        O::F32Min | O::F32Max | O::F64Min | O::F64Max => 20,
+        O::F32Min | O::F32Max | O::F64Min | O::F64Max => 12,
         O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest => 16,
         O::F64Ceil | O::F64Floor | O::F64Trunc | O::F64Nearest => 16,
-        O::F32DemoteF64 | O::F64PromoteF32 => 6,
-        O::F32Copysign | O::F64Copysign => 8,
-        O::F32ConvertI32S | O::F32ConvertI32U | O::F32ConvertI64S | O::F32ConvertI64U => 3,
-        O::F64ConvertI32S | O::F64ConvertI32U | O::F64ConvertI64S | O::F64ConvertI64U => 3,
-        O::I32TruncF32S | O::I32TruncF32U | O::I32TruncF64S | O::I32TruncF64U => 10,
-        O::I64TruncF32S | O::I64TruncF32U | O::I64TruncF64S | O::I64TruncF64U => 10,
-        O::I32TruncSatF32S | O::I32TruncSatF32U | O::I32TruncSatF64S | O::I32TruncSatF64U => 8,
-        O::I64TruncSatF32S | O::I64TruncSatF32U | O::I64TruncSatF64S | O::I64TruncSatF64U => 8,
+        O::I32TruncF32S | O::I32TruncF32U | O::I32TruncF64S | O::I32TruncF64U => 16,
+        O::I64TruncF32S | O::I64TruncF32U | O::I64TruncF64S | O::I64TruncF64U => 16,
+        O::I32TruncSatF32S | O::I32TruncSatF32U | O::I32TruncSatF64S | O::I32TruncSatF64U => 16,
+        O::I64TruncSatF32S | O::I64TruncSatF32U | O::I64TruncSatF64S | O::I64TruncSatF64U => 16,
+        O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => 28,
+        O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => 28,
+        O::F32Div | O::F64Div => 28,
+        O::F32Sqrt | O::F64Sqrt => 40,
         _ => return None,
     })
 }

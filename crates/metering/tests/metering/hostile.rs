@@ -83,7 +83,7 @@ fn functions(count: u32, body: &[u8]) -> Vec<u8> {
 #[test]
 fn w_03_code_bombs_are_refused_by_name() {
     const NOP: u8 = 0x01;
-    const LOOP_END: [u8; 3] = [0x03, 0x40, 0x0b];
+    const LOOP_NOP_END: [u8; 4] = [0x03, 0x40, 0x01, 0x0b];
     const SQRT_NEG: [u8; 2] = [0x9f, 0x9a];
     let body = usize::try_from(bounds::BODY_BYTES_MAX).unwrap();
     let zero = [&[0x44; 1][..], &[0; 8]].concat();
@@ -91,7 +91,7 @@ fn w_03_code_bombs_are_refused_by_name() {
     for (wasm, expected) in [
         (functions(1, &vec![NOP; body]), "size of a function's body in bytes"),
         (functions(1, &floats), "size of a function's metered body in bytes"),
-        (functions(23, &LOOP_END.repeat(140_000)), "size of the metered code in bytes"),
+        (functions(14, &LOOP_NOP_END.repeat(120_000)), "size of the metered code in bytes"),
     ] {
         let error = refusal(&wasm);
         assert!(matches!(&error, MeterError::OverBounds { what, .. } if *what == expected), "{error}");

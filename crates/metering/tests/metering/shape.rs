@@ -21,7 +21,7 @@ fn the_metered_bytes_of_a_known_module_do_not_change_unnoticed() {
     assert_eq!(hex::encode(Sha256::digest(&wasm)), "f14dfc214101f10e37db72c634ce918f0ee019341cbab0a999fd56ee7caace77");
     assert_eq!(
         hex::encode(meter(&wasm).unwrap().hash),
-        "7e97da7d4b482b84966db2a076514b44cc583df38f5ba0f72fc464dfebaaed6d"
+        "af53d4804611dbead54066836978da841d84907f0a02ea746e5a18f37bdfefb8"
     );
 }
 

@@ -5,7 +5,7 @@ use assay_protocol::Trap;
 use assay_runtime::End;
 
 use super::{
-    corpus::operators::{CASES, COPIES, program},
+    corpus::operators::{COPIES, Case, cases, program},
     guest::{request, request_wasm, run_everywhere},
 };
 
@@ -79,15 +79,15 @@ fn w_02_the_callers_stack_may_be_small() {
 
 #[test]
 fn w_02_no_operator_leaves_anything_on_the_native_stack() {
-    for (name, code) in CASES {
+    for Case { name, code, .. } in cases() {
         // 640,000 times: eight bytes left behind at each would be 5 MB, a frame 100.
-        let report = assay_runtime::run(&request(&program(code, 10_000))).unwrap();
+        let report = assay_runtime::run(&request(&program(&code, 10_000))).unwrap();
         assert!(matches!(report.end, End::Exited(0) | End::OutOfGas), "{name}: {:?}", report.end);
     }
     let mut pages = request(&start(
         r#"(func (export "_start") loop i32.const 1 memory.grow drop memory.size i32.const 16384 i32.lt_u br_if 0 end)"#,
     ));
-    pages.limits.memory_bytes = 1 << 30;
+    (pages.limits.memory_bytes, pages.limits.gas_limit) = (1 << 30, 1 << 40);
     let report = assay_runtime::run(&pages).unwrap();
     assert_eq!((report.end, report.memory_peak_bytes), (End::Exited(0), 1 << 30));
 }
@@ -230,7 +230,7 @@ fn i_08_w_09_the_same_request_gives_the_same_report_in_another_order_and_thread(
     assert_eq!(meter(wasm).unwrap().hash, requests[0].metered.hash);
 }
 
-/// How gas follows time is measured by `cargo bench -p assay-runtime --bench operators`, which alarms.
+/// How gas follows time is measured by `cargo bench -p assay-runtime --bench calibration`, which alarms.
 #[test]
 fn w_10_nothing_is_free() {
     const TURNS: u32 = 10;
@@ -240,8 +240,8 @@ fn w_10_nothing_is_free() {
         report.gas_used
     };
     let empty = gas("");
-    for (name, code) in CASES {
-        assert!(gas(code) >= empty + u64::from(TURNS * COPIES), "{name}");
+    for Case { name, code, .. } in cases() {
+        assert!(gas(&code) >= empty + u64::from(TURNS * COPIES), "{name}");
     }
 }
 
