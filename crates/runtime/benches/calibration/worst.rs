@@ -39,94 +39,98 @@ fn turns(measure: &Measure, name: &str, parts: [&str; 3], turns: u32) -> Line {
     Line { name: name.to_owned(), gas: gas as f64 / f64::from(turns - 1), ns }
 }
 
+/// What is measured: its name, the module's other parts, what comes first, what every turn does, and how many turns.
+struct Case {
+    name: String,
+    module: String,
+    start: String,
+    body: String,
+    turns: u32,
+}
+
 pub fn measure(measure: &Measure, filter: &str) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut add = |name: &str, parts: [&str; 3], count| {
-        if name.contains(filter) {
-            lines.push(turns(measure, name, parts, count));
-        }
+    let cases = memory().into_iter().chain(control()).filter(|case| case.name.contains(filter));
+    cases.map(|case| turns(measure, &case.name, [&case.module, &case.start, &case.body], case.turns)).collect()
+}
+
+fn memory() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut add = |name: String, module: String, start: String, body: String, turns| {
+        cases.push(Case { name, module, start, body, turns });
     };
     for mebibytes in [1, 16, 64, 256, 1_024] {
-        let module = format!("(memory {})", mebibytes * 16);
         let bytes = (mebibytes << 20) - 1;
         let touch = format!("i32.const 0 i32.const 1 i32.const {bytes} memory.fill");
         // The next address depends on what was loaded.
-        let load =
-            format!("local.get $i i32.const {} i32.and i64.load align=1 local.get $x i64.add local.set $x", bytes & !7);
-        add(&format!("random loads in {mebibytes} MiB"), [&module, &touch, &load], 400_000);
+        let address = format!("local.get $i i32.const {} i32.and", bytes & !7);
+        let load = format!("{address} i64.load align=1 local.get $x i64.add local.set $x");
+        let module = format!("(memory {})", mebibytes * 16);
+        add(format!("random loads in {mebibytes} MiB"), module, touch, load, 400_000);
     }
     for pages in [64, 1_024] {
-        let module = format!("(memory 0 {pages})");
         let grow = "i32.const 1 memory.grow drop";
-        add(&format!("memory.grow by one page, to {pages} pages"), [&module, "", grow], pages);
-        let store = (0..16).map(|page| {
-            format!(
-                "memory.size i32.const 65536 i32.mul i32.const {} i32.sub local.get $x i64.store ",
-                65_536 - page * 4_096
-            )
-        });
-        let both = format!("{grow} {}", store.collect::<String>());
-        add(&format!("memory.grow by one page and its first use, to {pages} pages"), [&module, "", &both], pages);
-        let module = format!("(memory {pages})");
-        let first = (0..16).map(|page| {
-            format!(
-                "local.get $n i32.const 65536 i32.mul i32.const {} i32.sub local.get $x i64.store ",
-                65_536 - page * 4_096
-            )
-        });
-        add(
-            &format!("first use of an initial page, of {pages} pages"),
-            [&module, "", &first.collect::<String>()],
-            pages,
-        );
+        // A store into each page of the host's.
+        let uses = |end: &str| -> String {
+            let offsets = (0..16).map(|page| 65_536 - page * 4_096);
+            let store =
+                |offset| format!("{end} i32.const 65536 i32.mul i32.const {offset} i32.sub local.get $x i64.store ");
+            offsets.map(store).collect()
+        };
+        let (grown, initial) = (format!("(memory 0 {pages})"), format!("(memory {pages})"));
+        add(format!("memory.grow by one page, to {pages} pages"), grown.clone(), String::new(), grow.to_owned(), pages);
+        let both = format!("{grow} {}", uses("memory.size"));
+        add(format!("memory.grow by one page and its first use, to {pages} pages"), grown, String::new(), both, pages);
+        let first = uses("local.get $n");
+        add(format!("first use of an initial page, of {pages} pages"), initial, String::new(), first, pages);
     }
-    let bits = [("always the same", "i32.const 0 i32.and"), ("at random", "i32.const 1 i32.and")];
-    for (way, bit) in bits {
-        let branch = format!(
-            "block local.get $i {bit} br_if 0 local.get $sum i32.const 3 i32.mul local.get $i i32.add local.set $sum end"
-        );
-        add(&format!("br_if taken {way}"), ["", "", &branch], 2_000_000);
+    let touch = "i32.const 0 i32.const 1 i32.const 67108864 memory.fill";
+    let (there, from) = ("i32.const 0", "i32.const 33554432");
+    for (name, operands) in [("memory.copy", from), ("memory.fill", "i32.const 1")] {
+        let body = format!("{there} {operands} i32.const 33554432 {name}");
+        add(format!("{name} of 32 MiB"), "(memory 1024)".to_owned(), touch.to_owned(), body, 21);
     }
-    let blocks = "block ".repeat(65);
-    let targets: String = (0..64).map(|target| format!("{target} ")).collect();
-    let arms: String = (0..64)
-        .map(|arm| {
-            format!("end local.get $sum i32.const {arm} i32.xor i32.const 7 i32.mul local.set $sum br {} ", 63 - arm)
-        })
-        .collect();
-    let functions: String = (0..64)
-        .map(|index| format!("(func $f{index} (param i32) (result i32) local.get 0 i32.const {index} i32.xor) "))
-        .collect();
-    let names: String = (0..64).map(|index| format!("$f{index} ")).collect();
+    let partial = "i32.const 64 local.get $sum i32.store8 i32.const 65 local.get $x i64.store8
+        i32.const 64 i64.load align=1 i32.wrap_i64 local.set $sum";
+    add("load of two stores' bytes".to_owned(), "(memory 1)".to_owned(), String::new(), partial.to_owned(), 1_000_000);
+    cases
+}
+
+fn control() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut add = |name: String, module: &str, body: String, turns| {
+        cases.push(Case { name, module: module.to_owned(), start: String::new(), body, turns });
+    };
+    for (way, bit) in [("always the same", 0), ("at random", 1)] {
+        let work = "local.get $sum i32.const 3 i32.mul local.get $i i32.add local.set $sum";
+        let branch = format!("block local.get $i i32.const {bit} i32.and br_if 0 {work} end");
+        add(format!("br_if taken {way}"), "", branch, 2_000_000);
+    }
+    let all = |text: &dyn Fn(u32) -> String| (0..64).map(text).collect::<String>();
+    let (blocks, targets) = ("block ".repeat(65), all(&|target| format!("{target} ")));
+    let work = "i32.xor i32.const 7 i32.mul local.set $sum";
+    let arms = all(&|arm| format!("end local.get $sum i32.const {arm} {work} br {} ", 63 - arm));
+    let functions =
+        all(&|index| format!("(func $f{index} (param i32) (result i32) local.get 0 i32.const {index} i32.xor) "));
+    let names = all(&|index| format!("$f{index} "));
     let table = format!(
         "(type $t (func (param i32) (result i32))) (table 64 funcref) {functions} (elem (i32.const 0) {names})"
     );
     for (way, mask) in [("always the same", 0), ("at random", 63)] {
-        let select = format!("{blocks} local.get $i i32.const {mask} i32.and br_table {targets} 63 {arms} end");
-        add(&format!("br_table of 64, {way}"), ["", "", &select], 1_000_000);
-        let call =
-            format!("local.get $sum local.get $i i32.const {mask} i32.and call_indirect (type $t) local.set $sum");
-        add(&format!("call_indirect of 64, {way}"), [&table, "", &call], 2_000_000);
-    }
-    let partial = "i32.const 64 local.get $sum i32.store8 i32.const 65 local.get $x i64.store8 i32.const 64 i64.load align=1 i32.wrap_i64 local.set $sum";
-    add("load of two stores' bytes", ["(memory 1)", "", partial], 1_000_000);
-    for (name, size) in [("1 MiB", 1 << 20), ("32 MiB", 32 << 20)] {
-        let touch = "i32.const 0 i32.const 1 i32.const 67108864 memory.fill";
-        let copy = format!("i32.const 0 i32.const 33554432 i32.const {size} memory.copy");
-        add(&format!("memory.copy of {name}"), ["(memory 1024)", touch, &copy], 21);
-        let fill = format!("i32.const 0 i32.const 1 i32.const {size} memory.fill");
-        add(&format!("memory.fill of {name}"), ["(memory 1024)", touch, &fill], 21);
+        let index = format!("local.get $i i32.const {mask} i32.and");
+        let select = format!("{blocks} {index} br_table {targets} 63 {arms} end");
+        add(format!("br_table of 64, {way}"), "", select, 1_000_000);
+        let call = format!("local.get $sum {index} call_indirect (type $t) local.set $sum");
+        add(format!("call_indirect of 64, {way}"), &table, call, 2_000_000);
     }
     for locals in [100, 9_998] {
-        let uses: String = (0..locals).map(|local| format!("local.get {local} i64.add ")).collect();
-        let set: String = (0..locals).map(|local| format!("local.get 0 local.set {local} ")).collect();
+        let each = |text: &dyn Fn(usize) -> String| (1..locals).map(text).collect::<String>();
+        let set = each(&|local| format!("i64.const 7 local.set {local} "));
+        let uses = each(&|local| format!("local.get {local} i64.add "));
         let function = format!(
-            "(func $wide (param i32) (local {}) local.get 0 br_if 0 i32.const 1 if {} end i64.const 0 {} drop)",
-            "i64 ".repeat(locals - 1),
-            set.replace("local.get 0", "i64.const 7").replacen("i64.const 7 local.set 0", "", 1),
-            uses.replacen("local.get 0 i64.add", "", 1)
+            "(func $wide (param i32) (local {}) local.get 0 br_if 0 i32.const 1 if {set} end i64.const 0 {uses} drop)",
+            "i64 ".repeat(locals - 1)
         );
-        add(&format!("call of a function with {locals} locals"), [&function, "", "i32.const 1 call $wide"], 20_000);
+        add(format!("call of a function with {locals} locals"), &function, "i32.const 1 call $wide".to_owned(), 20_000);
     }
-    lines
+    cases
 }

@@ -3,6 +3,7 @@
 //! Unless its name says otherwise a case is a chain: each operator takes what the one before it gave, which is the
 //! slowest that a processor can be made to run it with data in its first cache and predicted branches. The values come
 //! from globals, so that no compiler knows them.
+#![allow(dead_code, reason = "nobody needs all of it")]
 
 /// How often the operators stand in one turn.
 pub const COPIES: u32 = 64;
