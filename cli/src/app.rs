@@ -16,6 +16,7 @@ use crate::{
     market::{self, MarketCommand},
     output::{self, LogWriter},
     provider::{self, ProviderCommand},
+    receipt::{self, ReceiptCommand},
     run, verify,
     wallet::{self, WalletCommand},
 };
@@ -73,6 +74,9 @@ enum Standalone {
     Run(run::RunArgs),
     #[command(flatten)]
     Author(AuthorCommand),
+    /// Shows receipts, checks them by running them again, compares them.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
     /// Keeps a local network up: ledger, content node, providers.
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetArgs),
@@ -143,6 +147,7 @@ async fn run_standalone(globals: &GlobalArgs, command: Standalone) -> CliResult 
     match command {
         Standalone::Run(args) => run::run(globals.output(), args).await,
         Standalone::Author(command) => author::run(globals.output(), command).await,
+        Standalone::Receipt(command) => receipt::run(globals, command).await,
         #[cfg(feature = "localnet")]
         Standalone::Localnet(args) => localnet::run(globals.output(), &args).await,
         #[cfg(feature = "localnet")]

@@ -17,13 +17,13 @@ use serde::Serialize;
 
 use crate::{
     chain::Chain,
-    engine::EngineArgs,
+    engine::{Again, EngineArgs},
     error::{CliError, CliResult, Context as _, Exit, Hint},
     job::{JobJson, Order, Plan, state::outcome_text},
     localnet::{Running, stop_requested},
     output::{Output, grouped, lamports, shown_path, table},
     progress::Progress,
-    verify::{self, Again},
+    receipt, verify,
 };
 
 const JOBS: [&str; 3] = ["customer-tiers", "word-count", "mandelbrot"];
@@ -257,15 +257,15 @@ fn print(rows: &[Row], is_kept: bool) {
 async fn verify_one(output: Output, chain: &Chain, samples: &[Sample]) -> CliResult {
     let Some(sample) = samples.iter().find(|sample| sample.name == VERIFIED) else { return Ok(()) };
     let job = sample.handle.address();
-    let verdict = {
+    let (verdict, _) = {
         let mut progress = Progress::start(output, format!("verifying {VERIFIED} by running it again"));
         let engine = EngineArgs { engine: Engine::Auto, no_cache: true };
-        verify::verify(chain, job, Again::new(&engine, output), &mut progress).await?
+        verify::verify(chain, job, Again::new(&engine, None, output), &mut progress).await?
     };
     if !output.json {
         verify::print(&verdict);
     }
-    verify::require_equal(&verdict)
+    receipt::require_equal(&verdict)
 }
 
 /// The results are the same on every machine; the repository says what they are.

@@ -2,12 +2,14 @@
 
 use std::{env, path::PathBuf, sync::Arc};
 
+use assay_content::Entry;
 use assay_executor::worker::Manner;
+use assay_protocol::TaskSpec;
 use assay_runtime::{ArtifactCache, CacheLimits, Engine, EngineKind, Variant};
 use clap::Args;
 use serde::Serialize;
 
-use crate::output::Output;
+use crate::{output::Output, sandbox::Order};
 
 /// Compiled modules on disk, bytes; what was used longest ago goes first.
 const CACHE_DISK_BYTES: u64 = 1 << 30;
@@ -63,6 +65,34 @@ impl EngineArgs {
 fn cache_home() -> Option<PathBuf> {
     let named = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))
+}
+
+/// How a run is checked by another one.
+#[derive(Debug)]
+pub struct Again {
+    manner: Manner,
+    compiled: Option<Arc<ArtifactCache>>,
+}
+
+impl Again {
+    /// By the flags, and by the engine that is said to have run it; a chain says nothing of that.
+    pub fn new(args: &EngineArgs, used: Option<EngineKind>, output: Output) -> Self {
+        Self { manner: args.verifier_manner(used), compiled: args.cache(output) }
+    }
+
+    /// Why this engine.
+    pub const fn choice(&self) -> &'static str {
+        match self.manner.engine {
+            Engine::Unlike(Some(_)) => "not the one that the receipt says it ran in, where that can be",
+            Engine::Unlike(None) => "not the one that a provider takes by default, where that can be",
+            _ => "as asked for",
+        }
+    }
+
+    /// The run.
+    pub fn order(self, task: TaskSpec, entries: Vec<Entry>) -> Order {
+        Order { task, entries, deadline: None, manner: self.manner, compiled: self.compiled }
+    }
 }
 
 /// Which engine ran a guest, for `--json`.

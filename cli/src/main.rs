@@ -32,6 +32,7 @@ mod output;
 mod parse;
 mod progress;
 mod provider;
+mod receipt;
 mod run;
 mod sandbox;
 mod verify;

@@ -23,6 +23,7 @@ use crate::{
     output::{Output, grouped, print_bytes, print_json, shown_path},
     parse,
     progress::Progress,
+    receipt,
     sandbox::{JobDirectory, Order, Ran, TaskTerms, manifest_terms, run as run_in_sandbox},
 };
 
@@ -59,6 +60,9 @@ pub struct RunArgs {
     /// Writes the result directory here: stdout.txt, stderr.txt, output/.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Writes a receipt of the run, which nobody signed.
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
     /// Calls this exported function instead of the module's own entry point.
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
@@ -110,8 +114,8 @@ impl RunLine {
             outcome: format!("{:?}", ran.outcome.kind),
             exit_code: carries_exit_code.then_some(ran.outcome.exit_code),
             gas_used: ran.outcome.gas_used,
-            stack_peak: ran.stack_peak_bytes,
-            memory_peak: ran.memory_peak_bytes,
+            stack_peak: ran.stack_peak_bytes(),
+            memory_peak: ran.memory_peak_bytes(),
             result_cid: ran.root.as_ref().map(Cid::to_string),
             metered_hash: ran.metered_hash.map(hex::encode),
             engine: ran.engine.clone(),
@@ -128,6 +132,7 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
         return Err(CliError::new(format!("the result directory {} exists and is not empty", shown_path(out)))
             .with_next("name another with --out, or move it away"));
     }
+    receipt::refuse_existing(args.receipt.as_deref())?;
     let (directory, terms) = if args.module.is_dir() { job_directory(&args)? } else { module_directory(&args)? };
     let task = directory.spec(terms)?;
     let ran = {
@@ -144,6 +149,9 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
             write_entries(out, &ran.entries).context(format!("cannot write the result to {}", shown_path(out)))?;
         }
         None => {}
+    }
+    if let Some(path) = &args.receipt {
+        receipt::write(path, &receipt::found(None, task, &ran)?)?;
     }
     show(output, &ran)
 }

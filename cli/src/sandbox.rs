@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use assay_content::{
-    BlockSet, Budget, Cid, Entry, PackLimits, Package, digest_from_cid, pack_entries, pack_path, unpack,
+    BlockSet, Budget, Cid, Entry, Fetcher, PackLimits, Package, digest_from_cid, pack_entries, pack_path, unpack,
 };
 use assay_executor::worker::{
     Cancel, ChildSettings, Manner, RanTask, Work, WorkReply, WorkRequest, WorkerFault, run_in_child,
@@ -13,7 +13,7 @@ use assay_protocol::{
     limits::{CLOCK_UNIX_NS_DEFAULT, SEED_DEFAULT},
 };
 use assay_runtime::ArtifactCache;
-use assay_sdk::{JobManifest, manifest::MANIFEST_FILE_NAME};
+use assay_sdk::{JobManifest, manifest::MANIFEST_FILE_NAME, receipt::RunFacts};
 
 use crate::{
     engine::EngineRow,
@@ -114,14 +114,12 @@ pub struct Ran {
     pub root: Option<Cid>,
     /// Files of the result directory.
     pub entries: Vec<Entry>,
-    /// Most stack, bytes.
-    pub stack_peak_bytes: u64,
-    /// Most linear memory, bytes.
-    pub memory_peak_bytes: u64,
     /// Hash of the metered module; `None` when it cannot be metered.
     pub metered_hash: Option<Hash32>,
     /// Which engine ran it; `None` when nothing was run.
     pub engine: Option<EngineRow>,
+    /// What a receipt says about the run; `None` when Invalid.
+    pub facts: Option<RunFacts>,
     /// Why it is Invalid.
     pub explanation: Option<String>,
 }
@@ -133,12 +131,21 @@ impl Ran {
             outcome: Outcome::invalid(reason),
             root: None,
             entries: Vec::new(),
-            stack_peak_bytes: 0,
-            memory_peak_bytes: 0,
             metered_hash: None,
             engine: None,
+            facts: None,
             explanation: Some(explanation),
         }
+    }
+
+    /// Most stack, bytes; zero when nothing ran.
+    pub fn stack_peak_bytes(&self) -> u64 {
+        self.facts.as_ref().map_or(0, |facts| facts.stack_peak_bytes)
+    }
+
+    /// Most linear memory, bytes; zero when nothing ran.
+    pub fn memory_peak_bytes(&self) -> u64 {
+        self.facts.as_ref().map_or(0, |facts| facts.memory_peak_bytes)
     }
 
     /// A file of the result directory.
@@ -188,6 +195,17 @@ pub struct Order {
     pub manner: Manner,
     /// Where compiled code is kept, if it is.
     pub compiled: Option<Arc<ArtifactCache>>,
+}
+
+/// A job directory from the content node; `Err` when no host can read it, which is an outcome, too.
+pub async fn fetch(fetcher: &Fetcher, cid: &Cid) -> CliResult<Result<Vec<Entry>, Ran>> {
+    match fetcher.fetch(cid).await {
+        Ok(entries) => Ok(Ok(entries)),
+        Err(error) => match error.invalid_reason() {
+            Some(reason) => Ok(Err(Ran::invalid(reason, error.to_string()))),
+            None => Err(error).context("cannot fetch the job directory"),
+        },
+    }
 }
 
 /// Runs it in a child process without keys, files and network.
@@ -255,10 +273,9 @@ fn read_result(ran: RanTask, gas_limit: u64) -> CliResult<Ran> {
         outcome,
         root: ran.root,
         entries,
-        stack_peak_bytes: ran.stack_peak_bytes,
-        memory_peak_bytes: ran.memory_peak_bytes,
         metered_hash: ran.metered_hash,
         engine,
+        facts: ran.facts,
         explanation: ran.explanation,
     })
 }

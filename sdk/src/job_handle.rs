@@ -39,7 +39,7 @@ const HELP_INTERVAL: Duration = Duration::from_millis(500);
 /// Follows one job. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct JobHandle {
-    client: Client,
+    pub(crate) client: Client,
     address: Pubkey,
 }
 
@@ -50,6 +50,8 @@ pub struct JobView {
     pub address: Pubkey,
     /// Which of the jobs that had this address, one after the other.
     pub job_uid: Hash32,
+    /// In which slot it was created.
+    pub created_slot: u64,
     /// Its market.
     pub market: Pubkey,
     /// Who posted it.
@@ -474,6 +476,7 @@ fn live_view(address: Pubkey, job: Job) -> Result<JobView, ClientError> {
     Ok(JobView {
         address,
         job_uid: job.job_uid,
+        created_slot: job.created_slot,
         market: job.market,
         poster: job.poster,
         task: job.task_spec(),

@@ -10,7 +10,7 @@ use crate::{
     client::Client,
     errors::ClientError,
     events::{Event, EventRecord},
-    job_handle::{JobError, JobView},
+    job_handle::{JobError, JobHandle, JobView},
     program::{self, client::args},
 };
 
@@ -57,13 +57,13 @@ pub(crate) async fn closed_view(client: &Client, address: Pubkey) -> Result<JobV
     let Some(Posting { records, .. }) = postings(client.job_events(&address).await?).pop() else {
         return Err(ClientError::NotFound { kind: "job", address }.into());
     };
-    let Some((signature, created)) = records.iter().find_map(|record| match &record.event {
-        Event::JobCreated(event) => Some((record.signature, *event)),
+    let Some((record, created)) = records.iter().find_map(|record| match &record.event {
+        Event::JobCreated(event) => Some((record, *event)),
         _ => None,
     }) else {
         return Err(JobError::NoHistory { job: address });
     };
-    let posted = posted_args(client, (address, &signature)).await?;
+    let posted = posted_args(client, (address, &record.signature)).await?;
     let task = TaskSpec {
         profile: posted.profile,
         job_cid_digest: posted.job_cid_digest,
@@ -75,6 +75,7 @@ pub(crate) async fn closed_view(client: &Client, address: Pubkey) -> Result<JobV
     let mut view = JobView {
         address,
         job_uid: created.job_uid,
+        created_slot: record.slot,
         market: created.market,
         poster: created.poster,
         task,
@@ -98,19 +99,61 @@ async fn posted_args(
     client: &Client,
     (address, signature): (Pubkey, &Signature),
 ) -> Result<program::types::CreateJobArgs, JobError> {
-    let missing = || JobError::NoHistory { job: address };
-    let transaction = client.transaction(signature).await?.ok_or_else(missing)?;
+    let found = instruction(client, (address, signature), (2, args::CreateJob::DISCRIMINATOR)).await?;
+    let posted = found.and_then(|(data, _)| args::CreateJob::deserialize(&mut data.as_slice()).ok());
+    Ok(posted.ok_or(JobError::NoHistory { job: address })?.args)
+}
+
+/// The instruction of the program with this discriminator that has the job among its accounts in this place: its
+/// arguments and its accounts.
+async fn instruction(
+    client: &Client,
+    (job, signature): (Pubkey, &Signature),
+    (place, discriminator): (usize, &[u8]),
+) -> Result<Option<(Vec<u8>, Vec<Pubkey>)>, JobError> {
+    let transaction = client.transaction(signature).await?.ok_or(JobError::NoHistory { job })?;
     let keys = transaction.message.static_account_keys();
-    let posted = transaction.message.instructions().iter().find_map(|instruction| {
-        let job = instruction.accounts.get(2).and_then(|index| keys.get(usize::from(*index)))?;
+    Ok(transaction.message.instructions().iter().find_map(|instruction| {
         let program = keys.get(usize::from(instruction.program_id_index))?;
-        if *program != program::ID || *job != address {
-            return None;
-        }
-        let mut data = instruction.data.strip_prefix(args::CreateJob::DISCRIMINATOR)?;
-        args::CreateJob::deserialize(&mut data).ok()
-    });
-    Ok(posted.ok_or_else(missing)?.args)
+        let accounts = instruction.accounts.iter().map(|index| keys.get(usize::from(*index)).copied());
+        let accounts = accounts.collect::<Option<Vec<_>>>()?;
+        let data = instruction.data.strip_prefix(discriminator)?;
+        (*program == program::ID && accounts.get(place) == Some(&job)).then(|| (data.to_vec(), accounts))
+    }))
+}
+
+impl JobHandle {
+    /// The job as a receipt names it. Checked: with the task it gives the job's uid.
+    ///
+    /// # Errors
+    /// A failure of the endpoint; [`JobError::NoHistory`] when what it says does not give the uid.
+    pub async fn posting(&self, view: &JobView) -> Result<assay_protocol::Posting, JobError> {
+        let posting = assay_protocol::Posting {
+            program: program::ID.to_bytes(),
+            cluster: self.client.cluster_tag().await?,
+            job: view.address.to_bytes(),
+            created_slot: view.created_slot,
+        };
+        let is_it = posting.job_uid(&view.task.digest()) == view.job_uid;
+        if is_it { Ok(posting) } else { Err(JobError::NoHistory { job: view.address }) }
+    }
+
+    /// The node key that signed the submission of the outcome that stands.
+    ///
+    /// # Errors
+    /// A failure of the endpoint; [`JobError::NoHistory`] when it no longer knows.
+    pub async fn submitter(&self, view: &JobView) -> Result<Pubkey, JobError> {
+        let missing = JobError::NoHistory { job: view.address };
+        let posting = self.postings().await?.pop().filter(|posting| posting.job_uid == Some(view.job_uid));
+        let submission = posting.as_ref().and_then(|posting| {
+            let is_submission = |record: &&EventRecord| matches!(record.event, Event::ResultsSubmitted(_));
+            posting.records.iter().rev().find(is_submission)
+        });
+        let Some(record) = submission else { return Err(missing) };
+        let wanted = (2, args::SubmitResults::DISCRIMINATOR);
+        let found = instruction(&self.client, (view.address, &record.signature), wanted).await?;
+        found.and_then(|(_, accounts)| accounts.first().copied()).ok_or(missing)
+    }
 }
 
 fn apply_event(view: &mut JobView, record: &EventRecord) {

@@ -19,7 +19,7 @@ use thiserror::Error;
 use crate::{
     manifest::JobManifest,
     program::accounts::Job,
-    receipt::RunFacts,
+    receipt::{EngineNote, RunFacts},
     task::{self, CheckedEntry, CheckedTask},
 };
 
@@ -48,6 +48,12 @@ impl TaskInput {
     #[must_use]
     pub fn from_job(job: &Job, entries: Vec<Entry>) -> Self {
         Self { spec: job.task_spec(), entries }
+    }
+}
+
+impl From<EngineKind> for EngineNote {
+    fn from(kind: EngineKind) -> Self {
+        Self { name: kind.name().to_owned(), version: kind.version().to_owned() }
     }
 }
 

@@ -6,6 +6,7 @@ mod deploy;
 mod localnet;
 mod network;
 mod provider;
+mod receipt;
 mod run;
 mod usage;
 

@@ -1,0 +1,64 @@
+//! Where receipts are read from and written to. A receipt is a stranger's file: read up to its bound, parsed strictly.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    path::Path,
+};
+
+use assay_content::{Cid, Entry, parse_cid};
+use assay_sdk::receipt::{RECEIPT_FILE_NAME, RECEIPT_JSON_BYTES_MAX, Receipt};
+
+use crate::{
+    chain::Chain,
+    context::{Context, GlobalArgs},
+    error::{CliError, CliResult, Context as _},
+    output::shown_path,
+};
+
+const NEXT: &str = "name a receipt.json, or the CID of a published receipt";
+
+/// Reads a receipt from a file; what is no file and is a CID is fetched from the content node.
+pub async fn load(globals: &GlobalArgs, named: &str) -> CliResult<Receipt> {
+    let path = Path::new(named);
+    let bytes = match parse_cid(named) {
+        Ok(cid) if !path.exists() => fetch(globals, &cid).await?,
+        _ => read(path).context(format!("cannot read the receipt {}", shown_path(path))).next(NEXT)?,
+    };
+    Receipt::from_json(&bytes).context(format!("{} is no receipt", shown_path(path))).next(NEXT)
+}
+
+fn read(path: &Path) -> CliResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than there may be, so that too much is seen.
+    let limit = u64::try_from(RECEIPT_JSON_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+async fn fetch(globals: &GlobalArgs, cid: &Cid) -> CliResult<Vec<u8>> {
+    let context = Context::new(globals)?;
+    let chain = Chain::unchecked(&context).with_content(&context)?;
+    let entries = chain.fetcher()?.fetch(cid).await.context(format!("cannot fetch the receipt {cid}"))?;
+    let file = entries.iter().find(|entry| entry.path == RECEIPT_FILE_NAME).and_then(Entry::bytes);
+    let bytes = file.ok_or_else(|| {
+        CliError::new(format!("{cid} is no receipt: it has no file {RECEIPT_FILE_NAME}")).with_next(NEXT)
+    })?;
+    Ok(bytes.to_vec())
+}
+
+/// Before anything is run for it.
+pub fn refuse_existing(path: Option<&Path>) -> CliResult {
+    match path.filter(|path| path.exists()) {
+        None => Ok(()),
+        Some(path) => Err(CliError::new(format!("{} exists and is not overwritten", shown_path(path)))
+            .with_next("name another file with --receipt, or move it away")),
+    }
+}
+
+/// Writes a new file.
+pub fn write(path: &Path, receipt: &Receipt) -> CliResult {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(receipt.to_json().as_bytes()))
+        .context(format!("cannot write the receipt to {}", shown_path(path)))
+}

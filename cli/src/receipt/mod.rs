@@ -1,0 +1,173 @@
+//! `assay receipt`: show, check and compare receipts. Needs no chain, and no settings unless something is fetched.
+
+mod check;
+mod file;
+
+use std::path::PathBuf;
+
+use assay_sdk::receipt::{Comparison, Receipt, ReceiptSignature, compare};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
+use solana_pubkey::Pubkey;
+
+pub use check::{Part, Verdict, found, print_verdict, record_fields, require_equal};
+pub use file::{refuse_existing, write};
+
+use check::shown_value;
+
+use crate::{
+    context::GlobalArgs,
+    engine::EngineArgs,
+    error::{CliError, CliResult, Exit},
+    output::Output,
+    parse,
+};
+
+/// `assay receipt`.
+#[derive(Debug, Subcommand)]
+pub enum ReceiptCommand {
+    /// Prints a receipt field by field, and what its signature is worth.
+    Show(ShowArgs),
+    /// Runs the receipt's task again and compares field by field. Asks no chain unless told to.
+    #[command(after_help = VERIFY_EXIT_CODES)]
+    Verify(VerifyArgs),
+    /// Compares two receipts field by field.
+    #[command(
+        after_help = "Exit codes: 0 they say the same · 3 they do not · 1 one of them is no receipt or cannot be read"
+    )]
+    Diff(DiffArgs),
+}
+
+const VERIFY_EXIT_CODES: &str = "Exit codes: 0 everything agrees; a signature, if there is one, is valid · 3 something \
+differs, or the signature is not the key's · 1 it could not be checked: no receipt, content that cannot be fetched, the sandbox failed";
+
+/// `assay receipt show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A receipt: a file, or the CID of a published one.
+    #[arg(value_name = "RECEIPT")]
+    receipt: String,
+}
+
+/// `assay receipt verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A receipt: a file, or the CID of a published one.
+    #[arg(value_name = "RECEIPT")]
+    receipt: String,
+    /// The job directory; by default it is fetched from the content node by the receipt's job CID.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Compares with the chain's record of the job, too: the receipt's own, or of this address.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, value_parser = parse::address)]
+    job: Option<Option<Pubkey>>,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// `assay receipt diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// A receipt: a file, or the CID of a published one.
+    #[arg(value_name = "RECEIPT")]
+    left: String,
+    /// Another.
+    #[arg(value_name = "RECEIPT")]
+    right: String,
+}
+
+/// Runs `assay receipt`.
+pub async fn run(globals: &GlobalArgs, command: ReceiptCommand) -> CliResult {
+    match command {
+        ReceiptCommand::Show(args) => show(globals, &args).await,
+        ReceiptCommand::Verify(args) => check::verify(globals, &args).await,
+        ReceiptCommand::Diff(args) => diff(globals, &args).await,
+    }
+}
+
+/// A receipt as `--json` shows it: the file, and what follows from it.
+#[derive(Debug, Serialize)]
+struct Shown {
+    receipt: Value,
+    receipt_hash: String,
+    signature: &'static str,
+}
+
+/// One word for scripts.
+fn signature_word(receipt: &Receipt) -> &'static str {
+    match receipt.check_signature() {
+        ReceiptSignature::Missing => "missing",
+        ReceiptSignature::Valid => "valid",
+        ReceiptSignature::Wrong => "wrong",
+    }
+}
+
+/// What that means, for people.
+fn signature_text(receipt: &Receipt) -> String {
+    let key = receipt.signed.map(|signed| signed.key.to_string()).unwrap_or_default();
+    match receipt.check_signature() {
+        ReceiptSignature::Missing => {
+            "missing: nobody vouches for this receipt; whoever wrote the file can have written anything".to_owned()
+        }
+        ReceiptSignature::Valid => {
+            format!("valid: {key} signed exactly this; only the chain says whose key that is (verify --job)")
+        }
+        ReceiptSignature::Wrong => format!("WRONG: {key} did not sign this; the file was changed or is forged"),
+    }
+}
+
+/// The engine, and that nothing stands for it.
+fn engine_text(receipt: &Receipt) -> String {
+    match &receipt.engine {
+        Some(engine) => format!("{} {} (not signed, not compared)", engine.name, engine.version),
+        None => "not stated".to_owned(),
+    }
+}
+
+async fn show(globals: &GlobalArgs, args: &ShowArgs) -> CliResult {
+    let receipt = file::load(globals, &args.receipt).await?;
+    let shown = Shown {
+        receipt: serde_json::from_str(&receipt.to_json())?,
+        receipt_hash: hex::encode(receipt.canonical().hash()),
+        signature: signature_word(&receipt),
+    };
+    globals.output().result(&shown, || {
+        for field in receipt.fields() {
+            println!("{:<26} {}", field.name, shown_value(&field.value));
+        }
+        println!("{:<26} {}", "receipt hash", shown.receipt_hash);
+        println!("{:<26} {}", "signature", signature_text(&receipt));
+        println!("{:<26} {}", "engine", engine_text(&receipt));
+    });
+    Ok(())
+}
+
+/// What `assay receipt diff --json` prints.
+#[derive(Debug, Serialize)]
+struct Difference {
+    equal: bool,
+    fields: Vec<Comparison>,
+}
+
+async fn diff(globals: &GlobalArgs, args: &DiffArgs) -> CliResult {
+    let output: Output = globals.output();
+    let (left, right) = (file::load(globals, &args.left).await?, file::load(globals, &args.right).await?);
+    let mut fields = compare(&left.fields(), &right.fields());
+    let signer = |receipt: &Receipt| receipt.signed.map_or_else(|| "none".to_owned(), |signed| signed.key.to_string());
+    let signature =
+        |receipt: &Receipt| receipt.signed.map_or_else(|| "none".to_owned(), |signed| signed.signature.to_string());
+    for (field, text) in [("provider_key", &signer as &dyn Fn(&Receipt) -> String), ("signature", &signature)] {
+        let (claimed, found) = (text(&left), text(&right));
+        fields.push(Comparison { field, equal: claimed == found, claimed, found });
+    }
+    let difference = Difference { equal: fields.iter().all(|row| row.equal), fields };
+    let differing = difference.fields.iter().filter(|row| !row.equal).map(|row| row.field).collect::<Vec<_>>();
+    let checked = match differing.as_slice() {
+        [] => Ok(()),
+        fields => Err(CliError::new(format!("the receipts differ in {}", fields.join(", ")))
+            .with_exit(Exit::Differs)
+            .with_next("run the task again to see which is right: assay receipt verify RECEIPT --dir DIR")),
+    };
+    output.result_and(&difference, checked, || check::print_rows(&difference.fields, ("first", "second")))
+}

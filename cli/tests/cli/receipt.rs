@@ -1,0 +1,166 @@
+//! `assay receipt`: a stranger's file, checked with the job directory and nothing else.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::{assay, home, last_json, run::EXIT_3, stderr};
+
+/// A receipt of a run of a job directory, and the directory.
+fn receipt_of(home: &Path, guest: &str) -> (Value, String) {
+    let dir = home.join("job");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("job.wasm"), wat::parse_str(guest).unwrap()).unwrap();
+    let manifest = json!({
+        "executable": "job.wasm", "args": ["one", "two"], "env": {"LANG": "C"}, "output_path": "output/",
+        "limits": {"gas_limit": 1_000_000},
+    });
+    fs::write(dir.join("manifest.json"), manifest.to_string()).unwrap();
+    let path = home.join("receipt.json");
+    let output = assay(home).arg("run").arg(&dir).arg("--receipt").arg(&path).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    (serde_json::from_slice(&fs::read(path).unwrap()).unwrap(), dir.to_str().unwrap().to_owned())
+}
+
+fn write(home: &Path, name: &str, receipt: &Value) -> String {
+    let path = home.join(name);
+    fs::write(&path, receipt.to_string()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Exit code, and the one JSON object of stdout. No setting is valid, so whoever looks for a cluster fails.
+fn offline(home: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
+    let mut command = assay(home);
+    command.env("ASSAY_CLUSTER", "no cluster").env("ASSAY_CONTENT", "no URL");
+    let output = command.arg("--json").args(arguments).output().unwrap();
+    (output.status.code(), last_json(&output))
+}
+
+#[test]
+fn a_receipt_is_shown_checked_and_compared_without_any_chain_or_setting() {
+    let home = home();
+    let (receipt, dir) = receipt_of(home.path(), EXIT_3);
+    let path = write(home.path(), "a.json", &receipt);
+    assert_eq!(receipt["job"], Value::Null);
+    assert_eq!((&receipt["outcome"]["exit_code"], &receipt["run"]["args"]), (&json!(3), &json!(["one", "two"])));
+
+    let (code, shown) = offline(home.path(), &["receipt", "show", &path]);
+    assert_eq!((code, &shown["signature"], &shown["receipt"]), (Some(0), &json!("missing"), &receipt));
+    let (code, checked) = offline(home.path(), &["receipt", "verify", &path, "--dir", &dir]);
+    assert_eq!(
+        (code, &checked["verified"], &checked["signature"]),
+        (Some(0), &json!(true), &json!("missing")),
+        "{checked}"
+    );
+    let rows = checked["compared"][0]["fields"].as_array().unwrap();
+    assert!(rows.len() > 20 && rows.iter().all(|row| row["equal"] == true), "{rows:?}");
+    let text = assay(home.path()).args(["receipt", "verify", &path, "--dir", &dir]).output().unwrap();
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("nobody vouches for this receipt") && text.contains("verified:"), "{text}");
+
+    let (code, same) = offline(home.path(), &["receipt", "diff", &path, &path]);
+    assert_eq!((code, &same["equal"]), (Some(0), &json!(true)));
+    let (code, none) = offline(home.path(), &["receipt", "verify", &path, "--dir", &dir, "--job"]);
+    assert!(code == Some(2) && none["error"].as_str().unwrap().contains("names no job"), "{none}");
+}
+
+/// Another value of the same type.
+fn forged(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_u64().unwrap() ^ 2),
+        Value::String(text) if text == "Exited" => json!("OutputTooLarge"),
+        // Of the empty directory.
+        Value::String(text) if text.starts_with("bafy") => {
+            json!("bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354")
+        }
+        Value::String(text) if text.len() == 64 => json!("ab".repeat(32)),
+        Value::String(text) => json!(format!("{text}x")),
+        _ => json!("ab".repeat(32)),
+    }
+}
+
+#[test]
+fn p_29_whatever_is_changed_in_a_receipt_is_found_by_running_it_again_and_named() {
+    let home = home();
+    let (receipt, dir) = receipt_of(home.path(), EXIT_3);
+    for pointer in [
+        "/task/digest",
+        "/task/job_cid",
+        "/task/seed",
+        "/task/limits/gas_limit",
+        "/outcome/kind",
+        "/outcome/detail",
+        "/outcome/exit_code",
+        "/outcome/gas_used",
+        "/outcome/result_cid",
+        "/outcome/state_root",
+        "/run/module_hash",
+        "/run/metered_hash",
+        "/run/args/1",
+        "/run/env/LANG",
+        "/run/stack_peak_bytes",
+        "/run/memory_peak_bytes",
+        "/run/stdout_hash",
+        "/run/stderr_hash",
+    ] {
+        let mut changed = receipt.clone();
+        let value = changed.pointer_mut(pointer).unwrap();
+        *value = forged(value);
+        let path = write(home.path(), "changed.json", &changed);
+        let (code, found) = offline(home.path(), &["receipt", "verify", &path, "--dir", &dir]);
+        let text = found.to_string();
+        let field = pointer.trim_start_matches('/').replace('/', ".");
+        // What follows from other fields is refused, the rest is found out.
+        let (expected, named) = match pointer {
+            _ if pointer.starts_with("/task") => (1, "task.digest"),
+            "/outcome/state_root" => (1, "not canonical"),
+            _ => (3, field.trim_end_matches(".1").trim_end_matches(".LANG")),
+        };
+        assert_eq!(code, Some(expected), "{field}: {text}");
+        if expected == 3 {
+            assert_eq!(found["error"], format!("what is claimed is not so: {named}"), "{text}");
+            let (code, difference) =
+                offline(home.path(), &["receipt", "diff", &path, home.path().join("receipt.json").to_str().unwrap()]);
+            assert!(
+                code == Some(3) && difference["error"] == format!("the receipts differ in {named}"),
+                "{difference}"
+            );
+        } else {
+            assert!(text.contains(named), "{field}: {text}");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_outcome_has_a_receipt_that_is_verified() {
+    const TRAP: &str = r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#;
+    const LOOP: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))"#;
+    const INVALID: &str = r#"(module (import "env" "f" (func)) (func (export "_start")))"#;
+    for (guest, kind) in [(TRAP, "Trapped"), (LOOP, "OutOfGas"), (INVALID, "Invalid")] {
+        let home = home();
+        let (receipt, dir) = receipt_of(home.path(), guest);
+        assert_eq!((&receipt["outcome"]["kind"], receipt["run"].is_null()), (&json!(kind), kind == "Invalid"));
+        let path = home.path().join("receipt.json");
+        let (code, found) = offline(home.path(), &["receipt", "verify", path.to_str().unwrap(), "--dir", &dir]);
+        assert_eq!(code, Some(0), "{found}");
+    }
+}
+
+#[test]
+fn p_30_what_is_no_receipt_or_another_jobs_is_refused_by_name() {
+    let home = home();
+    let (receipt, _) = receipt_of(home.path(), EXIT_3);
+    let path = write(home.path(), "a.json", &receipt);
+    let (code, missing) = offline(home.path(), &["receipt", "show", "nothing.json"]);
+    assert!(code == Some(1) && missing["error"].as_str().unwrap().contains("nothing.json"), "{missing}");
+    fs::write(home.path().join("long.json"), vec![b' '; 300_000]).unwrap();
+    let (code, long) = offline(home.path(), &["receipt", "show", home.path().join("long.json").to_str().unwrap()]);
+    assert!(code == Some(1) && long["causes"].to_string().contains("longer than"), "{long}");
+    let other = home.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("manifest.json"), "{}").unwrap();
+    let (code, found) = offline(home.path(), &["receipt", "verify", &path, "--dir", other.to_str().unwrap()]);
+    assert!(code == Some(3) && found["error"] == "what is claimed is not so: task.job_cid", "{found}");
+    let output = assay(home.path()).args(["run", path.as_str(), "--receipt", path.as_str()]).output().unwrap();
+    assert!(!output.status.success() && stderr(&output).contains("not overwritten"), "{}", stderr(&output));
+}
