@@ -138,6 +138,9 @@ fn dispatch(cli: Cli) -> CliResult {
             Command::Standalone(command) => run_standalone(&globals, command).await,
             // The bot has a configuration of its own.
             Command::Networked(Networked::Provider(ProviderCommand::Start(args))) => provider::start(&args).await,
+            Command::Networked(Networked::Provider(ProviderCommand::Receipts(args))) => {
+                provider::list_receipts(globals.output(), &args)
+            }
             Command::Networked(command) => run_networked(&Context::new(&globals)?, command).await,
         }
     })

@@ -9,6 +9,7 @@ use crate::{
     Config, InstanceLock, LockError, Options,
     journal::{JOURNAL_FILE, Journal},
     lock::LOCK_FILE,
+    records::Records,
     server,
     startup::{self, COMPILED_DIRECTORY, STORE_DIRECTORY, StartError},
     worker::listed,
@@ -77,7 +78,8 @@ fn check_files(config: &Config) -> Result<(), StartError> {
         Journal::open(data_dir)?;
     }
     if data_dir.join(STORE_DIRECTORY).exists() {
-        startup::workshop(config, Options::default(), startup::store(config)?, None)?;
+        let records = Records::new(data_dir, [0; 32]);
+        startup::workshop(config, Options::default(), (startup::store(config)?, records), None)?;
     }
     if data_dir.join(COMPILED_DIRECTORY).exists() {
         startup::compiled(config)?;

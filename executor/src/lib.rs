@@ -15,6 +15,7 @@ mod fault;
 pub mod journal;
 mod lock;
 mod metrics_list;
+mod records;
 mod sender;
 mod server;
 mod signer;
@@ -28,6 +29,7 @@ pub use bot::{RunError, Shutdown, run};
 pub use check::{Reach, check};
 pub use config::Config;
 pub use lock::{InstanceLock, LockError};
+pub use records::{EXECUTIONS_FILE, receipt_package, receipts};
 pub use startup::StartError;
 
 /// What is said on the command line rather than in the file.

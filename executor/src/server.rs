@@ -1,8 +1,10 @@
-//! `/metrics` for Prometheus and `/healthz` for whoever restarts the process. On loopback unless told otherwise.
+//! `/metrics` for Prometheus, `/healthz` for whoever restarts the process, `/receipts` and `/receipts/JOB_UID` for whoever
+//! wants to check a result. On loopback unless told otherwise.
 
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -10,19 +12,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::IntoResponse,
+    routing::get,
+};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{core::JobUid, metrics_list as names};
+use crate::{
+    core::JobUid,
+    metrics_list as names,
+    records::{read_receipt, receipts},
+    work::blocking,
+};
 
 /// Without a look at the chain for this long the bot is not healthy.
 const LOOK_AGE_MAX: Duration = Duration::from_secs(60);
 /// When the children of so many jobs failed in a row it is not for the jobs.
 const FAILED_JOBS_MAX: usize = 3;
+/// Most receipts that are listed.
+const RECEIPTS_LISTED_MAX: usize = 1_000;
 /// Longest quotation of a child, in characters.
 const REASON_CHARS_MAX: usize = 256;
 
@@ -150,13 +165,21 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> 
     Ok(listener)
 }
 
+/// What there is to be asked about.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) status: Arc<Status>,
+    pub(crate) data_dir: PathBuf,
+}
+
 /// Serves until told to stop.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    status: Arc<Status>,
-    stopping: CancellationToken,
-) -> Result<(), String> {
-    let router = Router::new().route("/metrics", get(metrics)).route("/healthz", get(health)).with_state(status);
+pub(crate) async fn serve(listener: TcpListener, served: Served, stopping: CancellationToken) -> Result<(), String> {
+    let router = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        .route("/receipts", get(list_receipts))
+        .route("/receipts/{job_uid}", get(receipt))
+        .with_state(served);
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stopping.cancelled().await });
     serving.await.map_err(|error| error.to_string())
 }
@@ -168,10 +191,46 @@ async fn metrics() -> impl IntoResponse {
     }
 }
 
-async fn health(State(status): State<Arc<Status>>) -> impl IntoResponse {
-    let (healthy, body) = status.report();
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
+async fn health(State(served): State<Served>) -> impl IntoResponse {
+    let (healthy, body) = served.status.report();
     let code = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, [("content-type", "application/json")], body)
+    (code, JSON, body)
+}
+
+/// The uids of the jobs whose receipts are kept, newest first.
+async fn list_receipts(State(served): State<Served>) -> impl IntoResponse {
+    match blocking(move || receipts(&served.data_dir, RECEIPTS_LISTED_MAX)).await {
+        Ok(found) => {
+            let uids: Vec<String> = found.iter().map(|(uid, _)| uid.to_string()).collect();
+            (StatusCode::OK, JSON, json!(uids).to_string().into_bytes())
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+/// The receipt of a job, as it is kept. What is no uid names no file.
+async fn receipt(State(served): State<Served>, Path(uid): Path<String>) -> impl IntoResponse {
+    let found = blocking(move || match JobUid::from_hex(&uid) {
+        Some(uid) => read_receipt(&served.data_dir, uid),
+        None => Ok(None),
+    });
+    match found.await {
+        Ok(Some(json)) => (StatusCode::OK, JSON, json),
+        Ok(None) => (
+            StatusCode::NOT_FOUND,
+            JSON,
+            json!({ "error": "no receipt of this job is kept here" }).to_string().into_bytes(),
+        ),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &std::io::Error) -> (StatusCode, [(&'static str, &'static str); 1], Vec<u8>) {
+    tracing::warn!(%error, "receipts_not_read");
+    let body = json!({ "error": "the receipts cannot be read" }).to_string().into_bytes();
+    (StatusCode::INTERNAL_SERVER_ERROR, JSON, body)
 }
 
 #[cfg(test)]

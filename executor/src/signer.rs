@@ -1,17 +1,20 @@
 //! The only place that signs.
 //!
 //! A signature is given for a [`SigningPermit`], which only the journal makes and only for a message that is on disk;
-//! so the order journal, sign, send cannot be turned around by a mistake elsewhere.
+//! so the order journal, sign, send cannot be turned around by a mistake elsewhere. A receipt is signed for a
+//! [`ReceiptPermit`], which the journal makes for an outcome that is on disk.
 
 use assay_protocol::outcome::OUTCOME_BYTES;
+use assay_sdk::Receipt;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use solana_signer::Signer as _;
 use thiserror::Error;
 
 use crate::{
     core::{JobUid, TxKind},
-    journal::SigningPermit,
+    journal::{ReceiptPermit, SigningPermit},
 };
 
 /// Why a message was not signed. Both mean that something is wrong here, not on the chain.
@@ -21,6 +24,9 @@ pub enum SignError {
     /// A submission that does not carry the journaled outcome (E-06).
     #[error("sign the submission of job {0}: the message does not carry the outcome in the journal; nothing is signed")]
     ForeignOutcome(JobUid),
+    /// A receipt that does not say what the journal says (E-06).
+    #[error("sign the receipt of job {0}: it is not of the job and the outcome in the journal; nothing is signed")]
+    ForeignReceipt(JobUid),
     /// The signature could not be made.
     #[error("sign for job {uid}: {message}")]
     Key {
@@ -60,11 +66,26 @@ impl Signer {
                 return Err(SignError::ForeignOutcome(permit.uid()));
             }
         }
-        let signature = self
-            .keypair
-            .try_sign_message(permit.message())
-            .map_err(|error| SignError::Key { uid: permit.uid(), message: error.to_string() })?;
-        Ok(signature.into())
+        Ok(self.signature(permit.uid(), permit.message())?.into())
+    }
+
+    /// Signs the receipt of a journaled outcome.
+    ///
+    /// # Errors
+    /// [`SignError::ForeignReceipt`] when it is of anything but the one recorded outcome of that job (I-07).
+    pub fn sign_receipt(&self, permit: &ReceiptPermit, receipt: Receipt) -> Result<Receipt, SignError> {
+        let uid = permit.uid();
+        let is_of_job = receipt.canonical().job_uid() == Some(uid.0);
+        if !is_of_job || receipt.outcome.encode() != *permit.outcome() {
+            return Err(SignError::ForeignReceipt(uid));
+        }
+        let signature = self.signature(uid, &receipt.message_for(&self.address()))?;
+        Ok(receipt.with_signature(self.address(), signature))
+    }
+
+    fn signature(&self, uid: JobUid, message: &[u8]) -> Result<Signature, SignError> {
+        let signed = self.keypair.try_sign_message(message);
+        signed.map_err(|error| SignError::Key { uid, message: error.to_string() })
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     chain::{ChainError, ChainFacts, RpcChain, RpcSettings},
     core::JobRow,
     journal::{Journal, JournalError},
+    records::Records,
     server::BindError,
     signer::Signer,
     work::{WorkSettings, Workshop, blocking},
@@ -61,6 +62,11 @@ pub enum StartError {
     /// The engine that was asked for does not work here.
     #[error("use worker.engine = \"wasmtime\" on this machine: {0}; set it to auto or wasmi")]
     Engine(String),
+    /// The receipts cannot be used.
+    #[error(
+        "open the receipts in provider.data_dir: {0}; free or repair the disk, and see that the directory is yours"
+    )]
+    Records(io::Error),
     /// A source of content cannot be used.
     #[error(transparent)]
     Content(#[from] FetchError),
@@ -110,10 +116,12 @@ pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<R
     if released > 0 {
         tracing::info!(released, "unnamed_results_released");
     }
-    let workshop = workshop(config, options, store, compiled(config)?)?;
     let provider = provider(config);
     let facts = facts(&chain).await?;
     check(config, &facts, signer.address())?;
+    let records = Records::new(&config.provider.data_dir, facts.cluster_tag);
+    records.open().map_err(StartError::Records)?;
+    let workshop = workshop(config, options, (store, records), compiled(config)?)?;
     // Whoever adopts seats believes the chain more than the journal, its slots included.
     let seen_slot = if options.adopt_unknown_seats { 0 } else { journal.seen_slot() };
     chain.see_slot(seen_slot);
@@ -281,7 +289,7 @@ pub(crate) fn compiled(config: &Config) -> Result<Option<Arc<ArtifactCache>>, St
 pub(crate) fn workshop(
     config: &Config,
     options: Options,
-    store: BlockStore,
+    (store, records): (BlockStore, Records),
     compiled: Option<Arc<ArtifactCache>>,
 ) -> Result<Workshop, StartError> {
     let content = &config.content;
@@ -300,7 +308,8 @@ pub(crate) fn workshop(
         manner: manner(config),
         keep_failed_in: keep.then(|| config.provider.data_dir.join("failed")),
     };
-    Ok(Workshop::new(store, fetcher, Publisher::new(nodes, content.pins_min), settings))
+    let publisher = Publisher::new(nodes, content.pins_min);
+    Ok(Workshop::new(store, (fetcher, publisher), records, settings))
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@ use assay_content::{
 };
 use assay_protocol::{Outcome, OutcomeKind, TaskSpec};
 use assay_runtime::{ArtifactCache, EngineKind};
+use assay_sdk::receipt::{EngineNote, Receipt, RunFacts};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
-    core::{JobView, OutcomeBytes, Preparation, WorkFault, WorkFaultKind},
+    core::{JobUid, JobView, OutcomeBytes, Preparation, WorkFault, WorkFaultKind},
     fault::crash_point,
+    records::{Records, receipt_package},
     worker::{
         Cancel, ChildSettings, Manner, Prepared, RanTask, Work, WorkReply, WorkRequest, WorkerFault, probe_child,
         run_in_child,
@@ -44,6 +46,7 @@ struct Shared {
     store: BlockStore,
     fetcher: Fetcher,
     publisher: Publisher,
+    records: Records,
     settings: WorkSettings,
     /// Held while a module is compiled ahead.
     warming: Mutex<()>,
@@ -64,9 +67,19 @@ fn fault(kind: WorkFaultKind, message: impl ToString) -> WorkFault {
 
 impl Workshop {
     /// Puts the parts together.
-    #[must_use]
-    pub fn new(store: BlockStore, fetcher: Fetcher, publisher: Publisher, settings: WorkSettings) -> Self {
-        Self { shared: Arc::new(Shared { store, fetcher, publisher, settings, warming: Mutex::default() }) }
+    pub(crate) fn new(
+        store: BlockStore,
+        (fetcher, publisher): (Fetcher, Publisher),
+        records: Records,
+        settings: WorkSettings,
+    ) -> Self {
+        let warming = Mutex::default();
+        Self { shared: Arc::new(Shared { store, fetcher, publisher, records, settings, warming }) }
+    }
+
+    /// The receipts, and the lines about runs.
+    pub(crate) fn records(&self) -> &Records {
+        &self.shared.records
     }
 
     /// Whether a sandbox child can be started, as for a run.
@@ -123,14 +136,21 @@ impl Workshop {
         self.shared.settings.child.compiled.as_deref()
     }
 
-    /// Runs the task and stores its package, durably.
+    /// Runs the task and stores its package and the draft of its receipt, durably. Leaves a line about it.
     ///
     /// # Errors
     /// [`WorkFault`] of the network or this host. Never signed.
     pub async fn run(&self, view: &JobView, cancel: &Cancel) -> Result<OutcomeBytes, WorkFault> {
+        let execution = self.shared.records.begin(view);
+        let result = self.run_once(view, cancel).await;
+        execution.ended(result.as_ref());
+        result.map(|receipt| receipt.outcome.encode())
+    }
+
+    async fn run_once(&self, view: &JobView, cancel: &Cancel) -> Result<Receipt, WorkFault> {
         let entries = match self.fetch(view).await? {
             Ok(entries) => entries,
-            Err(reason) => return Ok(Outcome::invalid(reason).encode()),
+            Err(reason) => return self.draft(view, (Outcome::invalid(reason), None), None).await,
         };
         crash_point("work.fetched");
         let work = Work::Run(self.shared.settings.manner);
@@ -142,11 +162,32 @@ impl Workshop {
             return Err(fault(WorkFaultKind::Host, "the child answered another question"));
         };
         crash_point("work.ran");
-        self.store(view, *ran).await
+        let (facts, engine) = (ran.facts.clone(), ran.engine);
+        let outcome = self.store(view, *ran).await?;
+        self.draft(view, (outcome, facts), engine).await
+    }
+
+    /// What the receipt will say once the journal holds the outcome.
+    async fn draft(
+        &self,
+        view: &JobView,
+        ran: (Outcome, Option<RunFacts>),
+        engine: Option<EngineKind>,
+    ) -> Result<Receipt, WorkFault> {
+        let (records, uid) = (self.shared.records.clone(), view.uid);
+        let receipt = Receipt::unsigned((Some(records.posting(view)), task(view)), ran, engine.map(EngineNote::from))
+            .map_err(|error| {
+            fault(WorkFaultKind::Host, format!("the child's answer is not consistent: {error}"))
+        })?;
+        let written = blocking(move || records.draft(uid, &receipt).map(|()| receipt)).await;
+        let receipt =
+            written.map_err(|error| fault(WorkFaultKind::Host, format!("write the draft of the receipt: {error}")))?;
+        crash_point("work.drafted");
+        Ok(receipt)
     }
 
     /// Checks the child's answer, byte for byte, before anything of it is believed.
-    async fn store(&self, view: &JobView, ran: RanTask) -> Result<OutcomeBytes, WorkFault> {
+    async fn store(&self, view: &JobView, ran: RanTask) -> Result<Outcome, WorkFault> {
         let wrong = |what: &str| fault(WorkFaultKind::Host, format!("the child's answer is not consistent: {what}"));
         let outcome =
             Outcome::decode(&ran.outcome, view.limits.gas_limit).map_err(|error| wrong(&error.to_string()))?;
@@ -154,15 +195,15 @@ impl Workshop {
             kind = ?outcome.kind,
             detail = outcome.detail,
             gas_used = outcome.gas_used,
-            stack_peak_bytes = ran.stack_peak_bytes,
-            memory_peak_bytes = ran.memory_peak_bytes,
+            stack_peak_bytes = ran.facts.as_ref().map_or(0, |facts| facts.stack_peak_bytes),
+            memory_peak_bytes = ran.facts.as_ref().map_or(0, |facts| facts.memory_peak_bytes),
             engine = ran.engine.map_or("none", EngineKind::name),
             variant = ran.variant.letter(),
             explanation = ran.explanation.as_deref().unwrap_or_default(),
             "task_ran"
         );
         if outcome.kind == OutcomeKind::Invalid {
-            return Ok(ran.outcome);
+            return Ok(outcome);
         }
         let root = ran.root.ok_or_else(|| wrong("no root"))?;
         let digest = digest_from_cid(&root).map_err(|error| wrong(&error.to_string()))?;
@@ -179,7 +220,21 @@ impl Workshop {
         })
         .await?;
         crash_point("work.stored");
-        Ok(ran.outcome)
+        Ok(outcome)
+    }
+
+    /// Has the content nodes pin a receipt. Nothing waits for it and nothing depends on it: whoever wants it asks the bot.
+    pub async fn publish_receipt(&self, uid: JobUid, json: String) {
+        let package = match receipt_package(json.as_bytes()) {
+            Ok(package) => package,
+            Err(error) => return tracing::warn!(%uid, %error, "receipt_not_published"),
+        };
+        let publishing = timeout(self.shared.settings.publish_deadline, self.shared.publisher.publish(&package));
+        match publishing.await {
+            Ok(Ok(_)) => tracing::info!(%uid, cid = %package.root, "receipt_published"),
+            Ok(Err(error)) => tracing::warn!(%uid, %error, "receipt_not_published"),
+            Err(_) => tracing::warn!(%uid, error = "no answer in time", "receipt_not_published"),
+        }
     }
 
     /// Publishes the stored package of an outcome.

@@ -2,6 +2,7 @@
 
 mod files;
 mod own;
+mod receipts;
 mod register;
 mod stake;
 mod start;
@@ -11,6 +12,7 @@ pub use files::NewProvider;
 use files::create;
 #[cfg(feature = "localnet")]
 pub use files::create_local;
+pub use receipts::list as list_receipts;
 pub use start::start;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -49,6 +51,8 @@ pub enum ProviderCommand {
     Start(StartArgs),
     /// Shows stake, seats, earnings and record.
     Status(StatusArgs),
+    /// Lists the receipts that the bot on this machine signed, newest first.
+    Receipts(ReceiptsArgs),
     /// Pays your earnings out to you.
     Claim,
     /// Ends your registration; the rent comes back. Stake and earnings must be out before.
@@ -138,6 +142,17 @@ pub struct StartArgs {
     die_with: Option<i32>,
 }
 
+/// `assay provider receipts`.
+#[derive(Debug, Args)]
+pub struct ReceiptsArgs {
+    /// Configuration file of the bot.
+    #[arg(long, default_value = "provider/provider.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Most receipts.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    limit: u16,
+}
+
 /// `assay provider status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -159,6 +174,7 @@ pub async fn run(context: &Context, command: ProviderCommand) -> CliResult {
         ProviderCommand::Unstake(args) => stake::unstake(context, args.amount).await,
         ProviderCommand::Withdraw => stake::withdraw(context).await,
         ProviderCommand::Start(args) => start(&args).await,
+        ProviderCommand::Receipts(args) => receipts::list(context.output, &args),
         ProviderCommand::Status(args) => status::status(context, &args).await,
         ProviderCommand::Claim => stake::claim(context).await,
         ProviderCommand::Close => register::close(context).await,

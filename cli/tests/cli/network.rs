@@ -121,11 +121,59 @@ fn a_job_is_posted_followed_fetched_and_verified_and_nothing_is_left_running() {
     assert_eq!(std::fs::read(out.join("stdout.txt")).unwrap(), b"hello");
     assert_eq!(json(&mut network.poster(home.path()), &["verify", job])["verified"], true);
 
+    let signed = receipts_of_a_settled_job(&network, home.path(), job);
     let rpc = network.url("rpc_url").to_owned();
     assert!(network.interrupt().success());
+    p_29_a_strangers_receipt_is_checked_when_the_network_is_gone(home.path(), (&signed, dir));
     let output =
         assay(home.path()).args(["--cluster", &rpc, "wallet", "balance", ended["poster"].as_str().unwrap()]).output();
     assert_eq!(output.unwrap().status.code(), Some(7), "the ledger is gone");
+}
+
+/// The provider's receipt, found, fetched by its CID and compared with the chain; the file.
+fn receipts_of_a_settled_job(network: &Localnet, home: &Path, job: &str) -> PathBuf {
+    let data = network.info["providers"][0]["data_directory"].as_str().unwrap();
+    let config = format!("{data}/provider.toml");
+    let listed = json(&mut assay(home), &["provider", "receipts", "--config", &config]);
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["job"]), (1, &job.into()), "{listed}");
+    let cid = listed[0]["cid"].as_str().unwrap();
+    let shown = json(&mut network.poster(home), &["receipt", "show", cid]);
+    assert_eq!((&shown["signature"], &shown["receipt"]["job"]["address"]), (&"valid".into(), &job.into()), "{shown}");
+    // Fetched by its own CID, its job directory by the receipt's, and the chain asked.
+    let checked = json(&mut network.poster(home), &["receipt", "verify", cid, "--job"]);
+    assert_eq!((&checked["verified"], &checked["compared"][1]["with"]), (&true.into(), &"chain".into()), "{checked}");
+    let rows = checked["compared"][1]["fields"].as_array().unwrap();
+    assert!(rows.iter().any(|row| row["field"] == "provider_key") && rows.len() > 20, "{rows:?}");
+
+    // What anybody computes is the provider's receipt but for the signature.
+    let (own, signed) = (home.join("own.json"), home.join("signed.json"));
+    json(&mut network.poster(home), &["verify", job, "--receipt", own.to_str().unwrap()]);
+    std::fs::write(&signed, shown["receipt"].to_string()).unwrap();
+    let arguments = ["receipt", "diff", own.to_str().unwrap(), signed.to_str().unwrap()];
+    let (code, difference) = refused(&mut assay(home), &arguments);
+    assert!(code == Some(3) && says(&difference["error"], "differ in provider_key, signature"), "{difference}");
+
+    // A true run of the same task, shown as another job's: the chain knows better.
+    let mut other = shown["receipt"].clone();
+    other["job"] = Value::Null;
+    std::fs::write(&own, other.to_string()).unwrap();
+    let arguments = ["receipt", "verify", own.to_str().unwrap(), &format!("--job={job}")];
+    let (code, found) = refused(&mut network.poster(home), &arguments);
+    assert!(code == Some(3) && says(&found["error"], "job.uid") && says(&found["error"], "signature"), "{found}");
+    signed
+}
+
+/// Nothing but the file and the job directory.
+fn p_29_a_strangers_receipt_is_checked_when_the_network_is_gone(home: &Path, (path, dir): (&Path, &str)) {
+    let arguments = ["receipt", "verify", path.to_str().unwrap(), "--dir", dir];
+    let checked = json(&mut assay(home), &arguments);
+    assert_eq!((&checked["verified"], &checked["signature"]), (&true.into(), &"valid".into()), "{checked}");
+    let honest = std::fs::read_to_string(path).unwrap();
+    let gas = serde_json::from_str::<Value>(&honest).unwrap()["outcome"]["gas_used"].as_u64().unwrap();
+    let more = honest.replace(&format!("\"gas_used\":{gas}"), &format!("\"gas_used\":{}", gas + 1));
+    std::fs::write(path, more).unwrap();
+    let (code, found) = refused(&mut assay(home), &arguments);
+    assert!(code == Some(3) && says(&found["error"], "outcome.gas_used, signature"), "{found}");
 }
 
 #[test]

@@ -100,7 +100,8 @@ pub async fn run(config: Config, options: Options, shutdown: Shutdown) -> Result
     let status = Arc::new(Status::default());
     if let Some(listen) = config.server.listen {
         let listener = server::bind(listen).await.map_err(StartError::from)?;
-        supervisor.spawn_forever("server", server::serve(listener, status.clone(), supervisor.stopping()));
+        let served = server::Served { status: status.clone(), data_dir: config.provider.data_dir.clone() };
+        supervisor.spawn_forever("server", server::serve(listener, served, supervisor.stopping()));
     }
     let hint = Arc::new(Notify::new());
     if config.chain.subscribe {
@@ -181,6 +182,9 @@ impl<C: Chain> Bot<C> {
     ) -> Result<(), RunError> {
         let resume = std::mem::take(&mut self.resume);
         self.execute(resume)?;
+        // A crash may have come between an outcome and its receipt.
+        let rows: Vec<JobUid> = self.journal.rows().map(|row| row.uid).collect();
+        rows.into_iter().try_for_each(|uid| self.issue_receipt(uid))?;
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Far away until a drain begins.
@@ -288,7 +292,42 @@ impl<C: Chain> Bot<C> {
     fn persist(&mut self, uid: JobUid) -> Result<(), RunError> {
         let Some(job) = self.core.job(uid) else { return Ok(()) };
         let seen_slot = self.core.seen_slot();
+        let has_outcome = job.row.outcome.is_some();
         tokio::task::block_in_place(|| self.journal.put(&job.row, seen_slot))?;
+        if has_outcome {
+            self.issue_receipt(uid)?;
+        }
+        Ok(())
+    }
+
+    /// Signs the receipt of an outcome that is on disk now, once. Payment does not depend on it, so what goes wrong with
+    /// files is told and the job goes on; the draft stays for the next time.
+    fn issue_receipt(&self, uid: JobUid) -> Result<(), RunError> {
+        let records = self.tasks.workshop.records();
+        let Some(permit) = self.journal.receipt_permit(uid) else { return Ok(()) };
+        let signed = match tokio::task::block_in_place(|| records.drafted(uid)) {
+            Ok(None) => return Ok(()),
+            Ok(Some(draft)) => self.signer.sign_receipt(&permit, draft),
+            Err(error) => {
+                tracing::error!(%uid, %error, "receipt_not_issued");
+                return Ok(());
+            }
+        };
+        crate::fault::crash_point("receipt.signed");
+        let kept = match signed {
+            Ok(receipt) => tokio::task::block_in_place(|| records.keep(uid, &receipt)).map(|()| Some(receipt)),
+            // Of a run whose outcome the journal refused: the job is halted, and its first receipt stands.
+            Err(SignError::ForeignReceipt(_)) => tokio::task::block_in_place(|| records.discard(uid)).map(|()| None),
+            Err(error) => return Err(error.into()),
+        };
+        match kept {
+            Ok(Some(receipt)) => {
+                tracing::info!(%uid, receipt_hash = hex::encode(receipt.canonical().hash()), "receipt_issued");
+                self.tasks.publish_receipt(uid, receipt.to_json());
+            }
+            Ok(None) => tracing::error!(%uid, "receipt_refused"),
+            Err(error) => tracing::error!(%uid, %error, "receipt_not_issued"),
+        }
         Ok(())
     }
 

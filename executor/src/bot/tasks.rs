@@ -134,6 +134,12 @@ impl<C: Chain> Tasks<C> {
         self.supervisor.spawn("release", async move { workshop.release(root).await });
     }
 
+    pub(super) fn publish_receipt(&self, uid: JobUid, json: String) {
+        let workshop = self.workshop.clone();
+        self.supervisor
+            .spawn(format!("publish receipt {uid}"), async move { workshop.publish_receipt(uid, json).await });
+    }
+
     pub(super) fn build(&mut self, job: &Job, kind: TxKind) {
         let (uid, job, chain, transactions) = (job.row.uid, job.clone(), self.chain.clone(), self.transactions);
         let messages = self.messages.clone();

@@ -11,6 +11,16 @@ use solana_pubkey::Pubkey;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobUid(pub Hash32);
 
+impl JobUid {
+    /// From 64 lower-case hexadecimal digits, the form that it is shown in.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut uid = Self([0; 32]);
+        hex::decode_to_slice(text, &mut uid.0).ok()?;
+        (uid.to_string() == text).then_some(uid)
+    }
+}
+
 impl fmt::Display for JobUid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))

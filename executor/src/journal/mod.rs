@@ -138,6 +138,27 @@ impl SigningPermit {
     }
 }
 
+/// A committed outcome whose receipt may be signed. Only the journal makes one.
+#[derive(Debug)]
+pub struct ReceiptPermit {
+    uid: JobUid,
+    outcome: crate::core::OutcomeBytes,
+}
+
+impl ReceiptPermit {
+    /// Job.
+    #[must_use]
+    pub fn uid(&self) -> JobUid {
+        self.uid
+    }
+
+    /// The one outcome that a receipt of this job may state.
+    #[must_use]
+    pub fn outcome(&self) -> &crate::core::OutcomeBytes {
+        &self.outcome
+    }
+}
+
 /// One record of the log, as JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -297,6 +318,13 @@ impl Journal {
         let tx = row.and_then(|row| row.tx(kind)).filter(|tx| tx.signature.is_none() && tx.state == TxState::Live);
         let (Some(row), Some(tx)) = (row, tx) else { return Err(JournalError::NothingToSign { uid, kind }) };
         Ok(SigningPermit { uid, kind, message: tx.message.clone(), outcome: row.outcome })
+    }
+
+    /// The permission to sign the receipt of a job; `None` unless an outcome of it is on disk.
+    #[must_use]
+    pub fn receipt_permit(&self, uid: JobUid) -> Option<ReceiptPermit> {
+        let outcome = self.rows.get(&uid).filter(|_| !self.poisoned)?.outcome?;
+        Some(ReceiptPermit { uid, outcome })
     }
 
     fn append(&mut self, slot: u64, change: Change, uid: JobUid) -> Result<(), JournalError> {

@@ -126,7 +126,6 @@ fn run(input: &TaskInput, options: &RunOptions) -> WorkReply {
 
 fn ran(executed: ExecutedTask, metered_hash: Option<Hash32>) -> RanTask {
     let ExecutedTask { outcome, package, run, facts, problem } = executed;
-    let peaks = run.as_ref().map_or((0, 0), |run| (run.report.stack_peak_bytes, run.report.memory_peak_bytes));
     let (engine, variant) = run.map_or((None, Variant::Canonical), |run| (run.engine, run.variant));
     let root = package.as_ref().map(|package| package.root);
     let (blocks, file_bytes) = package.map_or((Vec::new(), 0), |package| (package.blocks, package.file_bytes));
@@ -135,8 +134,6 @@ fn ran(executed: ExecutedTask, metered_hash: Option<Hash32>) -> RanTask {
         blocks,
         root,
         file_bytes,
-        stack_peak_bytes: peaks.0,
-        memory_peak_bytes: peaks.1,
         metered_hash,
         facts,
         engine,

@@ -88,10 +88,6 @@ pub struct RanTask {
     pub root: Option<Cid>,
     /// Bytes of the result's files.
     pub file_bytes: u64,
-    /// Most stack, bytes.
-    pub stack_peak_bytes: u64,
-    /// Most linear memory, bytes.
-    pub memory_peak_bytes: u64,
     /// Hash of the metered module; `None` when the task did not come so far.
     pub metered_hash: Option<Hash32>,
     /// What a receipt says about the run; `None` when Invalid.
@@ -164,8 +160,6 @@ struct RanHeader {
     outcome: String,
     root: Option<String>,
     file_bytes: u64,
-    stack_peak_bytes: u64,
-    memory_peak_bytes: u64,
     metered_hash: Option<Hash32>,
     facts: Option<RunFacts>,
     engine: Option<String>,
@@ -303,8 +297,6 @@ impl From<&RanTask> for RanHeader {
             outcome: hex::encode(ran.outcome),
             root: ran.root.map(|root| root.to_string()),
             file_bytes: ran.file_bytes,
-            stack_peak_bytes: ran.stack_peak_bytes,
-            memory_peak_bytes: ran.memory_peak_bytes,
             metered_hash: ran.metered_hash,
             facts: ran.facts.clone(),
             engine: ran.engine.map(|engine| engine.name().to_owned()),
@@ -330,8 +322,6 @@ impl RanHeader {
             blocks,
             root: self.root.as_deref().map(cid).transpose()?,
             file_bytes: self.file_bytes,
-            stack_peak_bytes: self.stack_peak_bytes,
-            memory_peak_bytes: self.memory_peak_bytes,
             metered_hash: self.metered_hash,
             facts: self.facts,
             engine: self.engine.as_deref().map(engine).transpose()?,

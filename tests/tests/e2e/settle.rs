@@ -4,7 +4,7 @@ use assay_protocol::{InvalidReason, OutcomeKind, TaskLimits, Trap};
 
 use crate::{
     jobs::{BASE_FEE_LAMPORTS, does, prints, small},
-    support::{EXECUTOR, Net, assert_settled_once, until_paid},
+    support::{EXECUTOR, Net, assert_receipt, assert_settled_once, until_paid},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,6 +33,11 @@ async fn a_job_settles_from_the_posters_call_to_the_providers_pay() {
     let logs = posted.handle.logs().await.expect("logs");
     assert_eq!(&logs.stdout[..], b"job 1\n");
     assert!(!log.exists(), "the released binary has crash points");
+    let receipt = assert_receipt(&posted.handle, &executor).await;
+    assert_eq!(receipt.run.expect("it ran").args, Vec::<String>::new());
+    let lines = std::fs::read_to_string(executor.config.provider.data_dir.join(assay_executor::EXECUTIONS_FILE));
+    let line: serde_json::Value = serde_json::from_str(&lines.expect("a record of the run")).expect("one line");
+    assert_eq!((&line["outcome"], line["gas_used"].as_u64()), (&"Exited".into(), Some(outcome.gas_used)), "{line}");
     process.drain().await;
     net.stop().await;
 }

@@ -16,7 +16,7 @@ use crate::{
     jobs::{BASE_FEE_LAMPORTS, does, small},
     journals::{fill_journal, rows},
     rpc_proxy::Treatment,
-    support::{Executor, Net, SETTLED, assert_life, outcomes_signed, status, until, until_paid},
+    support::{Executor, Net, SETTLED, assert_life, assert_receipt, outcomes_signed, status, until, until_paid},
 };
 
 /// Where the journal begins to be rewritten, as its documentation says.
@@ -234,6 +234,12 @@ impl Story {
             }
         }
         assert_eq!(outcomes_signed(client, &job.handle).await, outcomes, "outcomes signed");
+        if outcomes == 1 {
+            assert_receipt(&job.handle, executor).await;
+        } else {
+            let kept = assay_executor::receipts(&executor.config.provider.data_dir, 1).expect("receipts");
+            assert!(kept.is_empty(), "a receipt of nothing: {kept:?}");
+        }
         let provider: Provider = client.fetch(&executor.address()).await.expect("an answer");
         assert_eq!((provider.locked_lamports, provider.active, provider.earnings_lamports), (0, 0, 0));
         assert_eq!(provider.stake_lamports, before.stake_lamports - lost_lamports, "the stake");

@@ -18,7 +18,7 @@ use assay_executor::{
 use assay_localnet::{Network, NetworkConfig, ProviderInfo};
 use assay_protocol::JobStatus;
 use assay_sdk::{
-    Client, Event, EventRecord, JobHandle, Pubkey,
+    Client, Event, EventRecord, JobHandle, Pubkey, Receipt, ReceiptSignature,
     program::{
         accounts::{Job, Provider},
         client::args::SubmitResults,
@@ -254,6 +254,21 @@ pub async fn assert_settled_once(client: &Client, job: &JobHandle, provider: &Pu
         }
     }
     Settled { pay_lamports, completed: account.trust.completed }
+}
+
+/// The one receipt that this provider keeps: its own word on what stands on chain, I-07.
+pub async fn assert_receipt(job: &JobHandle, executor: &Executor) -> Receipt {
+    let kept = assay_executor::receipts(&executor.config.provider.data_dir, usize::MAX).expect("receipts");
+    let [(uid, path)] = kept.as_slice() else { panic!("{kept:?}") };
+    let receipt = Receipt::from_json(&std::fs::read(path).expect("a file")).expect("a receipt");
+    let view = job.status().await.expect("a view");
+    assert_eq!(receipt.check_signature(), ReceiptSignature::Valid);
+    assert_eq!((uid.0, Some(receipt.outcome), receipt.task), (view.job_uid, view.outcome, view.task));
+    assert_eq!(receipt.posting, Some(job.posting(&view).await.expect("a posting")));
+    let key = receipt.signed.expect("a signature").key;
+    assert_eq!(key, job.submitter(&view).await.expect("a submission"));
+    assert_eq!(key, assay_sdk::load_keypair(&executor.provider.node_keypair).expect("a keypair").pubkey());
+    receipt
 }
 
 /// Everything that ever happened to this job, which is this and in this order.
