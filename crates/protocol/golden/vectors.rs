@@ -233,12 +233,12 @@ pub fn check_receipts() {
     }
 }
 
-/// Every receipt of the vectors; for a signed one the seed of its key and the signature.
-pub fn receipts() -> Vec<(Receipt, Option<(Hash32, Vec<u8>)>)> {
+/// Every signed receipt of the vectors, with the seed of its key and the signature.
+pub fn signed_receipts() -> Vec<(Receipt, Hash32, Vec<u8>)> {
     let file = parse(RECEIPTS);
+    let signed = rows(&file, "receipts").iter().filter(|vector| optional(vector, "key_seed").is_some());
     let signature = |vector: &Value| hex::decode(text(vector, "signature")).expect("hexadecimal");
-    let signed = |vector| optional(vector, "key_seed").map(|_| (hash(vector, "key_seed"), signature(vector)));
-    rows(&file, "receipts").iter().map(|vector| (receipt(vector), signed(vector))).collect()
+    signed.map(|vector| (receipt(vector), hash(vector, "key_seed"), signature(vector))).collect()
 }
 
 /// The terms that [`check_terms`] starts from: a usable market.

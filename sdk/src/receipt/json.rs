@@ -16,6 +16,9 @@ use super::{EngineNote, RECEIPT_JSON_BYTES_MAX, Receipt, ReceiptFileError, RunFa
 /// Version of the file and of the encoding behind it.
 const VERSION: u32 = 1;
 
+/// Longest quotation of a file in an error, in characters.
+const QUOTED_CHARS_MAX: usize = 256;
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReceiptJson {
@@ -53,7 +56,6 @@ struct TaskJson {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "units and bounds are part of the names")]
 struct LimitsJson {
     gas_limit: u64,
     memory_bytes: u64,
@@ -108,7 +110,7 @@ impl Receipt {
         let json: ReceiptJson = serde_json::from_slice(bytes).map_err(|error| {
             let text = error.to_string();
             // serde_json appends the position, which this error states first.
-            let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem).to_owned();
+            let problem = harmless(text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem));
             ReceiptFileError::Syntax { line: error.line(), column: error.column(), problem }
         })?;
         if json.receipt_version != VERSION {
@@ -276,6 +278,19 @@ impl RunJson {
     }
 }
 
+/// What quotes a stranger's file, cut and without anything that acts on a terminal (W-08).
+fn harmless(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars().take(QUOTED_CHARS_MAX) {
+        if character.is_ascii_graphic() || character == ' ' {
+            out.push(character);
+        } else {
+            out.extend(character.escape_unicode());
+        }
+    }
+    out
+}
+
 /// 64 lower-case digits and nothing else, so that equal hashes are equal texts.
 fn hash(field: &'static str, text: &str) -> Result<Hash32, ReceiptFileError> {
     let mut hash = [0; 32];
@@ -298,7 +313,7 @@ fn optional_hash(field: &'static str, text: Option<&str>) -> Result<Hash32, Rece
 }
 
 fn cid(field: &'static str, text: &str) -> Result<Hash32, ReceiptFileError> {
-    let bad = |problem: String| ReceiptFileError::Field { field, problem };
+    let bad = |problem: String| ReceiptFileError::Field { field, problem: harmless(&problem) };
     let cid = parse_cid(text).map_err(|error| bad(format!("is no CID: {error}")))?;
     digest_from_cid(&cid).map_err(|error| bad(format!("is no CID of a directory: {error}")))
 }

@@ -208,6 +208,10 @@ fn p_30_hostile_files_are_refused_by_name() {
     refused(text.replacen(&hex::encode([3; 32]), &hex::encode_upper([0xab; 32]), 1), "run.module_hash");
     refused(text.replacen("\"wasmi\"", "\"wasmi\\u001b[2J\"", 1), "engine.name");
     refused(text.replacen("bafy", "Qmfy", 1), "task.job_cid");
+    // W-08: what an error quotes does nothing to a terminal.
+    refused(text.replacen("\"seed\"", "\"\\u001b[2J\\u202e\"", 1), "unknown field `\\u{1b}[2J\\u{202e}`");
+    let long = Receipt::from_json(text.replacen("\"seed\"", &format!("\"{}\"", "x".repeat(9_999)), 1).as_bytes());
+    assert!(long.unwrap_err().to_string().len() < 400);
     let without = |name: &str| {
         let mut json = json_of(&signed());
         json[name] = Value::Null;
