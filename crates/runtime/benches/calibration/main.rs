@@ -1,6 +1,6 @@
 //! Is gas proportional to time (W-10)? Both engines as a provider runs them, over real programs, over every operator,
 //! and over what no table can price. Fails when a bound of docs/METERING.md, 5, does not hold.
-//! `cargo bench -p assay-runtime --bench calibration [-- PART_OF_A_NAME]`
+//! `cargo bench -p assay-runtime --bench calibration [-- PART_OF_A_NAME|compiling]`
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 #[path = "../../tests/corpus/operators.rs"]
@@ -42,6 +42,9 @@ impl Line {
 
 fn main() {
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
+    if filter == "compiling" {
+        return compiling::print();
+    }
     let measure = Measure::new();
     let mut failed = Vec::new();
 

@@ -13,4 +13,5 @@ mod real_programs;
 mod sandbox;
 mod trace;
 mod tree;
+mod vectors;
 mod wasi;

@@ -1,0 +1,128 @@
+//! The golden vectors of metering v1: module in, hash of the metered module; module and input, how the run ends. Result
+//! CIDs stand in examples/jobs/*/expected.json, which tools/check-samples checks as a provider runs them.
+
+use std::{fs, path::PathBuf};
+
+use assay_metering::meter_with_fast;
+use assay_runtime::{Engine, Node, RunOptions, RunRequest, Variant, run_with};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{
+    corpus::{
+        operators, programs,
+        programs::{Size, program},
+        samples::sample,
+    },
+    guest::request_wasm,
+};
+
+const RECORD: &str = "ASSAY_RECORD_GOLDEN";
+
+fn path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/metering-v1.json")
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+fn modules() -> Vec<(String, Vec<u8>)> {
+    let corpus = programs::programs().into_iter().map(|program| (program.name.to_owned(), program.wasm()));
+    let guests = [
+        ("guest in C", include_bytes!("../guests/libc.wasm").to_vec()),
+        ("guest in Rust", include_bytes!("../guests/probe.wasm").to_vec()),
+        ("every operator", wat::parse_str(every_operator()).unwrap()),
+    ];
+    corpus.chain(guests.map(|(name, wasm)| (name.to_owned(), wasm))).collect()
+}
+
+/// All cases of the operators' corpus, one behind the other.
+fn every_operator() -> String {
+    let codes: String = operators::cases().into_iter().map(|case| case.code).collect();
+    operators::program(&codes, 1)
+}
+
+fn module_vectors() -> Vec<Value> {
+    let vector = |(name, wasm): (String, Vec<u8>)| {
+        let metered = meter_with_fast(&wasm).unwrap();
+        json!({
+            "name": name,
+            "module_sha256": hash(&wasm),
+            "metered_hash": hex::encode(metered.hash),
+            "informative_hash_of_variant_l": metered.fast.map(|fast| hex::encode(fast.hash)),
+            "instantiation_gas": metered.instantiation_gas,
+        })
+    };
+    modules().into_iter().map(vector).collect()
+}
+
+/// The small corpus whole, and stopped by gas and by stack; a trap; the sample that is quickest.
+fn requests() -> Vec<(String, RunRequest)> {
+    let mut requests = Vec::new();
+    for listed in programs::programs() {
+        requests.push((listed.name.to_owned(), listed.request(Size::Small)));
+    }
+    let mut little_gas = program("vm").request(Size::Small);
+    little_gas.limits.gas_limit = 1_000_000;
+    let mut little_stack = program("recursion").request(Size::Small);
+    little_stack.limits.stack_bytes = 4_096;
+    let mut panics = program("store").request(Size::Small);
+    panics.args.push("panic".into());
+    let operators = request_wasm(&wat::parse_str(every_operator()).unwrap());
+    requests.push(("vm with a million of gas".into(), little_gas));
+    requests.push(("recursion with four kibibytes of stack".into(), little_stack));
+    requests.push(("store that panics".into(), panics));
+    requests.push(("every operator".into(), operators));
+    requests.push(("customer-tiers".into(), sample("customer-tiers").0));
+    requests
+}
+
+fn run_vector((name, request): (String, RunRequest)) -> Value {
+    let options = RunOptions { engine: Engine::Wasmi, variant: Variant::Fast, ..RunOptions::default() };
+    let report = run_with(&request, &options).unwrap().report;
+    let output = report.output.iter().map(|(path, node)| match node {
+        Node::File(bytes) => (path.to_owned(), json!(hash(bytes))),
+        Node::Directory => (path.to_owned(), Value::Null),
+    });
+    json!({
+        "name": name,
+        "arguments": request.args,
+        "gas_limit": request.limits.gas_limit,
+        "stack_bytes": request.limits.stack_bytes,
+        "outcome": format!("{:?}", report.end),
+        "gas_used": report.gas_used,
+        "stack_peak": report.stack_peak_bytes,
+        "memory_peak": report.memory_peak_bytes,
+        "stdout_sha256": hash(&report.stdout),
+        "stderr_sha256": hash(&report.stderr),
+        "output_sha256": output.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+#[test]
+fn w_09_the_golden_vectors_of_metering_v1_hold() {
+    let found = json!({
+        "about": "Metering v1, frozen: docs/METERING.md. Modules of examples/corpus and crates/runtime/tests.",
+        "profile": 1,
+        "cost_table": assay_metering::cost::COST_TABLE_VERSION,
+        "modules": module_vectors(),
+        "runs": requests().into_iter().map(run_vector).collect::<Vec<_>>(),
+    });
+    if std::env::var_os(RECORD).is_some() {
+        fs::write(path(), serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
+    }
+    let recorded: Value = serde_json::from_slice(&fs::read(path()).unwrap()).unwrap();
+    for list in ["modules", "runs"] {
+        let (found, recorded) = (found[list].as_array().unwrap(), recorded[list].as_array().unwrap());
+        for (found, recorded) in found.iter().zip(recorded) {
+            assert_eq!(found, recorded, "{THIS_IS_V2}");
+        }
+        assert_eq!(found.len(), recorded.len(), "{THIS_IS_V2}");
+    }
+    assert_eq!(found["cost_table"], recorded["cost_table"], "{THIS_IS_V2}");
+}
+
+const THIS_IS_V2: &str = "this is v2: metering v1 is frozen, and jobs that are posted would end otherwise. Take the \
+    change back, or make it execution profile 2 beside profile 1 (docs/METERING.md). If only a program of the corpus or \
+    this test changed, record anew: ASSAY_RECORD_GOLDEN=1 cargo test -p assay-runtime --test runtime golden_vectors";
