@@ -38,7 +38,10 @@ mod stand_in {
         let port = request.entries.iter().find(|entry| entry.path == "port").and_then(|entry| entry.bytes());
         let port = port.and_then(|bytes| std::str::from_utf8(bytes).ok()?.parse().ok()).unwrap_or(0);
         let mut tried = try_all(parent, port);
-        if !is_unfiltered {
+        tried.insert("variables that exist".to_owned(), number(std::env::vars_os().count()));
+        if is_unfiltered {
+            tried.insert("descriptors that exist".to_owned(), descriptors_that_exist());
+        } else {
             tried.extend(only_filtered());
             tried.insert("calls that exist".to_owned(), calls_that_exist());
         }
@@ -169,6 +172,16 @@ mod stand_in {
         errno
     }
 
+    fn number(count: usize) -> c_int {
+        c_int::try_from(count).unwrap_or(c_int::MAX)
+    }
+
+    /// How many descriptors there are beside the pipes.
+    fn descriptors_that_exist() -> c_int {
+        let is_open = |descriptor: &c_long| call(libc::SYS_fcntl, [*descriptor, bits(libc::F_GETFD), 0, 0, 0, 0]) == 0;
+        number((3..1_024).filter(is_open).count())
+    }
+
     /// How many system calls exist for this process beside those that the filter lets pass.
     fn calls_that_exist() -> c_int {
         let listed = [
@@ -198,7 +211,6 @@ mod stand_in {
             libc::SYS_mprotect,
         ];
         let unlisted = (0..CALLS_MAX).filter(|number| !listed.contains(number) && !PROBE_TRAPS.contains(number));
-        let exist = unlisted.filter(|number| call(*number, [0; 6]) != libc::ENOSYS).count();
-        c_int::try_from(exist).unwrap_or(c_int::MAX)
+        number(unlisted.filter(|number| call(*number, [0; 6]) != libc::ENOSYS).count())
     }
 }

@@ -4,6 +4,7 @@
 mod content;
 mod crashes;
 mod disk;
+mod engines;
 mod jobs;
 mod journals;
 mod processes;

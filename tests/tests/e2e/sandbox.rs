@@ -4,23 +4,13 @@
 use assay_protocol::JobStatus;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
 use crate::support::{EXECUTOR, Net, Process, assert_settled_once, status, until, until_paid};
 
 /// What `/healthz` says, and whether with success.
 async fn health(process: &Process) -> Option<(bool, Value)> {
-    let log = process.log();
-    let address = log.lines().find(|line| line.contains("server_started"))?.split("address=").nth(1)?.trim().to_owned();
-    let mut stream = TcpStream::connect(address).await.ok()?;
-    stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await.ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    Some((head.starts_with("HTTP/1.0 200"), serde_json::from_str(body).ok()?))
+    let (is_healthy, body) = process.get("/healthz").await?;
+    Some((is_healthy, serde_json::from_str(&body).ok()?))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

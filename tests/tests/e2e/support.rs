@@ -29,6 +29,8 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tempfile::TempDir;
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     process::{Child, Command},
     time::{Instant, interval, timeout},
 };
@@ -164,6 +166,18 @@ impl Process {
     /// Everything it logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// What its server answers, and whether with success; `None` before it listens.
+    pub async fn get(&self, path: &str) -> Option<(bool, String)> {
+        let log = self.log();
+        let address = log.lines().find(|line| line.contains("server_started"))?.split("address=").nth(1)?.trim();
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.starts_with("HTTP/1.0 200"), body.to_owned()))
     }
 
     /// Its id.

@@ -3,7 +3,7 @@
 
 mod engines;
 
-use std::{collections::BTreeMap, net::TcpListener, os::unix::fs::symlink, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, net::TcpListener, os::unix::fs::symlink, path::Path, time::Duration};
 
 use assay_content::Entry;
 use assay_executor::worker::{
@@ -51,7 +51,7 @@ fn w_12_w_18_whatever_a_guest_that_broke_the_engine_tries_does_not_exist_for_it(
         assert!(tried.len() >= 35, "{tried:?}");
         for (attempt, errno) in &tried {
             let expected = match attempt.as_str() {
-                "calls that exist" => 0,
+                "calls that exist" | "variables that exist" => 0,
                 // What a child that compiles can do and no other.
                 "memory made executable" if manner == Manner::QUICKEST => 0,
                 _ => ENOSYS,
@@ -67,7 +67,11 @@ fn w_12_without_the_filter_the_other_fences_refuse_the_same() {
     let directory = tempfile::tempdir().expect("a directory");
     let program = directory.path().join("without-filter");
     symlink(STAND_IN, &program).expect("linked");
+    // One that a child inherits: most are closed when a program is executed, this is not.
+    let _inherited = rustix::io::dup(fs::File::open("/dev/null").expect("opened")).expect("a descriptor");
     let (tried, fences) = tried(&program, Work::Run(Manner::QUICKEST), false);
+    assert_eq!((tried["variables that exist"], std::env::vars_os().count() > 0), (0, true));
+    assert_eq!(tried["descriptors that exist"], 0, "{fences:?}");
     let missing: Vec<Fence> = fences.missing().map(|missing| missing.fence).collect();
     assert!(missing.contains(&Fence::SystemCalls), "{fences:?}");
     // What refuses it besides the filter; one of them is enough. Kernels and containers differ in which they allow.
