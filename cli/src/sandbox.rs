@@ -212,10 +212,7 @@ pub async fn fetch(fetcher: &Fetcher, cid: &Cid) -> CliResult<Result<Vec<Entry>,
 pub async fn run(order: Order) -> CliResult<Ran> {
     let Order { task, entries, deadline: told, manner, compiled } = order;
     let gas_limit = task.limits.gas_limit;
-    // What does not exit is run again from the start.
-    let by_gas = (gas_limit / SLOW_GAS_PER_S).saturating_mul(RUNS_MAX);
-    let by_gas = DEADLINE_BASE_S.saturating_add(by_gas).min(DEADLINE_S_MAX);
-    let deadline = told.unwrap_or(Duration::from_secs(by_gas));
+    let deadline = told.unwrap_or_else(|| deadline_by_gas(gas_limit));
     let require_isolation = ChildSettings::default().require_isolation && !gives_up_isolation();
     let settings = ChildSettings { deadline, require_isolation, compiled, ..ChildSettings::default() };
     let request = WorkRequest { work: Work::Run(manner), task, entries };
@@ -237,6 +234,12 @@ pub async fn run(order: Order) -> CliResult<Ran> {
         Err(fault) => return Err(CliError::from(fault)),
     };
     read_result(ran, gas_limit)
+}
+
+/// What does not exit is run again from the start.
+fn deadline_by_gas(gas_limit: u64) -> Duration {
+    let runs_s = (gas_limit / SLOW_GAS_PER_S).saturating_mul(RUNS_MAX);
+    Duration::from_secs(DEADLINE_BASE_S.saturating_add(runs_s).min(DEADLINE_S_MAX))
 }
 
 /// The variable that overrides a provider's configuration counts for what is run at the command line, too.
@@ -278,4 +281,16 @@ fn read_result(ran: RanTask, gas_limit: u64) -> CliResult<Ran> {
         facts: ran.facts,
         explanation: ran.explanation,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i_09_the_wall_clock_leaves_time_for_the_repeat_and_the_compiler() {
+        for (gas_limit, seconds) in [(0, 60), (5_000_000, 62), (50_000_000_000, 20_060), (u64::MAX, 86_400)] {
+            assert_eq!(deadline_by_gas(gas_limit).as_secs(), seconds);
+        }
+    }
 }

@@ -188,7 +188,7 @@ fn child(config: &Config, options: Options) -> ChildSettings {
     ChildSettings {
         program: None,
         deadline: config.worker.prepare_deadline.0,
-        address_space_bytes: config.worker.memory_max.map(|size| size.0),
+        memory_bytes: config.worker.memory_max.map(|size| size.0),
         require_isolation: config.worker.require_isolation && !options.allow_unsupported_platform,
         compiled: None,
     }

@@ -353,11 +353,11 @@ mod tests {
 
     #[test]
     fn i_09_a_run_has_the_wall_clock_of_its_job_and_nothing_else_decides_it() {
-        let child = ChildSettings { address_space_bytes: Some(1 << 30), ..ChildSettings::default() };
+        let child = ChildSettings { memory_bytes: Some(1 << 30), ..ChildSettings::default() };
         for execution_s in [1, 7, 86_400] {
             let run = run_child(&child, execution_s);
             assert_eq!(run.deadline, Duration::from_secs(u64::from(execution_s)));
-            assert_eq!((run.address_space_bytes, run.require_isolation), (Some(1 << 30), child.require_isolation));
+            assert_eq!((run.memory_bytes, run.require_isolation), (Some(1 << 30), child.require_isolation));
         }
     }
 }

@@ -157,7 +157,9 @@ fn e_20_w_12_the_child_gave_up_its_privileges_and_limits_itself() {
     assert_eq!(field(&status, "Seccomp:"), Some("2"));
     assert_ne!(field(&status, "Uid:").and_then(|ids| ids.split_whitespace().next()), Some("0"));
     assert_eq!(oom_score.trim(), "1000");
-    for (name, hard) in [("Max open files", "16"), ("Max file size", "0"), ("Max core file size", "0")] {
+    for (name, hard) in
+        [("Max open files", "16"), ("Max file size", "0"), ("Max core file size", "0"), ("Max locked memory", "0")]
+    {
         let values = field(&limits, name).expect(name);
         assert_eq!(values.split_whitespace().nth(1), Some(hard), "{name}: {values}");
     }
@@ -175,7 +177,7 @@ fn e_13_a_run_can_be_stopped() {
 
 #[test]
 fn w_03_w_15_a_child_without_memory_is_a_host_fault() {
-    let settings = ChildSettings { address_space_bytes: Some(16 << 20), ..real(NEVER) };
+    let settings = ChildSettings { memory_bytes: Some(16 << 20), ..real(NEVER) };
     // Enough gas to begin: a run that cannot even pay its instantiation ends before it asks for memory.
     let fault = run_in_child(&request(1_000_000), &settings, &Cancel::default());
     let expected = |fault: &WorkerFault| {

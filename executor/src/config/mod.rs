@@ -223,7 +223,7 @@ pub struct WorkerConfig {
     pub engine: EngineName,
     /// Most bytes of compiled modules on disk; what was used longest ago goes first. Zero keeps none.
     pub compiled_quota: Size,
-    /// Most address space of a child beside what compiled code reserves; absent: computed from the job's limits.
+    /// Most memory of a child; absent: computed from the job's limits.
     pub memory_max: Option<Size>,
     /// Children that run guests at once.
     pub runs_max: usize,

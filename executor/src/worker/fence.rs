@@ -14,7 +14,7 @@ pub enum Fence {
     Descriptors,
     /// The first victim when the host runs out of memory.
     MemoryOrder,
-    /// Bounds on address space, processor time, files, processes; no core dump.
+    /// Bounds on memory, processor time, files, processes; no core dump.
     ResourceLimits,
     /// Not root.
     User,

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use assay_runtime::RESERVED_ADDRESS_BYTES;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Threads and processes the child's user may have. The count is per user and not held against root, so this is the
@@ -13,8 +14,8 @@ const OPEN_FILES_MAX: u64 = 16;
 /// Limits of one child. Liveness and the host's safety only: whatever hits one is a host fault, never a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChildLimits {
-    /// Address space, bytes.
-    pub address_space_bytes: u64,
+    /// Memory, bytes: what it may write to, and its address space but for what compiled code reserves.
+    pub memory_bytes: u64,
     /// Processor time, seconds.
     pub cpu_s: u64,
     /// Whether memory that was written may become code, see [`super::Fence::SystemCalls`].
@@ -24,15 +25,15 @@ pub struct ChildLimits {
 impl ChildLimits {
     /// One short argument, so that limits hold before anything is parsed from the pipe.
     pub fn to_argument(self) -> String {
-        format!("{}:{}:{}", self.address_space_bytes, self.cpu_s, self.may_compile)
+        format!("{}:{}:{}", self.memory_bytes, self.cpu_s, self.may_compile)
     }
 
     /// Reads [`Self::to_argument`].
     pub fn from_argument(text: &str) -> Option<Self> {
-        let (address_space, rest) = text.split_once(':')?;
+        let (memory, rest) = text.split_once(':')?;
         let (cpu, may_compile) = rest.split_once(':')?;
         Some(Self {
-            address_space_bytes: address_space.parse().ok()?,
+            memory_bytes: memory.parse().ok()?,
             cpu_s: cpu.parse().ok()?,
             may_compile: may_compile.parse().ok()?,
         })
@@ -40,8 +41,11 @@ impl ChildLimits {
 
     /// Applies them to this process, for good: soft and hard. A host that allows less keeps its own limit.
     pub fn apply(self) -> io::Result<()> {
+        // Reserved and never written to, so that the limit on what is written to still holds.
+        let reserved_bytes = if self.may_compile { RESERVED_ADDRESS_BYTES } else { 0 };
         for (resource, wanted) in [
-            (Resource::As, self.address_space_bytes),
+            (Resource::As, self.memory_bytes.saturating_add(reserved_bytes)),
+            (Resource::Data, self.memory_bytes),
             (Resource::Cpu, self.cpu_s),
             (Resource::Nofile, OPEN_FILES_MAX),
             (Resource::Nproc, PROCESSES_MAX),
@@ -63,7 +67,7 @@ mod tests {
     #[test]
     fn limits_survive_the_command_line() {
         for may_compile in [false, true] {
-            let limits = ChildLimits { address_space_bytes: 1 << 31, cpu_s: 17, may_compile };
+            let limits = ChildLimits { memory_bytes: 1 << 31, cpu_s: 17, may_compile };
             assert_eq!(ChildLimits::from_argument(&limits.to_argument()), Some(limits));
         }
         for text in ["", "1", "1:", ":1", "1:2", "1:2:3", "1:2:", "-1:2:true", "x:y:true", "1:2:true:4"] {

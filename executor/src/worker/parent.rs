@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_runtime::{ArtifactCache, RESERVED_ADDRESS_BYTES};
+use assay_runtime::ArtifactCache;
 use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 
@@ -26,9 +26,9 @@ use super::{
     wire::{Work, WorkReply, WorkRequest},
 };
 
-/// Address space beside the guest's memory: the binary, the engine, the module in all its forms, the job directory and
+/// Memory beside the guest's: the binary, the engine, the module in all its forms, the job directory and
 /// the result, each at its limit.
-const ADDRESS_SPACE_BASE_BYTES: u64 = 2 << 30;
+const MEMORY_BASE_BYTES: u64 = 2 << 30;
 
 /// How a child is started.
 #[derive(Clone, Debug)]
@@ -37,8 +37,8 @@ pub struct ChildSettings {
     pub program: Option<PathBuf>,
     /// Wall clock from start to the end of the answer.
     pub deadline: Duration,
-    /// Most address space; `None`: computed from the job's limits.
-    pub address_space_bytes: Option<u64>,
+    /// Most memory, bytes; `None`: computed from the job's limits.
+    pub memory_bytes: Option<u64>,
     /// Give no work to a child without every required fence.
     pub require_isolation: bool,
     /// Where compiled code is kept between children; `None`: each compiles for itself.
@@ -92,7 +92,7 @@ impl Default for ChildSettings {
         Self {
             program: None,
             deadline: Duration::from_millis(assay_protocol::limits::WALL_CLOCK_MS_DEFAULT),
-            address_space_bytes: None,
+            memory_bytes: None,
             require_isolation: cfg!(target_os = "linux"),
             compiled: None,
         }
@@ -273,11 +273,9 @@ fn own_executable() -> io::Result<PathBuf> {
 fn start(needs: Needs, settings: &ChildSettings) -> Result<Child, WorkerFault> {
     let program = settings.program.clone().map_or_else(own_executable, Ok).map_err(WorkerFault::Start)?;
     // The engine may hold a memory twice while it grows.
-    let computed = needs.memory_bytes.saturating_mul(2).saturating_add(ADDRESS_SPACE_BASE_BYTES);
-    // Comes on top, whoever sets the limit: nothing backs it with memory.
-    let reserved = if needs.may_compile { RESERVED_ADDRESS_BYTES } else { 0 };
+    let computed = needs.memory_bytes.saturating_mul(2).saturating_add(MEMORY_BASE_BYTES);
     let limits = ChildLimits {
-        address_space_bytes: settings.address_space_bytes.unwrap_or(computed).saturating_add(reserved),
+        memory_bytes: settings.memory_bytes.unwrap_or(computed),
         cpu_s: settings.deadline.as_secs().saturating_add(2),
         may_compile: needs.may_compile,
     };

@@ -1,6 +1,6 @@
 //! Both engines in the real child, behind all fences: what they give, what they cannot do, and the code they leave.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Duration};
 
 use assay_content::Entry;
 use assay_executor::worker::{
@@ -132,10 +132,26 @@ fn w_03_what_takes_minutes_to_compile_is_answered_by_the_reference() {
 
 #[test]
 fn w_15_without_address_space_for_the_compiler_the_reference_answers() {
-    // What compiled code reserves comes on top of this, and everything else is taken from that.
-    let settings = ChildSettings { address_space_bytes: Some(16 << 20), ..settings() };
+    // A host whose own limit is enough for the reference and less than compiled code reserves.
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = directory.path().join("limited");
+    fs::write(&program, format!("#!/bin/sh\nulimit -v 4000000\nexec '{EXECUTOR}' \"$@\"\n")).expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("executable");
+    let settings = ChildSettings { program: Some(program), ..settings() };
     let answer = outcome(&falls_back(&start(""), &settings));
     assert_eq!(answer.kind, OutcomeKind::Exited);
+}
+
+#[test]
+fn w_04_w_15_a_child_that_may_compile_has_no_more_memory_for_it() {
+    // Address space is there for compiled code, and nothing to write to.
+    let settings = ChildSettings { memory_bytes: Some(16 << 20), ..settings() };
+    for engine in [Engine::Wasmi, Engine::Wasmtime, Engine::Auto] {
+        let fault = ran(&request(&start(""), GAS, run_in(engine)), &settings).expect_err("a host fault");
+        let is_expected =
+            matches!(fault, WorkerFault::Crashed { .. } | WorkerFault::Reported(_) | WorkerFault::NotReady { .. });
+        assert!(is_expected, "{engine}: {fault:?}");
+    }
 }
 
 /// A cache in a directory of its own.
