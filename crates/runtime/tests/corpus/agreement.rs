@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use assay_protocol::{Trap, limits::STACK_BYTES_MIN};
-use assay_runtime::{ArtifactStore, End, Engine, Handover, HostFault, Run, RunOptions, RunRequest, Variant, run_with};
+use assay_runtime::{
+    ArtifactStore, End, Engine, Handover, HostFault, Run, RunOptions, RunReport, RunRequest, Variant, run_with,
+};
 
 use super::{
     generated::Numbers,
@@ -67,8 +69,9 @@ impl Subject {
     }
 }
 
-/// Runs a program whole, then so often with less gas and with less stack.
-pub fn check(program: &Program, size: Size, rounds: u64, seed: u64) -> (Subject, Counts) {
+/// Runs a program whole, then so often with less gas and with less stack. The report of the whole
+/// run, and how the others ended.
+pub fn check(program: &Program, size: Size, rounds: u64, seed: u64) -> (Subject, RunReport, Counts) {
     let mut subject = Subject::new(program.request(size));
     let full = subject.run().report;
     let name = program.name;
@@ -120,5 +123,5 @@ pub fn check(program: &Program, size: Size, rounds: u64, seed: u64) -> (Subject,
         }
     }
     subject.request.limits = limits;
-    (subject, counts)
+    (subject, full, counts)
 }

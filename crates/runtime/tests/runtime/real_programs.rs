@@ -18,7 +18,7 @@ macro_rules! agree {
     ($($test:ident: $name:literal),*) => {
         $(#[test]
         fn $test() {
-            let (subject, counts) = agreement::check(&program($name), Size::Small, ROUNDS, 0);
+            let (subject, _, counts) = agreement::check(&program($name), Size::Small, ROUNDS, 0);
             let compiled = subject.engines.contains(&Engine::Wasmtime);
             assert_eq!(compiled, !REFUSED_BY_THE_COMPILER.contains(&$name));
             println!("{counts:?}");
