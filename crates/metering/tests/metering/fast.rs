@@ -131,3 +131,37 @@ fn the_program_is_the_same_whether_or_not_the_fast_variant_is_written_too() {
     assert!(plain.fast.is_none());
     assert_eq!((plain.wasm, plain.hash), (both.wasm, both.hash));
 }
+
+/// How often L makes a NaN canonical: what it compares with itself.
+fn made_canonical(body: &str) -> usize {
+    let text = format!(
+        r#"(module (memory 1) (func (export "f") (param f64) (result i32) (local $x f64) (local $y f64) {body}))"#
+    );
+    let fast = meter_with_fast(&wat(&text)).unwrap().fast.unwrap();
+    let bodies = wasmparser::Parser::new(0).parse_all(&fast.wasm).filter_map(|payload| match payload.unwrap() {
+        wasmparser::Payload::CodeSectionEntry(body) => Some(body),
+        _ => None,
+    });
+    let operators = bodies.flat_map(|body| body.get_operators_reader().unwrap().into_iter());
+    operators.filter(|op| matches!(op, Ok(wasmparser::Operator::F64Ne))).count()
+}
+
+#[test]
+fn w_09_l_makes_nans_canonical_exactly_where_somebody_could_tell() {
+    let sum = "local.get 0 local.get 0 f64.add local.set $x";
+    let store = "i32.const 0 local.get $x f64.store";
+    for (times, body) in [
+        (0, format!("{sum} local.get $x f64.abs local.get $x f64.lt")),
+        (1, format!("{sum} {store} i32.const 0")),
+        (1, format!("{sum} local.get $x local.set $y i32.const 0 local.get $y f64.neg f64.store i32.const 0")),
+        (1, format!("{sum} f64.const 1 local.get $x f64.copysign local.set $y i32.const 0")),
+        // Two sources and one place that looks.
+        (1, format!("{sum} {sum} {store} i32.const 0")),
+        // The loaded value must be left alone.
+        (2, format!("{sum} {sum} i32.const 8 f64.load local.set $x {store} i32.const 0")),
+        // Code that is never run takes what waits below it.
+        (1, format!("i32.const 0 {sum} local.get $x block br 0 drop drop end f64.store i32.const 0")),
+    ] {
+        assert_eq!(made_canonical(&body), times, "{body}");
+    }
+}
