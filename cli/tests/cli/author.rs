@@ -9,7 +9,7 @@ use std::{
 use crate::{assay, home, last_json, run::EXIT_3, stderr};
 
 /// Languages whose template has a committed module.
-const BUILT: [&str; 3] = ["rust", "c", "assemblyscript"];
+pub const BUILT: [&str; 3] = ["rust", "c", "assemblyscript"];
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -25,12 +25,17 @@ fn at(directory: &Path, arguments: &[&str]) -> Output {
 }
 
 /// A project from a template, with the committed module.
-fn project(home: &Path, language: &str) -> PathBuf {
+pub fn project(home: &Path, language: &str) -> PathBuf {
     code(&at(home, &["init", "numbers", "--lang", language]), 0);
     let directory = home.join("numbers");
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/modules");
     fs::copy(modules.join(format!("{language}.wasm")), directory.join("job/numbers.wasm")).unwrap();
     directory
+}
+
+/// Enough to start the project's module and too little to end.
+fn a_little_gas(project: &Path) -> u64 {
+    last_json(&at(project, &["inspect", "--json"]))["instantiation_gas"].as_u64().unwrap() + 5_000
 }
 
 fn wat_module(directory: &Path, text: &str) -> PathBuf {
@@ -238,7 +243,7 @@ fn a_test_that_fails_says_why_and_what_to_do() {
     let output = at(&project, &["test", "--input", "../words.txt"]);
     code(&output, 1);
     assert!(stdout(&output).contains("line 2 is no number: two") && stderr(&output).contains("Exited(1)"));
-    let output = at(&project, &["test", "--gas-limit", "200_000"]);
+    let output = at(&project, &["test", "--gas-limit", &a_little_gas(&project).to_string()]);
     code(&output, 1);
     assert!(stderr(&output).contains("OutOfGas") && stderr(&output).contains("--gas-limit"), "{}", stderr(&output));
     for (flags, named) in [(["--memory", "65536"], "memory"), (["--output-bytes", "9"], "OutputTooLarge")] {
@@ -349,11 +354,13 @@ fn meter_shows_functions_and_draws_them_also_of_a_run_that_stopped() {
     assert!(functions[0]["name"].as_str().unwrap().starts_with("_start"), "{functions:?}");
     let svg = fs::read_to_string(project.join("gas.svg")).unwrap();
     assert!(svg.contains("<svg") && svg.contains("printf_core") && svg.contains("gas"), "{}", &svg[..200]);
-    let stopped = last_json(&at(&project, &["meter", "--json", "--gas-limit", "120_000"]));
-    assert_eq!((&stopped["outcome"], &stopped["gas_used"]), (&"OutOfGas".into(), &120_000.into()));
+    let limit = a_little_gas(&project);
+    let flag = limit.to_string();
+    let stopped = last_json(&at(&project, &["meter", "--json", "--gas-limit", &flag]));
+    assert_eq!((&stopped["outcome"], &stopped["gas_used"]), (&"OutOfGas".into(), &limit.into()));
     let outermost = stopped["stopped_in"].as_array().unwrap().last().unwrap().as_str().unwrap();
     assert!(outermost.starts_with("_start"), "{stopped}");
-    let text = at(&project, &["meter", "--gas-limit", "120_000"]);
+    let text = at(&project, &["meter", "--gas-limit", &flag]);
     assert!(stdout(&text).contains("it stopped in"), "{}", stdout(&text));
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{assay, home, last_json, stderr};
+use crate::{assay, author, home, last_json, stderr};
 
 /// `assay localnet` in its own process, what it says on stderr in the file `said`; killed when dropped.
 pub struct Localnet {
@@ -319,6 +319,12 @@ fn a_dry_run_finds_everything_that_a_real_one_would_be_refused_for() {
     std::fs::write(&manifest, r#"{"executable": "job.wasm", "output_path": "output/"}"#).unwrap();
     let (code, large) = submit(&["--dry-run", "--gas-limit", "999999999999999"]);
     assert!(code == Some(1) && says(&large["error"], "the market takes at most"), "{large}");
+    for language in author::BUILT {
+        let place = tempfile::tempdir().unwrap();
+        let job = author::project(place.path(), language).join("job");
+        let template = json(&mut network.poster(home.path()), &["job", "submit", job.to_str().unwrap(), "--dry-run"]);
+        assert!(template["total_lamports"].is_u64(), "{language}: {template}");
+    }
     assert!(network.interrupt().success());
 }
 

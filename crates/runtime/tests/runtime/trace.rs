@@ -43,7 +43,7 @@ fn calls_by_index_by_table_and_of_the_host_are_counted_with_their_gas() {
     let traced = traced(&request(CALLS));
     let [host, leaf, middle, start] = [0, 1, 2, 3].map(|index| function(&traced, index));
     assert_eq!([host.calls, leaf.calls, middle.calls, start.calls], [2, 5, 2, 1]);
-    assert_eq!(host.self_gas, 800);
+    assert_eq!(host.self_gas, 2 * 800);
     // An empty function: its segment and its entry.
     assert_eq!(leaf.self_gas, 5 * leaf.self_gas.div_euclid(5));
     assert_eq!(middle.total_gas, middle.self_gas + host.total_gas + 4 * leaf.self_gas / 5);
@@ -116,6 +116,6 @@ fn the_plain_form_writes_the_same_and_counts_nothing_but_host_calls() {
     request.metered = unmetered(&wat::parse_str(wat).unwrap()).unwrap().unwrap();
     let plain = run(&request).unwrap();
     assert_eq!((&plain.stdout, plain.end), (&metered.stdout, metered.end));
-    assert_eq!(plain.gas_used, request.metered.instantiation_gas + 400 + 80 + 1);
+    assert_eq!(plain.gas_used, request.metered.instantiation_gas + 800 + 160 + 1);
     assert!(plain.gas_used < metered.gas_used);
 }
