@@ -96,7 +96,7 @@ pub(crate) struct Program<'a> {
 
 /// Most [`Program::compile_effort`] that is compiled: a few seconds. Compilers are not linear: a module of ten
 /// kilobytes can take minutes (W-03). The reference translates whatever the profile accepts in one pass.
-pub(crate) const COMPILE_EFFORT_MAX: u64 = 60_000_000_000;
+pub(crate) const COMPILE_EFFORT_MAX: u64 = 25_000_000_000;
 
 /// One instance of a metered module in some engine. Names are those of the module's exports.
 pub(crate) trait Instance {

@@ -11,16 +11,13 @@ use super::corpus::{
 
 /// Limits of gas, and of stack, that each program is stopped by.
 const ROUNDS: u64 = 2;
-/// Too intricate for the compiler by its estimate, so that the reference runs them alone.
-const REFUSED_BY_THE_COMPILER: [&str; 2] = ["regex", "sqlite"];
 
 macro_rules! agree {
     ($($test:ident: $name:literal),*) => {
         $(#[test]
         fn $test() {
             let (subject, _, counts) = agreement::check(&program($name), Size::Small, ROUNDS, 0);
-            let compiled = subject.engines.contains(&Engine::Wasmtime);
-            assert_eq!(compiled, !REFUSED_BY_THE_COMPILER.contains(&$name));
+            assert!(subject.engines.contains(&Engine::Wasmtime), "within the compiler's budget");
             println!("{counts:?}");
         })*
 
