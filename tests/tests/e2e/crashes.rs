@@ -52,7 +52,9 @@ impl<'a> Life<'a> {
     async fn end(self) -> Vec<String> {
         let log = self.log();
         let process = start(&mut self.seat.executor, "ASSAY_CRASH_LOG", &log.display().to_string());
-        self.until_over().await;
+        if timeout(RECOVERY, self.until_over()).await.is_err() {
+            panic!("it does not come to its end\n{}", process.log());
+        }
         process.drain().await;
         self.check().await;
         let passed = std::fs::read_to_string(log).expect("a run passes crash points");

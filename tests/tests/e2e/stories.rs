@@ -159,7 +159,8 @@ impl Story {
             Self::Declined => {
                 let pages = GUEST_MEMORY_BYTES / 65_536 - 1;
                 let guest = does(&format!("(drop (memory.grow (i32.const {pages})))"));
-                let limits = TaskLimits { memory_bytes: GUEST_MEMORY_BYTES, gas_limit: 1_000_000_000, ..small() };
+                let limits =
+                    TaskLimits { memory_bytes: GUEST_MEMORY_BYTES, gas_limit: 2 * GUEST_MEMORY_BYTES, ..small() };
                 net.post_guest(poster, number, (&guest, limits)).await
             }
             _ => net.post(poster, number).await,
