@@ -199,7 +199,8 @@ pub struct Order {
 
 /// A job directory from the content node; `Err` when no host can read it, which is an outcome, too.
 pub async fn fetch(fetcher: &Fetcher, cid: &Cid) -> CliResult<Result<Vec<Entry>, Ran>> {
-    match fetcher.fetch(cid).await {
+    // The commands' own budget is a result's, which may be larger; whether a job directory is valid must not depend on it.
+    match fetcher.within(Budget::PROFILE).fetch(cid).await {
         Ok(entries) => Ok(Ok(entries)),
         Err(error) => match error.invalid_reason() {
             Some(reason) => Ok(Err(Ran::invalid(reason, error.to_string()))),

@@ -54,7 +54,7 @@ pub enum Source {
 /// What a [`Fetcher`] may spend.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchLimits {
-    /// Files, entries, links and depth of the package.
+    /// Files, entries, links and depth of the package; see also [`Fetcher::within`].
     pub budget: Budget,
     /// Total time of one [`Fetcher::fetch`].
     pub deadline: Duration,
@@ -88,6 +88,7 @@ impl Default for FetchLimits {
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     shared: Arc<Shared>,
+    budget: Budget,
 }
 
 #[derive(Debug)]
@@ -111,7 +112,14 @@ impl Fetcher {
         let sources = sources.into_iter().map(|source| SourceClient::new(source, &limits));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
         let demerits = Mutex::new(vec![0; sources.len()]);
-        Ok(Self { shared: Arc::new(Shared { store, sources, demerits, limits }) })
+        Ok(Self { budget: limits.budget, shared: Arc::new(Shared { store, sources, demerits, limits }) })
+    }
+
+    /// The same fetcher for packages of another size. What makes an outcome of a job directory reads it within
+    /// [`Budget::PROFILE`].
+    #[must_use]
+    pub fn within(&self, budget: Budget) -> Self {
+        Self { budget, shared: Arc::clone(&self.shared) }
     }
 
     /// The package under a CID, from the store or the first source that gives all of it. Its blocks are then in the
@@ -122,8 +130,8 @@ impl Fetcher {
     pub async fn fetch(&self, root: &Cid) -> Result<Vec<Entry>, FetchError> {
         let root = *root;
         digest_from_cid(&root).map_err(|error| content(root, error.into()))?;
-        let shared = Arc::clone(&self.shared);
-        match blocking(move || unpack(root, &shared.store, &shared.limits.budget)).await? {
+        let (shared, budget) = (Arc::clone(&self.shared), self.budget);
+        match blocking(move || unpack(root, &shared.store, &budget)).await? {
             Ok(entries) => return Ok(entries),
             Err(UnpackError::Missing { .. }) => {}
             Err(UnpackError::Store(error)) => return Err(error.into()),
@@ -162,7 +170,7 @@ impl Fetcher {
             {
                 asked.push(index);
                 let source = &self.shared.sources[index];
-                let filled = source.fill(root, pool, &limits.budget);
+                let filled = source.fill(root, pool, &self.budget);
                 running.push(filled.map(move |result| (index, result)).boxed());
             }
             let hedge = Instant::now() + limits.hedge_after;
@@ -215,11 +223,11 @@ impl Fetcher {
 
     /// Copies what was given and belongs to the package into the store. Failing to keep a copy does not fail the fetch.
     async fn keep(&self, root: Cid, pool: Arc<Pool>) {
-        let shared = Arc::clone(&self.shared);
+        let (shared, links) = (Arc::clone(&self.shared), self.budget.links);
         let kept = blocking(move || {
             let blocks = pool.view();
             let mut import = shared.store.import();
-            let mut walk = Walk::new(&blocks, [root], shared.limits.budget.links);
+            let mut walk = Walk::new(&blocks, [root], links);
             let mut kept = Vec::new();
             while let Some(step) = walk.next()? {
                 if let Step::Block(cid, block) = step

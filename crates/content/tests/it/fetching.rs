@@ -481,3 +481,19 @@ async fn c13_no_request_of_a_kubo_client_takes_longer_than_it_may() {
         assert!(error.to_string().contains("it was not done in time") && error.is_retryable(), "{error}");
     }
 }
+
+/// Who reads results, too, with a larger budget, judges job directories like everybody else.
+#[tokio::test]
+async fn c06_a_directory_that_only_a_result_may_be_is_no_job_directory_to_the_same_fetcher() {
+    let deep = format!("{}leaf", "d/".repeat(70));
+    let package = pack_entries([Entry::file(deep, "x")]).unwrap();
+    let honest = honest(&package).await;
+    let scratch = scratch(1 << 30);
+    let limits = FetchLimits { budget: Budget::RESULT, ..limits() };
+    let fetcher =
+        Fetcher::new(scratch.store.clone(), vec![Source::Gateway(honest.node.gateway_url())], limits).unwrap();
+    let job = fetcher.within(Budget::PROFILE);
+    assert!(job.fetch(&package.root).await.unwrap_err().invalid_reason().is_some(), "from a source");
+    assert!(fetcher.fetch(&package.root).await.is_ok());
+    assert!(job.fetch(&package.root).await.unwrap_err().invalid_reason().is_some(), "from the store");
+}
