@@ -2,7 +2,7 @@
 
 use assay_content::{
     BlockGet, BlockSet, Budget, Cid, CidError, Codec, DecodeError, Entry, NameError, PackError, StoreError,
-    UnpackError, block_cid, cid_from_digest, digest_from_cid, pack_entries, parse_cid, unpack, verify_block,
+    UnpackError, cid_from_digest, digest_from_cid, pack_entries, parse_cid, unpack, verify_block,
 };
 use assay_protocol::InvalidReason;
 use bytes::Bytes;
@@ -10,42 +10,9 @@ use ipld_dagpb::{PbLink, PbNode};
 use multihash_codetable::{Code, Multihash, MultihashDigest};
 use proptest::prelude::*;
 
-/// Blocks under construction.
-#[derive(Default)]
-pub struct Forge {
-    pub blocks: Vec<(Cid, Bytes)>,
-}
-
-pub type Target = (Cid, u64);
+use crate::forge::{Forge, Target, unixfs};
 
 impl Forge {
-    pub fn put(&mut self, codec: Codec, block: impl Into<Bytes>) -> Target {
-        let block = block.into();
-        let cid = block_cid(codec, &block);
-        self.blocks.push((cid, block.clone()));
-        (cid, block.len() as u64)
-    }
-
-    pub fn raw(&mut self, block: &[u8]) -> Target {
-        self.put(Codec::Raw, block.to_vec())
-    }
-
-    pub fn node(&mut self, links: &[(&str, Target)], data: &[u8]) -> Target {
-        let below = links.iter().fold(0_u64, |below, (_, (_, size))| below.saturating_add(*size));
-        let links = links.iter().map(|(name, (cid, size))| PbLink {
-            cid: *cid,
-            name: Some((*name).to_owned()),
-            size: Some(*size),
-        });
-        let node = PbNode { links: links.collect(), data: Some(Bytes::copy_from_slice(data)) };
-        let (cid, size) = self.put(Codec::DagPb, node.into_bytes());
-        (cid, size.saturating_add(below))
-    }
-
-    pub fn directory(&mut self, links: &[(&str, Target)]) -> Target {
-        self.node(links, &unixfs(&[(1, 1)], None))
-    }
-
     fn unpack(&self, root: Target) -> Result<Vec<Entry>, UnpackError> {
         self.unpack_within(root, &Budget::PROFILE)
     }
@@ -61,28 +28,6 @@ impl Forge {
         assert_eq!(error.invalid_reason(), Some(reason), "{error}");
         error
     }
-}
-
-/// A UnixFS message by hand: numbers by field, with the bytes of field 2 in their place.
-pub fn unixfs(numbers: &[(u8, u64)], bytes: Option<&[u8]>) -> Vec<u8> {
-    let varint = |out: &mut Vec<u8>, mut value: u64| {
-        while value > 0x7f {
-            out.push(value.to_le_bytes()[0] | 0x80);
-            value >>= 7;
-        }
-        out.push(value.to_le_bytes()[0]);
-    };
-    let mut out = Vec::new();
-    for (at, (field, value)) in numbers.iter().enumerate() {
-        out.push(field << 3);
-        varint(&mut out, *value);
-        if let (0, Some(bytes)) = (at, bytes) {
-            out.push(0x12);
-            varint(&mut out, bytes.len() as u64);
-            out.extend_from_slice(bytes);
-        }
-    }
-    out
 }
 
 fn decode_error(error: &UnpackError) -> &DecodeError {

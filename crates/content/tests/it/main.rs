@@ -5,6 +5,7 @@ mod car;
 mod clients;
 mod doubles;
 mod fetching;
+mod forge;
 mod fuzzing;
 mod hostile;
 mod oracle;

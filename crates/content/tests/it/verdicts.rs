@@ -13,7 +13,7 @@ use ipld_dagpb::PbNode;
 use crate::{
     doubles::{Double, Reply, Then, car_of},
     fetching::limits,
-    hostile::{Forge, Target, unixfs},
+    forge::{Forge, Target, unixfs},
     packing::noise,
     stores::scratch,
 };

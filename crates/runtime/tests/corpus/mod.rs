@@ -2,7 +2,9 @@
 
 pub mod agreement;
 pub mod generated;
+pub mod host_calls;
 pub mod operators;
 pub mod programs;
 pub mod request;
 pub mod samples;
+pub mod script;

@@ -128,10 +128,17 @@ fn config(numbers: &mut Numbers) -> Config {
 
 /// The program of a number; `None` when the generator made none that the profile accepts.
 pub fn program(seed: u64) -> Option<Vec<u8>> {
-    let mut numbers = Numbers::new(seed);
+    let bytes = Numbers::new(seed.swap_bytes()).bytes(BYTES);
+    program_of(&[seed.to_le_bytes().as_slice(), &bytes].concat())
+}
+
+/// The program of bytes: the first eight are the number that kernels, calls and arguments follow from, the others are
+/// what the module generator decides by.
+pub fn program_of(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (seed, bytes) = bytes.split_first_chunk()?;
+    let mut numbers = Numbers::new(u64::from_le_bytes(*seed));
     let config = config(&mut numbers);
-    let bytes = numbers.bytes(BYTES);
-    let module = Module::new(config, &mut arbitrary::Unstructured::new(&bytes)).ok()?;
+    let module = Module::new(config, &mut arbitrary::Unstructured::new(bytes)).ok()?;
     let program = player::program(&module.to_bytes(), numbers);
     assay_metering::validate(&program).is_ok().then_some(program)
 }
