@@ -137,24 +137,32 @@ fn w_03_what_takes_minutes_to_compile_is_a_host_fault_there_and_runs_in_the_refe
     }
 }
 
-/// Runs itself again with little address space: limits cannot be taken back.
+/// Whether this is the test of that name started again under a limit, which cannot be taken back; if not, starts it and
+/// expects these words of it.
+#[cfg(target_os = "linux")]
+fn is_limited(limit: &str, kilobytes: u64, name: &str, words: &str) -> bool {
+    const LIMITED: &str = "ASSAY_TEST_LIMITED";
+    if std::env::var_os(LIMITED).is_some() {
+        return true;
+    }
+    let again = std::process::Command::new("sh")
+        .args(["-c", "ulimit $1 $2 && exec \"$0\" --exact \"$3\" --nocapture"])
+        .arg(std::env::current_exe().unwrap())
+        .args([limit, kilobytes.to_string().as_str(), name])
+        .env(LIMITED, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&again.stdout);
+    assert!(again.status.success() && said.contains(words), "{said}{}", String::from_utf8_lossy(&again.stderr));
+    false
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn w_15_too_little_address_space_is_a_host_fault_of_the_compiler_and_enough_for_the_reference() {
     const NAME: &str =
         "engines::w_15_too_little_address_space_is_a_host_fault_of_the_compiler_and_enough_for_the_reference";
-    const LIMITED: &str = "ASSAY_TEST_LIMITED";
-    if std::env::var_os(LIMITED).is_none() {
-        let kilobytes = assay_runtime::RESERVED_ADDRESS_BYTES / 1_024;
-        let again = std::process::Command::new("sh")
-            .args(["-c", "ulimit -v $1 && exec \"$0\" --exact \"$2\" --nocapture"])
-            .arg(std::env::current_exe().unwrap())
-            .args([kilobytes.to_string().as_str(), NAME])
-            .env(LIMITED, "1")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&again.stdout);
-        assert!(again.status.success() && said.contains("faulted, then ran"), "{said}");
+    if !is_limited("-v", assay_runtime::RESERVED_ADDRESS_BYTES / 1_024, NAME, "faulted, then ran") {
         return;
     }
     let mut request = request(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
@@ -165,6 +173,27 @@ fn w_15_too_little_address_space_is_a_host_fault_of_the_compiler_and_enough_for_
     let run = run_with(&request, &auto()).unwrap();
     assert_eq!((run.report.end, run.engine), (End::Exited(0), Some(EngineKind::Wasmi)));
     println!("faulted, then ran");
+}
+
+/// The guest may have the memory by its limits, and would take -1 for an answer.
+#[cfg(target_os = "linux")]
+#[test]
+fn w_15_a_grow_that_the_host_does_not_back_is_a_host_fault_of_both_engines() {
+    const NAME: &str = "engines::w_15_a_grow_that_the_host_does_not_back_is_a_host_fault_of_both_engines";
+    if !is_limited("-d", 600_000, NAME, "both faulted") {
+        return;
+    }
+    let mut request =
+        request(r#"(module (memory (export "memory") 1) (func (export "_start") i32.const 16000 memory.grow drop))"#);
+    (request.limits.memory_bytes, request.limits.gas_limit) = (1 << 30, 1 << 40);
+    for engine in [Engine::Wasmi, Engine::Wasmtime] {
+        for variant in [Variant::Canonical, Variant::Fast] {
+            let options = RunOptions { engine, variant, ..RunOptions::default() };
+            let fault = run_with(&request, &options).unwrap_err();
+            assert!(matches!(fault, HostFault::OutOfMemory { .. }), "{engine}: {fault}");
+        }
+    }
+    println!("both faulted");
 }
 
 #[test]
