@@ -42,6 +42,7 @@ pub mod manifest;
 pub mod pda;
 pub mod program;
 pub mod receipt;
+mod strict_json;
 pub mod task;
 #[cfg(feature = "verify")]
 pub mod verify;

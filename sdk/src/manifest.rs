@@ -3,13 +3,15 @@
 //! Whether bytes are a valid manifest decides between a run and `Invalid`, so the rules here are part of the
 //! profile: every host must answer alike. They depend on nothing but the bytes.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use assay_protocol::TaskLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use thiserror::Error;
+
+use crate::strict_json::{Object, object_or_null, unique_keys};
 
 /// Name of the manifest in a job directory.
 pub const MANIFEST_FILE_NAME: &str = "manifest.json";
@@ -431,60 +433,10 @@ fn check_path(field: &'static str, path: &str) -> Result<(), ManifestError> {
     Err(ManifestError::field(field, format!("\"{}\" {problem}", path.escape_debug())))
 }
 
-/// A value that is written as a JSON object. Serde's derived reader takes an array of the fields in their order as well,
-/// which would make that order a rule of the profile.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(serde::de::value::MapAccessDeserializer::new(access)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(Visitor(PhantomData))
-    }
-}
-
-fn object_or_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(value)| value))
-}
-
 /// The name of a kind. Serde's derived reader takes an object with that name and `null` as well.
 fn name_or_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let name = Option::<String>::deserialize(deserializer)?;
     name.map(|name| T::deserialize(serde::de::value::StringDeserializer::new(name))).transpose()
-}
-
-/// A map in which a name that stands twice is an error instead of the last one winning.
-fn unique_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    struct Visitor;
-    impl<'de> serde::de::Visitor<'de> for Visitor {
-        type Value = BTreeMap<String, String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map of strings")
-        }
-
-        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-            let mut map = BTreeMap::new();
-            while let Some((key, value)) = access.next_entry::<String, String>()? {
-                if map.contains_key(&key) {
-                    return Err(serde::de::Error::custom(format!("duplicate name `{}`", key.escape_debug())));
-                }
-                map.insert(key, value);
-            }
-            Ok(map)
-        }
-    }
-    deserializer.deserialize_map(Visitor)
 }
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
 //! The file. Whoever sends it may be hostile: it is bounded before it is parsed, unknown and repeated fields are refused,
 //! and what is said twice has to agree.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, str::FromStr};
 
 use assay_content::{cid_from_digest, digest_from_cid, parse_cid};
 use assay_protocol::{Hash32, METERED_HASH_UNSTATED, Outcome, OutcomeKind, Posting, TaskLimits, TaskSpec};
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error as _, MapAccess, Visitor},
-};
+use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 
 use super::{EngineNote, RECEIPT_JSON_BYTES_MAX, Receipt, ReceiptFileError, RunFacts, SignedBy};
+use crate::strict_json::{Object, object, object_or_null, unique_keys};
 
 /// Version of the file and of the encoding behind it.
 const VERSION: u32 = 1;
@@ -23,12 +21,17 @@ const QUOTED_CHARS_MAX: usize = 256;
 #[serde(deny_unknown_fields)]
 struct ReceiptJson {
     receipt_version: u32,
+    #[serde(default, deserialize_with = "object_or_null")]
     job: Option<JobJson>,
+    #[serde(deserialize_with = "object")]
     task: TaskJson,
+    #[serde(deserialize_with = "object")]
     outcome: OutcomeJson,
+    #[serde(default, deserialize_with = "object_or_null")]
     run: Option<RunJson>,
     provider_key: Option<String>,
     signature: Option<String>,
+    #[serde(default, deserialize_with = "object_or_null")]
     informative: Option<InformativeJson>,
 }
 
@@ -49,6 +52,7 @@ struct TaskJson {
     profile: u32,
     job_cid: String,
     metered_hash: Option<String>,
+    #[serde(deserialize_with = "object")]
     limits: LimitsJson,
     seed: u64,
     clock_unix_ns: u64,
@@ -81,7 +85,7 @@ struct RunJson {
     module_hash: String,
     metered_hash: String,
     args: Vec<String>,
-    #[serde(deserialize_with = "unique_names")]
+    #[serde(deserialize_with = "unique_keys")]
     env: BTreeMap<String, String>,
     stack_peak_bytes: u64,
     memory_peak_bytes: u64,
@@ -107,7 +111,7 @@ impl Receipt {
         if bytes.len() > RECEIPT_JSON_BYTES_MAX {
             return Err(ReceiptFileError::TooLarge);
         }
-        let json: ReceiptJson = serde_json::from_slice(bytes).map_err(|error| {
+        let Object(json) = serde_json::from_slice::<Object<ReceiptJson>>(bytes).map_err(|error| {
             let text = error.to_string();
             // serde_json appends the position, which this error states first.
             let problem = harmless(text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem));
@@ -312,9 +316,14 @@ fn optional_hash(field: &'static str, text: Option<&str>) -> Result<Hash32, Rece
     }
 }
 
+/// The canonical text and no other, so that equal content has equal texts: base32 is read in either case.
 fn cid(field: &'static str, text: &str) -> Result<Hash32, ReceiptFileError> {
     let bad = |problem: String| ReceiptFileError::Field { field, problem: harmless(&problem) };
     let cid = parse_cid(text).map_err(|error| bad(format!("is no CID: {error}")))?;
+    let canonical = cid.to_string();
+    if canonical != text {
+        return Err(bad(format!("is a CID in another spelling than its canonical one, {canonical}")));
+    }
     digest_from_cid(&cid).map_err(|error| bad(format!("is no CID of a directory: {error}")))
 }
 
@@ -328,29 +337,4 @@ fn agree(field: &'static str, stated: &str, derived: &Hash32) -> Result<(), Rece
         return Ok(());
     }
     Err(ReceiptFileError::Contradiction { field, stated: stated.to_owned(), derived: hex::encode(derived) })
-}
-
-/// A map in which no name stands twice.
-fn unique_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    struct Names;
-
-    impl<'de> Visitor<'de> for Names {
-        type Value = BTreeMap<String, String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of strings")
-        }
-
-        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-            let mut found = BTreeMap::new();
-            while let Some((name, value)) = map.next_entry::<String, String>()? {
-                if found.insert(name, value).is_some() {
-                    return Err(M::Error::custom("a variable stands twice in `run.env`"));
-                }
-            }
-            Ok(found)
-        }
-    }
-
-    deserializer.deserialize_map(Names)
 }

@@ -202,7 +202,7 @@ fn p_30_hostile_files_are_refused_by_name() {
     refused(format!("{text}x"), "trailing");
     refused(text.replacen("\"seed\"", "\"seeed\"", 1), "unknown field `seeed`");
     refused(text.replacen("\"profile\": 1,", "\"profile\": 1, \"profile\": 1,", 1), "duplicate field `profile`");
-    refused(text.replacen("\"LANG\": \"C\"", "\"LANG\": \"C\", \"LANG\": \"C\"", 1), "stands twice");
+    refused(text.replacen("\"LANG\": \"C\"", "\"LANG\": \"C\", \"LANG\": \"C\"", 1), "duplicate name `LANG`");
     refused(text.replacen("\"receipt_version\": 1", "\"receipt_version\": 2", 1), "receipt_version");
     refused(text.replacen("\"gas_used\": 1000", "\"gas_used\": 1e3", 1), "invalid type");
     refused(text.replacen(&hex::encode([3; 32]), &hex::encode_upper([0xab; 32]), 1), "run.module_hash");
@@ -221,6 +221,45 @@ fn p_30_hostile_files_are_refused_by_name() {
     refused(without("provider_key"), "provider_key");
     refused(without("run"), "measurements");
     refused(without("task"), "invalid type");
+}
+
+/// Serde's derived readers would take each of the seven objects as an array of its values in the order of its fields.
+#[test]
+fn p_30_an_array_in_place_of_an_object_is_refused_at_every_level() {
+    let objects = [
+        ("", "receipt_version job task outcome run provider_key signature informative"),
+        ("/job", "address uid program cluster created_slot"),
+        ("/task", "digest profile job_cid metered_hash limits seed clock_unix_ns"),
+        ("/task/limits", "gas_limit memory_bytes stack_bytes output_bytes stdio_bytes"),
+        ("/outcome", "kind detail exit_code gas_used result_cid state_root"),
+        ("/run", "module_hash metered_hash args env stack_peak_bytes memory_peak_bytes stdout_hash stderr_hash"),
+        ("/informative", "engine engine_version"),
+    ];
+    for (pointer, fields) in objects {
+        let mut changed = json_of(&signed());
+        let object = changed.pointer_mut(pointer).unwrap();
+        let values: Vec<Value> = fields.split(' ').map(|field| object.get(field).unwrap().clone()).collect();
+        assert_eq!(values.len(), object.as_object().unwrap().len(), "{pointer}");
+        *object = values.into();
+        let error = read(&changed).unwrap_err().to_string();
+        assert!(error.contains("invalid type: sequence, expected an object"), "{pointer}: {error}");
+    }
+}
+
+#[test]
+fn p_30_a_cid_is_read_in_its_canonical_spelling_alone() {
+    let file = json_of(&signed());
+    for (pointer, field) in [("/task/job_cid", "task.job_cid"), ("/outcome/result_cid", "outcome.result_cid")] {
+        let honest = file.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+        let (head, tail) = honest.split_at(8);
+        // Upper case behind the prefix that says lower case, and all of it with the prefix that says so.
+        for text in [format!("{head}{}", tail.to_uppercase()), honest.to_uppercase()] {
+            let mut changed = file.clone();
+            *changed.pointer_mut(pointer).unwrap() = json!(text);
+            let error = read(&changed).unwrap_err().to_string();
+            assert!(error.contains(field) && error.contains(&honest), "{text}: {error}");
+        }
+    }
 }
 
 #[test]
