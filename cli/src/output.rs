@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    fs::File,
     io::{self, ErrorKind, IsTerminal, Write},
     path::Path,
     sync::{LazyLock, OnceLock},
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use crate::{
     app::Cli,
-    error::{CliError, CliResult},
+    error::{CliError, CliResult, Context as _},
 };
 
 const LAMPORTS_PER_SOL: u64 = 1_000_000_000;
@@ -269,6 +270,23 @@ pub fn printable(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+/// Before anything is done for a file that `flag` names.
+pub fn refuse_existing(path: Option<&Path>, flag: &str) -> CliResult {
+    match path.filter(|path| path.exists()) {
+        None => Ok(()),
+        Some(path) => Err(CliError::new(format!("{} exists and is not overwritten", shown_path(path)))
+            .with_next(format!("name another file with {flag}, or move it away"))),
+    }
+}
+
+/// Writes a file that is not there yet.
+pub fn write_new(path: &Path, bytes: &[u8]) -> CliResult {
+    let written = File::create_new(path).and_then(|mut file| file.write_all(bytes));
+    written
+        .context(format!("cannot write {}", shown_path(path)))
+        .next("name a new file in a directory that can be written to")
 }
 
 /// A path on one line.

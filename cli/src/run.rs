@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::{
     engine::{EngineArgs, EngineRow},
     error::{CliError, CliResult, Context as _},
-    output::{Output, grouped, print_bytes, print_json, shown_path},
+    output::{Output, grouped, print_bytes, print_json, refuse_existing, shown_path},
     parse,
     progress::Progress,
     receipt,
@@ -132,7 +132,7 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
         return Err(CliError::new(format!("the result directory {} exists and is not empty", shown_path(out)))
             .with_next("name another with --out, or move it away"));
     }
-    receipt::refuse_existing(args.receipt.as_deref())?;
+    refuse_existing(args.receipt.as_deref(), "--receipt")?;
     let (directory, terms) = if args.module.is_dir() { job_directory(&args)? } else { module_directory(&args)? };
     let task = directory.spec(terms)?;
     let ran = {

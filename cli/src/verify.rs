@@ -16,6 +16,7 @@ use crate::{
     engine::{Again, EngineArgs},
     error::{CliResult, Context as _, Hint},
     job::state::no_result,
+    output::refuse_existing,
     parse,
     progress::Progress,
     receipt::{self, Part, Verdict},
@@ -41,7 +42,7 @@ pub struct VerifyArgs {
 
 /// Runs `assay verify`.
 pub async fn run(context: &Context, args: &VerifyArgs) -> CliResult {
-    receipt::refuse_existing(args.receipt.as_deref())?;
+    refuse_existing(args.receipt.as_deref(), "--receipt")?;
     let chain = Chain::reading(context).await?.with_content(context)?;
     let (verdict, found) = {
         let mut progress = Progress::quiet_start(context.output, "reading the job");

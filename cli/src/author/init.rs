@@ -18,6 +18,8 @@ use crate::{
 const NAME_IN_TEMPLATES: &str = "job-name";
 /// Longest name of a project.
 const NAME_CHARACTERS_MAX: usize = 64;
+/// What cargo calls directories of its own, and therefore no program.
+const NAMES_OF_CARGO: [&str; 4] = ["build", "deps", "examples", "incremental"];
 
 /// `assay init`.
 #[derive(Debug, Args)]
@@ -86,6 +88,13 @@ struct Made {
 
 /// Runs `assay init`.
 pub fn run(output: Output, args: &InitArgs) -> CliResult {
+    if args.lang == Language::Rust && NAMES_OF_CARGO.contains(&args.name.as_str()) {
+        return Err(CliError::usage(format!(
+            "cargo builds no program called {}: a directory of its own has that name",
+            args.name
+        ))
+        .with_next("choose another name, such as word-count; --dir names the directory"));
+    }
     let directory = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
     let shown = shown_path(&directory);
     if fs::read_dir(&directory).is_ok_and(|mut found| found.next().is_some()) {

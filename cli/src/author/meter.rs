@@ -1,6 +1,6 @@
 //! `assay meter`: which functions use the gas.
 
-use std::{cmp::Reverse, fs, path::PathBuf};
+use std::{cmp::Reverse, path::PathBuf};
 
 use assay_metering::inspect::inspect;
 use assay_runtime::{
@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{names::FunctionNames, project::TaskArgs};
 use crate::{
     error::{CliError, CliResult, Context as _},
-    output::{Output, grouped, shown_path, table},
+    output::{Output, grouped, refuse_existing, table, write_new},
     progress::Progress,
 };
 
@@ -35,7 +35,7 @@ be run · 2 wrong usage"
 pub struct MeterArgs {
     #[command(flatten)]
     task: TaskArgs,
-    /// Writes a flame graph (SVG): width is gas, what stands on a function was called by it.
+    /// Writes a flame graph (SVG), a new file: width is gas, what stands on a function was called by it.
     #[arg(long, value_name = "FILE")]
     flame: Option<PathBuf>,
     /// How many functions are shown.
@@ -85,6 +85,7 @@ struct ShownFunction {
 
 /// Runs `assay meter`.
 pub async fn run(output: Output, args: MeterArgs) -> CliResult {
+    refuse_existing(args.flame.as_deref(), "--flame")?;
     let task = args.task.task(GAS_LIMIT)?;
     let inspection = inspect(&task.target.module()?);
     let request = task.ready()?.request;
@@ -101,7 +102,7 @@ pub async fn run(output: Output, args: MeterArgs) -> CliResult {
     };
     if let Some(file) = &args.flame {
         let svg = flame_graph(&traced, &names, &args.task.path.display().to_string())?;
-        fs::write(file, svg).context(format!("cannot write {}", shown_path(file)))?;
+        write_new(file, &svg)?;
     }
     let shown = shown(&args, &traced, &names);
     output.result(&shown, || print(&shown, &traced));

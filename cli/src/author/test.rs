@@ -66,6 +66,7 @@ pub async fn run(output: Output, args: &TestArgs) -> CliResult {
     let task = args.task.task(GAS_LIMIT)?;
     let gas_limit = task.spec.limits.gas_limit;
     let expected = args.expect.clone().or_else(|| own_expectation(args, &task.target));
+    let record = how_to_record(args, &task.target, expected.as_deref());
     let ran = {
         let _progress = Progress::quiet_start(output, "running");
         run_task(output, args, task).await?
@@ -74,7 +75,7 @@ pub async fn run(output: Output, args: &TestArgs) -> CliResult {
         Some(expected) => compare(expected, &ran.entries)?,
         None => Vec::new(),
     };
-    let checked = check(&ran, gas_limit, expected.as_deref(), &differences);
+    let checked = check(&ran, gas_limit, (expected.as_deref(), record), &differences);
     let as_expected = expected.is_some().then_some(differences.is_empty());
     let tested = Tested { run: RunLine::of(&ran), gas_limit, both_engines: args.both, as_expected, differences };
     output.result_and(&tested, checked, || show(&ran, &tested))
@@ -116,11 +117,36 @@ fn own_expectation(args: &TestArgs, target: &Target) -> Option<PathBuf> {
     }
 }
 
+/// What makes it expected: a command to be typed where one does it.
+fn how_to_record(args: &TestArgs, target: &Target, expected: Option<&Path>) -> String {
+    let has_own_terms = args.task.seed.is_none() && args.expect.is_none();
+    match (target, expected) {
+        // What is there is not overwritten, so it goes first.
+        (Target::Directory { job, .. }, Some(own)) if has_own_terms => {
+            format!("record it: rm -r {0} && assay run {1} --out {0}", typeable(own), typeable(job))
+        }
+        (_, Some(named)) => format!("put it into {}", shown_path(named)),
+        (_, None) => String::new(),
+    }
+}
+
+/// A path as a shell takes it.
+fn typeable(path: &Path) -> String {
+    let text = shown_path(path);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '_' | '-');
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 fn is_success(ran: &Ran) -> bool {
     ran.outcome.kind == OutcomeKind::Exited && ran.outcome.exit_code == 0
 }
 
-fn check(ran: &Ran, gas_limit: u64, expected: Option<&Path>, differences: &[Difference]) -> CliResult {
+fn check(
+    ran: &Ran,
+    gas_limit: u64,
+    (expected, record): (Option<&Path>, String),
+    differences: &[Difference],
+) -> CliResult {
     if !is_success(ran) {
         let next = match ran.outcome.kind {
             OutcomeKind::OutOfGas => {
@@ -140,7 +166,7 @@ fn check(ran: &Ran, gas_limit: u64, expected: Option<&Path>, differences: &[Diff
     let files = if differences.len() == 1 { "1 file".to_owned() } else { format!("{} files", differences.len()) };
     Err(CliError::new(format!("the test failed: {files} not as in {}", shown_path(expected)))
         .with_exit(Exit::Differs)
-        .with_next("mend the module; or, if this is what it should write, record it with `assay run … --out`"))
+        .with_next(format!("mend the module; or, if this is what it should write, {record}")))
 }
 
 fn show(ran: &Ran, tested: &Tested) {

@@ -1,10 +1,6 @@
 //! Where receipts are read from and written to. A receipt is a stranger's file: read up to its bound, parsed strictly.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{Read, Write},
-    path::Path,
-};
+use std::{fs::File, io::Read, path::Path};
 
 use assay_content::{Cid, Entry, parse_cid};
 use assay_sdk::receipt::{RECEIPT_FILE_NAME, RECEIPT_JSON_BYTES_MAX, Receipt};
@@ -13,7 +9,7 @@ use crate::{
     chain::Chain,
     context::{Context, GlobalArgs},
     error::{CliError, CliResult, Context as _},
-    output::shown_path,
+    output::{shown_path, write_new},
 };
 
 const NEXT: &str = "name a receipt.json, or the CID of a published receipt";
@@ -47,18 +43,7 @@ async fn fetch(globals: &GlobalArgs, cid: &Cid) -> CliResult<Vec<u8>> {
     Ok(bytes.to_vec())
 }
 
-/// Before anything is run for it.
-pub fn refuse_existing(path: Option<&Path>) -> CliResult {
-    match path.filter(|path| path.exists()) {
-        None => Ok(()),
-        Some(path) => Err(CliError::new(format!("{} exists and is not overwritten", shown_path(path)))
-            .with_next("name another file with --receipt, or move it away")),
-    }
-}
-
 /// Writes a new file.
 pub fn write(path: &Path, receipt: &Receipt) -> CliResult {
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(|mut file| file.write_all(receipt.to_json().as_bytes()))
-        .context(format!("cannot write the receipt to {}", shown_path(path)))
+    write_new(path, receipt.to_json().as_bytes())
 }

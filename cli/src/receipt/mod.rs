@@ -12,7 +12,7 @@ use serde_json::Value;
 use solana_pubkey::Pubkey;
 
 pub use check::{Part, Verdict, found, print_verdict, record_fields, require_equal};
-pub use file::{refuse_existing, write};
+pub use file::write;
 
 use check::shown_value;
 

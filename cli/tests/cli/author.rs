@@ -64,6 +64,12 @@ fn every_template_is_a_complete_project_and_never_overwrites_one() {
     let home = home();
     code(&at(home.path(), &["init", "Numbers", "--lang", "rust"]), 2);
     code(&at(home.path(), &["init", "numbers", "--lang", "cobol"]), 2);
+    for name in ["build", "deps", "examples", "incremental"] {
+        let refused = at(home.path(), &["init", name, "--lang", "rust"]);
+        code(&refused, 2);
+        assert!(stderr(&refused).contains("cargo") && !home.path().join(name).exists(), "{}", stderr(&refused));
+    }
+    code(&at(home.path(), &["init", "build", "--lang", "c"]), 0);
 }
 
 #[test]
@@ -214,7 +220,16 @@ fn a_test_with_another_result_shows_the_lines_and_exits_with_3() {
     assert!(stderr(&output).contains("2 files not as in"), "{}", stderr(&output));
     let json = at(&project, &["test", "--json"]);
     code(&json, 3);
-    assert_eq!(last_json(&json)["differences"].as_array().unwrap().len(), 2);
+    let json = last_json(&json);
+    assert_eq!(json["differences"].as_array().unwrap().len(), 2);
+    // What it says to type works as it stands.
+    let command = json["next"].as_str().unwrap().split_once("record it: ").unwrap().1;
+    let typed = command.replacen("assay", env!("CARGO_BIN_EXE_assay"), 1);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &typed]).current_dir(&project).env_clear().env("HOME", home.path()).env("PATH", path);
+    code(&shell.output().unwrap(), 0);
+    code(&at(&project, &["test"]), 0);
 }
 
 #[test]
@@ -354,6 +369,9 @@ fn meter_shows_functions_and_draws_them_also_of_a_run_that_stopped() {
     assert!(functions[0]["name"].as_str().unwrap().starts_with("_start"), "{functions:?}");
     let svg = fs::read_to_string(project.join("gas.svg")).unwrap();
     assert!(svg.contains("<svg") && svg.contains("printf_core") && svg.contains("gas"), "{}", &svg[..200]);
+    let again = at(&project, &["meter", "--flame", "gas.svg"]);
+    code(&again, 1);
+    assert!(stderr(&again).contains("not overwritten") && stderr(&again).contains("--flame"), "{}", stderr(&again));
     let limit = a_little_gas(&project);
     let flag = limit.to_string();
     let stopped = last_json(&at(&project, &["meter", "--json", "--gas-limit", &flag]));
