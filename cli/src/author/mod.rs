@@ -16,6 +16,8 @@ mod validate;
 
 use clap::Subcommand;
 
+pub use project::JOB_DIRECTORY_NAME;
+
 use crate::{error::CliResult, output::Output};
 
 /// Commands for module authors.

@@ -1,6 +1,8 @@
 //! Checking a claim by running the task again. What claims, a receipt or a chain, makes no difference here.
 
-use assay_content::Entry;
+use std::path::Path;
+
+use assay_content::{Cid, Entry};
 use assay_protocol::{Posting, TaskSpec};
 use assay_runtime::EngineKind;
 use assay_sdk::{
@@ -14,18 +16,21 @@ use solana_pubkey::Pubkey;
 
 use super::{VerifyArgs, engine_text, file, signature_text, signature_word};
 use crate::{
+    author::JOB_DIRECTORY_NAME,
     chain::Chain,
     context::{Context, GlobalArgs},
     engine::{Again, EngineRow},
     error::{CliError, CliResult, Context as _, Exit, Hint},
     job::state::no_result,
-    output::{Output, printable},
+    output::{Output, printable, shown_path},
     progress::Progress,
     sandbox::{self, JobDirectory, Ran},
 };
 
 /// Longest value that is printed for a person, in characters; `--json` has all of it.
 const SHOWN_CHARS_MAX: usize = 160;
+/// How much of what two long values have in common is printed in front of their first difference, characters.
+const SHOWN_COMMON_CHARS: usize = 16;
 
 /// One thing that a claim was compared with.
 #[derive(Clone, Debug, Serialize)]
@@ -39,10 +44,18 @@ pub struct Part {
 /// What a check found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
-    /// The job, if there is one.
+    /// The job, as a chain has it; `None` when none was asked.
     pub job: Option<String>,
     /// Which of the jobs that had this address.
     pub job_uid: Option<String>,
+    /// The job that a receipt names, when no chain was asked whether there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_job: Option<String>,
+    /// Which of the jobs that had this address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_job_uid: Option<String>,
+    /// Whether a chain's record of the job was compared.
+    pub chain_checked: bool,
     /// Whether every field agrees, and no signature is wrong.
     pub verified: bool,
     /// `valid`, `missing` or `wrong`; not there when no receipt was checked.
@@ -60,11 +73,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Over what was compared.
+    /// Over what was compared; `job` is the one that a chain has.
     pub fn new(job: Option<(Pubkey, [u8; 32])>, compared: Vec<Part>) -> Self {
         Self {
             job: job.map(|(address, _)| address.to_string()),
             job_uid: job.map(|(_, uid)| hex::encode(uid)),
+            claimed_job: None,
+            claimed_job_uid: None,
+            chain_checked: job.is_some(),
             verified: compared.iter().flat_map(|part| &part.fields).all(|row| row.equal),
             signature: None,
             compared,
@@ -86,19 +102,43 @@ pub fn require_equal(verdict: &Verdict) -> CliResult {
     if verdict.verified {
         return Ok(());
     }
-    let fields = verdict.differing().join(", ");
-    Err(CliError::new(format!("what is claimed is not so: {fields}"))
+    let fields = verdict.differing();
+    let next = match fields.as_slice() {
+        // What it says is so; the file is damaged or somebody else's.
+        ["signature"] => "get the receipt from the provider again",
+        _ => "run it once more on another machine; two that agree against the claim have found a wrong one",
+    };
+    Err(CliError::new(format!("what is claimed is not so: {}", fields.join(", ")))
         .with_exit(Exit::Differs)
-        .with_next("run it once more on another machine; two that agree against the claim have found a wrong one"))
+        .with_next(next))
 }
 
 /// A value on one line, nothing in it that acts on a terminal.
 pub fn shown_value(text: &str) -> String {
-    let text = printable(text.as_bytes()).replace('\n', "\\n").replace('\t', "\\t");
-    match text.char_indices().nth(SHOWN_CHARS_MAX) {
-        Some((end, _)) => format!("{}… ({} bytes)", text.get(..end).unwrap_or_default(), text.len()),
-        None => text,
-    }
+    shown_from(&one_line(text), 0)
+}
+
+fn one_line(text: &str) -> String {
+    printable(text.as_bytes()).replace('\n', "\\n").replace('\t', "\\t")
+}
+
+/// From this character on, cut.
+fn shown_from(text: &str, start: usize) -> String {
+    let rest = text.chars().skip(start);
+    let shown: String = rest.clone().take(SHOWN_CHARS_MAX).collect();
+    let (before, after) = (start > 0, rest.clone().nth(SHOWN_CHARS_MAX).is_some());
+    let mark = |is_cut| if is_cut { "…" } else { "" };
+    let length = if before || after { format!(" ({} bytes)", text.len()) } else { String::new() };
+    format!("{}{shown}{}{length}", mark(before), mark(after))
+}
+
+/// Two values that differ, cut so that the first difference is shown.
+fn shown_pair(left: &str, right: &str) -> (String, String) {
+    let (left, right) = (one_line(left), one_line(right));
+    let is_long = |text: &str| text.chars().nth(SHOWN_CHARS_MAX).is_some();
+    let common = left.chars().zip(right.chars()).take_while(|(left, right)| left == right).count();
+    let start = if is_long(&left) || is_long(&right) { common.saturating_sub(SHOWN_COMMON_CHARS) } else { 0 };
+    (shown_from(&left, start), shown_from(&right, start))
 }
 
 /// Prints rows for a person; `sides` are what the claim and the other side are called.
@@ -107,8 +147,9 @@ pub fn print_rows(rows: &[Comparison], (left, right): (&str, &str)) {
         if *equal {
             println!("  same    {field:<26} {}", shown_value(found));
         } else {
-            println!("  DIFFERS {field:<26} {left:<7} {}", shown_value(claimed));
-            println!("          {:<26} {right:<7} {}", "", shown_value(found));
+            let (claimed, found) = shown_pair(claimed, found);
+            println!("  DIFFERS {field:<26} {left:<7} {claimed}");
+            println!("          {:<26} {right:<7} {found}", "");
         }
     }
 }
@@ -142,19 +183,27 @@ pub fn found(posting: Option<Posting>, task: TaskSpec, ran: &Ran) -> CliResult<R
 pub async fn verify(globals: &GlobalArgs, args: &VerifyArgs) -> CliResult {
     let output = globals.output();
     let receipt = file::load(globals, &args.receipt).await?;
-    let mut progress = Progress::quiet_start(output, "reading the job directory");
+    let mut progress = Progress::quiet_start(output, "reading");
+    // Before the run, which may take long: a chain that cannot be asked, or a job without a result, ends it at once.
+    let recorded = match args.job {
+        Some(job) => Some(with_chain(globals, job, &receipt).await?),
+        None => None,
+    };
     let used = receipt.engine.as_ref().and_then(|engine| EngineKind::from_name(&engine.name));
     let again = Again::new(&args.engine, used, output);
     let choice = again.choice();
     let (part, engine) = run_again(globals, (args, again), &receipt, &mut progress).await?;
-    let mut compared = vec![part];
-    if let Some(job) = args.job {
-        progress.set("reading the chain's record");
-        compared.push(with_chain(globals, job, &receipt).await?);
-    }
     drop(progress);
-    let job = receipt.posting.zip(receipt.canonical().job_uid());
-    let mut verdict = Verdict::new(job.map(|(posting, uid)| (Pubkey::from(posting.job), uid)), compared);
+    let mut compared = vec![part];
+    let job = recorded.map(|(part, job)| {
+        compared.push(part);
+        job
+    });
+    let mut verdict = Verdict::new(job, compared);
+    if let (None, Some(posting)) = (job, receipt.posting) {
+        verdict.claimed_job = Some(Pubkey::from(posting.job).to_string());
+        verdict.claimed_job_uid = receipt.canonical().job_uid().map(hex::encode);
+    }
     (verdict.engine, verdict.engine_choice) = (engine, choice);
     verdict.signature = Some(signature_word(&receipt));
     verdict.verified &= receipt.check_signature() != ReceiptSignature::Wrong;
@@ -167,9 +216,18 @@ fn show(output: Output, verdict: &Verdict, checked: CliResult) -> CliResult {
     output.result_and(verdict, checked, || {
         print_verdict(verdict, "receipt");
         if verdict.verified {
-            println!("verified: running the task again gives what the receipt says");
+            println!("verified: running the task again gives what the receipt says{}", reach(verdict));
         }
     })
+}
+
+/// How far that goes: a key made for the purpose can sign a true run of a job that nobody posted.
+fn reach(verdict: &Verdict) -> &'static str {
+    match (verdict.chain_checked, &verdict.claimed_job) {
+        (true, _) => ", and the chain has this job with this result",
+        (false, Some(_)) => "; the job itself was not checked on any chain",
+        (false, None) => "",
+    }
 }
 
 /// What a reader might otherwise take for checked.
@@ -196,14 +254,8 @@ async fn run_again(
     let cid = assay_content::cid_from_digest(&receipt.task.job_cid_digest);
     let read = match &args.dir {
         Some(dir) => {
-            let directory = JobDirectory::read(dir)?;
-            if directory.package.root != cid {
-                // Another job's directory proves nothing about this one.
-                let found = directory.package.root.to_string();
-                let row = Comparison { field: "task.job_cid", claimed: cid.to_string(), found, equal: false };
-                return Ok((Part { with: "run", fields: vec![row] }, None));
-            }
-            Ok(directory.entries)
+            progress.set("reading the job directory");
+            Ok(read_directory(dir, &cid)?)
         }
         None => {
             progress.set("fetching the job directory");
@@ -221,7 +273,24 @@ async fn run_again(
     Ok((Part { with: "run", fields: compare(&claimed, &found.fields()) }, ran.engine))
 }
 
-async fn fetch(globals: &GlobalArgs, cid: &assay_content::Cid) -> CliResult<Result<Vec<Entry>, Ran>> {
+/// The job directory. Another job's proves nothing about this one, neither for nor against it.
+fn read_directory(dir: &Path, cid: &Cid) -> CliResult<Vec<Entry>> {
+    let problem = match JobDirectory::read(dir) {
+        Ok(directory) if directory.package.root == *cid => return Ok(directory.entries),
+        Ok(JobDirectory { package, .. }) => CliError::new(format!(
+            "{} is another job's directory (CID {}, the receipt's is {cid})",
+            shown_path(dir),
+            package.root
+        ))
+        .with_next("name the directory as it was posted, every file unchanged; without --dir it is fetched by its CID"),
+        Err(error) => error,
+    };
+    let inner = dir.join(JOB_DIRECTORY_NAME);
+    let is_meant = JobDirectory::read(&inner).is_ok_and(|directory| directory.package.root == *cid);
+    Err(if is_meant { problem.with_next(format!("did you mean {}?", shown_path(&inner))) } else { problem })
+}
+
+async fn fetch(globals: &GlobalArgs, cid: &Cid) -> CliResult<Result<Vec<Entry>, Ran>> {
     let context = Context::new(globals)?;
     let chain = Chain::unchecked(&context).with_content(&context)?;
     sandbox::fetch(chain.fetcher()?, cid)
@@ -229,8 +298,12 @@ async fn fetch(globals: &GlobalArgs, cid: &assay_content::Cid) -> CliResult<Resu
         .next("name the job directory with --dir, or check the content nodes: assay doctor")
 }
 
-/// What the receipt says against what the chain holds.
-async fn with_chain(globals: &GlobalArgs, job: Option<Pubkey>, receipt: &Receipt) -> CliResult<Part> {
+/// What the receipt says against what the chain holds, and the job there: its address and uid.
+async fn with_chain(
+    globals: &GlobalArgs,
+    job: Option<Pubkey>,
+    receipt: &Receipt,
+) -> CliResult<(Part, (Pubkey, [u8; 32]))> {
     let address = job.or(receipt.posting.map(|posting| Pubkey::from(posting.job))).ok_or_else(|| {
         CliError::usage("the receipt names no job: nobody posted this run")
             .with_next("leave out --job; or name the job: --job=ADDRESS")
@@ -252,7 +325,7 @@ async fn with_chain(globals: &GlobalArgs, job: Option<Pubkey>, receipt: &Receipt
         claimed.push(Field { name: "provider_key", value: signed.key.to_string() });
         on_chain.push(Field { name: "provider_key", value: key.to_string() });
     }
-    Ok(Part { with: "chain", fields: compare(&claimed, &on_chain) })
+    Ok((Part { with: "chain", fields: compare(&claimed, &on_chain) }, (view.address, view.job_uid)))
 }
 
 /// What the chain says about a job's run: task and outcome.
@@ -260,4 +333,25 @@ pub fn record_fields(view: &JobView) -> Vec<Field> {
     let mut fields = task_fields(&view.task);
     fields.extend(view.outcome.as_ref().map(outcome_fields).unwrap_or_default());
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_long_values_are_shown_where_they_begin_to_differ() {
+        let long = |end: &str| format!("{}{end}", "a".repeat(500));
+        let (left, right) = shown_pair(&long("left"), &long("right\u{1b}[2J"));
+        assert_eq!(left, format!("…{}left (504 bytes)", "a".repeat(SHOWN_COMMON_CHARS)));
+        assert!(right.contains("aright\\u{1b}[2J (") && !right.contains('\u{1b}'), "{right}");
+        // One that is the beginning of the other.
+        let (left, right) = shown_pair(&long(""), &long("x"));
+        assert!(
+            left != right && left.ends_with("a (500 bytes)") && right.ends_with("ax (501 bytes)"),
+            "{left} {right}"
+        );
+        assert_eq!(shown_pair("same1", "same2"), ("same1".to_owned(), "same2".to_owned()));
+        assert!(shown_value(&long("")).ends_with("a… (500 bytes)"));
+    }
 }

@@ -40,7 +40,9 @@ pub enum ReceiptCommand {
 }
 
 const VERIFY_EXIT_CODES: &str = "Exit codes: 0 everything agrees; a signature, if there is one, is valid · 3 something \
-differs, or the signature is not the key's · 1 it could not be checked: no receipt, content that cannot be fetched, the sandbox failed";
+differs, or the signature is not the key's · 1 it could not be checked: no receipt, another job's directory, content that cannot be \
+fetched, the sandbox failed · 2 wrong usage; with --job also 5 the job has no result and never will · 6 the job has not ended yet · \
+7 the cluster cannot be reached";
 
 /// `assay receipt show`.
 #[derive(Debug, Args)]
@@ -147,6 +149,8 @@ async fn show(globals: &GlobalArgs, args: &ShowArgs) -> CliResult {
 #[derive(Debug, Serialize)]
 struct Difference {
     equal: bool,
+    /// Of the first and of the second: `valid`, `missing` or `wrong`. Two receipts that say the same may both be forged.
+    signatures: [&'static str; 2],
     fields: Vec<Comparison>,
 }
 
@@ -161,7 +165,8 @@ async fn diff(globals: &GlobalArgs, args: &DiffArgs) -> CliResult {
         let (claimed, found) = (text(&left), text(&right));
         fields.push(Comparison { field, equal: claimed == found, claimed, found });
     }
-    let difference = Difference { equal: fields.iter().all(|row| row.equal), fields };
+    let signatures = [signature_word(&left), signature_word(&right)];
+    let difference = Difference { equal: fields.iter().all(|row| row.equal), signatures, fields };
     let differing = difference.fields.iter().filter(|row| !row.equal).map(|row| row.field).collect::<Vec<_>>();
     let checked = match differing.as_slice() {
         [] => Ok(()),
@@ -169,5 +174,10 @@ async fn diff(globals: &GlobalArgs, args: &DiffArgs) -> CliResult {
             .with_exit(Exit::Differs)
             .with_next("run the task again to see which is right: assay receipt verify RECEIPT --dir DIR")),
     };
-    output.result_and(&difference, checked, || check::print_rows(&difference.fields, ("first", "second")))
+    output.result_and(&difference, checked, || {
+        check::print_rows(&difference.fields, ("first", "second"));
+        for (side, receipt) in [("first", &left), ("second", &right)] {
+            println!("  {side:<7} signature {}", signature_text(receipt));
+        }
+    })
 }

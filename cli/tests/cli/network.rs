@@ -142,6 +142,7 @@ fn receipts_of_a_settled_job(network: &Localnet, home: &Path, job: &str) -> Path
     // Fetched by its own CID, its job directory by the receipt's, and the chain asked.
     let checked = json(&mut network.poster(home), &["receipt", "verify", cid, "--job"]);
     assert_eq!((&checked["verified"], &checked["compared"][1]["with"]), (&true.into(), &"chain".into()), "{checked}");
+    assert_eq!((&checked["job"], &checked["chain_checked"]), (&job.into(), &true.into()), "{checked}");
     let rows = checked["compared"][1]["fields"].as_array().unwrap();
     assert!(rows.iter().any(|row| row["field"] == "provider_key") && rows.len() > 20, "{rows:?}");
 

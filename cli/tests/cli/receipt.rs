@@ -2,7 +2,11 @@
 
 use std::{fs, path::Path};
 
+use assay_protocol::Posting;
+use assay_sdk::receipt::Receipt;
 use serde_json::{Value, json};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
 
 use crate::{assay, home, last_json, run::EXIT_3, stderr};
 
@@ -54,12 +58,14 @@ fn a_receipt_is_shown_checked_and_compared_without_any_chain_or_setting() {
     );
     let rows = checked["compared"][0]["fields"].as_array().unwrap();
     assert!(rows.len() > 20 && rows.iter().all(|row| row["equal"] == true), "{rows:?}");
+    assert_eq!((&checked["job"], &checked["chain_checked"]), (&Value::Null, &json!(false)));
     let text = assay(home.path()).args(["receipt", "verify", &path, "--dir", &dir]).output().unwrap();
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("nobody vouches for this receipt") && text.contains("verified:"), "{text}");
 
     let (code, same) = offline(home.path(), &["receipt", "diff", &path, &path]);
     assert_eq!((code, &same["equal"]), (Some(0), &json!(true)));
+    assert_eq!(same["signatures"], json!(["missing", "missing"]));
     let (code, none) = offline(home.path(), &["receipt", "verify", &path, "--dir", &dir, "--job"]);
     assert!(code == Some(2) && none["error"].as_str().unwrap().contains("names no job"), "{none}");
 }
@@ -149,7 +155,7 @@ fn every_kind_of_outcome_has_a_receipt_that_is_verified() {
 #[test]
 fn p_30_what_is_no_receipt_or_another_jobs_is_refused_by_name() {
     let home = home();
-    let (receipt, _) = receipt_of(home.path(), EXIT_3);
+    let (receipt, dir) = receipt_of(home.path(), EXIT_3);
     let path = write(home.path(), "a.json", &receipt);
     let (code, missing) = offline(home.path(), &["receipt", "show", "nothing.json"]);
     assert!(code == Some(1) && missing["error"].as_str().unwrap().contains("nothing.json"), "{missing}");
@@ -160,7 +166,51 @@ fn p_30_what_is_no_receipt_or_another_jobs_is_refused_by_name() {
     fs::create_dir(&other).unwrap();
     fs::write(other.join("manifest.json"), "{}").unwrap();
     let (code, found) = offline(home.path(), &["receipt", "verify", &path, "--dir", other.to_str().unwrap()]);
-    assert!(code == Some(3) && found["error"] == "what is claimed is not so: task.job_cid", "{found}");
+    let error = found["error"].as_str().unwrap();
+    assert!(code == Some(1) && error.contains("is another job's directory (CID bafy"), "{found}");
+    assert!(error.contains(receipt["task"]["job_cid"].as_str().unwrap()), "{found}");
+    // The project around the job directory.
+    let (code, found) = offline(home.path(), &["receipt", "verify", &path, "--dir", home.path().to_str().unwrap()]);
+    let meant = format!("did you mean {dir}?");
+    assert!(code == Some(1) && found["next"] == meant.as_str(), "{found}");
     let output = assay(home.path()).args(["run", path.as_str(), "--receipt", path.as_str()]).output().unwrap();
     assert!(!output.status.success() && stderr(&output).contains("not overwritten"), "{}", stderr(&output));
+}
+
+/// A job that nobody posted, signed by a key that was made for it.
+#[test]
+fn p_29_a_job_that_no_chain_was_asked_about_is_the_receipts_word_alone() {
+    let home = home();
+    let (receipt, dir) = receipt_of(home.path(), EXIT_3);
+    let posting = Posting { program: [6; 32], cluster: [7; 32], job: [8; 32], created_slot: 9 };
+    let keypair = Keypair::new_from_array([1; 32]);
+    let own = Receipt { posting: Some(posting), ..Receipt::from_json(receipt.to_string().as_bytes()).unwrap() };
+    let signature = keypair.sign_message(&own.message_for(&keypair.pubkey()));
+    let signed = own.with_signature(keypair.pubkey(), signature).to_json();
+    let signed: Value = serde_json::from_str(&signed).unwrap();
+    let path = write(home.path(), "invented.json", &signed);
+    let (code, checked) = offline(home.path(), &["receipt", "verify", &path, "--dir", &dir]);
+    assert_eq!((code, &checked["signature"], &checked["chain_checked"]), (Some(0), &json!("valid"), &json!(false)));
+    assert_eq!((&checked["job"], &checked["job_uid"]), (&Value::Null, &Value::Null), "{checked}");
+    assert_eq!(
+        (&checked["claimed_job"], &checked["claimed_job_uid"]),
+        (&signed["job"]["address"], &signed["job"]["uid"]),
+        "{checked}"
+    );
+    let text = assay(home.path()).args(["receipt", "verify", &path, "--dir", &dir]).output().unwrap();
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.lines().last().unwrap().ends_with("the job itself was not checked on any chain"), "{text}");
+
+    // The same with a signature that is another's: what it says is still so.
+    let mut stolen = signed.clone();
+    stolen["provider_key"] = json!(Keypair::new_from_array([2; 32]).pubkey().to_string());
+    let stolen = write(home.path(), "stolen.json", &stolen);
+    let (code, found) = offline(home.path(), &["receipt", "verify", &stolen, "--dir", &dir]);
+    assert!(code == Some(3) && found["error"] == "what is claimed is not so: signature", "{found}");
+    assert_eq!(found["next"], "get the receipt from the provider again");
+    let (code, difference) = offline(home.path(), &["receipt", "diff", &path, &stolen]);
+    assert_eq!((code, &difference["signatures"]), (Some(3), &json!(["valid", "wrong"])), "{difference}");
+    let text = assay(home.path()).args(["receipt", "diff", &path, &stolen]).output().unwrap();
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("first   signature valid") && text.contains("second  signature WRONG"), "{text}");
 }
