@@ -43,7 +43,10 @@ struct Set {
     at_source: bool,
     /// Whether values are among them that must be left alone, or whose sign was turned.
     exact: bool,
-    /// How often its NaNs would be made canonical, by weight.
+    /// Whether an operator with an edit of its own looks at them.
+    has_sink: bool,
+    /// How often its NaNs would be made canonical, about. A guess: it may choose between two right answers and nothing
+    /// else.
     source_weight: u64,
     sink_weight: u64,
 }
@@ -97,6 +100,7 @@ impl Nans {
                 if let Some(set) = self.sets.get_mut(other) {
                     set.at_source |= joined.at_source;
                     set.exact |= joined.exact;
+                    set.has_sink |= joined.has_sink;
                     set.source_weight = set.source_weight.saturating_add(joined.source_weight);
                     set.sink_weight = set.sink_weight.saturating_add(joined.sink_weight);
                 }
@@ -236,6 +240,7 @@ impl Nans {
     pub(crate) fn at_sink(&mut self, edit: usize, weight: u64) -> bool {
         let class = self.sink;
         let Some(set) = self.set(class) else { return false };
+        set.has_sink = true;
         set.sink_weight = set.sink_weight.saturating_add(weight);
         self.sinks.push((edit, class));
         true
@@ -247,7 +252,7 @@ impl Nans {
         for (places, are_sources) in [(sources, true), (sinks, false)] {
             for (edit, class) in places {
                 let needed = self.set(class).is_none_or(|set| {
-                    let looked_at = set.at_source || set.sink_weight > 0;
+                    let looked_at = set.at_source || set.has_sink;
                     let at_source = set.at_source || set.exact || set.source_weight <= set.sink_weight;
                     looked_at && at_source == are_sources
                 });

@@ -165,3 +165,17 @@ fn w_09_l_makes_nans_canonical_exactly_where_somebody_could_tell() {
         assert_eq!(made_canonical(&body), times, "{body}");
     }
 }
+
+/// How seldom a place is guessed to be reached says nothing about whether it is.
+#[test]
+fn w_09_l_makes_a_nan_canonical_however_deep_in_branches() {
+    for look in ["i32.const 0 local.get $x f64.store", "local.get $x i64.reinterpret_f64 drop"] {
+        for way in ["i32.const 1 if", "i32.const 0 if else"] {
+            for depth in [0, 1, 15, 16, 17, 18, 40, 64, 65, 120] {
+                let (begins, ends) = (format!("{way} ").repeat(depth), "end ".repeat(depth));
+                let body = format!("{begins} local.get 0 local.get 0 f64.add local.set $x {look} {ends} i32.const 0");
+                assert_eq!(made_canonical(&body), 1, "{look}, {depth} times {way}");
+            }
+        }
+    }
+}

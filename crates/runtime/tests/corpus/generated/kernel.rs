@@ -13,6 +13,8 @@ const LOOPS_MAX: u32 = 2;
 const FIRST_COUNTER: u32 = 8;
 /// Keeps addresses mostly in the first page.
 const ADDRESS_MASK: i32 = 0xffe7;
+/// Branches in branches, at most: more than any weight by which branches are guessed to be taken can be halved.
+const BRANCHES_MAX: u64 = 60;
 
 /// What a kernel may use.
 pub struct Surroundings<'a> {
@@ -80,6 +82,9 @@ impl<'a> Kernel<'a> {
 
     fn statement(&mut self, depth: u32) {
         let ty = self.pick(&TYPES);
+        if depth == 3 && self.one_in(6) {
+            return self.descend();
+        }
         match self.numbers.below(if depth == 0 { 10 } else { 13 }) {
             0..3 => {
                 self.value(ty, 3);
@@ -110,6 +115,29 @@ impl<'a> Kernel<'a> {
                 self.put(I::End);
             }
             _ => self.repeat(depth - 1),
+        }
+    }
+
+    /// Branches in branches, as long chains of `else if` are compiled to; nearly always all of them are taken.
+    fn descend(&mut self) {
+        let branches = 10 + self.numbers.below(BRANCHES_MAX - 9);
+        for _ in 0..branches {
+            let (is_else, condition) = (self.one_in(2), self.local(ValType::I32));
+            let seldom = i32::from(self.one_in(100));
+            self.put(I::LocalGet(condition));
+            self.put(I::I32Const(if is_else { seldom } else { 1 - seldom }));
+            self.put(if is_else { I::I32And } else { I::I32Or });
+            self.put(I::If(BlockType::Empty));
+            if is_else {
+                self.put(I::Else);
+            }
+            if self.one_in(8) {
+                self.statement(0);
+            }
+        }
+        self.statements(0);
+        for _ in 0..branches {
+            self.put(I::End);
         }
     }
 
