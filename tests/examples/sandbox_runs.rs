@@ -21,6 +21,9 @@ use assay_sdk::{JobSpec, Pubkey};
 
 type Failure = Box<dyn std::error::Error>;
 
+/// What determines an outcome, and the job directory.
+type Task = (TaskSpec, Vec<Entry>);
+
 /// Longest wait for one child.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Gas limit of the job; it uses a third.
@@ -84,7 +87,7 @@ fn settings(store: Option<&Path>) -> Result<ChildSettings, Failure> {
 }
 
 /// The sample job, and the same with next to no input.
-fn tasks() -> Result<((TaskSpec, Vec<Entry>), (TaskSpec, Vec<Entry>)), Failure> {
+fn tasks() -> Result<(Task, Task), Failure> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/jobs/word-count/job");
     let prepared = JobSpec::builder(directory, Pubkey::default()).gas_limit(GAS_LIMIT).build()?.prepare()?;
     let entries = unpack(prepared.package.root, &prepared.package, &Budget::default())?;
@@ -99,11 +102,7 @@ fn tasks() -> Result<((TaskSpec, Vec<Entry>), (TaskSpec, Vec<Entry>)), Failure> 
 }
 
 /// A run that exited.
-fn ran(
-    (task, entries): &(TaskSpec, Vec<Entry>),
-    manner: Manner,
-    settings: &ChildSettings,
-) -> Result<(RanTask, Outcome), Failure> {
+fn ran((task, entries): &Task, manner: Manner, settings: &ChildSettings) -> Result<(RanTask, Outcome), Failure> {
     let request = WorkRequest { work: Work::Run(manner), task: *task, entries: entries.clone() };
     let WorkReply::Ran(ran) = run_in_child(&request, settings, &Cancel::default())? else {
         return Err("the child answered another question".into());

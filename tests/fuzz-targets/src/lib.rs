@@ -8,6 +8,9 @@ mod running;
 /// The SDK's, without the rest of it.
 #[path = "../../../sdk/src/manifest.rs"]
 pub mod manifest;
+#[expect(dead_code, reason = "receipts use the rest")]
+#[path = "../../../sdk/src/strict_json.rs"]
+mod strict_json;
 
 #[expect(dead_code, reason = "a part of what the tests use")]
 #[expect(clippy::unwrap_used, reason = "shared with the tests, where a failed unwrap is a failed test")]
