@@ -45,25 +45,23 @@ pub fn operator(op: &Operator<'_>) -> u64 {
         O::Select | O::TypedSelect { .. } => 4,
         O::GlobalGet { .. } | O::GlobalSet { .. } | O::TableGet { .. } | O::TableSet { .. } => 4,
         O::MemorySize { .. } | O::TableSize { .. } => 4,
-        O::MemoryGrow { .. } | O::TableGrow { .. } | O::RefFunc { .. } => 256,
+        O::MemoryGrow { .. } | O::TableGrow { .. } => 256,
+        O::RefFunc { .. } => 320,
         O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => 128,
         O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => 128,
         O::DataDrop { .. } | O::ElemDrop { .. } => 64,
-        op if is_load(op) => 8,
-        op if is_store(op) => 6,
+        O::I32Load { .. } | O::I64Load { .. } | O::F32Load { .. } | O::F64Load { .. } => 7,
+        op if is_narrow_load(op) => 8,
+        op if is_store(op) => 4,
         op => number(op).unwrap_or(3),
     }
 }
 
-const fn is_load(op: &Operator<'_>) -> bool {
+const fn is_narrow_load(op: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(
         op,
-        O::I32Load { .. }
-            | O::I64Load { .. }
-            | O::F32Load { .. }
-            | O::F64Load { .. }
-            | O::I32Load8S { .. }
+        O::I32Load8S { .. }
             | O::I32Load8U { .. }
             | O::I32Load16S { .. }
             | O::I32Load16U { .. }
@@ -107,16 +105,16 @@ const fn number(op: &Operator<'_>) -> Option<u64> {
         O::F32ConvertI32S | O::F32ConvertI32U | O::F32ConvertI64S | O::F32ConvertI64U => 8,
         O::F64ConvertI32S | O::F64ConvertI32U | O::F64ConvertI64S | O::F64ConvertI64U => 8,
         O::F32DemoteF64 | O::F64PromoteF32 | O::F32Copysign | O::F64Copysign => 8,
-        O::F32Add | O::F32Sub | O::F32Mul | O::F64Add | O::F64Sub | O::F64Mul => 12,
-        O::F32Min | O::F32Max | O::F64Min | O::F64Max => 12,
+        O::F32Add | O::F32Sub | O::F32Mul | O::F64Add | O::F64Sub | O::F64Mul => 5,
+        O::F32Min | O::F32Max | O::F64Min | O::F64Max => 8,
         O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest => 16,
         O::F64Ceil | O::F64Floor | O::F64Trunc | O::F64Nearest => 16,
         O::I32TruncF32S | O::I32TruncF32U | O::I32TruncF64S | O::I32TruncF64U => 16,
         O::I64TruncF32S | O::I64TruncF32U | O::I64TruncF64S | O::I64TruncF64U => 16,
         O::I32TruncSatF32S | O::I32TruncSatF32U | O::I32TruncSatF64S | O::I32TruncSatF64U => 16,
         O::I64TruncSatF32S | O::I64TruncSatF32U | O::I64TruncSatF64S | O::I64TruncSatF64U => 16,
-        O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => 28,
-        O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => 28,
+        O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => 30,
+        O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => 30,
         O::F32Div | O::F64Div => 28,
         O::F32Sqrt | O::F64Sqrt => 40,
         _ => return None,
