@@ -27,7 +27,7 @@ pub use artifact::{ArtifactKey, ArtifactStore, Handover};
 pub use cache::{ARTIFACT_BYTES_MAX, ArtifactCache, CacheBytes, CacheCounts, CacheError, CacheLimits};
 pub use engine::{EngineKind, RESERVED_ADDRESS_BYTES, compiled_code_identity};
 pub use fs::{FileTree, Node, PathError};
-pub use options::{Engine, Run, RunOptions, UnknownEngine, Variant};
+pub use options::{BeforeGuest, Engine, Run, RunOptions, UnknownEngine, Variant};
 pub use report::{End, HostFault, RunReport};
 pub use request::{EntryPoint, RunRequest};
 pub use run::{run, run_with};

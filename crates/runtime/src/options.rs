@@ -121,7 +121,14 @@ pub struct RunOptions {
     pub artifacts: Option<Arc<dyn ArtifactStore>>,
     /// Whether [`Run::memory_hash`] is wanted.
     pub hash_memory: bool,
+    /// What this process gives up before a guest's first instruction, such as making memory executable: called when
+    /// everything is compiled, loaded and instantiated, again when a run is repeated; if it fails nothing is run.
+    /// `None`: nothing, and whatever a run needs can be compiled at any time.
+    pub before_guest: Option<BeforeGuest>,
 }
+
+/// See [`RunOptions::before_guest`].
+pub type BeforeGuest = fn() -> std::io::Result<()>;
 
 /// A report and how it came about.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -66,6 +66,15 @@ pub enum HostFault {
     /// The engine refused or failed in a way that a metered module cannot cause.
     #[error("run the program: the engine failed: {0}; the metered module and this engine do not fit, report it")]
     Engine(String),
+    /// The fast variant gave no answer, and since [`crate::RunOptions::before_guest`] nothing can be compiled here.
+    #[error(
+        "run the program: its fast variant gave no answer, and this process compiles nothing any more; run the program \
+         itself, variant G, in a new one"
+    )]
+    Repeat,
+    /// [`crate::RunOptions::before_guest`] failed.
+    #[error("run the program: this process could not give up what a guest must not have: {0}; nothing was run")]
+    Unconfined(String),
     /// The host did not start the thread that runs the engine.
     #[error("run the program: this host starts no thread for it; raise its limits on threads and memory")]
     Thread,

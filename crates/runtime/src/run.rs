@@ -43,7 +43,11 @@ pub fn run_with(request: &RunRequest, options: &RunOptions) -> Result<Run, HostF
     let engine = options.choose(&request.metered, &request.limits);
     match run_on(engine, request, options) {
         // What the compiler cannot do, for lack of stack, address space or anything else, the reference may.
-        Err(_) if options.engine.falls_back() && engine == EngineKind::Wasmtime => {
+        Err(fault)
+            if options.engine.falls_back()
+                && engine == EngineKind::Wasmtime
+                && !matches!(fault, HostFault::Repeat | HostFault::Unconfined(_)) =>
+        {
             run_on(EngineKind::Wasmi, request, options)
         }
         ended => ended,
@@ -85,10 +89,17 @@ fn run_on(engine: EngineKind, request: &RunRequest, options: &RunOptions) -> Res
         Some(on_own_thread(engine, || attempt(engine, program, request, options)))
     };
     if options.variant == Variant::Fast
-        && let Some(Ok(run)) = attempt(Variant::Fast)
-        && matches!(run.report.end, End::Exited(_) | End::OutputTooLarge(_))
+        && let Some(ended) = attempt(Variant::Fast)
     {
-        return Ok(run);
+        match ended {
+            Ok(run) if matches!(run.report.end, End::Exited(_) | End::OutputTooLarge(_)) => return Ok(run),
+            Err(fault @ HostFault::Unconfined(_)) => return Err(fault),
+            _ if engine == EngineKind::Wasmi => {}
+            // What the compiler could not do once it need not try again.
+            Err(fault) if options.engine.falls_back() => return Err(fault),
+            _ if options.before_guest.is_some() => return Err(HostFault::Repeat),
+            _ => {}
+        }
     }
     attempt(Variant::Canonical).unwrap_or(Err(HostFault::Engine("the program is missing".into())))
 }
@@ -109,6 +120,11 @@ fn attempt(
         EngineKind::Wasmi => Machine::new(WasmiInstance::new(program, limits, wasi), limits, gas_left),
         EngineKind::Wasmtime => Machine::new(WasmtimeInstance::new(program, limits, wasi), limits, gas_left),
     };
+    if machine.is_ok()
+        && let Some(give_up) = options.before_guest
+    {
+        give_up().map_err(|error| HostFault::Unconfined(error.to_string()))?;
+    }
     let Driven { report, memory_hash, guest_time } = drive(machine, request, options.hash_memory)?;
     Ok(Run { report, engine: Some(engine), variant: program.variant, memory_hash, guest_time })
 }

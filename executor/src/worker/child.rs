@@ -30,18 +30,27 @@ pub fn maybe_child_main() -> Option<ExitCode> {
     child_with(&[], answer)
 }
 
+/// What a child puts up before the guest's first instruction. For a stand-in.
+///
+/// # Errors
+/// The system's.
+#[doc(hidden)]
+pub fn before_guest() -> io::Result<()> {
+    confine::before_guest()
+}
+
 /// As [`maybe_child_main`], for a stand-in that answers otherwise, and behind fewer fences: it shows in a test what a
 /// guest that broke the engine could do.
 #[doc(hidden)]
 #[must_use]
 pub fn maybe_child_with(without: &[Fence], answer: impl FnOnce(WorkRequest) -> WorkReply) -> Option<ExitCode> {
-    child_with(without, |request, _| (answer(request), Code::new()))
+    child_with(without, |request, _, _| (answer(request), Code::new()))
 }
 
 /// What a child says at the end, and what it compiled on the way.
 type Answer = (WorkReply, Code);
 
-fn child_with(without: &[Fence], answer: impl FnOnce(WorkRequest, Code) -> Answer) -> Option<ExitCode> {
+fn child_with(without: &[Fence], answer: impl FnOnce(WorkRequest, Code, &Fences) -> Answer) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()?.to_str() != Some(CHILD_ARGUMENT) {
         return None;
@@ -60,23 +69,26 @@ fn child_with(without: &[Fence], answer: impl FnOnce(WorkRequest, Code) -> Answe
 }
 
 /// The parent judges the fences before it sends anything.
-fn converse(fences: &Fences, answer: impl FnOnce(WorkRequest, Code) -> Answer) -> Result<(), FrameError> {
+fn converse(fences: &Fences, answer: impl FnOnce(WorkRequest, Code, &Fences) -> Answer) -> Result<(), FrameError> {
     let mut stdout = BufWriter::new(io::stdout().lock());
     write_frame(&mut stdout, &Hello::from(fences), &[])?;
     let (request, given) = WorkRequest::read(io::stdin().lock())?;
-    let (reply, made) = answer(request, given);
+    let (reply, made) = answer(request, given, fences);
     reply.write(&made, stdout)
 }
 
-fn answer(request: WorkRequest, given: Code) -> Answer {
+fn answer(request: WorkRequest, given: Code, fences: &Fences) -> Answer {
     let WorkRequest { work, task, entries } = request;
     let input = TaskInput { spec: task, entries };
     let Some(manner) = work.manner() else { return (prepare(&input, Variant::Canonical, |_| Ok(())), Code::new()) };
     let store = Arc::new(Handover::new(given));
+    // Without the first filter, which whoever runs this allowed, a second one would be no fence either.
+    let is_filtered = fences.missing().all(|missing| missing.fence != Fence::SystemCalls);
     let options = RunOptions {
         engine: manner.engine,
         variant: manner.variant,
         artifacts: work.may_compile().then(|| store.clone() as Arc<dyn ArtifactStore>),
+        before_guest: is_filtered.then_some(confine::before_guest),
         ..RunOptions::default()
     };
     let reply = match work {
@@ -116,6 +128,7 @@ fn run(input: &TaskInput, options: &RunOptions) -> WorkReply {
     });
     match executed {
         Ok(executed) => WorkReply::Ran(Box::new(ran(executed, metered_hash))),
+        Err(VerifyFault::Host(HostFault::Repeat)) => WorkReply::Repeat,
         // Of the engine, and the reference was not to stand in for it.
         Err(VerifyFault::Host(fault)) if options.engine == Engine::Wasmtime && fault != HostFault::CompileEffort => {
             WorkReply::Fault(format!("{fault}; or run it with the engine wasmi or auto, which need less of the host"))

@@ -1,6 +1,9 @@
 //! What the child takes away from itself before it reads a byte. Elsewhere than on Linux only what every Unix has.
 
-use std::io;
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+};
 
 use rustix::process::Pid;
 
@@ -16,6 +19,18 @@ pub(super) fn put_up(fence: Fence, parent: Pid, limits: ChildLimits) -> io::Resu
         Fence::SystemCalls => platform::filter_calls(limits),
         other => platform::put_up(other),
     }
+}
+
+/// Puts up what stands between the guest and what compiling it needed, around every thread of this process: the second
+/// filter of system calls. Everything is compiled and loaded then. Once it stands, nothing is done.
+pub(super) fn before_guest() -> io::Result<()> {
+    static STANDS: Mutex<bool> = Mutex::new(false);
+    let mut stands = STANDS.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*stands {
+        platform::filter_calls_of_guest()?;
+        *stands = true;
+    }
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]
@@ -36,7 +51,10 @@ mod platform {
     };
 
     use super::{ChildLimits, Fence};
-    use crate::worker::filter;
+    use crate::worker::{
+        fence::IN_PART,
+        filter::{self, Stage},
+    };
 
     /// A directory that exists everywhere and holds nothing of the host: what is in it dies with this process.
     const NOTHING: &str = "/proc/self/fdinfo";
@@ -68,7 +86,11 @@ mod platform {
     }
 
     pub(super) fn filter_calls(limits: ChildLimits) -> io::Result<()> {
-        filter::apply(limits.may_compile)
+        filter::apply(if limits.may_compile { Stage::Compiling } else { Stage::Preparing })
+    }
+
+    pub(super) fn filter_calls_of_guest() -> io::Result<()> {
+        filter::apply(Stage::Running)
     }
 
     /// A parent may have been started with descriptors that it does not know of.
@@ -114,9 +136,35 @@ mod platform {
             .and_then(|rules| rules.create())
             .and_then(|rules| rules.restrict_self());
         match enforced {
-            Ok(status) if status.ruleset != RulesetStatus::NotEnforced => Ok(()),
-            Ok(_) => Err(Errno::OPNOTSUPP.into()),
+            Ok(status) => stands(&status.ruleset),
             Err(error) => Err(io::Error::from_raw_os_error(*landlock::Errno::from(error))),
+        }
+    }
+
+    /// Only the whole fence is one: an older kernel's holds files and not, for example, signals.
+    fn stands(enforced: &RulesetStatus) -> io::Result<()> {
+        match enforced {
+            RulesetStatus::FullyEnforced => Ok(()),
+            RulesetStatus::PartiallyEnforced => Err(io::Error::from_raw_os_error(IN_PART)),
+            RulesetStatus::NotEnforced => Err(Errno::OPNOTSUPP.into()),
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::worker::fence::{Fences, listed};
+
+        #[test]
+        fn w_12_a_fence_of_which_the_kernel_knows_a_part_does_not_stand() {
+            let found = |status: RulesetStatus| {
+                let fences = Fences::put_up(|fence| if fence == Fence::Landlock { stands(&status) } else { Ok(()) });
+                listed(fences.missing())
+            };
+            assert_eq!(found(RulesetStatus::FullyEnforced), "");
+            let none = found(RulesetStatus::NotEnforced);
+            assert!(none.starts_with("landlock: ") && !none.contains("in part"), "{none}");
+            assert!(found(RulesetStatus::PartiallyEnforced).starts_with("landlock: only in part"));
         }
     }
 }
@@ -134,6 +182,10 @@ mod platform {
     }
 
     pub(super) fn filter_calls(_: super::ChildLimits) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn filter_calls_of_guest() -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

@@ -36,8 +36,8 @@ pub enum Fence {
     NotDumpable,
     /// It dies with its parent.
     DeathSignal,
-    /// Only the system calls that computing needs: no file, socket, process or signal, and no executable memory but, in
-    /// a child that may compile, what cannot be written any more.
+    /// Only the system calls that computing needs: no file, socket, process or signal. Memory becomes executable only in
+    /// a child that may compile, and only until a second filter goes up before the guest's first instruction.
     SystemCalls,
 }
 
@@ -111,6 +111,9 @@ impl Fence {
     }
 }
 
+/// For an error number: the fence stands, but not all of it.
+pub(super) const IN_PART: i32 = rustix::io::Errno::RANGE.raw_os_error();
+
 /// A fence that could not be put up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MissingFence {
@@ -122,7 +125,10 @@ pub struct MissingFence {
 
 impl fmt::Display for MissingFence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.fence.name(), io::Error::from_raw_os_error(self.errno))
+        match self.errno {
+            IN_PART => write!(f, "{}: only in part; this kernel is too old for all of it", self.fence.name()),
+            errno => write!(f, "{}: {}", self.fence.name(), io::Error::from_raw_os_error(errno)),
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Everything that a poster controls is parsed and run there: manifest, module, guest. The child has no keys, no
 //! environment, no files and no open sockets. Before it reads its first byte it puts up its fences ([`Fence`]) and says
-//! which of them stand; the parent judges that and sends no work to a child that lacks a required one (W-12). It is
+//! which of them stand; the parent judges that and sends no work to a child that lacks a required one (W-12). When the
+//! guest is compiled and loaded, it gives up what only that needed. It is
 //! killed with its whole process group when its time is over, and dies with its parent. What it answers is data: blocks
 //! are hashed again by the parent, and an answer that is not exactly one well-formed frame is a host fault, never a
 //! result (W-14, W-17).
@@ -20,7 +21,7 @@ mod parent;
 mod shelf;
 mod wire;
 
-pub use child::{maybe_child_main, maybe_child_with};
+pub use child::{before_guest, maybe_child_main, maybe_child_with};
 pub use fence::{Fence, Fences, MissingFence, listed};
 pub use frame::FrameError;
 pub use parent::{Cancel, ChildSettings, WorkerFault, probe_child, run_in_child};

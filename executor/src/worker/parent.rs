@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_runtime::ArtifactCache;
+use assay_runtime::{ArtifactCache, Variant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 
@@ -23,7 +23,7 @@ use super::{
     frame::{FrameError, read_frame},
     limits::ChildLimits,
     shelf::Shelf,
-    wire::{Work, WorkReply, WorkRequest},
+    wire::{Manner, Work, WorkReply, WorkRequest},
 };
 
 /// Memory beside the guest's: the binary, the engine, the module in all its forms, the job directory and
@@ -142,6 +142,11 @@ impl Cancel {
         self.shared.changed.notify_all();
     }
 
+    /// Another child begins: the one before it, if any, is no more.
+    fn begin(&self) {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).finished = false;
+    }
+
     /// Waits until cancelled, finished or too late.
     fn wait(&self, deadline: Duration) -> CancelState {
         let state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,7 +158,9 @@ impl Cancel {
 
 /// Starts a child, gives it the request and returns its answer. Blocks; call it from a thread that may.
 ///
-/// The child dies with the thread that started it, which is why this does all its waiting on the calling thread.
+/// The child dies with the thread that started it, which is why this does all its waiting on the calling thread. A run
+/// whose fast variant gave no answer is repeated in a second child, within the same deadline: where a guest ran, nothing
+/// is compiled any more.
 ///
 /// # Errors
 /// [`WorkerFault`]. Whatever happens, no process of the child's group is left.
@@ -162,6 +169,20 @@ pub fn run_in_child(
     settings: &ChildSettings,
     cancel: &Cancel,
 ) -> Result<WorkReply, WorkerFault> {
+    let begun = Instant::now();
+    let reply = one_child(request, settings, cancel)?;
+    let (WorkReply::Repeat, Work::Run(manner)) = (&reply, request.work) else { return Ok(reply) };
+    let work = Work::Run(Manner { variant: Variant::Canonical, ..manner });
+    let request = WorkRequest { work, ..request.clone() };
+    let deadline = settings.deadline.saturating_sub(begun.elapsed());
+    one_child(&request, &ChildSettings { deadline, ..settings.clone() }, cancel).map_err(|fault| match fault {
+        WorkerFault::Deadline(_) => WorkerFault::Deadline(settings.deadline),
+        fault => fault,
+    })
+}
+
+/// As [`run_in_child`], and no repeat.
+fn one_child(request: &WorkRequest, settings: &ChildSettings, cancel: &Cancel) -> Result<WorkReply, WorkerFault> {
     let shelf = settings.compiled.as_deref().and_then(|cache| Shelf::of(request, cache));
     let given = shelf.as_ref().map(Shelf::take).unwrap_or_default();
     let needs = Needs { memory_bytes: request.task.limits.memory_bytes, may_compile: request.work.may_compile() };
@@ -178,7 +199,8 @@ pub fn run_in_child(
     match (reply, request.work) {
         (WorkReply::Fault(message), _) => Err(WorkerFault::Reported(message)),
         (reply @ WorkReply::Prepared(_), Work::Prepare | Work::Compile(_))
-        | (reply @ WorkReply::Ran(_), Work::Run(_)) => Ok(reply),
+        | (reply @ WorkReply::Ran(_), Work::Run(_))
+        | (reply @ WorkReply::Repeat, Work::Run(Manner { variant: Variant::Fast, .. })) => Ok(reply),
         _ => Err(WorkerFault::Reported("it answered another question".into())),
     }
 }
@@ -221,6 +243,7 @@ fn in_child<T>(
     talk: impl FnOnce(Fences, ChildStdin, &mut FromChild) -> Result<T, Stop>,
 ) -> Result<T, WorkerFault> {
     let begun = Instant::now();
+    cancel.begin();
     let mut child = start(needs, settings)?;
     let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
         // Whether it could be reaped changes nothing about the answer.

@@ -107,6 +107,9 @@ pub enum WorkReply {
     Prepared(Prepared),
     /// To [`Work::Run`].
     Ran(Box<RanTask>),
+    /// To [`Work::Run`] with the fast variant: it gave no answer, and where a guest ran nothing is compiled any more. Run
+    /// the program itself in another child. [`super::run_in_child`] does so and never returns this.
+    Repeat,
     /// This host could not do it.
     Fault(String),
 }
@@ -151,6 +154,7 @@ struct ReplyHeader {
 enum AnswerHeader {
     Prepared(Prepared),
     Ran(Box<RanHeader>),
+    Repeat,
     Fault(String),
 }
 
@@ -271,6 +275,7 @@ impl WorkReply {
     pub(super) fn write(&self, code: &Code, to: impl std::io::Write) -> Result<(), FrameError> {
         let (answer, blocks) = match self {
             Self::Prepared(prepared) => (AnswerHeader::Prepared(prepared.clone()), [].as_slice()),
+            Self::Repeat => (AnswerHeader::Repeat, [].as_slice()),
             Self::Fault(message) => (AnswerHeader::Fault(message.clone()), [].as_slice()),
             Self::Ran(ran) => (AnswerHeader::Ran(Box::new(RanHeader::from(ran.as_ref()))), ran.blocks.as_slice()),
         };
@@ -284,6 +289,7 @@ impl WorkReply {
         let mut body = Bytes::from(body);
         let reply = match header.answer {
             AnswerHeader::Prepared(prepared) => Self::Prepared(prepared),
+            AnswerHeader::Repeat => Self::Repeat,
             AnswerHeader::Fault(message) => Self::Fault(message),
             AnswerHeader::Ran(ran) => Self::Ran(Box::new(ran.read(&mut body)?)),
         };

@@ -34,7 +34,7 @@ pub fn generated_modules(bytes: &[u8]) {
     let mut request = request_wasm(&program);
     request.limits.gas_limit = metered.instantiation_gas.saturating_add(GAS_LIMIT);
     let [canonical, fast] = [Variant::Canonical, Variant::Fast].map(|variant| {
-        let options = RunOptions { engine: Engine::Wasmi, variant, artifacts: None, hash_memory: true };
+        let options = RunOptions { engine: Engine::Wasmi, variant, hash_memory: true, ..RunOptions::default() };
         run_with(&request, &options).expect("the reference runs whatever is accepted")
     });
     assert_eq!((fast.report, fast.memory_hash), (canonical.report, canonical.memory_hash));

@@ -8,7 +8,7 @@ use crate::generators::host_calls;
 pub fn host_calls(bytes: &[u8]) {
     let request = host_calls::script(bytes).request();
     let [canonical, fast] = [Variant::Canonical, Variant::Fast].map(|variant| {
-        let options = RunOptions { engine: Engine::Wasmi, variant, artifacts: None, hash_memory: true };
+        let options = RunOptions { engine: Engine::Wasmi, variant, hash_memory: true, ..RunOptions::default() };
         run_with(&request, &options).expect("no call is a fault of the host")
     });
     assert!(!matches!(canonical.report.end, End::Invalid(_)), "{:?}", canonical.report.end);

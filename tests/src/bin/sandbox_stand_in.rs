@@ -15,7 +15,7 @@ fn main() -> ExitCode {
 mod stand_in {
     use std::{collections::BTreeMap, ffi::CStr, process::ExitCode};
 
-    use assay_executor::worker::{Fence, WorkReply, WorkRequest, maybe_child_with};
+    use assay_executor::worker::{Fence, WorkReply, WorkRequest, before_guest, maybe_child_with};
     use libc::{c_int, c_long};
 
     /// Name of the executable that goes without the filter.
@@ -44,6 +44,7 @@ mod stand_in {
         } else {
             tried.extend(only_filtered());
             tried.insert("calls that exist".to_owned(), calls_that_exist());
+            tried.extend(as_a_guest().into_iter().map(|(name, errno)| (format!("guest: {name}"), errno)));
         }
         WorkReply::Fault(serde_json::to_string(&tried).unwrap_or_default())
     }
@@ -155,6 +156,36 @@ mod stand_in {
         .into()
     }
 
+    /// What is tried when the guest runs, behind the second filter: all of it again, and from a thread that was there
+    /// before.
+    fn as_a_guest() -> BTreeMap<String, c_int> {
+        let page = vec![0_u8; 8_192];
+        let aligned = (address(page.as_slice()) + 4_095) & !4_095;
+        let private = bits(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let readable = libc::PROT_READ | libc::PROT_WRITE;
+        let (start, started) = std::sync::mpsc::channel::<()>();
+        let earlier = std::thread::spawn(move || {
+            let _ended = started.recv();
+            make_executable(aligned, libc::PROT_READ | libc::PROT_EXEC)
+        });
+        if let Err(error) = before_guest() {
+            return [(format!("no second filter: {error}"), -1)].into();
+        }
+        drop(start);
+        let mut tried = only_filtered();
+        tried.insert("calls that exist".to_owned(), calls_that_exist());
+        let more = [
+            ("memory made executable by an earlier thread", earlier.join().unwrap_or(-1)),
+            ("read its own input", call(libc::SYS_read, [0, aligned, 1, 0, 0, 0])),
+            ("another filter", call(libc::SYS_seccomp, [1, 1, 0, 0, 0, 0])),
+            // What memory needs to grow, in either engine.
+            ("reserved memory made writable", call(libc::SYS_mprotect, [aligned, 4_096, bits(readable), 0, 0, 0])),
+            ("new memory", call(libc::SYS_mmap, [0, 4_096, bits(readable), private, -1, 0])),
+        ];
+        tried.extend(more.map(|(name, errno)| (name.to_owned(), errno)));
+        tried
+    }
+
     /// Whatever becomes of it, the page is then what it was.
     fn make_executable(page: c_long, protection: c_int) -> c_int {
         let errno = call(libc::SYS_mprotect, [page, 4_096, bits(protection), 0, 0, 0]);
@@ -209,6 +240,8 @@ mod stand_in {
             libc::SYS_read,
             libc::SYS_mmap,
             libc::SYS_mprotect,
+            libc::SYS_seccomp,
+            libc::SYS_prctl,
         ];
         let unlisted = (0..CALLS_MAX).filter(|number| !listed.contains(number) && !PROBE_TRAPS.contains(number));
         number(unlisted.filter(|number| call(*number, [0; 6]) != libc::ENOSYS).count())

@@ -47,7 +47,7 @@ impl Subject {
 
     fn options(&self, engine: Engine, variant: Variant) -> RunOptions {
         let artifacts: Option<Arc<dyn ArtifactStore>> = Some(self.store.clone());
-        RunOptions { engine, variant, artifacts, hash_memory: true }
+        RunOptions { engine, variant, artifacts, hash_memory: true, ..RunOptions::default() }
     }
 
     /// Runs it in every way: the whole report, output files included, and the hash of the memory must be the same.

@@ -175,7 +175,7 @@ fn request(seed: u64) -> Option<RunRequest> {
 fn agreed(request: &RunRequest, store: &Arc<Handover>) -> Result<Run, String> {
     let run = |engine, variant| {
         let artifacts: Option<Arc<dyn ArtifactStore>> = Some(store.clone());
-        let options = RunOptions { engine, variant, artifacts, hash_memory: true };
+        let options = RunOptions { engine, variant, artifacts, hash_memory: true, ..RunOptions::default() };
         run_with(request, &options).map_err(|fault| format!("{engine:?}, {variant:?}: {fault}"))
     };
     let reference = run(Engine::Wasmi, Variant::Canonical)?;
