@@ -89,64 +89,6 @@ fn the_committed_modules_of_the_templates_are_valid_and_write_what_is_expected()
     }
 }
 
-/// The whole way with the real tools, where they are; loud where they are not.
-fn builds_from_scratch(language: &str, is_there: impl Fn() -> bool) {
-    if !is_there() {
-        eprintln!("SKIPPED: the template for {language} was not built, because its toolchain is not installed");
-        return;
-    }
-    let home = home();
-    code(&at(home.path(), &["init", "numbers", "--lang", language]), 0);
-    let project = home.path().join("numbers");
-    // Toolchains keep their own settings at home.
-    let mut build = assay(home.path());
-    for name in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "WASI_SDK_PATH"] {
-        if let Some(value) = std::env::var_os(name) {
-            build.env(name, value);
-        }
-    }
-    let built = build.current_dir(&project).args(["build", "--json"]).output().unwrap();
-    code(&built, 0);
-    let built = last_json(&built);
-    assert_eq!((&built["language"], &built["module"]), (&language.into(), &"job/numbers.wasm".into()));
-    code(&at(&project, &["test"]), 0);
-    let validated = at(&project, &["validate", "--json"]);
-    code(&validated, 0);
-    assert_eq!(last_json(&validated)["metered_hash"], built["metered_hash"]);
-}
-
-#[test]
-fn a_new_project_in_rust_builds_and_passes_its_test() {
-    let target = || {
-        let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().ok();
-        sysroot.is_some_and(|found| {
-            Path::new(String::from_utf8_lossy(&found.stdout).trim()).join("lib/rustlib/wasm32-wasip1").is_dir()
-        })
-    };
-    builds_from_scratch("rust", target);
-}
-
-#[test]
-fn a_new_project_in_c_builds_and_passes_its_test() {
-    let tools = || {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let has_clang = std::env::split_paths(&path).any(|place| {
-            fs::read_dir(place).is_ok_and(|files| {
-                files.flatten().any(|file| {
-                    file.file_name().to_str().is_some_and(|name| {
-                        name == "clang"
-                            || name.strip_prefix("clang-").is_some_and(|version| version.parse::<u32>().is_ok())
-                    })
-                })
-            })
-        });
-        let has_libc =
-            ["wasm32-wasi", "wasm32-wasip1"].iter().any(|name| Path::new("/usr/include").join(name).is_dir());
-        std::env::var_os("WASI_SDK_PATH").is_some() || (has_clang && has_libc)
-    };
-    builds_from_scratch("c", tools);
-}
-
 #[cfg(unix)]
 #[test]
 fn a_tool_that_is_missing_is_named_with_how_to_install_it() {
