@@ -1,6 +1,6 @@
 //! Cost table, version 1, frozen. What a piece of code costs depends on nothing but the original operators.
 //!
-//! One unit is about a quarter of a nanosecond in the reference interpreter and a fortieth in compiled code, on the machine
+//! One unit is about a fifth of a nanosecond in the reference interpreter and a fortieth in compiled code, on the machine
 //! of docs/METERING.md. What the rewriting itself adds (checks, frames, canonical NaNs) is in the prices. A price is about
 //! the engine on which the operator is dearer, compared to what whole programs cost there;
 //! `cargo bench -p assay-runtime --bench calibration` checks it. docs/METERING.md, 5 holds the same table.
@@ -50,7 +50,7 @@ pub fn operator(op: &Operator<'_>) -> u64 {
         O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => 128,
         O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => 128,
         O::DataDrop { .. } | O::ElemDrop { .. } => 64,
-        O::I32Load { .. } | O::I64Load { .. } | O::F32Load { .. } | O::F64Load { .. } => 7,
+        O::I32Load { .. } | O::I64Load { .. } | O::F32Load { .. } | O::F64Load { .. } => 6,
         op if is_narrow_load(op) => 8,
         op if is_store(op) => 4,
         op => number(op).unwrap_or(3),
@@ -100,12 +100,15 @@ const fn number(op: &Operator<'_>) -> Option<u64> {
         O::I64LeS | O::I64LeU | O::I64GeS | O::I64GeU => 6,
         O::F32Eq | O::F32Ne | O::F32Lt | O::F32Gt | O::F32Le | O::F32Ge => 6,
         O::F64Eq | O::F64Ne | O::F64Lt | O::F64Gt | O::F64Le | O::F64Ge => 6,
+        O::I32And | O::I32Or | O::I32Xor | O::I64And | O::I64Or | O::I64Xor => 4,
+        O::I32Shl | O::I32ShrS | O::I32ShrU | O::I32Rotl | O::I32Rotr => 4,
+        O::I64Shl | O::I64ShrS | O::I64ShrU | O::I64Rotl | O::I64Rotr => 4,
         O::I32Mul | O::I64Mul | O::I32Popcnt | O::I64Popcnt => 8,
         O::I32ReinterpretF32 | O::I64ReinterpretF64 | O::F32ReinterpretI32 | O::F64ReinterpretI64 => 8,
         O::F32ConvertI32S | O::F32ConvertI32U | O::F32ConvertI64S | O::F32ConvertI64U => 8,
         O::F64ConvertI32S | O::F64ConvertI32U | O::F64ConvertI64S | O::F64ConvertI64U => 8,
         O::F32DemoteF64 | O::F64PromoteF32 | O::F32Copysign | O::F64Copysign => 8,
-        O::F32Add | O::F32Sub | O::F32Mul | O::F64Add | O::F64Sub | O::F64Mul => 5,
+        O::F32Add | O::F32Sub | O::F32Mul | O::F64Add | O::F64Sub | O::F64Mul => 6,
         O::F32Min | O::F32Max | O::F64Min | O::F64Max => 8,
         O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest => 16,
         O::F64Ceil | O::F64Floor | O::F64Trunc | O::F64Nearest => 16,
@@ -113,8 +116,8 @@ const fn number(op: &Operator<'_>) -> Option<u64> {
         O::I64TruncF32S | O::I64TruncF32U | O::I64TruncF64S | O::I64TruncF64U => 16,
         O::I32TruncSatF32S | O::I32TruncSatF32U | O::I32TruncSatF64S | O::I32TruncSatF64U => 16,
         O::I64TruncSatF32S | O::I64TruncSatF32U | O::I64TruncSatF64S | O::I64TruncSatF64U => 16,
-        O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => 30,
-        O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => 30,
+        O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => 32,
+        O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => 32,
         O::F32Div | O::F64Div => 28,
         O::F32Sqrt | O::F64Sqrt => 40,
         _ => return None,

@@ -81,7 +81,7 @@ fn only_the_branch_taken_is_charged() {
     assert_eq!(yes.call("f", &[Val::I32(1)]).unwrap()[0].i32(), Some(1));
     assert_eq!(no.call("f", &[Val::I32(0)]).unwrap()[0].i32(), Some(2));
     let entry = cost::SEGMENT + cost::FUNCTION_ENTRY + 1 + 2;
-    assert_eq!(used(&yes), entry + cost::SEGMENT + 1 + 1 + 30);
+    assert_eq!(used(&yes), entry + cost::SEGMENT + 1 + 1 + 32);
     assert_eq!(used(&no), entry + cost::SEGMENT + 1);
 }
 

@@ -105,9 +105,6 @@ fn control() -> Vec<Case> {
         let branch = format!("block local.get $i i32.const {bit} i32.and br_if 0 {work} end");
         add(format!("br_if taken {way}"), "", branch, 2_000_000);
     }
-    let multiply = "f32.const 1e-40 f32.mul f32.const 1e-39 f32.add ".repeat(16);
-    let subnormal = format!("local.get $sum f32.reinterpret_i32 {multiply} i32.reinterpret_f32 local.set $sum");
-    add("f32.mul, f32.add of what is nearly nothing, 16 times".to_owned(), "", subnormal, 200_000);
     let all = |text: &dyn Fn(u32) -> String| (0..64).map(text).collect::<String>();
     let (blocks, targets) = ("block ".repeat(65), all(&|target| format!("{target} ")));
     let work = "i32.xor i32.const 7 i32.mul local.set $sum";

@@ -167,6 +167,11 @@ impl Cases {
             );
             self.add(format!("{ty}.{op}, select"), "", code);
         }
+        self.add(
+            format!("{ty}.mul, add, of what is nearly nothing"),
+            "",
+            format!("local.get ${v} {ty}.const 1e-40 {ty}.mul {ty}.const 1e-39 {ty}.add local.set ${v}"),
+        );
     }
 
     fn conversions(&mut self) {
