@@ -183,7 +183,7 @@ fn each_fault_of_the_module_has_its_reason() {
     let no_entry = r#"(module (func (export "main")))"#;
     assert_eq!(reason(&input(no_entry, MANIFEST)), InvalidReason::EntryPointMissing);
     let memory64 = r#"(module (memory i64 1) (func (export "_start")))"#;
-    assert_eq!(reason(&input(memory64, MANIFEST)), InvalidReason::FeatureForbidden);
+    assert_eq!(reason(&input(memory64, MANIFEST)), InvalidReason::ModuleInvalid);
     let mut task = start("nop");
     task.entries[0] = Entry::file("job.wasm", b"MZ".to_vec());
     assert_eq!(reason(&task), InvalidReason::ModuleInvalid);

@@ -23,11 +23,11 @@ pub(crate) fn meter(wasm: &[u8], wants_fast: bool) -> Result<Metered, MeterError
         }
         canonical.append(shape, body)
     })?;
-    let canonical = canonical.finish(&shape);
+    let canonical = canonical.finish(&shape)?;
     let instantiation_gas = instantiation_gas(&shape, &canonical.bodies);
     let wasm_out = canonical.module(&shape, instantiation_gas);
-    let fast = fast.map(|draft| {
-        let wasm = draft.finish(&shape).module(&shape, instantiation_gas);
+    let fast = fast.and_then(|draft| draft.finish(&shape).ok()).map(|parts| {
+        let wasm = parts.module(&shape, instantiation_gas);
         FastVariant { hash: Sha256::digest(&wasm).into(), wasm }
     });
     let hash = Sha256::digest(&wasm_out).into();
@@ -63,28 +63,29 @@ impl Draft {
     fn append(&mut self, shape: &Shape<'_>, body: &Body<'_, '_>) -> Result<(), MeterError> {
         let additions = self.additions.get_or_insert_with(|| Additions::new(shape));
         let body = rewrite::function(body, self.variant, additions);
-        let (one, all) = (bounds::length(body.len()), bounds::length(self.bodies.len()));
-        bounds::check("size of a function's metered body in bytes", one, bounds::METERED_BODY_BYTES_MAX)?;
-        append_body(&body, &mut self.bodies);
-        bounds::check("size of the metered code in bytes", all.saturating_add(one), bounds::METERED_CODE_BYTES_MAX)
+        let size = bounds::length(body.len());
+        bounds::check("size of a function's metered body in bytes", size, bounds::METERED_BODY_BYTES_MAX)?;
+        self.append_body(&body)
+    }
+
+    fn append_body(&mut self, body: &[u8]) -> Result<(), MeterError> {
+        body.len().encode(&mut self.bodies);
+        self.bodies.extend_from_slice(body);
+        let size = bounds::length(self.bodies.len());
+        bounds::check("size of the metered code in bytes", size, bounds::METERED_CODE_BYTES_MAX)
     }
 
     /// Adds the functions that the bodies call.
-    fn finish(mut self, shape: &Shape<'_>) -> Parts {
-        let mut additions = self.additions.unwrap_or_else(|| Additions::new(shape));
+    fn finish(mut self, shape: &Shape<'_>) -> Result<Parts, MeterError> {
+        let mut additions = self.additions.take().unwrap_or_else(|| Additions::new(shape));
         let mut injected_types = Vec::new();
         for function in additions.injected.clone() {
             let (params, results) = function.signature();
             injected_types.push(additions.type_index(params, results));
-            append_body(&function.body(additions.globals, shape), &mut self.bodies);
+            self.append_body(&function.body(additions.globals, shape))?;
         }
-        Parts { additions, injected_types, bodies: self.bodies }
+        Ok(Parts { additions, injected_types, bodies: self.bodies })
     }
-}
-
-fn append_body(body: &[u8], bodies: &mut Vec<u8>) {
-    body.len().encode(bodies);
-    bodies.extend_from_slice(body);
 }
 
 /// One variant, complete.

@@ -13,7 +13,9 @@ pub const RESULTS_MAX: u64 = 16;
 pub const IMPORTS_MAX: u64 = 256;
 /// Exports.
 pub const EXPORTS_MAX: u64 = 10_000;
-/// Bytes of one import's or export's name.
+/// Parameters and results of all exports that are functions. Engines refuse a million.
+pub const EXPORTED_VALUES_MAX: u64 = 500_000;
+/// Bytes of the name of an import, an export or a custom section.
 pub const NAME_BYTES_MAX: u64 = 1_024;
 /// Functions defined.
 pub const FUNCTIONS_MAX: u64 = 50_000;
@@ -21,7 +23,7 @@ pub const FUNCTIONS_MAX: u64 = 50_000;
 pub const BODY_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of one function's body after rewriting. Engines refuse bodies over 7,654,321 bytes.
 pub const METERED_BODY_BYTES_MAX: u64 = 4 << 20;
-/// Bytes of all functions' bodies after rewriting.
+/// Bytes of all functions' bodies after rewriting, with their lengths, the added ones too.
 pub const METERED_CODE_BYTES_MAX: u64 = 32 << 20;
 /// Locals of one function, parameters included.
 pub const LOCALS_MAX: u64 = 10_000;
@@ -35,8 +37,6 @@ pub const BR_TABLE_MAX: u64 = 10_000;
 pub const BR_TABLE_TOTAL_MAX: u64 = 100_000;
 /// Globals.
 pub const GLOBALS_MAX: u64 = 10_000;
-/// Linear memories.
-pub const MEMORIES_MAX: u64 = 1;
 /// Tables.
 pub const TABLES_MAX: u64 = 16;
 /// Elements of one table, at the start and after growing.

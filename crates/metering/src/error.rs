@@ -78,15 +78,18 @@ pub enum MeterError {
 }
 
 impl MeterError {
-    /// The reason an outcome carries.
+    /// The reason an outcome carries. It does not say which rule of the profile was broken: of several, validators find
+    /// different ones first, and which proposal would have made a module valid depends on those that a validator knows.
     #[must_use]
     pub const fn reason(&self) -> InvalidReason {
         match self {
             Self::TooLarge { .. } => InvalidReason::ModuleTooLarge,
-            Self::NotWasm { .. } | Self::Invalid { .. } | Self::ReservedExport { .. } => InvalidReason::ModuleInvalid,
-            Self::Feature { .. } => InvalidReason::FeatureForbidden,
             Self::UnknownImport { .. } => InvalidReason::UnknownImport,
-            Self::OverBounds { .. } => InvalidReason::ModuleOverBounds,
+            Self::NotWasm { .. }
+            | Self::Invalid { .. }
+            | Self::Feature { .. }
+            | Self::OverBounds { .. }
+            | Self::ReservedExport { .. } => InvalidReason::ModuleInvalid,
         }
     }
 }

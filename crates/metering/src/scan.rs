@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use assay_protocol::limits::MODULE_BYTES_MAX;
 use wasmparser::{
     BinaryReader, CompositeInnerType, ElementItems, ExternalKind, FuncToValidate, FuncValidatorAllocations,
-    FunctionBody, Parser, Payload, RefType, SectionLimited, TypeRef, TypeSectionReader, ValType, ValidPayload,
-    Validator, ValidatorResources,
+    FunctionBody, ImportSectionReader, Parser, Payload, RefType, SectionLimited, TypeRef, TypeSectionReader, ValType,
+    ValidPayload, Validator, ValidatorResources,
 };
 
 use crate::{
@@ -56,6 +56,7 @@ pub(crate) struct Shape<'a> {
     /// Whether functions are planned for the fast variant too.
     wants_fast: bool,
     custom_sections: u64,
+    exported_values: u64,
     flow_squares: u64,
 }
 
@@ -216,13 +217,7 @@ fn record<'a>(wasm: &'a [u8], shape: &mut Shape<'a>, payload: &Payload<'a>) -> R
     let explain = |error: wasmparser::Error| profile::explain(&error, wasm);
     match payload {
         Payload::TypeSection(section) => record_types(wasm, shape, section)?,
-        Payload::ImportSection(section) => {
-            shape.raw_imports = raw(wasm, section);
-            for import in section.clone().into_imports() {
-                let import = import.map_err(explain)?;
-                record_import(shape, import.module, import.name, import.ty)?;
-            }
-        }
+        Payload::ImportSection(section) => record_imports(wasm, shape, section)?,
         Payload::FunctionSection(section) => {
             shape.raw_functions = raw(wasm, section);
             for index in section.clone() {
@@ -270,7 +265,9 @@ fn record<'a>(wasm: &'a [u8], shape: &mut Shape<'a>, payload: &Payload<'a>) -> R
         }
         Payload::DataCountSection { count, .. } => shape.data_count = Some(*count),
         Payload::DataSection(section) => shape.raw_data = raw(wasm, section),
-        Payload::CustomSection(_) => {
+        Payload::CustomSection(section) => {
+            let bytes = length(section.name().len());
+            check("length of a custom section's name in bytes", bytes, bounds::NAME_BYTES_MAX)?;
             shape.custom_sections = shape.custom_sections.saturating_add(1);
             check("number of custom sections", shape.custom_sections, bounds::CUSTOM_SECTIONS_MAX)?;
         }
@@ -299,8 +296,23 @@ pub(crate) fn record_types<'a>(
     Ok(())
 }
 
+fn record_imports<'a>(
+    wasm: &'a [u8],
+    shape: &mut Shape<'a>,
+    section: &ImportSectionReader<'a>,
+) -> Result<(), MeterError> {
+    shape.raw_imports = raw(wasm, section);
+    let imports = section.clone().into_imports().collect::<Result<Vec<_>, _>>();
+    let imports = imports.map_err(|error| profile::explain(&error, wasm))?;
+    // All names before the first import is looked for: `UnknownImport` means that nothing else is wrong so far.
+    for import in &imports {
+        let bytes = length(import.module.len().max(import.name.len()));
+        check("length of an import's name in bytes", bytes, bounds::NAME_BYTES_MAX)?;
+    }
+    imports.iter().try_for_each(|import| record_import(shape, import.module, import.name, import.ty))
+}
+
 pub(crate) fn record_import(shape: &mut Shape<'_>, module: &str, name: &str, ty: TypeRef) -> Result<(), MeterError> {
-    check("length of an import's name in bytes", length(module.len().max(name.len())), bounds::NAME_BYTES_MAX)?;
     let refuse = |problem| MeterError::UnknownImport { module: module.to_owned(), name: name.to_owned(), problem };
     let TypeRef::Func(index) = ty else {
         return Err(refuse("a memory, table or global; define and export it instead"));
@@ -331,7 +343,12 @@ pub(crate) fn record_export(
     }
     let kind = match kind {
         ExternalKind::Func | ExternalKind::FuncExact => {
-            ExportKind::Function(shape.signature(index).cloned().unwrap_or_default())
+            let signature = shape.signature(index).cloned().unwrap_or_default();
+            let values = length(signature.params.len()).saturating_add(length(signature.results.len()));
+            shape.exported_values = shape.exported_values.saturating_add(values);
+            let what = "number of parameters and results of all exported functions";
+            check(what, shape.exported_values, bounds::EXPORTED_VALUES_MAX)?;
+            ExportKind::Function(signature)
         }
         ExternalKind::Memory => ExportKind::Memory,
         ExternalKind::Table => ExportKind::Table,

@@ -6,15 +6,15 @@ pub const CALL: u64 = 800;
 pub const BYTES_PER_GAS: u64 = 8;
 /// One buffer of a vector, one subscription, one argument, one variable.
 pub const ITEM: u64 = 160;
-/// One component of a path.
+/// One of the pieces into which `/` divides a path, empty ones too.
 pub const PATH_COMPONENT: u64 = 150;
 /// One byte of a path.
 pub const PATH_BYTE: u64 = 4;
-/// Opening, creating, removing, renaming; with [`INODE`] for everything that moves.
-pub const PATH_CALL: u64 = 2_000;
-/// One file or directory looked at.
+/// One path, of which `path_rename` has two.
+pub const PATH: u64 = 2_000;
+/// One file or directory that `path_rename` moves, those below it too.
 pub const INODE: u64 = 100;
-/// One entry listed.
+/// One entry of a directory: when its listing begins, and again when it is gone through, be it there still or not.
 pub const DIRECTORY_ENTRY: u64 = 200;
 /// One byte of randomness.
 pub const RANDOM_BYTE: u64 = 16;

@@ -1,4 +1,4 @@
-//! The golden vectors of metering v1: module in, hash of the metered module; module and input, how the run ends. Result
+//! The golden vectors of metering v1: module in, hash of the metered module, or why it is refused; module and input, how the run ends. Result
 //! CIDs stand in examples/jobs/*/expected.json, which tools/check-samples checks as a provider runs them.
 
 use std::{fs, path::PathBuf};
@@ -14,6 +14,7 @@ use super::{
         operators, programs,
         programs::{Size, program},
         samples::sample,
+        script::{READ_RIGHTS, RIGHTS, Script},
     },
     guest::request_wasm,
 };
@@ -33,7 +34,7 @@ fn modules() -> Vec<(String, Vec<u8>)> {
     let guests = [
         ("guest in C", include_bytes!("../guests/libc.wasm").to_vec()),
         ("guest in Rust", include_bytes!("../guests/probe.wasm").to_vec()),
-        ("every operator", wat::parse_str(every_operator()).unwrap()),
+        ("every operator", wat(&every_operator())),
     ];
     corpus.chain(guests.map(|(name, wasm)| (name.to_owned(), wasm))).collect()
 }
@@ -69,13 +70,77 @@ fn requests() -> Vec<(String, RunRequest)> {
     little_stack.limits.stack_bytes = 4_096;
     let mut panics = program("store").request(Size::Small);
     panics.args.push("panic".into());
-    let operators = request_wasm(&wat::parse_str(every_operator()).unwrap());
+    let operators = request_wasm(&wat(&every_operator()));
     requests.push(("vm with a million of gas".into(), little_gas));
     requests.push(("recursion with four kibibytes of stack".into(), little_stack));
     requests.push(("store that panics".into(), panics));
     requests.push(("every operator".into(), operators));
     requests.push(("customer-tiers".into(), sample("customer-tiers").0));
+    requests.push(("paths".into(), paths().request()));
     requests
+}
+
+/// What paths and listings cost: two paths, one too long, empty pieces, an entry that is removed while it is listed.
+fn paths() -> Script {
+    let mut script = Script::new();
+    script.open("output/a", 1, RIGHTS).open("output/b", 1, RIGHTS).open("output", 2, READ_RIGHTS);
+    let (from, from_length) = script.bytes(b"output/a");
+    let (to, to_length) = script.bytes(b"output//./c");
+    script.call("path_rename", &[3, from, from_length, 3, to, to_length]);
+    script.call("fd_readdir", &[6, 0, 30, 0, 40]);
+    script.path("path_unlink_file", "output/b").path("path_unlink_file", "");
+    script.call("fd_readdir", &[6, 0, 200, 1, 40]);
+    script.open(&"x/".repeat(3_000), 0, READ_RIGHTS);
+    script
+}
+
+/// Modules that are refused, each with its reason.
+fn refused() -> Vec<Value> {
+    let name = "n".repeat(1_025);
+    let unknown = r#"(import "env" "f" (func))"#;
+    let cases = [
+        ("no module", b"MZ".to_vec()),
+        ("a component", b"\0asm\x0d\0\x01\0".to_vec()),
+        ("a body that is not valid", wat("(module (func i32.add))")),
+        ("SIMD", wat("(module (func v128.const i64x2 0 0 drop))")),
+        ("memory64", wat("(module (memory i64 1))")),
+        ("two memories", wat("(module (memory 1) (memory 1))")),
+        (
+            "a constant from a global that is not imported",
+            wat("(module (global i32 (i32.const 1)) (global i32 (global.get 0)))"),
+        ),
+        ("129 parameters", wat(&format!("(module (type (func (param {}))))", "i32 ".repeat(129)))),
+        ("1,001 parameters", wat(&format!("(module (type (func (param {}))))", "i32 ".repeat(1_001)))),
+        ("a table of 10,000,001 elements", wat("(module (table 10000001 funcref))")),
+        ("17 tables", wat(&format!("(module {})", "(table 0 funcref)".repeat(17)))),
+        ("an export's name of 1,025 bytes", wat(&format!(r#"(module (func (export "{name}")))"#))),
+        ("a custom section's name of 1,025 bytes", wat(&format!(r#"(module (@custom "{name}" ""))"#))),
+        ("a reserved export", wat(r#"(module (func (export "assay:gas_left")))"#)),
+        ("an unknown import", wat(&format!("(module {unknown})"))),
+        ("an imported memory", wat(r#"(module (import "env" "memory" (memory 1)))"#)),
+        (
+            "an import of another type",
+            wat(r#"(module (import "wasi_snapshot_preview1" "fd_close" (func (param i32))))"#),
+        ),
+        ("an unknown import before a body that is not valid", wat(&format!("(module {unknown} (func i32.add))"))),
+        (
+            "an unknown import behind a type that is over a bound",
+            wat(&format!("(module (type (func (param {}))) {unknown})", "i32 ".repeat(129))),
+        ),
+        (
+            "an unknown import before one with too long a name",
+            wat(&format!(r#"(module {unknown} (import "{name}" "f" (func)))"#)),
+        ),
+    ];
+    let vector = |(name, wasm): (&str, Vec<u8>)| {
+        let reason = format!("{:?}", meter(&wasm).unwrap_err().reason());
+        json!({ "name": name, "module": hex::encode(wasm), "reason": reason })
+    };
+    cases.into_iter().map(vector).collect()
+}
+
+fn wat(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
 }
 
 fn run_vector((name, request): (String, RunRequest)) -> Value {
@@ -107,13 +172,14 @@ fn w_09_the_golden_vectors_of_metering_v1_hold() {
         "profile": PROFILE_V1,
         "cost_table": assay_metering::cost::COST_TABLE_VERSION,
         "modules": module_vectors(),
+        "refused": refused(),
         "runs": requests().into_iter().map(run_vector).collect::<Vec<_>>(),
     });
     if std::env::var_os(RECORD).is_some() {
         fs::write(path(), serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
     }
     let recorded: Value = serde_json::from_slice(&fs::read(path()).unwrap()).unwrap();
-    for list in ["modules", "runs"] {
+    for list in ["modules", "refused", "runs"] {
         let (found, recorded) = (found[list].as_array().unwrap(), recorded[list].as_array().unwrap());
         for (found, recorded) in found.iter().zip(recorded) {
             assert_eq!(found, recorded, "{THIS_IS_V2}");
