@@ -2,7 +2,7 @@
 
 use assay_metering::meter_with_fast;
 use assay_protocol::Trap;
-use assay_runtime::{End, Engine, EngineKind, HostFault, RunOptions, RunRequest, Variant, run_with};
+use assay_runtime::{BeforeGuest, End, Engine, EngineKind, HostFault, Run, RunOptions, RunRequest, Variant, run_with};
 
 use super::guest::{request, run_as};
 
@@ -64,6 +64,28 @@ fn only_a_guest_that_exits_is_answered_by_the_fast_variant() {
         for engine in [Engine::Wasmi, Engine::Wasmtime] {
             let run = run_as(&request, engine, Variant::Fast);
             assert_eq!((run.report.end, run.variant), (end, variant), "{code}");
+        }
+    }
+}
+
+#[test]
+fn w_12_where_a_guest_ran_nothing_is_compiled_again_and_without_the_last_fence_nothing_runs() {
+    let start =
+        |code: &str| request(&format!(r#"(module (memory (export "memory") 1) (func (export "_start") {code}))"#));
+    let (exits, traps) = (start(""), start("unreachable"));
+    let options = |engine, before_guest| RunOptions { engine, variant: Variant::Fast, before_guest, ..auto() };
+    let fence: BeforeGuest = || Ok(());
+    for engine in [Engine::Wasmi, Engine::Wasmtime, Engine::Auto] {
+        let compiled = engine != Engine::Wasmi;
+        let fenced = options(engine, Some(fence));
+        assert!(run_with(&exits, &fenced).is_ok());
+        // The interpreter repeats in place, with what a run without a fence gives.
+        let expected = if compiled { Err(HostFault::Repeat) } else { run_with(&traps, &options(engine, None)) };
+        let told = |ran: Result<Run, HostFault>| ran.map(|run| (run.report, run.engine, run.variant));
+        assert_eq!(told(run_with(&traps, &fenced)), told(expected), "{engine}");
+        let unfenced = options(engine, Some(|| Err(std::io::Error::other("no fence"))));
+        for request in [&exits, &traps] {
+            assert_eq!(run_with(request, &unfenced), Err(HostFault::Unconfined("no fence".into())), "{engine}");
         }
     }
 }
