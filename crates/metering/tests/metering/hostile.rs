@@ -280,6 +280,21 @@ fn what_newer_validators_allow_is_refused_or_runs_everywhere() {
     }
 }
 
+/// docs/METERING.md, 2: the binary format of WebAssembly 2.0, where later texts allow more.
+#[test]
+fn indices_that_can_only_be_zero_are_one_byte() {
+    let memory = |code: &[u8]| {
+        let body = [&[0][..], code, &[0x1a, 0x0b]].concat();
+        let length = u8::try_from(body.len()).unwrap();
+        let head = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x05\x03\x01\0\x01\x0a".as_slice();
+        meter(&[head, &[length + 2, 1, length], &body].concat())
+    };
+    assert!(memory(&[0x3f, 0]).is_ok(), "memory.size");
+    assert!(memory(&[0x3f, 0x80, 0]).is_err(), "memory.size of a longer zero");
+    assert!(memory(&[0x41, 0, 0x28, 0x82, 0, 0]).is_ok(), "an alignment in two bytes");
+    assert!(memory(&[0x41, 0, 0x28, 0x42, 0, 0]).is_err(), "an alignment with a memory's index");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

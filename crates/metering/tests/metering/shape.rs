@@ -1,6 +1,10 @@
 //! What metering leaves as it is, what it adds, and what is known about a module.
 
-use assay_metering::{ExportKind, export, meter, validate};
+use assay_metering::{
+    ExportKind, ValueType, export, meter,
+    profile::{WASI_FUNCTIONS, WasiFunction},
+    validate,
+};
 use sha2::{Digest, Sha256};
 
 use super::behaviour::wat;
@@ -23,6 +27,26 @@ fn the_metered_bytes_of_a_known_module_do_not_change_unnoticed() {
         hex::encode(meter(&wasm).unwrap().hash),
         "af53d4804611dbead54066836978da841d84907f0a02ea746e5a18f37bdfefb8"
     );
+}
+
+/// docs/METERING-WASI.md is the list that others implement from.
+#[test]
+fn w_09_the_page_lists_every_host_function_with_its_type() {
+    let page = include_str!("../../../../docs/METERING-WASI.md");
+    let (_, page) = page.split_once("\n| Function | Parameters | Steps |\n").unwrap();
+    let rows = page.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let listed = rows.map(|row| {
+        let cells: Vec<_> = row.split(" | ").collect();
+        (cells[0].trim_matches(['|', ' ', '`']).to_owned(), cells[1].trim().to_owned())
+    });
+    let name = |ty: &ValueType| ty.to_string();
+    let provided = |function: &WasiFunction| {
+        let results: &[ValueType] = if function.name == "proc_exit" { &[] } else { &[ValueType::I32] };
+        assert_eq!(function.results, results, "{}", function.name);
+        let params = function.params.iter().map(name).collect::<Vec<_>>().join(" ");
+        (function.name.to_owned(), if params.is_empty() { "none".into() } else { params })
+    };
+    assert_eq!(listed.collect::<Vec<_>>(), WASI_FUNCTIONS.iter().map(provided).collect::<Vec<_>>());
 }
 
 #[test]
