@@ -11,13 +11,21 @@ use sha2::{Digest, Sha256};
 
 use crate::Variant;
 
+/// What a module is called in a store: by whoever computes the hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ModuleName {
+    /// The metered hash, where the process that runs guests keeps its own store.
+    Metered(Hash32),
+    /// SHA-256 of the uploaded module, where a parent keeps code for children that run guests. The parent computed it
+    /// itself, so a child that a hostile module took over can spoil nothing but the code of that module.
+    Uploaded(Hash32),
+}
+
 /// What compiled code is called in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ArtifactKey {
-    /// Names the module. Where the process that runs guests keeps its own store: the metered hash. Where a parent keeps
-    /// code for children that run guests: the SHA-256 of the uploaded module, which the parent computed itself. A child
-    /// that a hostile module took over can then spoil nothing but the code of that module.
-    pub module: Hash32,
+    /// Which module.
+    pub module: ModuleName,
     /// Which rewriting of the module.
     pub variant: Variant,
     /// [`crate::compiled_code_identity`].
@@ -28,8 +36,13 @@ impl ArtifactKey {
     /// SHA-256 over all of it: a file name.
     #[must_use]
     pub fn digest(&self) -> Hash32 {
-        let mut hash = Sha256::new_with_prefix(b"assay:artifact:v1\0");
-        hash.update(self.module);
+        let (tag, module) = match self.module {
+            ModuleName::Metered(hash) => (0, hash),
+            ModuleName::Uploaded(hash) => (1, hash),
+        };
+        let mut hash = Sha256::new_with_prefix(b"assay:artifact:v2\0");
+        hash.update([tag]);
+        hash.update(module);
         hash.update([self.variant as u8]);
         hash.update(self.engine);
         hash.finalize().into()

@@ -21,8 +21,8 @@ use crate::artifact::{ArtifactKey, ArtifactStore};
 
 /// Largest artefact that is kept, bytes.
 pub const ARTIFACT_BYTES_MAX: u64 = 64 << 20;
-/// Most files of a directory that are looked at.
-const FILES_MAX: usize = 65_536;
+/// Most artefacts in a directory. Each write looks at all of them.
+const FILES_MAX: usize = 8_192;
 /// Ends the name of a kept artefact; before it stands the digest of its key.
 const KEPT: &str = ".artifact";
 /// Ends the name of one that is being written.
@@ -265,12 +265,13 @@ impl Disk {
         written
     }
 
-    /// Removes what was used longest ago until there is room for so many bytes. Other people's files stay.
+    /// Removes what was used longest ago until there is room for one more file of so many bytes. Other people's files
+    /// stay and do not count: whoever lets them pile up in here pays for looking past them.
     fn make_room(&self, bytes: u64) -> io::Result<()> {
         let _alone = self.making_room.lock().unwrap_or_else(PoisonError::into_inner);
         let mut files = Vec::new();
         let mut total = bytes;
-        for entry in fs::read_dir(&self.directory)?.take(FILES_MAX) {
+        for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_file() && is_own_name(&entry.file_name()) {
@@ -279,11 +280,13 @@ impl Disk {
             }
         }
         files.sort();
+        let mut left = files.len();
         for (_, length, path) in files {
-            if total <= self.bytes_max {
+            if total <= self.bytes_max && left < FILES_MAX {
                 break;
             }
             self.remove(&path);
+            left = left.saturating_sub(1);
             total = total.saturating_sub(length);
         }
         self.bytes.store(total, Ordering::Relaxed);

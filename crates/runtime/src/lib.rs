@@ -23,7 +23,7 @@ mod spec;
 pub mod trace;
 mod wasi;
 
-pub use artifact::{ArtifactKey, ArtifactStore, Handover};
+pub use artifact::{ArtifactKey, ArtifactStore, Handover, ModuleName};
 pub use cache::{ARTIFACT_BYTES_MAX, ArtifactCache, CacheBytes, CacheCounts, CacheError, CacheLimits};
 pub use engine::{EngineKind, RESERVED_ADDRESS_BYTES, compiled_code_identity};
 pub use fs::{FileTree, Node, PathError};

@@ -7,7 +7,7 @@ use assay_protocol::{Hash32, TaskLimits};
 
 use crate::{
     EngineKind, HostFault, RunReport,
-    artifact::{ArtifactKey, ArtifactStore, Place},
+    artifact::{ArtifactKey, ArtifactStore, ModuleName, Place},
     engine::{self, Program},
 };
 
@@ -195,7 +195,7 @@ impl RunOptions {
     fn place(&self, metered: &Metered, variant: Variant) -> Option<Place<'_>> {
         let store = self.artifacts.as_deref()?;
         let engine = engine::compiled_code_identity().ok()?;
-        Some(Place { store, key: ArtifactKey { module: metered.hash, variant, engine } })
+        Some(Place { store, key: ArtifactKey { module: ModuleName::Metered(metered.hash), variant, engine } })
     }
 
     /// Compiles a program for wasmtime and puts it into the store, if it is not there. For stores that are warmed, and

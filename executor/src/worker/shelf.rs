@@ -5,7 +5,7 @@
 //! that a module took over spoils the code of that module and of no other (W-11).
 
 use assay_protocol::Hash32;
-use assay_runtime::{ArtifactCache, ArtifactKey, ArtifactStore, Variant, compiled_code_identity};
+use assay_runtime::{ArtifactCache, ArtifactKey, ArtifactStore, ModuleName, Variant, compiled_code_identity};
 use assay_sdk::task;
 use sha2::{Digest, Sha256};
 
@@ -14,7 +14,7 @@ use super::wire::{Code, WorkRequest};
 /// Where the code of one module lies.
 pub(super) struct Shelf<'a> {
     cache: &'a ArtifactCache,
-    module: Hash32,
+    module: ModuleName,
     engine: Hash32,
     variant: Variant,
 }
@@ -23,7 +23,7 @@ impl<'a> Shelf<'a> {
     /// `None` where no code is compiled or nothing of the job directory could be.
     pub(super) fn of(request: &WorkRequest, cache: &'a ArtifactCache) -> Option<Self> {
         let manner = request.work.manner().filter(|manner| manner.engine.may_compile())?;
-        let module = Sha256::digest(task::module(&request.entries)?).into();
+        let module = ModuleName::Uploaded(Sha256::digest(task::module(&request.entries)?).into());
         // The child is this very program on this very processor.
         let engine = compiled_code_identity().ok()?;
         Some(Self { cache, module, engine, variant: manner.variant })

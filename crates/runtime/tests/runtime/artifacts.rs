@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use assay_runtime::{
     ArtifactCache, ArtifactKey, ArtifactStore, CacheCounts, CacheError, CacheLimits, End, Engine, EngineKind, Handover,
-    Run, RunOptions, RunRequest, Variant, compiled_code_identity, run_with,
+    ModuleName, Run, RunOptions, RunRequest, Variant, compiled_code_identity, run_with,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -17,6 +17,10 @@ fn program(code: u32) -> RunRequest {
         r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
             (memory (export "memory") 1) (func (export "_start") i32.const {code} call $exit))"#
     ))
+}
+
+fn key(number: u8) -> ArtifactKey {
+    ArtifactKey { module: ModuleName::Metered([number; 32]), variant: Variant::Fast, engine: [0; 32] }
 }
 
 fn open(directory: &Path) -> Arc<ArtifactCache> {
@@ -121,14 +125,15 @@ fn w_11_code_of_another_version_program_or_shape_is_never_loaded() {
 
 #[test]
 fn w_11_every_part_of_a_key_makes_another_name() {
-    let key = ArtifactKey { module: [1; 32], variant: Variant::Fast, engine: [2; 32] };
+    let key = key(1);
     let others = [
-        ArtifactKey { module: [3; 32], ..key },
+        ArtifactKey { module: ModuleName::Metered([3; 32]), ..key },
+        // A hash of the one kind says nothing about the other.
+        ArtifactKey { module: ModuleName::Uploaded([1; 32]), ..key },
         ArtifactKey { variant: Variant::Canonical, ..key },
         ArtifactKey { engine: [3; 32], ..key },
     ];
     assert!(others.iter().all(|other| other.digest() != key.digest()));
-    assert_eq!(compiled_code_identity().unwrap(), compiled_code_identity().unwrap());
 }
 
 #[cfg(unix)]
@@ -173,7 +178,6 @@ fn the_directory_stays_within_its_bytes_and_what_was_used_longest_ago_leaves_fir
     fs::write(directory.path().join("notes.txt"), [0; 100_000]).unwrap();
     let limits = CacheLimits { memory_bytes: 0, disk_bytes: 1_000 };
     let cache = ArtifactCache::open(Some(directory.path()), limits).unwrap();
-    let key = |number: u8| ArtifactKey { module: [number; 32], variant: Variant::Fast, engine: [0; 32] };
     let age = |number: u8, seconds: u64| {
         let name: String = key(number).digest().iter().map(|byte| format!("{byte:02x}")).collect();
         let file = fs::File::options().write(true).open(directory.path().join(name + ".artifact")).unwrap();
@@ -194,9 +198,24 @@ fn the_directory_stays_within_its_bytes_and_what_was_used_longest_ago_leaves_fir
 }
 
 #[test]
+fn the_directory_stays_within_its_files_also_those_that_no_key_names() {
+    let directory = TempDir::new().unwrap();
+    for number in 0..8_200 {
+        fs::write(directory.path().join(format!("{number}.artifact")), "of an earlier version").unwrap();
+    }
+    let cache = open(directory.path());
+    let files = || fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(files(), 8_191, "and there is room for one more");
+    for number in 0..2 {
+        cache.keep(&key(number), vec![number; 250].into());
+        assert_eq!(files(), 8_192);
+    }
+    assert!(cache.holds(&key(0)) && cache.holds(&key(1)));
+}
+
+#[test]
 fn memory_stays_within_its_bytes() {
     let cache = ArtifactCache::open(None, CacheLimits { memory_bytes: 1_000, disk_bytes: 0 }).unwrap();
-    let key = |number: u8| ArtifactKey { module: [number; 32], variant: Variant::Fast, engine: [0; 32] };
     for number in 0..100 {
         cache.keep(&key(number), vec![number; 300].into());
     }
