@@ -177,18 +177,26 @@ impl RunOptions {
         if compiles { EngineKind::Wasmtime } else { EngineKind::Wasmi }
     }
 
-    /// The program in a variant; `None` when the module has no such variant.
-    pub(crate) fn program<'a>(&'a self, metered: &'a Metered, variant: Variant) -> Option<Program<'a>> {
-        let (wasm, hash) = match variant {
-            Variant::Canonical => (&metered.wasm, &metered.hash),
-            Variant::Fast => metered.fast.as_ref().map(|fast| (&fast.wasm, &fast.hash))?,
-        };
-        Some(Program {
-            wasm,
-            variant,
-            hash,
+    /// The program itself.
+    pub(crate) fn canonical<'a>(&'a self, metered: &'a Metered) -> Program<'a> {
+        Program {
+            wasm: &metered.wasm,
+            variant: Variant::Canonical,
+            hash: &metered.hash,
             compile_effort: compile_effort(metered),
-            compiled: self.place(metered, variant),
+            compiled: self.place(metered, Variant::Canonical),
+        }
+    }
+
+    /// The fast variant, if it is wanted and the module has it.
+    pub(crate) fn fast<'a>(&'a self, metered: &'a Metered) -> Option<Program<'a>> {
+        let fast = metered.fast.as_ref().filter(|_| self.variant == Variant::Fast)?;
+        Some(Program {
+            wasm: &fast.wasm,
+            variant: Variant::Fast,
+            hash: &fast.hash,
+            compile_effort: compile_effort(metered),
+            compiled: self.place(metered, Variant::Fast),
         })
     }
 
@@ -204,8 +212,7 @@ impl RunOptions {
     /// # Errors
     /// [`HostFault`] when the engine fails.
     pub fn compile(&self, metered: &Metered) -> Result<(), HostFault> {
-        let program = self.program(metered, self.variant).or_else(|| self.program(metered, Variant::Canonical));
-        let Some(program) = program else { return Ok(()) };
+        let program = self.fast(metered).unwrap_or_else(|| self.canonical(metered));
         crate::run::on_own_thread(EngineKind::Wasmtime, || engine::compile(program))
     }
 }

@@ -47,12 +47,11 @@ pub struct RunReport {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HostFault {
-    /// The host did not give the memory that the job's limit allows.
-    #[error("run the program: this host has no memory for {pages} pages; free memory or take smaller jobs")]
-    OutOfMemory {
-        /// Pages of linear memory wanted.
-        pages: u64,
-    },
+    /// The host did not give the memory that the job's limits allow.
+    #[error(
+        "run the program: this host did not give it the memory that its limits allow; free memory or take jobs with less"
+    )]
+    OutOfMemory,
     /// The engine's own stack overflowed below the job's deterministic limit.
     #[error(
         "run the program: the engine's own stack overflowed below the job's limit; this is a fault of the engine's settings, report it"

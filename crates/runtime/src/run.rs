@@ -41,17 +41,21 @@ pub fn run_with(request: &RunRequest, options: &RunOptions) -> Result<Run, HostF
         return Ok(Run { report, engine: None, variant, memory_hash: None, guest_time });
     }
     let engine = options.choose(&request.metered, &request.limits);
-    match run_on(engine, request, options) {
-        // What the compiler cannot do, for lack of stack, address space or anything else, the reference may.
-        Err(fault)
-            if options.engine.falls_back()
-                && engine == EngineKind::Wasmtime
-                && !matches!(fault, HostFault::Repeat | HostFault::Unconfined(_)) =>
-        {
-            run_on(EngineKind::Wasmi, request, options)
-        }
-        ended => ended,
+    // What the compiler cannot do, for lack of stack, address space or anything else, the reference may.
+    let stands_in = options.engine.falls_back() && engine == EngineKind::Wasmtime;
+    let run = |engine, program| on_own_thread(engine, || attempt(engine, program, request, options));
+    match options.fast(&request.metered).map(|program| run(engine, program)) {
+        Some(Ok(run)) if matches!(run.report.end, End::Exited(_) | End::OutputTooLarge(_)) => return Ok(run),
+        Some(Err(fault @ HostFault::Unconfined(_))) => return Err(fault),
+        Some(Err(_)) if stands_in => {}
+        Some(_) if engine == EngineKind::Wasmtime && options.before_guest.is_some() => return Err(HostFault::Repeat),
+        // The fast variant gave no answer (docs/METERING.md, 11), or there is none.
+        _ => match run(engine, options.canonical(&request.metered)) {
+            Err(fault) if stands_in && !matches!(fault, HostFault::Unconfined(_)) => {}
+            ended => return ended,
+        },
     }
+    run(EngineKind::Wasmi, options.canonical(&request.metered))
 }
 
 /// A thread of its own, because the caller's stack may be small and because a panic must not become a result.
@@ -80,28 +84,6 @@ fn without_engine(request: &RunRequest) -> Option<RunReport> {
     let pages = request.metered.info.memory.map_or(0, |memory| memory.initial_pages);
     let fits = pages.saturating_mul(WASM_PAGE_BYTES) <= request.limits.memory_bytes;
     (!fits).then(|| report(End::Trapped(Trap::MemoryLimit), request.metered.instantiation_gas))
-}
-
-/// Runs the fast variant if it is wanted, and the program itself if that gave no answer (docs/METERING.md, 11).
-fn run_on(engine: EngineKind, request: &RunRequest, options: &RunOptions) -> Result<Run, HostFault> {
-    let attempt = |variant| {
-        let program = options.program(&request.metered, variant)?;
-        Some(on_own_thread(engine, || attempt(engine, program, request, options)))
-    };
-    if options.variant == Variant::Fast
-        && let Some(ended) = attempt(Variant::Fast)
-    {
-        match ended {
-            Ok(run) if matches!(run.report.end, End::Exited(_) | End::OutputTooLarge(_)) => return Ok(run),
-            Err(fault @ HostFault::Unconfined(_)) => return Err(fault),
-            _ if engine == EngineKind::Wasmi => {}
-            // What the compiler could not do once it need not try again.
-            Err(fault) if options.engine.falls_back() => return Err(fault),
-            _ if options.before_guest.is_some() => return Err(HostFault::Repeat),
-            _ => {}
-        }
-    }
-    attempt(Variant::Canonical).unwrap_or(Err(HostFault::Engine("the program is missing".into())))
 }
 
 /// One run of one variant, from a state that nothing was done to.

@@ -3,7 +3,7 @@
 use assay_metering::export;
 use assay_protocol::{TaskLimits, Trap, limits::WASM_PAGE_BYTES};
 
-use super::{Failure, Instance, NotMade};
+use super::{Instance, NotMade};
 use crate::{
     HostFault,
     wasi::{Gas, Stop, Wasi},
@@ -23,7 +23,7 @@ pub enum Halt {
 /// What stopped the guest, or the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interruption {
-    /// A result.
+    /// A result. From an engine, [`Trap::Unreachable`] also stands for what added code stopped.
     Halt(Halt),
     /// No result.
     Fault(HostFault),
@@ -41,6 +41,17 @@ impl From<Halt> for Interruption {
     }
 }
 
+impl From<Stop> for Interruption {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Exit(code) => Halt::Exit(code).into(),
+            Stop::Trap(trap) => Halt::Trap(trap).into(),
+            Stop::OutOfGas => Halt::OutOfGas.into(),
+            Stop::Errno(errno) => HostFault::Engine(format!("{errno:?} left a host call")).into(),
+        }
+    }
+}
+
 /// Figures of a run, read when it ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Figures {
@@ -55,8 +66,6 @@ pub struct Figures {
 /// An instance of a metered module, ready to run.
 pub struct Machine {
     instance: Box<dyn Instance>,
-    /// The job's memory limit.
-    memory_pages: u64,
 }
 
 impl Machine {
@@ -68,16 +77,8 @@ impl Machine {
         made: Result<I, NotMade>,
         limits: &TaskLimits,
         gas_left: u64,
-    ) -> Result<Self, Box<(Interruption, Wasi)>> {
-        let memory_pages = limits.memory_bytes / WASM_PAGE_BYTES;
-        let instance = match made {
-            Ok(instance) => Box::new(instance),
-            Err(not_made) => {
-                let (failure, wasi) = *not_made;
-                return Err(Box::new((interpret(failure, memory_pages), wasi)));
-            }
-        };
-        let mut machine = Self { instance, memory_pages };
+    ) -> Result<Self, NotMade> {
+        let mut machine = Self { instance: Box::new(made?) };
         match machine.prepare(limits, gas_left) {
             Ok(()) => Ok(machine),
             Err(fault) => Err(Box::new((fault.into(), machine.into_wasi()))),
@@ -87,7 +88,7 @@ impl Machine {
     fn prepare(&mut self, limits: &TaskLimits, gas_left: u64) -> Result<(), HostFault> {
         self.set(export::GAS_LEFT, gas_left)?;
         self.set(export::STACK_LIMIT, limits.stack_bytes)?;
-        self.set(export::MEMORY_LIMIT_PAGES, self.memory_pages)?;
+        self.set(export::MEMORY_LIMIT_PAGES, limits.memory_bytes / WASM_PAGE_BYTES)?;
         self.instance.open_host_calls().ok_or_else(|| unmetered(export::GAS_LEFT))
     }
 
@@ -117,11 +118,10 @@ impl Machine {
     /// # Errors
     /// What stopped it.
     pub fn call(&mut self, name: &str, args: &[u64]) -> Result<Vec<u64>, Interruption> {
-        match self.instance.call(name, args) {
-            Ok(result) => Ok(result),
-            Err(Failure::Trap(Trap::Unreachable)) => Err(self.interpret_unreachable()),
-            Err(failure) => Err(interpret(failure, self.memory_pages)),
-        }
+        self.instance.call(name, args).map_err(|interruption| match interruption {
+            Interruption::Halt(Halt::Trap(Trap::Unreachable)) => self.interpret_unreachable(),
+            interruption => interruption,
+        })
     }
 
     /// Takes gas for something the host does for the guest outside a call.
@@ -182,7 +182,7 @@ impl Machine {
         match self.gas_left().and_then(|gas| Ok((gas, self.get(export::TRAP_CODE)?))) {
             Err(fault) => fault.into(),
             Ok((_, code)) if code == u64::from(export::TRAP_HOST_MEMORY.cast_unsigned()) => {
-                interpret(Failure::HostMemory, self.memory_pages)
+                HostFault::OutOfMemory.into()
             }
             Ok((gas, _)) if gas < 0 => Halt::OutOfGas.into(),
             Ok((_, code)) => {
@@ -195,17 +195,4 @@ impl Machine {
 
 fn unmetered(name: &str) -> HostFault {
     HostFault::Engine(format!("the metered module does not export {name}"))
-}
-
-fn interpret(failure: Failure, memory_pages: u64) -> Interruption {
-    match failure {
-        Failure::Stopped(Stop::Exit(code)) => Halt::Exit(code).into(),
-        Failure::Stopped(Stop::Trap(trap)) | Failure::Trap(trap) => Halt::Trap(trap).into(),
-        Failure::Stopped(Stop::OutOfGas) => Halt::OutOfGas.into(),
-        Failure::Stopped(Stop::Errno(errno)) => HostFault::Engine(format!("{errno:?} left a host call")).into(),
-        Failure::HostMemory => HostFault::OutOfMemory { pages: memory_pages }.into(),
-        Failure::EngineStack => HostFault::EngineStack.into(),
-        Failure::CompileEffort => HostFault::CompileEffort.into(),
-        Failure::Engine(message) => HostFault::Engine(message).into(),
-    }
 }

@@ -8,23 +8,15 @@ mod wasmi;
 mod wasmi_repair;
 mod wasmtime;
 
-use assay_protocol::{Trap, limits::STACK_BYTES_MAX};
+use assay_protocol::limits::STACK_BYTES_MAX;
 
 pub(crate) use machine::{Figures, Halt, Interruption, Machine};
 pub(crate) use wasmi::{Hooks, WasmiInstance};
-pub(crate) use wasmtime::WasmtimeInstance;
 pub use wasmtime::{RESERVED_ADDRESS_BYTES, compiled_code_identity};
-
-/// Compiles a program into its store, if it is not there.
-pub(crate) fn compile(program: Program<'_>) -> Result<(), HostFault> {
-    wasmtime::compile(program).map_err(|failure| match failure {
-        Failure::CompileEffort => HostFault::CompileEffort,
-        failure => HostFault::Engine(format!("{failure:?}")),
-    })
-}
+pub(crate) use wasmtime::{WasmtimeInstance, compile};
 
 use crate::{
-    HostFault, Variant, artifact,
+    Variant, artifact,
     wasi::{Args, Call, Gas, Handler, Memory, Stop, Wasi},
 };
 
@@ -103,7 +95,7 @@ pub(crate) trait Instance {
     /// Whether it exports a function of this name.
     fn has_function(&mut self, name: &str) -> bool;
     /// Calls a function with raw bits, of which each parameter takes as many as its type has; its results as raw bits.
-    fn call(&mut self, name: &str, args: &[u64]) -> Result<Vec<u64>, Failure>;
+    fn call(&mut self, name: &str, args: &[u64]) -> Result<Vec<u64>, Interruption>;
     /// A global's raw bits.
     fn global(&mut self, name: &str) -> Option<u64>;
     /// Sets a global, whose type takes as many of the bits as it has.
@@ -118,25 +110,8 @@ pub(crate) trait Instance {
     fn into_wasi(self: Box<Self>) -> Wasi;
 }
 
-/// Why an engine stopped, before anybody looked at what metering left behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// A host call stopped the guest.
-    Stopped(Stop),
-    /// The engine trapped. [`Trap::Unreachable`] also stands for what added code stopped.
-    Trap(Trap),
-    /// The host gave no memory.
-    HostMemory,
-    /// The engine's own stack overflowed.
-    EngineStack,
-    /// Compiling would take too long.
-    CompileEffort,
-    /// Anything else: the engine failed.
-    Engine(String),
-}
-
 /// An instance that could not be made, and the state that it did not use.
-pub(crate) type NotMade = Box<(Failure, Wasi)>;
+pub(crate) type NotMade = Box<(Interruption, Wasi)>;
 
 /// [`Stop`] on its way through an engine.
 #[derive(Clone, Copy, Debug)]

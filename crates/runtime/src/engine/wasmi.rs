@@ -9,10 +9,11 @@ use wasmi::{
 };
 
 use super::{
-    Failure, HOST_PARAMETERS_MAX, HostCall, Instance, NotMade, Program, STACK_FACTOR, STACK_SLACK_BYTES, Stopped,
-    wasmi_repair,
+    HOST_PARAMETERS_MAX, Halt, HostCall, Instance, Interruption, NotMade, Program, STACK_FACTOR, STACK_SLACK_BYTES,
+    Stopped, wasmi_repair,
 };
 use crate::{
+    HostFault,
     trace::Trace,
     wasi::{self, Gas, Handler, Wasi},
 };
@@ -74,15 +75,15 @@ pub(crate) struct Hooks<'a> {
     pub imports: &'a [Import],
 }
 
-fn linker(engine: &Engine, hooks: Option<Hooks<'_>>) -> Result<Linker<State>, Failure> {
+fn linker(engine: &Engine, hooks: Option<Hooks<'_>>) -> Result<Linker<State>, HostFault> {
     let mut linker = Linker::new(engine);
     let convert = |ty: &ValueType| match ty {
         ValueType::I64 => ValType::I64,
         _ => ValType::I32,
     };
     for function in profile::WASI_FUNCTIONS {
-        let handler =
-            wasi::handler(function.name).ok_or_else(|| Failure::Engine(format!("no handler for {}", function.name)))?;
+        let handler = wasi::handler(function.name)
+            .ok_or_else(|| HostFault::Engine(format!("no handler for {}", function.name)))?;
         let ty = FuncType::new(function.params.iter().map(convert), function.results.iter().map(convert));
         let traced = hooks.and_then(|hooks| {
             let place = hooks.imports.iter().position(|import| import.name == function.name)?;
@@ -101,7 +102,7 @@ fn linker(engine: &Engine, hooks: Option<Hooks<'_>>) -> Result<Linker<State>, Fa
                 })
             }
         };
-        added.map_err(|error| Failure::Engine(error.to_string()))?;
+        added.map_err(|error| HostFault::Engine(error.to_string()))?;
     }
     Ok(linker)
 }
@@ -177,7 +178,10 @@ impl WasmiInstance {
         let mut made = Self::make(program, limits, wasi, Some(hooks))?;
         match made.hook(hooks.trace) {
             Some(()) => Ok(made),
-            None => Err(Box::new((Failure::Engine("the program has no hooks".into()), made.store.into_data().wasi))),
+            None => {
+                let fault = HostFault::Engine("the program has no hooks".into());
+                Err(Box::new((fault.into(), made.store.into_data().wasi)))
+            }
         }
     }
 
@@ -197,13 +201,13 @@ impl WasmiInstance {
     fn make(program: Program<'_>, limits: &TaskLimits, wasi: Wasi, hooks: Option<Hooks<'_>>) -> Result<Self, NotMade> {
         let engine = Engine::new(&config(limits));
         let compiled = linker(&engine, hooks).and_then(|linker| {
-            let wasm = wasmi_repair::repaired(program.wasm).map_err(|error| Failure::Engine(error.to_string()))?;
-            let module = Module::new(&engine, &wasm).map_err(|error| Failure::Engine(error.to_string()))?;
+            let wasm = wasmi_repair::repaired(program.wasm).map_err(|error| HostFault::Engine(error.to_string()))?;
+            let module = Module::new(&engine, &wasm).map_err(|error| HostFault::Engine(error.to_string()))?;
             Ok((linker, module))
         });
         let (linker, module) = match compiled {
             Ok(parts) => parts,
-            Err(failure) => return Err(Box::new((failure, wasi))),
+            Err(fault) => return Err(Box::new((fault.into(), wasi))),
         };
         let memory_bytes = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
         let store_limits = StoreLimitsBuilder::new().memory_size(memory_bytes).trap_on_grow_failure(true).build();
@@ -211,7 +215,7 @@ impl WasmiInstance {
         store.limiter(|state| &mut state.limits);
         match linker.instantiate_and_start(&mut store, &module) {
             Ok(instance) => Ok(Self { store, instance }),
-            Err(error) => Err(Box::new((instantiation_failure(&error), store.into_data().wasi))),
+            Err(error) => Err(Box::new((instantiation_interruption(&error), store.into_data().wasi))),
         }
     }
 }
@@ -221,13 +225,14 @@ impl Instance for WasmiInstance {
         self.instance.get_func(&self.store, name).is_some()
     }
 
-    fn call(&mut self, name: &str, args: &[u64]) -> Result<Vec<u64>, Failure> {
+    fn call(&mut self, name: &str, args: &[u64]) -> Result<Vec<u64>, Interruption> {
         let function = self.instance.get_func(&self.store, name);
-        let function = function.ok_or_else(|| Failure::Engine(format!("the metered module does not export {name}")))?;
+        let function =
+            function.ok_or_else(|| HostFault::Engine(format!("the metered module does not export {name}")))?;
         let ty = function.ty(&self.store);
         let mut results = vec![Val::I32(0); ty.results().len()];
         let args: Vec<_> = ty.params().iter().zip(args).map(|(ty, bits)| value(*ty, *bits)).collect();
-        function.call(&mut self.store, &args, &mut results).map_err(|error| failure(&error))?;
+        function.call(&mut self.store, &args, &mut results).map_err(|error| interruption(&error))?;
         Ok(results.iter().map(bits).collect())
     }
 
@@ -266,29 +271,33 @@ impl Instance for WasmiInstance {
     }
 }
 
-fn failure(error: &Error) -> Failure {
+fn interruption(error: &Error) -> Interruption {
     if let Some(Stopped(stop)) = error.downcast_ref::<Stopped>() {
-        return Failure::Stopped(*stop);
+        return (*stop).into();
     }
     match (error.as_trap_code(), error.kind()) {
         (Some(code), _) => trap(code),
-        (None, ErrorKind::Memory(_) | ErrorKind::Table(_)) => Failure::HostMemory,
-        _ => Failure::Engine(error.to_string()),
+        (None, ErrorKind::Memory(_) | ErrorKind::Table(_)) => HostFault::OutOfMemory.into(),
+        _ => HostFault::Engine(error.to_string()).into(),
     }
 }
 
-/// Instantiation touches the memory and the tables only to put segments there.
-fn instantiation_failure(error: &Error) -> Failure {
+/// Instantiation makes the memory and the tables, and touches them only to put segments there.
+fn instantiation_interruption(error: &Error) -> Interruption {
     match error.kind() {
         ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }) => {
-            Failure::Trap(Trap::TableOutOfBounds)
+            Halt::Trap(Trap::TableOutOfBounds).into()
         }
-        _ => failure(error),
+        // The limits were checked before.
+        ErrorKind::Instantiation(
+            InstantiationError::FailedToInstantiateMemory(_) | InstantiationError::FailedToInstantiateTable(_),
+        ) => HostFault::OutOfMemory.into(),
+        _ => interruption(error),
     }
 }
 
-fn trap(code: TrapCode) -> Failure {
-    Failure::Trap(match code {
+fn trap(code: TrapCode) -> Interruption {
+    let trap = match code {
         TrapCode::UnreachableCodeReached => Trap::Unreachable,
         TrapCode::MemoryOutOfBounds => Trap::MemoryOutOfBounds,
         TrapCode::TableOutOfBounds => Trap::TableOutOfBounds,
@@ -297,8 +306,9 @@ fn trap(code: TrapCode) -> Failure {
         TrapCode::IntegerOverflow => Trap::IntegerOverflow,
         TrapCode::BadConversionToInteger => Trap::BadConversionToInteger,
         TrapCode::BadSignature => Trap::BadSignature,
-        TrapCode::StackOverflow => return Failure::EngineStack,
-        TrapCode::OutOfSystemMemory | TrapCode::GrowthOperationLimited => return Failure::HostMemory,
-        other => return Failure::Engine(other.to_string()),
-    })
+        TrapCode::StackOverflow => return HostFault::EngineStack.into(),
+        TrapCode::OutOfSystemMemory | TrapCode::GrowthOperationLimited => return HostFault::OutOfMemory.into(),
+        other => return HostFault::Engine(other.to_string()).into(),
+    };
+    Halt::Trap(trap).into()
 }

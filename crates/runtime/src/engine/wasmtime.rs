@@ -14,8 +14,8 @@ use wasmtime::{
 };
 
 use super::{
-    COMPILE_EFFORT_MAX, ENGINE_STACK_BYTES_MAX, Failure, HOST_PARAMETERS_MAX, HostCall, Instance, NotMade, Program,
-    Stopped,
+    COMPILE_EFFORT_MAX, ENGINE_STACK_BYTES_MAX, HOST_PARAMETERS_MAX, Halt, HostCall, Instance, Interruption, NotMade,
+    Program, Stopped,
 };
 use crate::{
     HostFault, artifact,
@@ -76,7 +76,7 @@ struct Shared {
     identity: Hash32,
 }
 
-fn shared() -> Result<&'static Shared, Failure> {
+fn shared() -> Result<&'static Shared, HostFault> {
     static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
     let make = || {
         let engine = Engine::new(&config())?;
@@ -84,7 +84,7 @@ fn shared() -> Result<&'static Shared, Failure> {
         Ok(Shared { engine, linker, identity })
     };
     let shared = SHARED.get_or_init(|| make().map_err(|error: Error| format!("{error:#}")));
-    shared.as_ref().map_err(|message| Failure::Engine(message.clone()))
+    shared.as_ref().map_err(|message| HostFault::Engine(message.clone()))
 }
 
 /// Names everything that compiled code depends on beside the module: engine, version, configuration, instruction set
@@ -93,11 +93,7 @@ fn shared() -> Result<&'static Shared, Failure> {
 /// # Errors
 /// [`HostFault::Engine`] on a platform that the engine does not support.
 pub fn compiled_code_identity() -> Result<Hash32, HostFault> {
-    match shared() {
-        Ok(shared) => Ok(shared.identity),
-        Err(Failure::Engine(message)) => Err(HostFault::Engine(message)),
-        Err(failure) => Err(HostFault::Engine(format!("{failure:?}"))),
-    }
+    shared().map(|shared| shared.identity)
 }
 
 fn identity(engine: &Engine) -> Hash32 {
@@ -225,15 +221,18 @@ fn host_call(
 }
 
 /// Compiled code from the store if it has some that fits, else from the compiler.
-fn module(shared: &Shared, program: Program<'_>) -> Result<Module, Failure> {
+fn module(shared: &Shared, program: Program<'_>) -> Result<Module, HostFault> {
     if let Some(place) = program.compiled
         && let Some(kept) = place.load()
     {
         if let Some(code) = artifact::open(&kept, program.hash, &shared.identity) {
             #[expect(unsafe_code, reason = "loading native code cannot be made safe by types")]
-            // SAFETY: the bytes were made by `serialize` below: they are whole by their SHA-256, and of this engine,
-            // version, configuration and processor by the identity. Who can write a matching file into the store's
-            // directory can also replace this program; the store refuses directories that others can write to.
+            // SAFETY: the bytes are whole by their SHA-256, and said to be made by `serialize` below for this program,
+            // engine, version, configuration and processor. Whether that is true is up to who could write to the store.
+            // A store of this process's own has a directory that this user alone can write to, and who can do that
+            // can replace this program as well. A sandbox child is handed code that an earlier child made, which may
+            // have been taken over by the very module: such code can do in here what that module could do without it,
+            // and stands behind the same fences (docs/ARCHITECTURE.md, "With sandbox children").
             let module = unsafe { Module::deserialize(&shared.engine, code) };
             if let Ok(module) = module {
                 return Ok(module);
@@ -242,9 +241,9 @@ fn module(shared: &Shared, program: Program<'_>) -> Result<Module, Failure> {
         place.forget();
     }
     if program.compile_effort > COMPILE_EFFORT_MAX {
-        return Err(Failure::CompileEffort);
+        return Err(HostFault::CompileEffort);
     }
-    let module = Module::new(&shared.engine, program.wasm).map_err(|error| failure(&error))?;
+    let module = Module::new(&shared.engine, program.wasm).map_err(|error| fault(&error))?;
     if let Some(place) = program.compiled
         && let Ok(code) = module.serialize()
     {
@@ -254,8 +253,11 @@ fn module(shared: &Shared, program: Program<'_>) -> Result<Module, Failure> {
 }
 
 /// Compiles a program into its store, if it is not there.
-pub(crate) fn compile(program: Program<'_>) -> Result<(), Failure> {
-    shared().and_then(|shared| module(shared, program)).map(|_| ())
+///
+/// # Errors
+/// A fault when it would take too long, the host has no memory or the engine fails.
+pub(crate) fn compile(program: Program<'_>) -> Result<(), HostFault> {
+    shared().and_then(|shared| module(shared, program)).map(drop)
 }
 
 /// An instance in wasmtime.
@@ -270,14 +272,14 @@ impl WasmtimeInstance {
         let compiled = shared().and_then(|shared| Ok((shared, module(shared, program)?)));
         let (shared, module) = match compiled {
             Ok(parts) => parts,
-            Err(failure) => return Err(Box::new((failure, wasi))),
+            Err(fault) => return Err(Box::new((fault.into(), wasi))),
         };
         let memory_bytes = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
         let mut store = Store::new(&shared.engine, State { wasi, gas_left: None, memory: None, memory_bytes });
         store.limiter(|state| state);
         match shared.linker.instantiate(&mut store, &module) {
             Ok(instance) => Ok(Self { store, instance }),
-            Err(error) => Err(Box::new((failure(&error), store.into_data().wasi))),
+            Err(error) => Err(Box::new((interruption(&error), store.into_data().wasi))),
         }
     }
 }
@@ -287,13 +289,14 @@ impl Instance for WasmtimeInstance {
         self.instance.get_func(&mut self.store, name).is_some()
     }
 
-    fn call(&mut self, name: &str, args: &[u64]) -> Result<Vec<u64>, Failure> {
+    fn call(&mut self, name: &str, args: &[u64]) -> Result<Vec<u64>, Interruption> {
         let function = self.instance.get_func(&mut self.store, name);
-        let function = function.ok_or_else(|| Failure::Engine(format!("the metered module does not export {name}")))?;
+        let function =
+            function.ok_or_else(|| HostFault::Engine(format!("the metered module does not export {name}")))?;
         let ty = function.ty(&self.store);
         let mut results = vec![Val::I32(0); ty.results().len()];
         let args: Vec<_> = ty.params().zip(args).map(|(ty, bits)| value(&ty, *bits)).collect();
-        function.call(&mut self.store, &args, &mut results).map_err(|error| failure(&error))?;
+        function.call(&mut self.store, &args, &mut results).map_err(|error| interruption(&error))?;
         Ok(results.iter().map(bits).collect())
     }
 
@@ -332,17 +335,21 @@ impl Instance for WasmtimeInstance {
     }
 }
 
-fn failure(error: &Error) -> Failure {
+fn interruption(error: &Error) -> Interruption {
     if let Some(Stopped(stop)) = error.downcast_ref::<Stopped>() {
-        return Failure::Stopped(*stop);
+        return (*stop).into();
     }
-    if let Some(code) = error.downcast_ref::<wasmtime::Trap>() {
-        return trap(*code);
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(code) => trap(*code),
+        None => fault(error).into(),
     }
+}
+
+fn fault(error: &Error) -> HostFault {
     if error.is::<NoMemory>() || error.is::<OutOfMemory>() || error.chain().any(is_without_memory) {
-        return Failure::HostMemory;
+        return HostFault::OutOfMemory;
     }
-    Failure::Engine(format!("{error:#}"))
+    HostFault::Engine(format!("{error:#}"))
 }
 
 /// What the system says when it gives no memory, wherever it stands in an error.
@@ -352,9 +359,9 @@ fn is_without_memory(cause: &(dyn core::error::Error + 'static)) -> bool {
         || cause.downcast_ref::<rustix::io::Errno>() == Some(&rustix::io::Errno::NOMEM)
 }
 
-fn trap(code: wasmtime::Trap) -> Failure {
+fn trap(code: wasmtime::Trap) -> Interruption {
     use wasmtime::Trap as T;
-    Failure::Trap(match code {
+    let trap = match code {
         T::UnreachableCodeReached => Trap::Unreachable,
         T::MemoryOutOfBounds => Trap::MemoryOutOfBounds,
         T::TableOutOfBounds => Trap::TableOutOfBounds,
@@ -363,8 +370,44 @@ fn trap(code: wasmtime::Trap) -> Failure {
         T::IntegerOverflow => Trap::IntegerOverflow,
         T::BadConversionToInteger => Trap::BadConversionToInteger,
         T::BadSignature => Trap::BadSignature,
-        T::StackOverflow => return Failure::EngineStack,
-        T::AllocationTooLarge => return Failure::HostMemory,
-        other => return Failure::Engine(other.to_string()),
-    })
+        T::StackOverflow => return HostFault::EngineStack.into(),
+        T::AllocationTooLarge => return HostFault::OutOfMemory.into(),
+        other => return HostFault::Engine(other.to_string()).into(),
+    };
+    Halt::Trap(trap).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w_11_configuration_and_processor_are_part_of_what_names_compiled_code() {
+        let name = |change: &dyn Fn(&mut Config)| {
+            let mut config = config();
+            change(&mut config);
+            identity(&Engine::new(&config).expect("an engine"))
+        };
+        let own = compiled_code_identity().expect("an engine");
+        assert_eq!(name(&|_| {}), own);
+        let mut others = vec![
+            name(&|config| {
+                config.cranelift_opt_level(OptLevel::None);
+            }),
+            name(&|config| {
+                config.memory_guard_size(64 << 20);
+            }),
+            name(&|config| {
+                config.wasm_features(WasmFeatures::EXTENDED_CONST, false);
+            }),
+            // A processor of this kind without any features of its own.
+            name(&|config| {
+                config.target(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH)).expect("a target");
+            }),
+        ];
+        others.sort_unstable();
+        others.dedup();
+        assert_eq!(others.len(), 4);
+        assert!(!others.contains(&own));
+    }
 }

@@ -1,8 +1,13 @@
 //! Which engine runs what, and that nobody can tell.
 
-use assay_metering::meter_with_fast;
+use std::sync::Arc;
+
+use assay_metering::{meter_with_fast, unmetered};
 use assay_protocol::Trap;
-use assay_runtime::{BeforeGuest, End, Engine, EngineKind, HostFault, Run, RunOptions, RunRequest, Variant, run_with};
+use assay_runtime::{
+    ArtifactCache, BeforeGuest, CacheCounts, CacheLimits, End, Engine, EngineKind, HostFault, Run, RunOptions,
+    RunRequest, Variant, run_with,
+};
 
 use super::guest::{request, run_as};
 
@@ -16,6 +21,45 @@ fn auto_compiles_what_may_run_for_long() {
     for (gas_limit, engine) in [(1_000_000, EngineKind::Wasmi), (1_000_000_000, EngineKind::Wasmtime)] {
         request.limits.gas_limit = gas_limit;
         assert_eq!(run_with(&request, &auto()).unwrap().engine, Some(engine));
+    }
+}
+
+#[test]
+fn auto_interprets_what_takes_longer_to_compile_than_its_gas_is_worth() {
+    for (kilobytes, engine) in [(1, EngineKind::Wasmtime), (500, EngineKind::Wasmi)] {
+        let data = "x".repeat(kilobytes << 10);
+        let request =
+            request(&format!(r#"(module (memory (export "memory") 1) (data "{data}") (func (export "_start")))"#));
+        assert_eq!(run_with(&request, &auto()).unwrap().engine, Some(engine), "{kilobytes} kB");
+    }
+}
+
+#[test]
+fn auto_takes_compiled_code_that_is_there_whatever_the_gas() {
+    use EngineKind::{Wasmi, Wasmtime};
+    let program = |code| {
+        let mut request = request(&format!(
+            r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1) (func (export "_start") i32.const {code} call $exit))"#
+        ));
+        request.limits.gas_limit = 1_000_000;
+        request
+    };
+    let (kept, other) = (program(1), program(2));
+    let cache = Arc::new(ArtifactCache::open(None, CacheLimits::default()).unwrap());
+    let with =
+        |engine, variant| RunOptions { engine, variant, artifacts: Some(cache.clone()), ..RunOptions::default() };
+    let fast = with(Engine::Auto, Variant::Fast);
+    assert_eq!(run_with(&kept, &fast).unwrap().engine, Some(Wasmi), "nothing is there, and nothing is compiled");
+    fast.compile(&kept.metered).unwrap();
+    for (request, options, engine) in [
+        (&kept, fast.clone(), Wasmtime),
+        (&kept, with(Engine::Auto, Variant::Canonical), Wasmi),
+        (&other, fast, Wasmi),
+        // Who checks does not know what the provider had.
+        (&kept, with(Engine::Unlike(None), Variant::Fast), Wasmtime),
+    ] {
+        assert_eq!(run_with(request, &options).unwrap().engine, Some(engine), "{}", options.engine);
     }
 }
 
@@ -122,6 +166,34 @@ fn w_02_what_overflows_the_compilers_stack_is_a_host_fault_there_and_a_result_of
         let run = run_with(&request, &RunOptions { engine, ..RunOptions::default() }).unwrap();
         assert_eq!((&run.report, run.engine), (&reference.report, Some(EngineKind::Wasmi)));
     }
+    // After the fast variant failed, the compiler is not tried again, and the reference begins with the program itself.
+    let cache = Arc::new(ArtifactCache::open(None, CacheLimits::default()).unwrap());
+    let options = RunOptions { variant: Variant::Fast, artifacts: Some(cache.clone()), ..auto() };
+    let run = run_with(&request, &options).unwrap();
+    assert_eq!((run.engine, run.variant), (Some(EngineKind::Wasmi), Variant::Canonical));
+    assert_eq!((&run.report, cache.counts()), (&reference.report, CacheCounts { misses: 1, ..CacheCounts::default() }));
+}
+
+/// The module's own code, which nothing bounds: only a fault of the metering could let an engine come to this.
+#[test]
+fn w_14_recursion_that_nothing_bounds_is_a_host_fault_of_both_engines_and_no_result() {
+    for recursion in [
+        "(func $f call $f)",
+        "(func $f (param i64) (result i64) local.get 0 i64.const 1 i64.add call $f local.get 0 i64.mul)",
+        "(type $t (func)) (table 1 funcref) (elem (i32.const 0) $f) (func $f i32.const 0 call_indirect (type $t))",
+    ] {
+        let call = if recursion.contains("param") { "i64.const 1 call $f drop" } else { "call $f" };
+        let text = format!(r#"(module (memory (export "memory") 1) {recursion} (func (export "_start") {call}))"#);
+        let mut request = request(&text);
+        request.limits.gas_limit = 1 << 40;
+        let metered = run_as(&request, Engine::Wasmtime, Variant::Canonical);
+        assert_eq!(metered.report.end, End::Trapped(Trap::StackExhausted), "{recursion}");
+        request.metered = unmetered(&wat::parse_str(&text).unwrap()).unwrap().unwrap();
+        for engine in [Engine::Wasmi, Engine::Wasmtime, Engine::Auto] {
+            let options = RunOptions { engine, ..RunOptions::default() };
+            assert_eq!(run_with(&request, &options), Err(HostFault::EngineStack), "{engine}: {recursion}");
+        }
+    }
 }
 
 /// Small modules that a compiler of control flow takes minutes for.
@@ -191,7 +263,7 @@ fn w_15_too_little_address_space_is_a_host_fault_of_the_compiler_and_enough_for_
     request.limits.gas_limit = 1 << 40;
     let options = RunOptions { engine: Engine::Wasmtime, ..RunOptions::default() };
     let fault = run_with(&request, &options).unwrap_err();
-    assert!(matches!(fault, HostFault::OutOfMemory { .. }), "{fault}");
+    assert_eq!(fault, HostFault::OutOfMemory);
     let run = run_with(&request, &auto()).unwrap();
     assert_eq!((run.report.end, run.engine), (End::Exited(0), Some(EngineKind::Wasmi)));
     println!("faulted, then ran");
@@ -200,22 +272,23 @@ fn w_15_too_little_address_space_is_a_host_fault_of_the_compiler_and_enough_for_
 /// The guest may have the memory by its limits, and would take -1 for an answer.
 #[cfg(target_os = "linux")]
 #[test]
-fn w_15_a_grow_that_the_host_does_not_back_is_a_host_fault_of_both_engines() {
-    const NAME: &str = "engines::w_15_a_grow_that_the_host_does_not_back_is_a_host_fault_of_both_engines";
-    if !is_limited("-d", 600_000, NAME, "both faulted") {
+fn w_15_memory_that_the_host_does_not_back_is_a_host_fault_of_both_engines() {
+    const NAME: &str = "engines::w_15_memory_that_the_host_does_not_back_is_a_host_fault_of_both_engines";
+    if !is_limited("-d", 600_000, NAME, "all faulted") {
         return;
     }
-    let mut request =
-        request(r#"(module (memory (export "memory") 1) (func (export "_start") i32.const 16000 memory.grow drop))"#);
-    (request.limits.memory_bytes, request.limits.gas_limit) = (1 << 30, 1 << 40);
-    for engine in [Engine::Wasmi, Engine::Wasmtime] {
-        for variant in [Variant::Canonical, Variant::Fast] {
-            let options = RunOptions { engine, variant, ..RunOptions::default() };
-            let fault = run_with(&request, &options).unwrap_err();
-            assert!(matches!(fault, HostFault::OutOfMemory { .. }), "{engine}: {fault}");
+    for (pages, code) in [(1, "i32.const 16000 memory.grow drop"), (16_001, "")] {
+        let mut request =
+            request(&format!(r#"(module (memory (export "memory") {pages}) (func (export "_start") {code}))"#));
+        (request.limits.memory_bytes, request.limits.gas_limit) = (1 << 30, 1 << 40);
+        for engine in [Engine::Wasmi, Engine::Wasmtime, Engine::Auto] {
+            for variant in [Variant::Canonical, Variant::Fast] {
+                let options = RunOptions { engine, variant, ..RunOptions::default() };
+                assert_eq!(run_with(&request, &options), Err(HostFault::OutOfMemory), "{engine} {variant:?} {pages}");
+            }
         }
     }
-    println!("both faulted");
+    println!("all faulted");
 }
 
 #[test]

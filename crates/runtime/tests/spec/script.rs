@@ -250,8 +250,11 @@ impl Script {
         if pages * WASM_PAGE_BYTES > limits.memory_bytes {
             return Err(Refusal::Outside("more memory than a job can have".into()));
         }
-        let options = RunOptions::default();
-        let program = options.program(&metered, self.way.variant).ok_or(Refusal::Outside("no fast variant".into()))?;
+        let options = RunOptions { variant: self.way.variant, ..RunOptions::default() };
+        let program = match self.way.variant {
+            Variant::Canonical => options.canonical(&metered),
+            Variant::Fast => options.fast(&metered).ok_or(Refusal::Outside("no fast variant".into()))?,
+        };
         let wasi = Wasi::new(Start {
             args: vec![],
             env: vec![],
