@@ -9,15 +9,8 @@ pub const WASI_MODULE: &str = "wasi_snapshot_preview1";
 
 /// What today's compilers emit for wasm32-wasip1 and what every engine does alike.
 #[must_use]
-pub(crate) fn features() -> WasmFeatures {
-    WasmFeatures::FLOATS
-        | WasmFeatures::MUTABLE_GLOBAL
-        | WasmFeatures::SATURATING_FLOAT_TO_INT
-        | WasmFeatures::SIGN_EXTENSION
-        | WasmFeatures::MULTI_VALUE
-        | WasmFeatures::BULK_MEMORY
-        | WasmFeatures::REFERENCE_TYPES
-        | WasmFeatures::EXTENDED_CONST
+pub fn features() -> WasmFeatures {
+    ACCEPTED.iter().map(|(feature, _)| *feature).collect()
 }
 
 /// Accepted features: the bit and its name.

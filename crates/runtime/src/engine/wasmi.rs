@@ -44,23 +44,24 @@ pub(crate) struct WasmiInstance {
 /// The features of the profile and nothing else.
 fn config(limits: &TaskLimits) -> Config {
     let stack_bytes = usize::try_from(limits.stack_bytes).unwrap_or(usize::MAX);
+    let features = profile::features();
     let mut config = Config::default();
     config
         .compilation_mode(CompilationMode::Eager)
         .consume_fuel(false)
         .ignore_custom_sections(true)
         .allow_start_fn(false)
-        .wasm_mutable_global(true)
-        .wasm_sign_extension(true)
-        .wasm_saturating_float_to_int(true)
-        .wasm_multi_value(true)
-        .wasm_bulk_memory(true)
-        .wasm_reference_types(true)
-        .wasm_extended_const(true)
-        .wasm_multi_memory(false)
-        .wasm_tail_call(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_wide_arithmetic(false)
+        .wasm_mutable_global(features.mutable_global())
+        .wasm_sign_extension(features.sign_extension())
+        .wasm_saturating_float_to_int(features.saturating_float_to_int())
+        .wasm_multi_value(features.multi_value())
+        .wasm_bulk_memory(features.bulk_memory())
+        .wasm_reference_types(features.reference_types())
+        .wasm_extended_const(features.extended_const())
+        .wasm_multi_memory(features.multi_memory())
+        .wasm_tail_call(features.tail_call())
+        .wasm_custom_page_sizes(features.custom_page_sizes())
+        .wasm_wide_arithmetic(features.wide_arithmetic())
         .set_max_cached_stacks(1)
         .set_max_recursion_depth((stack_bytes / FRAME_BYTES_MIN).saturating_mul(STACK_FACTOR).saturating_add(1_024))
         .set_max_stack_height(stack_bytes.saturating_mul(STACK_FACTOR).saturating_add(STACK_SLACK_BYTES));

@@ -32,21 +32,16 @@ const MEMORY_GUARD_BYTES: u64 = 32 << 20;
 /// must leave room for it.
 pub const RESERVED_ADDRESS_BYTES: u64 = MEMORY_RESERVATION_BYTES + MEMORY_GUARD_BYTES;
 
-/// The features of the profile.
-const FEATURES: WasmFeatures = WasmFeatures::FLOATS
-    .union(WasmFeatures::MUTABLE_GLOBAL)
-    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
-    .union(WasmFeatures::SIGN_EXTENSION)
-    .union(WasmFeatures::MULTI_VALUE)
-    .union(WasmFeatures::BULK_MEMORY)
-    .union(WasmFeatures::REFERENCE_TYPES)
-    .union(WasmFeatures::EXTENDED_CONST);
+/// The features of the profile, which metering knows by another version of this type.
+fn features() -> WasmFeatures {
+    profile::features().iter_names().filter_map(|(name, _)| WasmFeatures::from_name(name)).collect()
+}
 
 fn config() -> Config {
     let mut config = Config::new();
     config
         .wasm_features(WasmFeatures::all(), false)
-        .wasm_features(FEATURES, true)
+        .wasm_features(features(), true)
         .cranelift_opt_level(OptLevel::Speed)
         // The module makes its own NaNs canonical.
         .cranelift_nan_canonicalization(false)
@@ -409,5 +404,13 @@ mod tests {
         others.dedup();
         assert_eq!(others.len(), 4);
         assert!(!others.contains(&own));
+    }
+
+    #[test]
+    fn every_feature_of_the_profile_is_one_of_this_engines() {
+        let names = |features: WasmFeatures| features.iter_names().map(|(name, _)| name).collect::<Vec<_>>();
+        let profile: Vec<_> = profile::features().iter_names().map(|(name, _)| name).collect();
+        assert_eq!(names(features()), profile);
+        assert!(!profile.is_empty());
     }
 }
