@@ -12,6 +12,11 @@ use crate::{assay, home, last_json, run::EXIT_3, stderr};
 
 /// A receipt of a run of a job directory, and the directory.
 fn receipt_of(home: &Path, guest: &str) -> (Value, String) {
+    receipt_in(home, guest, "auto")
+}
+
+/// The same, of a run in this engine.
+fn receipt_in(home: &Path, guest: &str, engine: &str) -> (Value, String) {
     let dir = home.join("job");
     fs::create_dir_all(&dir).unwrap();
     fs::write(dir.join("job.wasm"), wat::parse_str(guest).unwrap()).unwrap();
@@ -21,7 +26,8 @@ fn receipt_of(home: &Path, guest: &str) -> (Value, String) {
     });
     fs::write(dir.join("manifest.json"), manifest.to_string()).unwrap();
     let path = home.join("receipt.json");
-    let output = assay(home).arg("run").arg(&dir).arg("--receipt").arg(&path).output().unwrap();
+    let run = ["run", dir.to_str().unwrap(), "--engine", engine, "--receipt", path.to_str().unwrap()];
+    let output = assay(home).args(run).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     (serde_json::from_slice(&fs::read(path).unwrap()).unwrap(), dir.to_str().unwrap().to_owned())
 }
@@ -68,6 +74,21 @@ fn a_receipt_is_shown_checked_and_compared_without_any_chain_or_setting() {
     assert_eq!(same["signatures"], json!(["missing", "missing"]));
     let (code, none) = offline(home.path(), &["receipt", "verify", &path, "--dir", &dir, "--job"]);
     assert!(code == Some(2) && none["error"].as_str().unwrap().contains("names no job"), "{none}");
+}
+
+#[test]
+fn i_08_a_receipt_is_checked_in_the_engine_that_it_does_not_name_unless_told_otherwise() {
+    for (ran_in, other) in [("wasmi", "wasmtime"), ("wasmtime", "wasmi")] {
+        let home = home();
+        let (receipt, dir) = receipt_in(home.path(), EXIT_3, ran_in);
+        let path = write(home.path(), "a.json", &receipt);
+        for (asked, engine) in [("auto", other), (ran_in, ran_in)] {
+            let arguments = ["receipt", "verify", &path, "--dir", &dir, "--engine", asked];
+            let (code, checked) = offline(home.path(), &arguments);
+            assert_eq!((code, &checked["verified"]), (Some(0), &json!(true)), "{checked}");
+            assert_eq!((&checked["engine"]["name"], &checked["engine"]["variant"]), (&json!(engine), &json!("G")));
+        }
+    }
 }
 
 /// Another value of the same type.

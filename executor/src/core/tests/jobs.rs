@@ -120,3 +120,21 @@ fn c_16_a_job_whose_content_is_lost_after_acceptance_is_given_back_before_its_de
     assert_eq!((job.status, job.seat, world.signed.len()), (JobStatus::Open, None, 0));
     assert!(world.now.chain_unix < 100 + 60, "given back at {}", world.now.chain_unix);
 }
+
+#[test]
+fn m_08_a_module_is_compiled_ahead_once_its_job_is_runnable_and_if_no_guest_runs() {
+    let (uid, other) = (JobUid([1; 32]), JobUid([2; 32]));
+    for (result, other_phase, warms) in [
+        (Preparation::Runnable, Phase::Fetching, true),
+        (Preparation::Runnable, Phase::Running, false),
+        (Preparation::Invalid, Phase::Fetching, false),
+    ] {
+        let mut world = World::new(2);
+        world.step(Event::Polled(world.snapshot()));
+        world.core.jobs.get_mut(&other).expect("seen").row.phase = other_phase;
+        let prepared = Event::Prepared { uid, attempt: world.row(uid).prepare_attempts, result: Ok(result) };
+        let actions = world.core.step(prepared, world.now);
+        assert_eq!(actions.contains(&Action::Warm(uid)), warms, "{result:?} {other_phase:?}");
+        assert!(!actions.contains(&Action::Warm(other)));
+    }
+}
