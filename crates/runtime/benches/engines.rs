@@ -1,12 +1,11 @@
 //! Every engine with every variant over real programs, by gas: what calibrating the cost table starts from (W-10).
 //! `cargo bench -p assay-runtime --bench engines [-- PART_OF_A_NAME]`
 //!
-//! Compiled code comes from a store, except in the group that compiles. "Elements" are gas.
+//! Compiled code comes from a store. "Elements" are gas.
 #![expect(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
-use assay_metering::meter_with_fast;
 use assay_runtime::{ArtifactCache, CacheLimits, End, Engine, RunOptions, RunRequest, Variant, run_with};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -80,29 +79,9 @@ fn engines(criterion: &mut Criterion) {
     }
 }
 
-/// What compiling costs, and what loading costs instead.
-fn compiling(criterion: &mut Criterion) {
-    for (name, wasm) in [
-        ("C, 59 kB", include_bytes!("../tests/guests/libc.wasm").as_slice()),
-        ("Rust, 135 kB", include_bytes!("../tests/guests/probe.wasm")),
-    ] {
-        let metered = meter_with_fast(wasm).unwrap();
-        let mut group = criterion.benchmark_group(format!("compile {name}"));
-        let nowhere = RunOptions { engine: Engine::Wasmtime, variant: Variant::Fast, ..RunOptions::default() };
-        group.bench_function("wasmtime", |bench| bench.iter(|| nowhere.compile(black_box(&metered)).unwrap()));
-        let store = Arc::new(ArtifactCache::open(None, CacheLimits::default()).unwrap());
-        let kept = RunOptions { artifacts: Some(store), ..nowhere.clone() };
-        kept.compile(&metered).unwrap();
-        group.bench_function("wasmtime, from the store", |bench| {
-            bench.iter(|| kept.compile(black_box(&metered)).unwrap());
-        });
-        group.finish();
-    }
-}
-
 criterion_group! {
     name = benches;
     config = Criterion::default().measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300)).sample_size(10);
-    targets = engines, compiling
+    targets = engines
 }
 criterion_main!(benches);
