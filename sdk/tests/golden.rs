@@ -21,3 +21,17 @@ fn a_receipts_signature_is_that_of_the_golden_vectors() {
     }
     assert!(signed.len() >= 3, "{} vectors with a signature", signed.len());
 }
+
+#[test]
+fn the_files_of_the_golden_receipts_are_read_and_written_as_they_stand() {
+    let files = golden::receipt_files();
+    for (receipt, file) in &files {
+        let read = assay_sdk::Receipt::from_json(file.to_string().as_bytes()).expect("a receipt");
+        assert_eq!(read.canonical(), *receipt, "{file}");
+        let written: serde_json::Value = serde_json::from_str(&read.to_json()).expect("JSON");
+        assert_eq!(written, *file);
+        let is_valid = read.check_signature() == assay_sdk::receipt::ReceiptSignature::Valid;
+        assert_eq!(is_valid, receipt.provider_key.is_some(), "{file}");
+    }
+    assert!(files.len() >= 15, "{} files", files.len());
+}

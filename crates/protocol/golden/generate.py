@@ -2,6 +2,7 @@
 """Writes the golden vectors beside it. A second implementation of docs/PROTOCOL.md, with nothing but the standard
 library: what the Rust crate and this script agree on was written down twice. Vectors only change with an ADR."""
 
+import base64
 import hashlib
 import json
 import pathlib
@@ -377,7 +378,57 @@ PROVIDER, SIGN = signer(SEED)
 POSTING = dict(program=key(2).hex(), cluster=key(3).hex(), job=key(4).hex(), created_slot=256)
 
 
-def receipt(task=TASKS[0], outcome=OUTCOMES[0], posting=None, args=(), env=None, stack=0, memory=0, signed=False, metered=key(11)):
+def base58(data):
+    letters = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+    number, text = int.from_bytes(data, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = letters[digit] + text
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
+
+
+def cid(digest):
+    """CIDv1, dag-pb, sha2-256, in lower-case base32."""
+    return "b" + base64.b32encode(bytes([1, 0x70, 0x12, 32]) + digest).decode().rstrip("=").lower()
+
+
+def receipt_file(row, engine):
+    """`receipt.json`: integers of 64 bits are strings, smaller ones numbers."""
+    posting, task, outcome, run, signed = (row[n] for n in ("posting", "task", "outcome", "run", "signature"))
+    some = lambda text: None if text == bytes(32).hex() else text
+    address = lambda text: base58(bytes.fromhex(text))
+    job = posting and dict(
+        address=address(posting["job"]), uid=row["job_uid"], program=address(posting["program"]),
+        cluster=posting["cluster"], created_slot=str(posting["created_slot"]),
+    )
+    return dict(
+        receipt_version=1,
+        job=job,
+        task=dict(
+            digest=task["digest"], profile=task["profile"], job_cid=cid(bytes.fromhex(task["job_cid_digest"])),
+            metered_hash=some(task["metered_hash"]), limits={name: str(value) for name, value in task["limits"].items()},
+            seed=str(task["seed"]), clock_unix_ns=str(task["clock_unix_ns"]),
+        ),
+        outcome=dict(
+            kind=outcome["kind"], detail=outcome["detail"], exit_code=outcome["exit_code"], gas_used=str(outcome["gas_used"]),
+            result_cid=some(outcome["result_cid_digest"]) and cid(bytes.fromhex(outcome["result_cid_digest"])),
+            state_root=some(outcome["state_root"]),
+        ),
+        run=run and dict(
+            module_hash=run["module_hash"], metered_hash=run["metered_hash"], args=row["args"], env=row["env"],
+            stack_peak_bytes=str(run["stack_peak_bytes"]), memory_peak_bytes=str(run["memory_peak_bytes"]),
+            stdout_hash=run["stdout_hash"], stderr_hash=run["stderr_hash"],
+        ),
+        provider_key=row["provider_key"] and address(row["provider_key"]),
+        signature=signed and address(signed),
+        informative=engine and dict(engine=engine[0], engine_version=engine[1]),
+    )
+
+
+def receipt(
+    task=TASKS[0], outcome=OUTCOMES[0], posting=None, args=(), env=None, stack=0, memory=0, signed=False, metered=key(11),
+    stdout=key(13), stderr=key(14), engine=None,
+):
     env = dict(sorted((env or {}).items(), key=lambda pair: pair[0].encode()))
     ran = outcome["kind"] != "Invalid"
     run = dict(
@@ -387,11 +438,11 @@ def receipt(task=TASKS[0], outcome=OUTCOMES[0], posting=None, args=(), env=None,
         env_hash=strings("assay:env:v1", [text for pair in env.items() for text in pair]).hex(),
         stack_peak_bytes=stack,
         memory_peak_bytes=memory,
-        stdout_hash=key(13).hex(),
-        stderr_hash=key(14).hex(),
+        stdout_hash=stdout.hex(),
+        stderr_hash=stderr.hex(),
     )
     hashes = [bytes.fromhex(run[name]) for name in ("module_hash", "metered_hash", "args_hash", "env_hash")]
-    hashes = b"".join(hashes) + struct.pack("<2Q", stack, memory) + key(13) + key(14)
+    hashes = b"".join(hashes) + struct.pack("<2Q", stack, memory) + stdout + stderr
     where = bytes(104)
     if posting:
         where = b"".join(bytes.fromhex(posting[n]) for n in ("program", "cluster", "job")) + struct.pack("<Q", posting["created_slot"])
@@ -406,47 +457,81 @@ def receipt(task=TASKS[0], outcome=OUTCOMES[0], posting=None, args=(), env=None,
         args=list(args),
         env=env,
         provider_key=PROVIDER.hex() if signed else None,
+        signature=SIGN(b"assay:receipt:v1" + encoded).hex() if signed else None,
+        key_seed=SEED.hex() if signed else None,
         encoding=encoded.hex(),
         hash=tagged("assay:receipt:v1", encoded).hex(),
     )
-    if signed:
-        row |= dict(key_seed=SEED.hex(), signature=SIGN(b"assay:receipt:v1" + encoded).hex())
-    return row
+    return row | dict(file=receipt_file(row, engine))
 
 
 # Gas limits of 10^6, as the outcomes above have them.
 SMALL, UNSTATED = task(gas_limit=GAS_LIMIT), task(gas_limit=GAS_LIMIT, metered=bytes(32))
+MUTE = task(gas_limit=GAS_LIMIT, stdio_bytes=0)
+EMPTY = hashlib.sha256().digest()
 BY_KIND = {row["kind"]: row for row in OUTCOMES}
+CUT = {row["detail"]: row for row in OUTCOMES if row["kind"] == "Exited"}
+INVALID = {row["detail"]: row for row in OUTCOMES if row["kind"] == "Invalid"}
+METERED_HASH_MISMATCH = 11
 RECEIPTS = [
     receipt(task=SMALL),
     receipt(task=SMALL, posting=POSTING),
-    receipt(task=SMALL, posting=POSTING, signed=True),
+    receipt(task=SMALL, posting=POSTING, signed=True, engine=("wasmi", "2.0.0")),
     receipt(task=UNSTATED, metered=key(15), stack=48, memory=65536),
     receipt(task=SMALL, args=[""]),
     receipt(task=SMALL, args=["", ""]),
     receipt(task=SMALL, args=["ab", "c"], env={"B": "2", "A": "1", "é": ""}, signed=True),
     receipt(task=SMALL, args=["a", "bc"], env={"A": "1B", "2": ""}),
-    receipt(task=SMALL, outcome=BY_KIND["Trapped"], stack=U64_MAX, memory=U64_MAX, posting=POSTING, signed=True),
-    receipt(task=SMALL, outcome=BY_KIND["OutOfGas"], memory=1 << 30),
+    receipt(task=task(gas_limit=GAS_LIMIT, seed=U64_MAX, clock=U64_MAX), posting=POSTING, signed=True),
+    receipt(task=SMALL, outcome=BY_KIND["Trapped"], stack=1 << 20, memory=64 << 20, posting=POSTING, signed=True),
+    receipt(task=task(gas_limit=GAS_LIMIT, memory_bytes=1 << 30), outcome=BY_KIND["OutOfGas"], memory=1 << 30),
     receipt(task=SMALL, outcome=BY_KIND["OutputTooLarge"]),
+    receipt(task=SMALL, outcome=CUT[2], stdout=EMPTY),
+    receipt(task=MUTE, outcome=CUT[3], stdout=EMPTY, stderr=EMPTY),
     receipt(task=SMALL, outcome=BY_KIND["Invalid"], posting=POSTING, signed=True),
+    receipt(task=UNSTATED, outcome=INVALID[1]),
+    receipt(task=SMALL, outcome=INVALID[METERED_HASH_MISMATCH], posting=POSTING),
 ]
 
 
 def unlike(error, why, **changes):
-    return dict(why=why, error=error, receipt={**receipt(task=SMALL, posting=POSTING, signed=True), **changes})
+    base = receipt(task=SMALL, posting=POSTING, signed=True)
+    names = ("posting", "task", "outcome", "run", "args", "env", "provider_key")
+    return dict(why=why, error=error, receipt={**{name: base[name] for name in names}, **changes})
+
+
+def unlike_run(error, why, task=SMALL, outcome=OUTCOMES[0], **changes):
+    return unlike(error, why, task=task, outcome=outcome, run={**RECEIPTS[0]["run"], **changes})
 
 
 NOT_RECEIPTS = [
     unlike("Limits", "no gas", task=task(gas_limit=0)),
     unlike("Limits", "memory that is no whole number of pages", task=task(gas_limit=GAS_LIMIT, memory_bytes=65537)),
     unlike("Outcome(Gas)", "more gas than the limit", outcome=outcome("Exited", gas=GAS_LIMIT + 1)),
+    unlike("Outcome(Gas)", "out of gas with gas left", outcome=outcome("OutOfGas", gas=GAS_LIMIT - 1)),
+    unlike("Outcome(Detail)", "a trap that is none", outcome=outcome("Trapped", detail=TRAPS + 1)),
+    unlike("Outcome(NotZero)", "a trap with an exit code", outcome=outcome("Trapped", detail=1, exit_code=1)),
     unlike("Outcome(Zero)", "no result", outcome=outcome("Exited", cid=bytes(32))),
+    unlike("Posting", "no program", posting={**POSTING, "program": bytes(32).hex()}),
+    unlike("Posting", "no cluster", posting={**POSTING, "cluster": bytes(32).hex()}),
     unlike("Posting", "no job", posting={**POSTING, "job": bytes(32).hex()}),
+    unlike("Unpromised", "a job that promises no module", task=UNSTATED),
+    unlike("Unpromised", "an Invalid job that promises no module", task=UNSTATED, outcome=INVALID[1], run=None),
+    unlike("Mismatch", "another module than nobody promised", posting=None, task=UNSTATED, outcome=INVALID[METERED_HASH_MISMATCH], run=None),
     unlike("Run", "an exit that measured nothing", run=None),
     unlike("Run", "an Invalid task that ran", outcome=BY_KIND["Invalid"]),
-    unlike("MeteredHash", "another program", run={**RECEIPTS[0]["run"], "metered_hash": key(15).hex()}),
-    unlike("MeteredHash", "no program", task=UNSTATED, run={**RECEIPTS[0]["run"], "metered_hash": bytes(32).hex()}),
+    unlike_run("MeteredHash", "another program", metered_hash=key(15).hex()),
+    unlike("Zero", "no program", posting=None, task=UNSTATED, run={**RECEIPTS[0]["run"], "metered_hash": bytes(32).hex()}),
+    *[
+        unlike_run("Zero", f"no {name}", **{name: bytes(32).hex()})
+        for name in ("module_hash", "metered_hash", "args_hash", "env_hash", "stdout_hash", "stderr_hash")
+    ],
+    unlike_run("StackPeak", "more stack than the limit", stack_peak_bytes=(1 << 20) + 8),
+    unlike_run("MemoryPeak", "more memory than the limit", memory_peak_bytes=(64 << 20) + 65536),
+    unlike_run("MemoryPeak", "memory that is no whole number of pages", memory_peak_bytes=65537),
+    unlike_run("Stdio", "nothing that was cut", outcome=CUT[1], stdout_hash=EMPTY.hex()),
+    unlike_run("Stdio", "nothing on stderr that was cut", outcome=CUT[2], stderr_hash=EMPTY.hex()),
+    unlike_run("Stdio", "more than none", task=MUTE, stdout_hash=EMPTY.hex()),
     unlike("ProviderKey", "no key", provider_key=bytes(32).hex()),
 ]
 
@@ -457,4 +542,4 @@ if __name__ == "__main__":
     write("fees", "Pay, shares, escrow, bond, penalty, windows; null is an overflow", **FEES)
     write("statuses", "Codes and every transition; null is refused", **STATUS)
     write("terms", "Bounds of a market's terms", base=BASE, checks=TERMS)
-    write("receipts", "Receipt: encoding, hash and signature; what is none", receipts=RECEIPTS, refused=NOT_RECEIPTS)
+    write("receipts", "Receipt: encoding, hash, signature and file; what is none", receipts=RECEIPTS, refused=NOT_RECEIPTS)

@@ -241,6 +241,12 @@ pub fn signed_receipts() -> Vec<(Receipt, Hash32, Vec<u8>)> {
     signed.map(|vector| (receipt(vector), hash(vector, "key_seed"), signature(vector))).collect()
 }
 
+/// Every receipt of the vectors, and its file.
+pub fn receipt_files() -> Vec<(Receipt, Value)> {
+    let file = parse(RECEIPTS);
+    rows(&file, "receipts").iter().map(|vector| (receipt(vector), vector["file"].clone())).collect()
+}
+
 /// The terms that [`check_terms`] starts from: a usable market.
 pub fn base_terms() -> MarketTerms {
     terms(&parse(TERMS)["base"], &Value::Null)
@@ -296,14 +302,8 @@ fn task(vector: &Value) -> TaskSpec {
 }
 
 fn outcome(vector: &Value) -> Outcome {
-    let kind = match text(vector, "kind") {
-        "Exited" => OutcomeKind::Exited,
-        "Trapped" => OutcomeKind::Trapped,
-        "OutOfGas" => OutcomeKind::OutOfGas,
-        "OutputTooLarge" => OutcomeKind::OutputTooLarge,
-        "Invalid" => OutcomeKind::Invalid,
-        other => panic!("no outcome is called {other}"),
-    };
+    let name = text(vector, "kind");
+    let kind = OutcomeKind::from_name(name).unwrap_or_else(|| panic!("no outcome is called {name}"));
     Outcome {
         kind,
         detail: narrow(vector, "detail"),

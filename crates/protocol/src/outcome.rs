@@ -33,6 +33,9 @@ pub enum OutcomeKind {
 }
 
 impl OutcomeKind {
+    /// All of them, by code.
+    pub const ALL: [Self; 5] = [Self::Exited, Self::Trapped, Self::OutOfGas, Self::OutputTooLarge, Self::Invalid];
+
     /// The kind with this code, if there is one.
     #[must_use]
     pub const fn from_code(code: u8) -> Option<Self> {
@@ -44,6 +47,24 @@ impl OutcomeKind {
             5 => Self::Invalid,
             _ => return None,
         })
+    }
+
+    /// Its name in receipts, records and the output of commands.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exited => "Exited",
+            Self::Trapped => "Trapped",
+            Self::OutOfGas => "OutOfGas",
+            Self::OutputTooLarge => "OutputTooLarge",
+            Self::Invalid => "Invalid",
+        }
+    }
+
+    /// The kind with this name, if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 

@@ -9,8 +9,9 @@ use solana_sha256_hasher::hashv;
 
 use crate::{
     ids::{job_uid, Domain, Hash32, JobUidInput},
-    outcome::{Outcome, OutcomeError, OutcomeKind, OUTCOME_BYTES},
-    task::{TaskSpec, TASK_SPEC_BYTES},
+    limits::WASM_PAGE_BYTES,
+    outcome::{InvalidReason, Outcome, OutcomeError, OutcomeKind, FLAG_STDERR_CUT, FLAG_STDOUT_CUT, OUTCOME_BYTES},
+    task::{TaskSpec, METERED_HASH_UNSTATED, TASK_SPEC_BYTES},
 };
 
 /// Bytes of an encoded [`Receipt`].
@@ -87,12 +88,24 @@ pub enum ReceiptError {
     Outcome(OutcomeError),
     /// A limit of the task is outside the protocol's bounds.
     Limits,
-    /// The address of the job is zero.
+    /// Program, cluster or address of the job is zero.
     Posting,
+    /// The job promises no metered module, which `create_job` refuses.
+    Unpromised,
+    /// Another metered module than promised is the outcome, and none was promised.
+    Mismatch,
     /// There are measurements of an Invalid task, or none of another.
     Run,
     /// Another program ran than the task promises.
     MeteredHash,
+    /// A hash of the run is zero, which stands for nothing.
+    Zero,
+    /// The stack peak is over the task's limit.
+    StackPeak,
+    /// The memory peak is over the task's limit, or not a whole number of pages.
+    MemoryPeak,
+    /// What was printed does not fit the task's limit: cut and empty, or not empty where nothing may be.
+    Stdio,
     /// The provider's key is zero.
     ProviderKey,
 }
@@ -102,9 +115,15 @@ impl fmt::Display for ReceiptError {
         f.write_str(match self {
             Self::Outcome(error) => return write!(f, "the outcome is not canonical: {error}"),
             Self::Limits => "a limit of the task is outside the protocol's bounds",
-            Self::Posting => "the address of the job is zero",
+            Self::Posting => "the program, the cluster or the address of the job is zero",
+            Self::Unpromised => "it is of a job, and the task promises no metered module; every job does",
+            Self::Mismatch => "the metered module differs from the promised one, and the task promises none",
             Self::Run => "an Invalid task has measurements of a run, or another task has none",
             Self::MeteredHash => "another metered module ran than the task promises",
+            Self::Zero => "a hash of the run is zero",
+            Self::StackPeak => "the stack peak is over the task's limit",
+            Self::MemoryPeak => "the memory peak is over the task's limit or not a multiple of 65536",
+            Self::Stdio => "a hash of stdout or stderr does not fit whether it was cut and how long it may be",
             Self::ProviderKey => "the provider's key is zero",
         })
     }
@@ -113,7 +132,8 @@ impl fmt::Display for ReceiptError {
 impl core::error::Error for ReceiptError {}
 
 impl Receipt {
-    /// Checks that the receipt is one: what the encoding could not tell apart, and what no run can give.
+    /// Checks that the receipt is one: what the encoding could not tell apart, and what no run of the task can give,
+    /// whatever its module. It needs the receipt alone; whether the rest is so is for a second run to show.
     ///
     /// # Errors
     /// [`ReceiptError`] names the first thing that is wrong.
@@ -122,17 +142,62 @@ impl Receipt {
             return Err(ReceiptError::Limits);
         }
         self.outcome.check(self.task.limits.gas_limit).map_err(ReceiptError::Outcome)?;
-        if self.posting.is_some_and(|posting| posting.job == [0; 32]) {
-            return Err(ReceiptError::Posting);
-        }
-        if self.run.is_none() != (self.outcome.kind == OutcomeKind::Invalid) {
-            return Err(ReceiptError::Run);
-        }
-        if self.run.is_some_and(|run| run.metered_hash == [0; 32] || !self.task.is_module(&run.metered_hash)) {
-            return Err(ReceiptError::MeteredHash);
+        self.check_promise()?;
+        match &self.run {
+            Some(run) if self.outcome.kind != OutcomeKind::Invalid => self.check_run(run)?,
+            None if self.outcome.kind == OutcomeKind::Invalid => {}
+            _ => return Err(ReceiptError::Run),
         }
         if self.provider_key == Some([0; 32]) {
             return Err(ReceiptError::ProviderKey);
+        }
+        Ok(())
+    }
+
+    /// The posting, and what was promised with it.
+    fn check_promise(&self) -> Result<(), ReceiptError> {
+        let is_unpromised = self.task.metered_hash == METERED_HASH_UNSTATED;
+        if let Some(Posting { program, cluster, job, created_slot: _ }) = &self.posting {
+            if [program, cluster, job].contains(&&[0; 32]) {
+                return Err(ReceiptError::Posting);
+            }
+            if is_unpromised {
+                return Err(ReceiptError::Unpromised);
+            }
+        }
+        if is_unpromised && self.outcome.invalid_reason() == Some(InvalidReason::MeteredHashMismatch) {
+            return Err(ReceiptError::Mismatch);
+        }
+        Ok(())
+    }
+
+    /// What was measured, against the limits and the outcome.
+    fn check_run(&self, run: &ReceiptRun) -> Result<(), ReceiptError> {
+        let ReceiptRun { module_hash, metered_hash, args_hash, env_hash, stdout_hash, stderr_hash, .. } = run;
+        if [module_hash, metered_hash, args_hash, env_hash, stdout_hash, stderr_hash].contains(&&[0; 32]) {
+            return Err(ReceiptError::Zero);
+        }
+        if !self.task.is_module(metered_hash) {
+            return Err(ReceiptError::MeteredHash);
+        }
+        let limits = &self.task.limits;
+        if run.stack_peak_bytes > limits.stack_bytes {
+            return Err(ReceiptError::StackPeak);
+        }
+        let is_whole_pages = run.memory_peak_bytes.is_multiple_of(WASM_PAGE_BYTES);
+        if run.memory_peak_bytes > limits.memory_bytes || !is_whole_pages {
+            return Err(ReceiptError::MemoryPeak);
+        }
+        // What was cut is as long as it may be, and what may have no bytes has none. A trap's detail does not say what
+        // was cut.
+        let flags = if self.outcome.kind == OutcomeKind::Trapped { 0 } else { self.outcome.detail };
+        let empty = hashv(&[]).to_bytes();
+        for (hash, flag) in [(stdout_hash, FLAG_STDOUT_CUT), (stderr_hash, FLAG_STDERR_CUT)] {
+            let is_empty = *hash == empty;
+            let must_be_empty = limits.stdio_bytes == 0;
+            if (must_be_empty && !is_empty) || (flags & flag != 0 && is_empty && !must_be_empty) {
+                return Err(ReceiptError::Stdio);
+            }
         }
         Ok(())
     }

@@ -107,7 +107,7 @@ pub fn outcome_fields(outcome: &Outcome) -> Vec<Field> {
     let cid = crate::program::result_cid(outcome).map_or_else(|| NONE.to_owned(), |cid| cid.to_string());
     let state_root = if outcome.state_root == [0; 32] { NONE.to_owned() } else { hex::encode(outcome.state_root) };
     vec![
-        field("outcome.kind", format!("{:?}", outcome.kind)),
+        field("outcome.kind", outcome.kind.name()),
         field("outcome.detail", describe_detail(outcome)),
         field("outcome.exit_code", outcome.exit_code),
         field("outcome.gas_used", outcome.gas_used),

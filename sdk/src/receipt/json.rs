@@ -1,11 +1,14 @@
 //! The file. Whoever sends it may be hostile: it is bounded before it is parsed, unknown and repeated fields are refused,
 //! and what is said twice has to agree.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use assay_content::{cid_from_digest, digest_from_cid, parse_cid};
 use assay_protocol::{Hash32, METERED_HASH_UNSTATED, Outcome, OutcomeKind, Posting, TaskLimits, TaskSpec};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Unexpected, Visitor},
+};
 use solana_pubkey::Pubkey;
 
 use super::{EngineNote, RECEIPT_JSON_BYTES_MAX, Receipt, ReceiptFileError, RunFacts, SignedBy};
@@ -42,7 +45,7 @@ struct JobJson {
     uid: String,
     program: String,
     cluster: String,
-    created_slot: u64,
+    created_slot: Decimal,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,27 +57,27 @@ struct TaskJson {
     metered_hash: Option<String>,
     #[serde(deserialize_with = "object")]
     limits: LimitsJson,
-    seed: u64,
-    clock_unix_ns: u64,
+    seed: Decimal,
+    clock_unix_ns: Decimal,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitsJson {
-    gas_limit: u64,
-    memory_bytes: u64,
-    stack_bytes: u64,
-    output_bytes: u64,
-    stdio_bytes: u64,
+    gas_limit: Decimal,
+    memory_bytes: Decimal,
+    stack_bytes: Decimal,
+    output_bytes: Decimal,
+    stdio_bytes: Decimal,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OutcomeJson {
-    kind: String,
+    kind: Kind,
     detail: u16,
     exit_code: u32,
-    gas_used: u64,
+    gas_used: Decimal,
     result_cid: Option<String>,
     state_root: Option<String>,
 }
@@ -87,18 +90,73 @@ struct RunJson {
     args: Vec<String>,
     #[serde(deserialize_with = "unique_keys")]
     env: BTreeMap<String, String>,
-    stack_peak_bytes: u64,
-    memory_peak_bytes: u64,
+    stack_peak_bytes: Decimal,
+    memory_peak_bytes: Decimal,
     stdout_hash: String,
     stderr_hash: String,
 }
 
-/// Under no signature: the name says so to whoever reads the file without a tool.
+/// Under no signature: the name says so to whoever reads the file without a tool. Other implementations have other
+/// engines, so their names are no closed set.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InformativeJson {
     engine: String,
     engine_version: String,
+}
+
+/// An integer of 64 bits, as a string of its decimal digits. JavaScript and others read a number as a float and round
+/// what is over 2^53 without a word; a seed or a clock is.
+struct Decimal(u64);
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The digits that it is written with and no others, so that equal numbers are equal texts.
+        let number = |text: &str| text.parse().ok().filter(|number: &u64| number.to_string() == text).map(Self);
+        deserializer
+            .deserialize_str(Text { expected: "an integer of 64 bits in quotes, such as \"1000\"", read: number })
+    }
+}
+
+/// An outcome's kind, by name.
+struct Kind(OutcomeKind);
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expected = "Exited, Trapped, OutOfGas, OutputTooLarge or Invalid";
+        deserializer.deserialize_str(Text { expected, read: |text: &str| OutcomeKind::from_name(text).map(Self) })
+    }
+}
+
+/// Reads a string, and nothing else, that stands for something.
+struct Text<R> {
+    expected: &'static str,
+    read: R,
+}
+
+impl<T, R: FnOnce(&str) -> Option<T>> Visitor<'_> for Text<R> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        let expected = self.expected;
+        (self.read)(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &expected))
+    }
 }
 
 impl Receipt {
@@ -155,7 +213,7 @@ impl Receipt {
                 uid: hex::encode(posting.job_uid(&digest)),
                 program: Pubkey::from(posting.program).to_string(),
                 cluster: hex::encode(posting.cluster),
-                created_slot: posting.created_slot,
+                created_slot: Decimal(posting.created_slot),
             }),
             task: TaskJson::new(&self.task),
             outcome: OutcomeJson::new(&self.outcome),
@@ -179,7 +237,7 @@ impl JobJson {
             program: base58::<Pubkey>("job.program", &self.program)?.to_bytes(),
             cluster: hash("job.cluster", &self.cluster)?,
             job: base58::<Pubkey>("job.address", &self.address)?.to_bytes(),
-            created_slot: self.created_slot,
+            created_slot: self.created_slot.0,
         };
         agree("job.uid", &self.uid, &posting.job_uid(&task.digest()))?;
         Ok(posting)
@@ -189,15 +247,22 @@ impl JobJson {
 impl TaskJson {
     fn new(task: &TaskSpec) -> Self {
         let TaskLimits { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes } = task.limits;
+        let limits = LimitsJson {
+            gas_limit: Decimal(gas_limit),
+            memory_bytes: Decimal(memory_bytes),
+            stack_bytes: Decimal(stack_bytes),
+            output_bytes: Decimal(output_bytes),
+            stdio_bytes: Decimal(stdio_bytes),
+        };
         let is_promised = task.metered_hash != METERED_HASH_UNSTATED;
         Self {
             digest: hex::encode(task.digest()),
             profile: task.profile,
             job_cid: cid_from_digest(&task.job_cid_digest).to_string(),
             metered_hash: is_promised.then(|| hex::encode(task.metered_hash)),
-            limits: LimitsJson { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes },
-            seed: task.seed,
-            clock_unix_ns: task.clock_unix_ns,
+            limits,
+            seed: Decimal(task.seed),
+            clock_unix_ns: Decimal(task.clock_unix_ns),
         }
     }
 
@@ -207,9 +272,15 @@ impl TaskJson {
             profile: self.profile,
             job_cid_digest: cid("task.job_cid", &self.job_cid)?,
             metered_hash: optional_hash("task.metered_hash", self.metered_hash.as_deref())?,
-            limits: TaskLimits { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes },
-            seed: self.seed,
-            clock_unix_ns: self.clock_unix_ns,
+            limits: TaskLimits {
+                gas_limit: gas_limit.0,
+                memory_bytes: memory_bytes.0,
+                stack_bytes: stack_bytes.0,
+                output_bytes: output_bytes.0,
+                stdio_bytes: stdio_bytes.0,
+            },
+            seed: self.seed.0,
+            clock_unix_ns: self.clock_unix_ns.0,
         };
         agree("task.digest", &self.digest, &task.digest())?;
         Ok(task)
@@ -219,32 +290,21 @@ impl TaskJson {
 impl OutcomeJson {
     fn new(outcome: &Outcome) -> Self {
         Self {
-            kind: format!("{:?}", outcome.kind),
+            kind: Kind(outcome.kind),
             detail: outcome.detail,
             exit_code: outcome.exit_code,
-            gas_used: outcome.gas_used,
+            gas_used: Decimal(outcome.gas_used),
             result_cid: crate::program::result_cid(outcome).map(|cid| cid.to_string()),
             state_root: (outcome.state_root != [0; 32]).then(|| hex::encode(outcome.state_root)),
         }
     }
 
     fn read(self) -> Result<Outcome, ReceiptFileError> {
-        let kind = match self.kind.as_str() {
-            "Exited" => OutcomeKind::Exited,
-            "Trapped" => OutcomeKind::Trapped,
-            "OutOfGas" => OutcomeKind::OutOfGas,
-            "OutputTooLarge" => OutcomeKind::OutputTooLarge,
-            "Invalid" => OutcomeKind::Invalid,
-            _ => {
-                let problem = "is none of Exited, Trapped, OutOfGas, OutputTooLarge and Invalid".to_owned();
-                return Err(ReceiptFileError::Field { field: "outcome.kind", problem });
-            }
-        };
         Ok(Outcome {
-            kind,
+            kind: self.kind.0,
             detail: self.detail,
             exit_code: self.exit_code,
-            gas_used: self.gas_used,
+            gas_used: self.gas_used.0,
             result_cid_digest: match self.result_cid {
                 Some(text) => cid("outcome.result_cid", &text)?,
                 None => [0; 32],
@@ -261,8 +321,8 @@ impl RunJson {
             metered_hash: hex::encode(run.metered_hash),
             args: run.args.clone(),
             env: run.env.clone(),
-            stack_peak_bytes: run.stack_peak_bytes,
-            memory_peak_bytes: run.memory_peak_bytes,
+            stack_peak_bytes: Decimal(run.stack_peak_bytes),
+            memory_peak_bytes: Decimal(run.memory_peak_bytes),
             stdout_hash: hex::encode(run.stdout_hash),
             stderr_hash: hex::encode(run.stderr_hash),
         }
@@ -274,8 +334,8 @@ impl RunJson {
             metered_hash: hash("run.metered_hash", &self.metered_hash)?,
             args: self.args,
             env: self.env,
-            stack_peak_bytes: self.stack_peak_bytes,
-            memory_peak_bytes: self.memory_peak_bytes,
+            stack_peak_bytes: self.stack_peak_bytes.0,
+            memory_peak_bytes: self.memory_peak_bytes.0,
             stdout_hash: hash("run.stdout_hash", &self.stdout_hash)?,
             stderr_hash: hash("run.stderr_hash", &self.stderr_hash)?,
         })

@@ -79,14 +79,15 @@ pub struct SignedBy {
 /// The engine that ran a task. Informative: whoever holds the file may change it without a trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineNote {
-    /// `wasmi` or `wasmtime`.
+    /// `wasmi` or `wasmtime`, or the engine of another implementation.
     pub name: String,
     /// Its version.
     pub version: String,
 }
 
 /// What a receipt's signature is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReceiptSignature {
     /// There is none: nobody vouches for the receipt.
     Missing,

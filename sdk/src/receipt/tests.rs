@@ -77,6 +77,11 @@ fn forged(value: &Value) -> Value {
         Value::Number(number) => json!(number.as_u64().unwrap() ^ 2),
         Value::String(text) => match text.as_str() {
             "Exited" => json!("OutputTooLarge"),
+            // Another whole number of pages where it is one: nothing else is a peak of memory.
+            text if let Ok(number) = text.parse::<u64>() => {
+                let flip = if number > 0 && number.is_multiple_of(65_536) { 131_072 } else { 2 };
+                json!((number ^ flip).to_string())
+            }
             text if text.starts_with("bafy") => json!(assay_content::cid_from_digest(&[77; 32]).to_string()),
             text if text.len() == 64 && hex::decode(text).is_ok() => json!(hex::encode([77; 32])),
             text if text.parse::<Signature>().is_ok() => json!(Signature::from([77; 64]).to_string()),
@@ -204,7 +209,18 @@ fn p_30_hostile_files_are_refused_by_name() {
     refused(text.replacen("\"profile\": 1,", "\"profile\": 1, \"profile\": 1,", 1), "duplicate field `profile`");
     refused(text.replacen("\"LANG\": \"C\"", "\"LANG\": \"C\", \"LANG\": \"C\"", 1), "duplicate name `LANG`");
     refused(text.replacen("\"receipt_version\": 1", "\"receipt_version\": 2", 1), "receipt_version");
-    refused(text.replacen("\"gas_used\": 1000", "\"gas_used\": 1e3", 1), "invalid type");
+    for other in
+        ["1000", "1e3", "\"01000\"", "\"+1000\"", "\" 1000\"", "\"1e3\"", "\"-1\"", "\"\"", "\"18446744073709551616\""]
+    {
+        let changed = text.replacen("\"gas_used\": \"1000\"", &format!("\"gas_used\": {other}"), 1);
+        assert_ne!(changed, text);
+        refused(changed, "expected an integer of 64 bits in quotes, such as \"1000\"");
+    }
+    for number in ["\"exit_code\": 3", "\"detail\": 1", "\"profile\": 1"] {
+        let (name, value) = number.split_once(' ').unwrap();
+        refused(text.replacen(number, &format!("{name} \"{value}\""), 1), "invalid type: string");
+    }
+    refused(text.replacen("\"Exited\"", "\"exited\"", 1), "expected Exited, Trapped, OutOfGas");
     refused(text.replacen(&hex::encode([3; 32]), &hex::encode_upper([0xab; 32]), 1), "run.module_hash");
     refused(text.replacen("\"wasmi\"", "\"wasmi\\u001b[2J\"", 1), "engine.name");
     refused(text.replacen("bafy", "Qmfy", 1), "task.job_cid");

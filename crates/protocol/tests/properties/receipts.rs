@@ -1,8 +1,9 @@
 //! Receipts: one encoding each, and nothing in them that the signed bytes do not show.
 
 use assay_protocol::{
+    limits,
     receipt::{args_hash, env_hash, RECEIPT_BYTES},
-    OutcomeKind, Posting, Receipt, ReceiptRun, TaskLimits, TaskSpec,
+    InvalidReason, OutcomeKind, Posting, Receipt, ReceiptRun, TaskLimits, TaskSpec,
 };
 use proptest::{array::uniform32, option, prelude::*};
 
@@ -23,7 +24,7 @@ fn posting() -> impl Strategy<Value = Posting> {
 }
 
 fn run() -> impl Strategy<Value = ReceiptRun> {
-    (prop::array::uniform6(hash()), 0..3u64, any::<u64>()).prop_map(|(hashes, stack_peak_bytes, memory_peak_bytes)| {
+    (prop::array::uniform6(hash()), 0..3u64, 0..=1_024u64).prop_map(|(hashes, stack_peak_bytes, pages)| {
         let [module_hash, metered_hash, args_hash, env_hash, stdout_hash, stderr_hash] = hashes;
         ReceiptRun {
             module_hash,
@@ -31,7 +32,7 @@ fn run() -> impl Strategy<Value = ReceiptRun> {
             args_hash,
             env_hash,
             stack_peak_bytes,
-            memory_peak_bytes,
+            memory_peak_bytes: pages * limits::WASM_PAGE_BYTES,
             stdout_hash,
             stderr_hash,
         }
@@ -41,6 +42,9 @@ fn run() -> impl Strategy<Value = ReceiptRun> {
 fn receipt() -> impl Strategy<Value = Receipt> {
     let parts = (canonical(), option::of(posting()), run(), option::of(hash()), any::<bool>(), 0..3u64);
     parts.prop_map(|((outcome, gas_limit), posting, run, provider_key, is_promised, seed)| {
+        // Every job promises its module, and only a promise can be broken.
+        let is_broken = outcome.invalid_reason() == Some(InvalidReason::MeteredHashMismatch);
+        let is_promised = is_promised || is_broken || posting.is_some();
         let metered_hash = if is_promised { run.metered_hash } else { [0; 32] };
         let limits = TaskLimits { gas_limit, ..TaskLimits::default() };
         let task = TaskSpec { profile: 1, job_cid_digest: [5; 32], metered_hash, limits, seed, clock_unix_ns: seed };
