@@ -15,6 +15,7 @@ mod fault;
 pub mod journal;
 mod lock;
 mod metrics_list;
+mod quote;
 mod records;
 mod sender;
 mod server;

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     core::JobUid,
     metrics_list as names,
+    quote::quoted,
     records::{read_receipt, receipts},
     work::blocking,
 };
@@ -38,8 +39,6 @@ const LOOK_AGE_MAX: Duration = Duration::from_secs(60);
 const FAILED_JOBS_MAX: usize = 3;
 /// Most receipts that are listed.
 const RECEIPTS_LISTED_MAX: usize = 1_000;
-/// Longest quotation of a child, in characters.
-const REASON_CHARS_MAX: usize = 256;
 
 /// The address could not be had.
 #[derive(Debug, Error)]
@@ -133,11 +132,6 @@ impl Status {
         let body = json!({ "status": status, "reasons": reasons, "slot": slot, "look_age_ms": age_ms });
         (reasons.is_empty(), format!("{body}\n"))
     }
-}
-
-/// A reason may quote a guest.
-fn quoted(text: &str) -> String {
-    text.chars().take(REASON_CHARS_MAX).flat_map(char::escape_debug).collect()
 }
 
 /// One recorder per process, however often the bot is started in it.

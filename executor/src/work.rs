@@ -3,10 +3,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use assay_content::{
-    BlockStore, Budget, Cid, Entry, FetchError, Fetcher, Package, Publisher, cid_from_digest, digest_from_cid,
-    pack_entries, unpack, verify_block, write_entries,
+    BlockStore, Budget, Cid, Entry, FetchError, Fetcher, Publisher, cid_from_digest, pack_entries, unpack,
+    write_entries,
 };
-use assay_protocol::{Outcome, OutcomeKind, TaskSpec};
+use assay_protocol::{Outcome, TaskSpec};
 use assay_runtime::{ArtifactCache, EngineKind};
 use assay_sdk::receipt::{EngineNote, Receipt, RunFacts};
 use tokio::{sync::Mutex, time::timeout};
@@ -14,6 +14,7 @@ use tokio::{sync::Mutex, time::timeout};
 use crate::{
     core::{JobUid, JobView, OutcomeBytes, Preparation, WorkFault, WorkFaultKind},
     fault::crash_point,
+    quote::quoted,
     records::{Records, receipt_package},
     worker::{
         Cancel, ChildSettings, Manner, Prepared, RanTask, Work, WorkReply, WorkRequest, WorkerFault, probe_child,
@@ -107,7 +108,7 @@ impl Workshop {
         match reply? {
             WorkReply::Prepared(Prepared::Runnable) => Ok(Preparation::Runnable),
             WorkReply::Prepared(Prepared::Invalid(code, explanation)) => {
-                tracing::info!(code, %explanation, "task_found_invalid");
+                tracing::info!(code, explanation = quoted(&explanation), "task_found_invalid");
                 Ok(Preparation::Invalid)
             }
             _ => Err(fault(WorkFaultKind::Host, "the child answered another question")),
@@ -126,8 +127,7 @@ impl Workshop {
         let Ok(Ok(entries)) = self.fetch(view).await else { return };
         let request = WorkRequest { work: Work::Compile(manner), task: task(view), entries };
         if let Err(fault) = in_child(request, child, cancel).await {
-            let message: String = fault.message.chars().take(256).flat_map(char::escape_debug).collect();
-            tracing::debug!(message, "module_not_warmed");
+            tracing::debug!(message = quoted(&fault.message), "module_not_warmed");
         }
     }
 
@@ -162,9 +162,10 @@ impl Workshop {
             return Err(fault(WorkFaultKind::Host, "the child answered another question"));
         };
         crash_point("work.ran");
-        let (facts, engine) = (ran.facts.clone(), ran.engine);
-        let outcome = self.store(view, *ran).await?;
-        self.draft(view, (outcome, facts), engine).await
+        let engine = ran.engine;
+        let stored = self.store(view, *ran, entries.clone()).await;
+        self.keep_failed(view, &entries, stored.as_ref().err()).await;
+        self.draft(view, stored?, engine).await
     }
 
     /// What the receipt will say once the journal holds the outcome.
@@ -186,54 +187,65 @@ impl Workshop {
         Ok(receipt)
     }
 
-    /// Checks the child's answer, byte for byte, before anything of it is believed.
-    async fn store(&self, view: &JobView, ran: RanTask) -> Result<Outcome, WorkFault> {
-        let wrong = |what: &str| fault(WorkFaultKind::Host, format!("the child's answer is not consistent: {what}"));
-        let outcome =
-            Outcome::decode(&ran.outcome, view.limits.gas_limit).map_err(|error| wrong(&error.to_string()))?;
-        tracing::info!(
-            kind = ?outcome.kind,
-            detail = outcome.detail,
-            gas_used = outcome.gas_used,
-            stack_peak_bytes = ran.facts.as_ref().map_or(0, |facts| facts.stack_peak_bytes),
-            memory_peak_bytes = ran.facts.as_ref().map_or(0, |facts| facts.memory_peak_bytes),
-            engine = ran.engine.map_or("none", EngineKind::name),
-            variant = ran.variant.letter(),
-            explanation = ran.explanation.as_deref().unwrap_or_default(),
-            "task_ran"
-        );
-        if outcome.kind == OutcomeKind::Invalid {
-            return Ok(outcome);
-        }
-        let root = ran.root.ok_or_else(|| wrong("no root"))?;
-        let digest = digest_from_cid(&root).map_err(|error| wrong(&error.to_string()))?;
-        if digest != outcome.result_cid_digest {
-            return Err(wrong("the package is not the outcome's"));
-        }
-        let package = Package { root, blocks: ran.blocks, file_bytes: ran.file_bytes };
-        let store = self.shared.store.clone();
-        blocking(move || {
-            for (cid, block) in &package.blocks {
-                verify_block(cid, block).map_err(|error| fault(WorkFaultKind::Host, error))?;
+    /// Keeps the result of an answer that nothing here contradicts; what of it a receipt may say.
+    async fn store(
+        &self,
+        view: &JobView,
+        ran: RanTask,
+        job: Vec<Entry>,
+    ) -> Result<(Outcome, Option<RunFacts>), WorkFault> {
+        let (task, store) = (task(view), self.shared.store.clone());
+        let (ran, run) = blocking(move || {
+            let run = ran.check(&task, &job).map_err(|error| fault(WorkFaultKind::Host, error))?;
+            if let Some(package) = &run.package {
+                store.put_package(package).map_err(|error| fault(WorkFaultKind::Host, error))?;
             }
-            store.put_package(&package).map_err(|error| fault(WorkFaultKind::Host, error))
+            Ok((ran, run))
         })
         .await?;
-        crash_point("work.stored");
-        Ok(outcome)
+        let (outcome, facts) = (run.outcome, run.facts);
+        tracing::info!(
+            kind = outcome.kind.name(),
+            detail = outcome.detail,
+            gas_used = outcome.gas_used,
+            stack_peak_bytes = facts.as_ref().map_or(0, |facts| facts.stack_peak_bytes),
+            memory_peak_bytes = facts.as_ref().map_or(0, |facts| facts.memory_peak_bytes),
+            engine = ran.engine.map_or("none", EngineKind::name),
+            variant = ran.variant.letter(),
+            explanation = ran.explanation.as_deref().map(quoted),
+            "task_ran"
+        );
+        if run.package.is_some() {
+            crash_point("work.stored");
+        }
+        Ok((outcome, facts))
     }
 
-    /// Has the content nodes pin a receipt. Nothing waits for it and nothing depends on it: whoever wants it asks the bot.
-    pub async fn publish_receipt(&self, uid: JobUid, json: String) {
-        let package = match receipt_package(json.as_bytes()) {
-            Ok(package) => package,
-            Err(error) => return tracing::warn!(%uid, %error, "receipt_not_published"),
+    /// Has the content nodes pin the receipt of a job; whether there is nothing left to do about it.
+    pub(crate) async fn publish_receipt(&self, uid: JobUid) -> bool {
+        match self.try_publish_receipt(uid).await {
+            Ok(Some(cid)) => tracing::info!(%uid, %cid, "receipt_published"),
+            // It was among the oldest, which have to go.
+            Ok(None) => tracing::info!(%uid, "receipt_gone_before_it_was_published"),
+            Err(error) => {
+                tracing::warn!(%uid, error = quoted(&error), "receipt_not_published");
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn try_publish_receipt(&self, uid: JobUid) -> Result<Option<Cid>, String> {
+        let records = self.shared.records.clone();
+        let Some(json) = blocking(move || records.signed(uid)).await.map_err(|error| error.to_string())? else {
+            return Ok(None);
         };
+        let package = receipt_package(&json).map_err(|error| error.to_string())?;
         let publishing = timeout(self.shared.settings.publish_deadline, self.shared.publisher.publish(&package));
         match publishing.await {
-            Ok(Ok(_)) => tracing::info!(%uid, cid = %package.root, "receipt_published"),
-            Ok(Err(error)) => tracing::warn!(%uid, %error, "receipt_not_published"),
-            Err(_) => tracing::warn!(%uid, error = "no answer in time", "receipt_not_published"),
+            Ok(Ok(_)) => Ok(Some(package.root)),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("publish the receipt: no answer in time".to_owned()),
         }
     }
 

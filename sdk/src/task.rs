@@ -105,14 +105,16 @@ pub(crate) fn check_metered_by(spec: &TaskSpec, entries: &[Entry], meter: Meter)
     Ok(CheckedTask { manifest, module_hash, metered, stdin, entry })
 }
 
-/// The uploaded module of a job directory: what its manifest names. Says nothing about whether the task can run.
+/// The manifest of a job directory and the uploaded module that it names. Says nothing about whether the task can run.
 #[must_use]
-pub fn module(entries: &[Entry]) -> Option<&Bytes> {
+pub fn manifest_and_module(entries: &[Entry]) -> Option<(JobManifest, &Bytes)> {
     let file = |path: &str| {
         let mut found = entries.iter().filter(|entry| entry.path == path);
         found.next().filter(|_| found.next().is_none()).and_then(Entry::bytes)
     };
-    file(&JobManifest::from_json(file(MANIFEST_FILE_NAME)?).ok()?.executable)
+    let manifest = JobManifest::from_json(file(MANIFEST_FILE_NAME)?).ok()?;
+    let module = file(&manifest.executable)?;
+    Some((manifest, module))
 }
 
 pub(crate) fn directory_invalid(path: &str, problem: &str) -> InvalidTask {

@@ -8,7 +8,7 @@
 
 use assay_content::{Entry, EntryKind, PackError, Package, digest_from_cid, pack_entries};
 use assay_protocol::{
-    Hash32, Outcome, OutcomeKind, PROFILE_V1, TaskSpec,
+    Hash32, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
     outcome::{FLAG_STDERR_CUT, FLAG_STDOUT_CUT},
 };
 use assay_runtime::{End, EntryPoint, FileTree, HostFault, Node, RunReport, RunRequest, run_with};
@@ -261,6 +261,55 @@ fn file_tree(entries: &[Entry]) -> Result<FileTree, InvalidTask> {
         inserted.map_err(|error| task::directory_invalid(&entry.path, &error.to_string()))?;
     }
     Ok(tree)
+}
+
+/// What a run printed, as its result directory holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streams<'a> {
+    /// `stdout.txt`.
+    pub stdout: &'a [u8],
+    /// `stderr.txt`.
+    pub stderr: &'a [u8],
+}
+
+/// Whether the files are a result directory that this outcome can have, for whoever did not pack them.
+///
+/// # Errors
+/// What they have that [`conclude`] never packs, or lack.
+pub fn check_result<'a>(
+    outcome: &Outcome,
+    limits: &TaskLimits,
+    entries: &'a [Entry],
+) -> Result<Streams<'a>, &'static str> {
+    let file = |path: &str| entries.iter().find(|entry| entry.path == path).and_then(Entry::bytes);
+    let (Some(stdout), Some(stderr)) = (file(STDOUT_FILE_NAME), file(STDERR_FILE_NAME)) else {
+        return Err("the result has no stdout.txt or no stderr.txt");
+    };
+    let is_output = |path: &str| path.strip_prefix(OUTPUT_DIRECTORY_NAME).is_some_and(|rest| rest.starts_with('/'));
+    let outputs = entries.iter().filter(|entry| is_output(&entry.path)).count();
+    let has_directory =
+        entries.iter().any(|entry| entry.path == OUTPUT_DIRECTORY_NAME && matches!(entry.kind, EntryKind::Directory));
+    if !has_directory || entries.len() != outputs.saturating_add(3) {
+        return Err("the result is not stdout.txt, stderr.txt and output/");
+    }
+    let exited = outcome.kind == OutcomeKind::Exited;
+    if outputs > 0 && !exited {
+        return Err("the result has output, and the run did not exit within its limits");
+    }
+    let bytes = |file: &[u8]| u64::try_from(file.len()).unwrap_or(u64::MAX);
+    // A trap's detail does not say what was cut.
+    let flags = if outcome.kind == OutcomeKind::Trapped { 0 } else { outcome.detail };
+    for (stream, flag) in [(stdout, FLAG_STDOUT_CUT), (stderr, FLAG_STDERR_CUT)] {
+        let length = bytes(stream);
+        if length > limits.stdio_bytes || (flags & flag != 0 && length < limits.stdio_bytes) {
+            return Err("stdout or stderr is longer than its limit, or was cut below it");
+        }
+    }
+    let total = entries.iter().filter_map(Entry::bytes).fold(0_u64, |sum, file| sum.saturating_add(bytes(file)));
+    if exited && total > limits.output_bytes {
+        return Err("the result is larger than its limit");
+    }
+    Ok(Streams { stdout, stderr })
 }
 
 /// What the result directory holds: the output of a run that exited within its limits, stdout and stderr of every run.

@@ -118,12 +118,13 @@ fn i_08_every_engine_and_variant_gives_the_same_outcome_and_says_which_it_was() 
 #[test]
 fn the_module_is_what_the_manifest_names_and_names_once() {
     let task = start("nop");
-    assert_eq!(task::module(&task.entries), task.entries[0].bytes());
+    let module = |entries| task::manifest_and_module(entries).map(|(_, module)| module);
+    assert_eq!(module(&task.entries), task.entries[0].bytes());
     let mut twice = task.entries.clone();
     twice.push(task.entries[0].clone());
-    assert_eq!(task::module(&twice), None);
-    assert_eq!(task::module(&task.entries[..1]), None);
-    assert_eq!(task::module(&input("(module)", "{").entries), None);
+    assert_eq!(module(&twice), None);
+    assert_eq!(module(&task.entries[..1]), None);
+    assert_eq!(module(&input("(module)", "{").entries), None);
 }
 
 #[test]
@@ -251,4 +252,47 @@ fn a_report_that_is_no_outcome_of_the_job_is_a_fault() {
         Ok::<_, VerifyFault>(run)
     };
     assert!(matches!(execute_with(&task, Variant::Canonical, more_gas), Err(VerifyFault::Report { .. })));
+}
+
+#[test]
+fn a_result_directory_is_one_that_its_outcome_can_have() {
+    let limits = TaskLimits { stdio_bytes: 4, output_bytes: 9, ..limits() };
+    let result = |stdout: &[u8], stderr: &[u8], output: Option<&[u8]>| {
+        let output = output.map(|bytes| Entry::file("output/a", bytes.to_vec()));
+        let own = [Entry::file("stdout.txt", stdout.to_vec()), Entry::file("stderr.txt", stderr.to_vec())];
+        own.into_iter().chain([Entry::directory("output")]).chain(output).collect::<Vec<_>>()
+    };
+    let outcome = |kind, detail| Outcome { kind, detail, ..Outcome::invalid(InvalidReason::ModuleInvalid) };
+    let exited = outcome(OutcomeKind::Exited, 0);
+    let entries = result(b"out", b"err", Some(b"123"));
+    assert_eq!(check_result(&exited, &limits, &entries), Ok(Streams { stdout: b"out", stderr: b"err" }));
+    let refused = [
+        (exited, result(b"out", b"err", Some(b"1234")), "larger"),
+        (exited, result(b"12345", b"", None), "longer"),
+        (outcome(OutcomeKind::Exited, FLAG_STDOUT_CUT), result(b"123", b"", None), "cut below"),
+        (outcome(OutcomeKind::OutOfGas, FLAG_STDERR_CUT), result(b"1234", b"123", None), "cut below"),
+        (outcome(OutcomeKind::OutOfGas, 0), result(b"", b"", Some(b"")), "has output"),
+        (outcome(OutcomeKind::Trapped, 1), result(b"", b"", Some(b"")), "has output"),
+        (outcome(OutcomeKind::OutputTooLarge, 0), result(b"", b"", Some(b"")), "has output"),
+    ];
+    for (outcome, entries, named) in refused {
+        let refusal = check_result(&outcome, &limits, &entries).unwrap_err();
+        assert!(refusal.contains(named), "{outcome:?}: {refusal}");
+    }
+    let fine = [
+        (outcome(OutcomeKind::Exited, FLAG_STDOUT_CUT), result(b"1234", b"123", None)),
+        // The code of a trap is no flag.
+        (outcome(OutcomeKind::Trapped, 1), result(b"123", b"", None)),
+        // What was printed counts all the same, and is what is kept of it.
+        (outcome(OutcomeKind::OutputTooLarge, 3), result(b"1234", b"1234", None)),
+    ];
+    for (outcome, entries) in fine {
+        assert!(check_result(&outcome, &limits, &entries).is_ok(), "{outcome:?}");
+    }
+    let file = vec![
+        Entry::file("stdout.txt", b"".to_vec()),
+        Entry::file("stderr.txt", b"".to_vec()),
+        Entry::file("output", b"".to_vec()),
+    ];
+    assert!(check_result(&exited, &limits, &file).is_err(), "a file in place of the directory");
 }

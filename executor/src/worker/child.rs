@@ -137,16 +137,15 @@ fn run(input: &TaskInput, options: &RunOptions) -> WorkReply {
     }
 }
 
-fn ran(executed: ExecutedTask, metered_hash: Option<Hash32>) -> RanTask {
+pub(super) fn ran(executed: ExecutedTask, metered_hash: Option<Hash32>) -> RanTask {
     let ExecutedTask { outcome, package, run, facts, problem } = executed;
     let (engine, variant) = run.map_or((None, Variant::Canonical), |run| (run.engine, run.variant));
     let root = package.as_ref().map(|package| package.root);
-    let (blocks, file_bytes) = package.map_or((Vec::new(), 0), |package| (package.blocks, package.file_bytes));
+    let blocks = package.map_or_else(Vec::new, |package| package.blocks);
     RanTask {
         outcome: outcome.encode(),
         blocks,
         root,
-        file_bytes,
         metered_hash,
         facts,
         engine,

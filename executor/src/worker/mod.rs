@@ -4,12 +4,13 @@
 //! environment, no files and no open sockets. Before it reads its first byte it puts up its fences ([`Fence`]) and says
 //! which of them stand; the parent judges that and sends no work to a child that lacks a required one (W-12). When the
 //! guest is compiled and loaded, it gives up what only that needed. It is
-//! killed with its whole process group when its time is over, and dies with its parent. What it answers is data: blocks
-//! are hashed again by the parent, and an answer that is not exactly one well-formed frame is a host fault, never a
-//! result (W-14, W-17).
+//! killed with its whole process group when its time is over, and dies with its parent. What it answers is data: the
+//! parent compares it with the job directory and the result's own bytes ([`RanTask::check`]), and an answer that is not
+//! exactly one well-formed and consistent frame is a host fault, never a result (W-14, W-17).
 //!
 //! Any binary can host it: its `main` calls [`maybe_child_main`] first, and [`run_in_child`] executes it again.
 
+mod answer;
 mod child;
 mod confine;
 mod fence;
@@ -21,6 +22,7 @@ mod parent;
 mod shelf;
 mod wire;
 
+pub use answer::CheckedRun;
 pub use child::{before_guest, maybe_child_main, maybe_child_with};
 pub use fence::{Fence, Fences, MissingFence, listed};
 pub use frame::FrameError;

@@ -82,6 +82,11 @@ pub enum WorkerFault {
         /// What was wrong with the answer.
         frame: FrameError,
     },
+    /// Its answer cannot be so: a guest may have taken it over.
+    #[error(
+        "run the sandbox child: its answer is not consistent: {0}; keep the job (content.keep_on_failure) and report it"
+    )]
+    Inconsistent(String),
     /// It answered and reported a fault, or answered another question.
     #[error("run the sandbox child: {0}")]
     Reported(String),

@@ -23,7 +23,7 @@ impl<'a> Shelf<'a> {
     /// `None` where no code is compiled or nothing of the job directory could be.
     pub(super) fn of(request: &WorkRequest, cache: &'a ArtifactCache) -> Option<Self> {
         let manner = request.work.manner().filter(|manner| manner.engine.may_compile())?;
-        let module = ModuleName::Uploaded(Sha256::digest(task::module(&request.entries)?).into());
+        let module = ModuleName::Uploaded(Sha256::digest(task::manifest_and_module(&request.entries)?.1).into());
         // The child is this very program on this very processor.
         let engine = compiled_code_identity().ok()?;
         Some(Self { cache, module, engine, variant: manner.variant })

@@ -77,17 +77,15 @@ pub enum Prepared {
     Invalid(u16, String),
 }
 
-/// What a run gave.
+/// What the child says that a run gave: its word, until [`RanTask::check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RanTask {
     /// Encoded outcome.
     pub outcome: [u8; OUTCOME_BYTES],
-    /// Blocks of the result package, the root's among them; empty when Invalid. Not verified.
+    /// Blocks of the result package, the root's among them; empty when Invalid.
     pub blocks: Vec<(Cid, Bytes)>,
     /// Root of the package; `None` when Invalid.
     pub root: Option<Cid>,
-    /// Bytes of the result's files.
-    pub file_bytes: u64,
     /// Hash of the metered module; `None` when the task did not come so far.
     pub metered_hash: Option<Hash32>,
     /// What a receipt says about the run; `None` when Invalid.
@@ -163,7 +161,6 @@ enum AnswerHeader {
 struct RanHeader {
     outcome: String,
     root: Option<String>,
-    file_bytes: u64,
     metered_hash: Option<Hash32>,
     facts: Option<RunFacts>,
     engine: Option<String>,
@@ -302,7 +299,6 @@ impl From<&RanTask> for RanHeader {
         Self {
             outcome: hex::encode(ran.outcome),
             root: ran.root.map(|root| root.to_string()),
-            file_bytes: ran.file_bytes,
             metered_hash: ran.metered_hash,
             facts: ran.facts.clone(),
             engine: ran.engine.map(|engine| engine.name().to_owned()),
@@ -327,7 +323,6 @@ impl RanHeader {
             outcome,
             blocks,
             root: self.root.as_deref().map(cid).transpose()?,
-            file_bytes: self.file_bytes,
             metered_hash: self.metered_hash,
             facts: self.facts,
             engine: self.engine.as_deref().map(engine).transpose()?,
