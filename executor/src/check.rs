@@ -78,7 +78,7 @@ fn check_files(config: &Config) -> Result<(), StartError> {
         Journal::open(data_dir)?;
     }
     if data_dir.join(STORE_DIRECTORY).exists() {
-        let records = Records::new(data_dir, [0; 32]);
+        let records = Records::new(data_dir, [0; 32], config.records);
         startup::workshop(config, Options::default(), (startup::store(config)?, records), None)?;
     }
     if data_dir.join(COMPILED_DIRECTORY).exists() {

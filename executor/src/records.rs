@@ -1,14 +1,17 @@
 //! What is kept about executions, in the data directory: the receipt of each outcome, and one line for each run.
 //!
 //! A receipt is a draft until the journal holds its outcome; then the bot signs it, once, and it never changes again. A
-//! draft that a crash left behind is signed after the restart. Lines and receipts are bounded: what is oldest goes.
+//! draft that a crash left behind is signed after the restart. Beside a receipt lies an empty file until the content nodes
+//! have it. Lines and receipts are bounded in age, number and bytes ([`RecordsConfig`]): what is oldest goes.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,11 +19,15 @@ use assay_content::{Entry, PackError, Package, pack_entries};
 use assay_protocol::{Hash32, Posting};
 use assay_sdk::{
     program,
-    receipt::{RECEIPT_FILE_NAME, Receipt},
+    receipt::{RECEIPT_FILE_NAME, RECEIPT_JSON_BYTES_MAX, Receipt},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::core::{JobUid, JobView, WorkFault, WorkFaultKind};
+use crate::{
+    config::RecordsConfig,
+    core::{JobUid, JobView, WorkFault, WorkFaultKind},
+    quote::quoted,
+};
 
 /// Directory of the receipts in the data directory.
 const RECEIPTS_DIRECTORY: &str = "receipts";
@@ -28,17 +35,15 @@ const RECEIPTS_DIRECTORY: &str = "receipts";
 pub const EXECUTIONS_FILE: &str = "executions.jsonl";
 /// The lines before those.
 const EXECUTIONS_FILE_OLD: &str = "executions.old.jsonl";
-/// The file of runs is begun anew when it is longer.
-const EXECUTIONS_BYTES_MAX: u64 = 16 << 20;
-/// Receipts in all, bytes: some tens of thousands.
-const RECEIPTS_BYTES_MAX: u64 = 128 << 20;
-/// Receipts written before their sum is looked at again.
+/// Receipts written before all of them are looked at again.
 const PRUNE_EVERY: u32 = 256;
-/// Longest text of a fault in a line, characters.
-const ERROR_CHARS_MAX: usize = 256;
+/// Longest line about a run, bytes: two quotations and numbers.
+const LINE_BYTES_MAX: u64 = 16 << 10;
 
 const SIGNED: &str = "json";
 const DRAFT: &str = "draft";
+/// Of an empty file beside a receipt that no content node has yet.
+const UNPUBLISHED: &str = "unpublished";
 
 /// The receipts and the lines. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -51,14 +56,15 @@ struct Shared {
     data_dir: PathBuf,
     /// The cluster that all jobs are on.
     cluster: Hash32,
+    bounds: RecordsConfig,
     /// Receipts written since their sum was looked at; held while anything is written.
     written: Mutex<u32>,
 }
 
 impl Records {
     /// The records of a data directory, whose jobs are on this cluster. Touches nothing.
-    pub(crate) fn new(data_dir: &Path, cluster: Hash32) -> Self {
-        let shared = Shared { data_dir: data_dir.to_path_buf(), cluster, written: Mutex::default() };
+    pub(crate) fn new(data_dir: &Path, cluster: Hash32, bounds: RecordsConfig) -> Self {
+        let shared = Shared { data_dir: data_dir.to_path_buf(), cluster, bounds, written: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -67,9 +73,19 @@ impl Records {
     /// # Errors
     /// When it cannot be made or read.
     pub(crate) fn open(&self) -> io::Result<()> {
-        let receipts = self.shared.data_dir.join(RECEIPTS_DIRECTORY);
-        DirBuilder::new().recursive(true).mode(0o700).create(&receipts)?;
-        prune(&receipts, RECEIPTS_BYTES_MAX)
+        DirBuilder::new().recursive(true).mode(0o700).create(self.directory())?;
+        self.prune()
+    }
+
+    /// Lets the oldest records go, until the rest is within the bounds.
+    ///
+    /// # Errors
+    /// When a file cannot be read or removed.
+    pub(crate) fn prune(&self) -> io::Result<()> {
+        let _writing = self.lock();
+        let now = SystemTime::now();
+        prune_receipts(&self.directory(), &self.shared.bounds, now)?;
+        self.prune_executions(now)
     }
 
     /// The job as its receipt names it.
@@ -98,20 +114,49 @@ impl Records {
         if self.path(uid, SIGNED).exists() {
             return self.discard(uid).map(|()| None);
         }
-        match fs::read(self.path(uid, DRAFT)) {
-            Ok(bytes) => Receipt::from_json(&bytes).map(Some).map_err(io::Error::other),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let draft = read(&self.path(uid, DRAFT))?;
+        draft.map(|bytes| Receipt::from_json(&bytes).map_err(io::Error::other)).transpose()
     }
 
-    /// Keeps a signed receipt for good, and drops its draft.
+    /// Keeps a signed receipt for good, to be published, and drops its draft.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn keep(&self, uid: JobUid, receipt: &Receipt) -> io::Result<()> {
+        // First, and on disk with the receipt: no crash between the two leaves one that is never published.
+        OpenOptions::new().create(true).append(true).mode(0o600).open(self.path(uid, UNPUBLISHED))?;
         self.write(uid, SIGNED, receipt)?;
         self.discard(uid)
+    }
+
+    /// The file of a job's signed receipt, if one is kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn signed(&self, uid: JobUid) -> io::Result<Option<Vec<u8>>> {
+        read_receipt(&self.shared.data_dir, uid)
+    }
+
+    /// Of the receipts that no content node has yet, the one behind `last` in the order of the uids, or the first.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub(crate) fn next_unpublished(&self, last: Option<JobUid>) -> io::Result<Option<JobUid>> {
+        let mut waiting = BTreeSet::new();
+        for entry in fs::read_dir(self.directory())? {
+            let marked = uid_of(&entry?.path(), UNPUBLISHED);
+            waiting.extend(marked.filter(|uid| self.path(*uid, SIGNED).exists()));
+        }
+        let behind = waiting.iter().find(|uid| last.is_some_and(|last| **uid > last));
+        Ok(behind.or_else(|| waiting.first()).copied())
+    }
+
+    /// The content nodes have the receipt of this job, or there is none any more.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub(crate) fn published(&self, uid: JobUid) -> io::Result<()> {
+        remove(&self.path(uid, UNPUBLISHED))
     }
 
     /// Drops a draft.
@@ -119,10 +164,7 @@ impl Records {
     /// # Errors
     /// When it cannot be removed.
     pub(crate) fn discard(&self, uid: JobUid) -> io::Result<()> {
-        match fs::remove_file(self.path(uid, DRAFT)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove(&self.path(uid, DRAFT))
     }
 
     /// Begins a run. Its line is written when it [`ended`](Execution::ended), or says that it was stopped.
@@ -138,14 +180,47 @@ impl Records {
     }
 
     fn append(&self, line: &str) -> io::Result<()> {
-        let _writing = self.shared.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.shared.data_dir.join(EXECUTIONS_FILE);
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
-        if file.metadata()?.len() > EXECUTIONS_BYTES_MAX {
-            fs::rename(&path, self.shared.data_dir.join(EXECUTIONS_FILE_OLD))?;
-            file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+        let _writing = self.lock();
+        let [path, old] = self.executions();
+        let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let mut file = open()?;
+        let bytes = file.metadata()?.len().saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
+        if bytes > self.shared.bounds.executions_quota.0 / 2 {
+            fs::rename(&path, &old)?;
+            file = open()?;
         }
         file.write_all(line.as_bytes())
+    }
+
+    /// Lines that are half as old as they may become are put aside, and go when all of them are too old.
+    fn prune_executions(&self, now: SystemTime) -> io::Result<()> {
+        let [path, old] = self.executions();
+        let half = self.shared.bounds.age_max.0 / 2;
+        if fs::metadata(&old).and_then(|old| old.modified()).is_ok_and(|modified| age(modified, now) > half) {
+            remove(&old)?;
+        }
+        let Ok(file) = File::open(&path) else { return Ok(()) };
+        let mut first = String::new();
+        BufReader::new(file.take(LINE_BYTES_MAX)).read_line(&mut first)?;
+        let begun = serde_json::from_str::<Value>(&first).ok().and_then(|line| line["ended_unix"].as_u64());
+        let begun = UNIX_EPOCH.checked_add(Duration::from_secs(begun.unwrap_or_default()));
+        if begun.is_none_or(|begun| age(begun, now) > half) {
+            fs::rename(&path, &old)?;
+        }
+        Ok(())
+    }
+
+    /// The lines, and those before them.
+    fn executions(&self) -> [PathBuf; 2] {
+        [EXECUTIONS_FILE, EXECUTIONS_FILE_OLD].map(|name| self.shared.data_dir.join(name))
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.shared.data_dir.join(RECEIPTS_DIRECTORY)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u32> {
+        self.shared.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self, uid: JobUid, kind: &str) -> PathBuf {
@@ -154,18 +229,23 @@ impl Records {
 
     /// Under another name first, so that there is all of it or nothing.
     fn write(&self, uid: JobUid, kind: &str, receipt: &Receipt) -> io::Result<()> {
-        let mut written = self.shared.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let json = receipt.to_json();
+        if json.len() > RECEIPT_JSON_BYTES_MAX {
+            // Nobody would read it.
+            return Err(io::Error::other(format!("the receipt has more than {RECEIPT_JSON_BYTES_MAX} bytes")));
+        }
+        let mut written = self.lock();
         let (path, partial) = (self.path(uid, kind), self.path(uid, "partial"));
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&partial)?;
-        file.write_all(receipt.to_json().as_bytes())?;
+        file.write_all(json.as_bytes())?;
         file.sync_all()?;
         fs::rename(&partial, &path)?;
-        let directory = self.shared.data_dir.join(RECEIPTS_DIRECTORY);
+        let directory = self.directory();
         File::open(&directory)?.sync_all()?;
         *written = written.saturating_add(1);
         if *written >= PRUNE_EVERY {
             *written = 0;
-            prune(&directory, RECEIPTS_BYTES_MAX)?;
+            prune_receipts(&directory, &self.shared.bounds, SystemTime::now())?;
         }
         Ok(())
     }
@@ -202,13 +282,14 @@ impl Drop for Execution {
 /// When the directory cannot be read. One that is not there has none.
 pub fn receipts(data_dir: &Path, count_max: usize) -> io::Result<Vec<(JobUid, PathBuf)>> {
     let mut files = files(&data_dir.join(RECEIPTS_DIRECTORY))?;
-    files.reverse();
-    let uid = |path: &Path| {
-        let name = path.file_name()?.to_str()?.strip_suffix(SIGNED)?.strip_suffix('.')?;
-        JobUid::from_hex(name)
-    };
-    let signed = files.into_iter().filter_map(|file| uid(&file.path).map(|uid| (uid, file.path)));
+    files.sort_by(|left, right| (right.modified, &right.path).cmp(&(left.modified, &left.path)));
+    let signed = files.into_iter().filter_map(|file| uid_of(&file.path, SIGNED).map(|uid| (uid, file.path)));
     Ok(signed.take(count_max).collect())
+}
+
+/// The job of a file of this kind.
+fn uid_of(path: &Path, kind: &str) -> Option<JobUid> {
+    JobUid::from_hex(path.file_name()?.to_str()?.strip_suffix(kind)?.strip_suffix('.')?)
 }
 
 /// The file of a job's signed receipt, if one is kept.
@@ -216,11 +297,36 @@ pub fn receipts(data_dir: &Path, count_max: usize) -> io::Result<Vec<(JobUid, Pa
 /// # Errors
 /// When it cannot be read.
 pub(crate) fn read_receipt(data_dir: &Path, uid: JobUid) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path(data_dir, uid, SIGNED)) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    read(&path(data_dir, uid, SIGNED))
+}
+
+/// A file that is no longer than a receipt; `None` when there is none.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut bytes = Vec::new();
+    // One byte more than there may be, so that too much is seen.
+    let limit = u64::try_from(RECEIPT_JSON_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() > RECEIPT_JSON_BYTES_MAX {
+        return Err(io::Error::other(format!("it is longer than {RECEIPT_JSON_BYTES_MAX} bytes, which no receipt is")));
     }
+    Ok(Some(bytes))
+}
+
+/// Removes a file that may be gone already.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Zero for what is to come: clocks are set.
+fn age(time: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(time).unwrap_or_default()
 }
 
 fn path(data_dir: &Path, uid: JobUid, kind: &str) -> PathBuf {
@@ -241,7 +347,7 @@ struct Kept {
     bytes: u64,
 }
 
-/// The files of a directory, oldest first.
+/// The files of a directory.
 fn files(directory: &Path) -> io::Result<Vec<Kept>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -255,20 +361,38 @@ fn files(directory: &Path) -> io::Result<Vec<Kept>> {
         let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
         files.push(Kept { modified, path: entry.path(), bytes: metadata.len() });
     }
-    files.sort_by(|left, right| (left.modified, &left.path).cmp(&(right.modified, &right.path)));
     Ok(files)
 }
 
-/// Removes the oldest files until the rest is within the bound.
-fn prune(directory: &Path, bytes_max: u64) -> io::Result<()> {
-    let files = files(directory)?;
-    let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
-    for file in files {
-        if bytes <= bytes_max {
+/// Everything about one job.
+#[derive(Default)]
+struct Record {
+    modified: Option<SystemTime>,
+    bytes: u64,
+    paths: Vec<PathBuf>,
+}
+
+/// Removes the oldest records, each whole, until the rest is within the bounds.
+fn prune_receipts(directory: &Path, bounds: &RecordsConfig, now: SystemTime) -> io::Result<()> {
+    let mut records: BTreeMap<Option<OsString>, Record> = BTreeMap::new();
+    for Kept { modified, path, bytes } in files(directory)? {
+        let record = records.entry(path.file_stem().map(OsStr::to_owned)).or_default();
+        record.modified = record.modified.max(Some(modified));
+        record.bytes = record.bytes.saturating_add(bytes);
+        record.paths.push(path);
+    }
+    let mut records: Vec<Record> = records.into_values().collect();
+    records.sort_by_key(|record| record.modified);
+    let mut bytes = records.iter().fold(0_u64, |sum, record| sum.saturating_add(record.bytes));
+    let mut count = records.len();
+    for record in records {
+        let is_old = record.modified.is_some_and(|modified| age(modified, now) > bounds.age_max.0);
+        if !is_old && count <= bounds.receipts_max && bytes <= bounds.receipts_quota.0 {
             break;
         }
-        fs::remove_file(&file.path)?;
-        bytes = bytes.saturating_sub(file.bytes);
+        record.paths.iter().try_for_each(|path| remove(path))?;
+        bytes = bytes.saturating_sub(record.bytes);
+        count = count.saturating_sub(1);
     }
     Ok(())
 }
@@ -279,9 +403,6 @@ fn line(view: &JobView, result: Result<&Receipt, &WorkFault>, took: Duration) ->
     let receipt = result.ok();
     let outcome = receipt.map(|receipt| receipt.outcome);
     let run = receipt.and_then(|receipt| receipt.run.as_ref());
-    let quoted = |fault: &WorkFault| -> String {
-        fault.message.chars().take(ERROR_CHARS_MAX).flat_map(char::escape_debug).collect()
-    };
     let line = json!({
         "ended_unix": now,
         "job": view.job.to_string(),
@@ -289,14 +410,14 @@ fn line(view: &JobView, result: Result<&Receipt, &WorkFault>, took: Duration) ->
         "module_hash": run.map(|run| hex::encode(run.module_hash)),
         "metered_hash": hex::encode(view.metered_hash),
         "engine": receipt.and_then(|receipt| receipt.engine.as_ref()).map(|engine| engine.name.clone()),
-        "outcome": outcome.map(|outcome| format!("{:?}", outcome.kind)),
+        "outcome": outcome.map(|outcome| outcome.kind.name()),
         "detail": outcome.map(|outcome| outcome.detail),
         "exit_code": outcome.map(|outcome| outcome.exit_code),
         "gas_used": outcome.map(|outcome| outcome.gas_used),
         "stack_peak_bytes": run.map(|run| run.stack_peak_bytes),
         "memory_peak_bytes": run.map(|run| run.memory_peak_bytes),
         "duration_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        "error": result.err().map(quoted),
+        "error": result.err().map(|fault| quoted(&fault.message)),
     });
     format!("{line}\n")
 }

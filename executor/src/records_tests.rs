@@ -4,6 +4,7 @@ use solana_keypair::Keypair;
 
 use super::*;
 use crate::{
+    config::{Size, Span},
     core::{JobRow, tests},
     journal::Journal,
     signer::{SignError, Signer},
@@ -11,6 +12,12 @@ use crate::{
 
 fn view() -> JobView {
     tests::view(1)
+}
+
+fn records(data_dir: &Path, bounds: RecordsConfig) -> Records {
+    let records = Records::new(data_dir, [7; 32], bounds);
+    records.open().expect("opened");
+    records
 }
 
 fn receipt(records: &Records, view: &JobView, gas_used: u64) -> Receipt {
@@ -34,7 +41,7 @@ fn receipt(records: &Records, view: &JobView, gas_used: u64) -> Receipt {
         metered_hash: view.metered_hash,
         args: vec!["--fast".to_owned()],
         env: [].into(),
-        stack_peak_bytes: 1,
+        stack_peak_bytes: 72,
         memory_peak_bytes: 65_536,
         stdout_hash: [4; 32],
         stderr_hash: [5; 32],
@@ -49,8 +56,7 @@ fn uid_of(receipt: &Receipt) -> JobUid {
 #[test]
 fn i_07_a_receipt_is_signed_for_the_outcome_on_disk_alone_and_once() {
     let dir = tempfile::tempdir().expect("a directory");
-    let records = Records::new(dir.path(), [7; 32]);
-    records.open().expect("opened");
+    let records = records(dir.path(), RecordsConfig::default());
     let mut journal = Journal::open(dir.path()).expect("opened");
     let signer = Signer::new(Keypair::new());
     let (honest, other) = (receipt(&records, &view(), 1_000), receipt(&records, &view(), 1_001));
@@ -84,8 +90,7 @@ fn i_07_a_receipt_is_signed_for_the_outcome_on_disk_alone_and_once() {
 #[test]
 fn every_run_leaves_a_line_whatever_came_of_it() {
     let dir = tempfile::tempdir().expect("a directory");
-    let records = Records::new(dir.path(), [7; 32]);
-    records.open().expect("opened");
+    let records = records(dir.path(), RecordsConfig::default());
     let view = view();
     records.begin(&view).ended(Ok(&receipt(&records, &view, 1_000)));
     let fault = WorkFault { kind: WorkFaultKind::Host, message: format!("\u{1b}[31m{}", "x".repeat(1_000)) };
@@ -105,22 +110,124 @@ fn every_run_leaves_a_line_whatever_came_of_it() {
     assert_eq!(stopped["error"], "stopped before it ended");
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A file of the job with this number, of so many bytes, that was written so many days ago.
+fn aged(dir: &Path, number: u8, kind: &str, bytes: usize, days: u32) {
+    let path = dir.join(RECEIPTS_DIRECTORY).join(format!("{}.{kind}", JobUid([number; 32])));
+    fs::write(&path, vec![b' '; bytes]).expect("written");
+    set_age(&path, DAY * days);
+}
+
+fn set_age(path: &Path, age: Duration) {
+    let file = File::options().write(true).open(path);
+    file.and_then(|file| file.set_modified(SystemTime::now() - age)).expect("set");
+}
+
+fn kept(dir: &Path) -> Vec<String> {
+    let mut kept: Vec<String> = files(&dir.join(RECEIPTS_DIRECTORY))
+        .expect("listed")
+        .iter()
+        .filter_map(|file| {
+            let name = file.path.file_name()?.to_str()?;
+            Some(format!("{}{}", &name[..2], &name[64..]))
+        })
+        .collect();
+    kept.sort();
+    kept
+}
+
 #[test]
-fn the_oldest_receipts_go_when_there_are_too_many() {
-    let dir = tempfile::tempdir().expect("a directory");
-    for name in ["a", "b", "c"] {
-        let path = dir.path().join(name);
-        fs::write(&path, [0; 100]).expect("written");
-        let age = Duration::from_secs(u64::from(b'z' - name.as_bytes()[0]) * 60);
-        File::options()
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.set_modified(SystemTime::now() - age))
-            .expect("set");
+fn the_oldest_receipts_go_when_they_are_too_old_too_many_or_too_large() {
+    let cases = [
+        (RecordsConfig::default(), vec!["01.json", "01.unpublished", "02.draft", "02.json", "03.json"]),
+        (RecordsConfig { receipts_max: 2, ..RecordsConfig::default() }, vec!["02.draft", "02.json", "03.json"]),
+        (RecordsConfig { receipts_max: 1, ..RecordsConfig::default() }, vec!["03.json"]),
+        (
+            RecordsConfig { receipts_quota: Size(300), ..RecordsConfig::default() },
+            vec!["02.draft", "02.json", "03.json"],
+        ),
+        (RecordsConfig { receipts_quota: Size(299), ..RecordsConfig::default() }, vec!["03.json"]),
+        (RecordsConfig { age_max: Span(DAY * 7), ..RecordsConfig::default() }, vec!["03.json"]),
+        (RecordsConfig { age_max: Span(DAY), ..RecordsConfig::default() }, vec![]),
+    ];
+    for (bounds, expected) in cases {
+        let dir = tempfile::tempdir().expect("a directory");
+        let records = records(dir.path(), bounds);
+        // Whole or not at all, by the youngest file of each.
+        aged(dir.path(), 1, SIGNED, 100, 30);
+        aged(dir.path(), 1, UNPUBLISHED, 0, 31);
+        aged(dir.path(), 2, SIGNED, 100, 20);
+        aged(dir.path(), 2, DRAFT, 100, 40);
+        aged(dir.path(), 3, SIGNED, 100, 5);
+        records.prune().expect("pruned");
+        assert_eq!(kept(dir.path()), expected, "{bounds:?}");
     }
-    prune(dir.path(), 250).expect("pruned");
-    let left: Vec<PathBuf> = files(dir.path()).expect("listed").into_iter().map(|file| file.path).collect();
-    assert_eq!(left, [dir.path().join("b"), dir.path().join("c")]);
+}
+
+#[test]
+fn the_oldest_lines_about_runs_go_when_they_are_too_old_or_too_many() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bounds = RecordsConfig { age_max: Span(DAY * 2), executions_quota: Size(2_000), ..RecordsConfig::default() };
+    let records = records(dir.path(), bounds);
+    let [path, old] = records.executions();
+    let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    for _ in 0..20 {
+        drop(records.begin(&view()));
+        assert!(bytes(&path) <= 1_000 && bytes(&old) <= 1_000, "{} and {}", bytes(&path), bytes(&old));
+    }
+    assert!(bytes(&path) > 0 && bytes(&old) > 0);
+    // Young lines stay.
+    let before = (fs::read(&path).expect("lines"), fs::read(&old).expect("lines"));
+    records.prune().expect("pruned");
+    assert_eq!((fs::read(&path).expect("lines"), fs::read(&old).expect("lines")), before);
+    // The first line decides how old the file is, the last change when all of it is too old.
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let line = |age: Duration| format!("{{\"ended_unix\":{}}}\n", (since_1970 - age).as_secs());
+    fs::write(&path, line(DAY + DAY / 2) + &line(Duration::ZERO)).expect("written");
+    records.prune().expect("pruned");
+    assert!(!path.exists() && fs::read_to_string(&old).expect("lines").lines().count() == 2);
+    set_age(&old, DAY + DAY / 2);
+    records.prune().expect("pruned");
+    assert!(!old.exists());
+}
+
+#[test]
+fn what_waits_to_be_published_is_known_after_a_restart_and_in_turn() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = records(dir.path(), RecordsConfig::default());
+    assert_eq!(first.next_unpublished(None).expect("read"), None);
+    let receipt = receipt(&first, &view(), 1_000);
+    let uids = [1, 2, 3].map(|number| JobUid([number; 32]));
+    for uid in uids {
+        first.keep(uid, &receipt).expect("kept");
+    }
+    // A crash between the mark and the receipt: the draft is signed later, and marked again.
+    aged(dir.path(), 9, UNPUBLISHED, 0, 0);
+    drop(first);
+    let second = records(dir.path(), RecordsConfig::default());
+    let [one, two, three] = uids;
+    for (last, next) in [(None, one), (Some(one), two), (Some(two), three), (Some(three), one)] {
+        assert_eq!(second.next_unpublished(last).expect("read"), Some(next));
+    }
+    for uid in [two, one, three, three] {
+        second.published(uid).expect("marked");
+    }
+    assert_eq!(second.next_unpublished(Some(one)).expect("read"), None);
+    assert!(second.signed(two).expect("read").is_some(), "it is kept");
+}
+
+#[test]
+fn p_30_what_is_longer_than_a_receipt_is_neither_written_nor_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let records = records(dir.path(), RecordsConfig::default());
+    let mut long = receipt(&records, &view(), 1_000);
+    let uid = uid_of(&long);
+    long.run.as_mut().expect("it ran").args = vec!["\u{1}".repeat(RECEIPT_JSON_BYTES_MAX / 6)];
+    let error = records.draft(uid, &long).expect_err("too long").to_string();
+    assert!(error.contains("more than 262144 bytes") && kept(dir.path()).is_empty(), "{error}");
+    fs::write(records.path(uid, DRAFT), vec![b' '; RECEIPT_JSON_BYTES_MAX + 1]).expect("written");
+    assert!(records.drafted(uid).expect_err("too long").to_string().contains("longer than"));
 }
 
 #[test]

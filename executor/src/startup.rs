@@ -119,7 +119,7 @@ pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<R
     let provider = provider(config);
     let facts = facts(&chain).await?;
     check(config, &facts, signer.address())?;
-    let records = Records::new(&config.provider.data_dir, facts.cluster_tag);
+    let records = Records::new(&config.provider.data_dir, facts.cluster_tag, config.records);
     records.open().map_err(StartError::Records)?;
     let workshop = workshop(config, options, (store, records), compiled(config)?)?;
     // Whoever adopts seats believes the chain more than the journal, its slots included.

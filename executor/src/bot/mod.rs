@@ -2,6 +2,7 @@
 
 mod clock;
 mod poller;
+mod receipts;
 mod sandbox;
 mod tasks;
 
@@ -129,6 +130,7 @@ struct Bot<C: Chain> {
     clock: ChainClock,
     status: Arc<Status>,
     hint: Arc<Notify>,
+    receipt_issued: Arc<Notify>,
     tracked: watch::Sender<Vec<Tracked>>,
     messages: mpsc::Receiver<Message>,
     resume: Vec<Action>,
@@ -168,10 +170,26 @@ impl<C: Chain> Bot<C> {
             stopping: supervisor.stopping(),
         };
         supervisor.spawn_forever("poller", polling.run());
+        let receipt_issued = Arc::new(Notify::new());
+        let receipts = receipts::keep_published(workshop.clone(), receipt_issued.clone(), supervisor.stopping());
+        supervisor.spawn_forever("receipts", receipts);
         let (supervisor, running) = (supervisor.clone(), Running::default());
         let tasks = Tasks { chain, workshop, transactions, pace, messages: sender, supervisor, running };
         let clock = ChainClock::new();
-        Self { core, journal, signer, tasks, clock, status, hint, tracked, messages, resume, _lock: lock }
+        Self {
+            core,
+            journal,
+            signer,
+            tasks,
+            clock,
+            status,
+            hint,
+            receipt_issued,
+            tracked,
+            messages,
+            resume,
+            _lock: lock,
+        }
     }
 
     async fn run(
@@ -323,7 +341,7 @@ impl<C: Chain> Bot<C> {
         match kept {
             Ok(Some(receipt)) => {
                 tracing::info!(%uid, receipt_hash = hex::encode(receipt.canonical().hash()), "receipt_issued");
-                self.tasks.publish_receipt(uid, receipt.to_json());
+                self.receipt_issued.notify_one();
             }
             Ok(None) => tracing::error!(%uid, "receipt_refused"),
             Err(error) => tracing::error!(%uid, %error, "receipt_not_issued"),

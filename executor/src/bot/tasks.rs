@@ -12,6 +12,7 @@ use crate::{
     chain::Chain,
     core::{Event, Job, JobUid, TxKind, TxRecord, WorkFault},
     metrics_list as names,
+    quote::quoted,
     sender::{SenderSettings, deliver},
     supervisor::Supervisor,
     transactions::Sender,
@@ -134,12 +135,6 @@ impl<C: Chain> Tasks<C> {
         self.supervisor.spawn("release", async move { workshop.release(root).await });
     }
 
-    pub(super) fn publish_receipt(&self, uid: JobUid, json: String) {
-        let workshop = self.workshop.clone();
-        self.supervisor
-            .spawn(format!("publish receipt {uid}"), async move { workshop.publish_receipt(uid, json).await });
-    }
-
     pub(super) fn build(&mut self, job: &Job, kind: TxKind) {
         let (uid, job, chain, transactions) = (job.row.uid, job.clone(), self.chain.clone(), self.transactions);
         let messages = self.messages.clone();
@@ -231,7 +226,7 @@ async fn report(messages: &mpsc::Sender<Message>, event: Event) {
 fn log_fault(event: &'static str, fault: Option<&WorkFault>) {
     if let Some(fault) = fault {
         metrics::counter!(names::FAULTS, "kind" => format!("{:?}", fault.kind)).increment(1);
-        let message: String = fault.message.chars().take(256).flat_map(char::escape_debug).collect();
+        let message = quoted(&fault.message);
         tracing::warn!(kind = ?fault.kind, message, event);
     }
 }

@@ -1,6 +1,6 @@
 //! Reading, overriding, checking and printing a configuration.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use thiserror::Error;
 use toml::{Table, Value};
@@ -13,6 +13,11 @@ use crate::{chain::ENDPOINTS_MAX, core::FEE_BUMPS_LIMIT};
 const ENV_PREFIX: &str = "ASSAY__";
 /// Longest configuration file.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// Least bytes of each kind of records.
+const RECORDS_QUOTA_MIN: u64 = 1 << 20;
+/// Least time that records are kept.
+const RECORDS_AGE_MIN: Duration = Duration::from_secs(3_600);
 
 /// Why a configuration was refused. The message names the key.
 #[derive(Debug, Error)]
@@ -130,6 +135,15 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     ] {
         ensure((1..=10_000).contains(&number), key, "is outside 1 to 10,000")?;
     }
+    let problem = "is under 1h; a receipt has to outlive its job";
+    ensure(config.records.age_max.0 >= RECORDS_AGE_MIN, "records.age_max", problem)?;
+    ensure(config.records.receipts_max >= 1, "records.receipts_max", "is zero; write how many receipts are kept")?;
+    for (key, quota) in [
+        ("records.receipts_quota", config.records.receipts_quota),
+        ("records.executions_quota", config.records.executions_quota),
+    ] {
+        ensure(quota.0 >= RECORDS_QUOTA_MIN, key, "is under 1 MiB; write a larger size")?;
+    }
     let endpoints = chain.other_rpc_urls.len() < ENDPOINTS_MAX;
     ensure(endpoints, "chain.other_rpc_urls", "names more than three; keep those that are run by different people")?;
     let bumps = chain.fee_bumps_max <= FEE_BUMPS_LIMIT;
@@ -224,6 +238,10 @@ mod tests {
             ("[worker]\ngas_per_second = 0", "worker.gas_per_second"),
             ("[server]\nlisten = \"0.0.0.0:1\"", "server.listen"),
             ("[content]\nkubo = []", "content.kubo"),
+            ("[records]\nreceipts_max = 0", "records.receipts_max"),
+            ("[records]\nexecutions_quota = \"1KiB\"", "records.executions_quota"),
+            ("[records]\nage_max = \"59m\"", "records.age_max"),
+            ("[records]\nage = \"1h\"", "unknown field `age`"),
             (
                 "[chain]\nother_rpc_urls = [\"http://a\", \"http://b\", \"http://c\", \"http://d\"]",
                 "chain.other_rpc_urls",

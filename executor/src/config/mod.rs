@@ -36,6 +36,9 @@ pub struct Config {
     /// Bounds, margins, attempts.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// Receipts, and lines about runs.
+    #[serde(default)]
+    pub records: RecordsConfig,
     /// Metrics and health.
     #[serde(default)]
     pub server: ServerConfig,
@@ -288,6 +291,32 @@ impl Default for LimitsConfig {
     }
 }
 
+/// Receipts, and lines about runs: how long, and how much of them is kept. What is oldest goes first; it is looked at at
+/// the start, hourly, and after every 256 receipts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordsConfig {
+    /// Longest time that anything is kept.
+    pub age_max: Span,
+    /// Most receipts.
+    pub receipts_max: usize,
+    /// Most bytes of receipts.
+    pub receipts_quota: Size,
+    /// Most bytes of lines about runs.
+    pub executions_quota: Size,
+}
+
+impl Default for RecordsConfig {
+    fn default() -> Self {
+        Self {
+            age_max: Span(Duration::from_secs(365 * 86_400)),
+            receipts_max: 65_536,
+            receipts_quota: Size(128 << 20),
+            executions_quota: Size(32 << 20),
+        }
+    }
+}
+
 /// Metrics and health.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -315,6 +344,7 @@ impl Config {
             policy: PolicyConfig::default(),
             worker: WorkerConfig::default(),
             limits: LimitsConfig::default(),
+            records: RecordsConfig::default(),
             server: ServerConfig::default(),
         }
     }
