@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     chain::Chain,
-    engine::{Again, EngineArgs},
+    engine::{Again, AgainArgs, EngineArgs},
     error::{CliError, CliResult, Context as _, Exit, Hint},
     job::{JobJson, Order, Plan, state::outcome_text},
     localnet::{Running, stop_requested},
@@ -260,7 +260,8 @@ async fn verify_one(output: Output, chain: &Chain, samples: &[Sample]) -> CliRes
     let (verdict, _) = {
         let mut progress = Progress::start(output, format!("verifying {VERIFIED} by running it again"));
         let engine = EngineArgs { engine: Engine::Auto, no_cache: true };
-        verify::verify(chain, job, Again::new(&engine, None, output), &mut progress).await?
+        let again = AgainArgs { engine, both: false };
+        verify::verify(chain, job, Again::new(&again, None, output), &mut progress).await?
     };
     if !output.json {
         verify::print(&verdict);

@@ -7,9 +7,13 @@ use assay_executor::worker::Manner;
 use assay_protocol::TaskSpec;
 use assay_runtime::{ArtifactCache, CacheLimits, Engine, EngineKind, Variant};
 use clap::Args;
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{output::Output, sandbox::Order};
+use crate::{
+    error::CliResult,
+    output::Output,
+    sandbox::{self, Order, Ran},
+};
 
 /// Compiled modules on disk, bytes; what was used longest ago goes first.
 const CACHE_DISK_BYTES: u64 = 1 << 30;
@@ -67,48 +71,77 @@ fn cache_home() -> Option<PathBuf> {
     named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))
 }
 
-/// How a run is checked by another one.
+/// Flags of commands that check a run by another one.
+#[derive(Clone, Debug, Args)]
+pub struct AgainArgs {
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Runs it in both engines, one after the other, and compares what they give with each other, too.
+    #[arg(long, conflicts_with = "engine")]
+    pub both: bool,
+}
+
+/// How a run is checked by another one, or by two.
 #[derive(Debug)]
 pub struct Again {
-    manner: Manner,
+    manners: Vec<Manner>,
     compiled: Option<Arc<ArtifactCache>>,
 }
 
 impl Again {
     /// By the flags, and by the engine that is said to have run it; a chain says nothing of that.
-    pub fn new(args: &EngineArgs, used: Option<EngineKind>, output: Output) -> Self {
-        Self { manner: args.verifier_manner(used), compiled: args.cache(output) }
+    pub fn new(args: &AgainArgs, used: Option<EngineKind>, output: Output) -> Self {
+        let both = [Engine::Wasmi, Engine::Wasmtime].map(|engine| Manner { engine, variant: Variant::Canonical });
+        let manners = if args.both { both.to_vec() } else { vec![args.engine.verifier_manner(used)] };
+        Self { manners, compiled: args.engine.cache(output) }
     }
 
     /// Why this engine.
-    pub const fn choice(&self) -> &'static str {
-        match self.manner.engine {
-            Engine::Unlike(Some(_)) => "not the one that the receipt says it ran in, where that can be",
-            Engine::Unlike(None) => "not the one that a provider takes by default, where that can be",
+    pub fn choice(&self) -> &'static str {
+        match self.manners.as_slice() {
+            [Manner { engine: Engine::Unlike(Some(_)), .. }] => {
+                "not the one that the receipt says it ran in, where that can be"
+            }
+            [Manner { engine: Engine::Unlike(None), .. }] => {
+                "not the one that a provider takes by default, where that can be"
+            }
             _ => "as asked for",
         }
     }
 
-    /// The run.
-    pub fn order(self, task: TaskSpec, entries: Vec<Entry>) -> Order {
-        Order { task, entries, deadline: None, manner: self.manner, compiled: self.compiled }
+    /// The runs, one after the other.
+    pub async fn run(&self, task: TaskSpec, entries: &[Entry]) -> CliResult<Vec<Ran>> {
+        let mut runs = Vec::with_capacity(self.manners.len());
+        for manner in &self.manners {
+            let (entries, compiled) = (entries.to_vec(), self.compiled.clone());
+            runs.push(sandbox::run(Order { task, entries, deadline: None, manner: *manner, compiled }).await?);
+        }
+        Ok(runs)
     }
 }
 
-/// Which engine ran a guest, for `--json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// Which engine ran a guest, and the variant of the program that gave the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineRow {
-    /// `wasmi` or `wasmtime`.
-    pub name: &'static str,
-    /// Its version.
-    pub version: &'static str,
-    /// The variant of the program that gave the answer: `G` (the program itself) or `L` (the fast one).
-    pub variant: &'static str,
+    /// The engine.
+    pub kind: EngineKind,
+    /// The program itself, or the fast variant.
+    pub variant: Variant,
+}
+
+impl Serialize for EngineRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_struct("EngineRow", 3)?;
+        row.serialize_field("name", self.kind.name())?;
+        row.serialize_field("version", self.kind.version())?;
+        row.serialize_field("variant", self.variant.letter())?;
+        row.end()
+    }
 }
 
 impl EngineRow {
     /// `wasmtime 48.0.8, variant L`.
     pub fn text(&self) -> String {
-        format!("{} {}, variant {}", self.name, self.version, self.variant)
+        format!("{} {}, variant {}", self.kind.name(), self.kind.version(), self.variant.letter())
     }
 }

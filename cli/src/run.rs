@@ -90,10 +90,11 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
 #[derive(Debug, Serialize)]
 pub struct RunLine {
     /// `Exited`, `Trapped`, `OutOfGas`, `OutputTooLarge`, `Invalid`.
-    outcome: String,
+    outcome: &'static str,
     /// The guest's, when it has one.
     exit_code: Option<u32>,
     gas_used: u64,
+    /// Bytes, like the next one; receipts and records have the unit in the name.
     stack_peak: u64,
     memory_peak: u64,
     result_cid: Option<String>,
@@ -111,14 +112,14 @@ impl RunLine {
         let carries_exit_code =
             !matches!(ran.outcome.kind, OutcomeKind::Trapped | OutcomeKind::OutOfGas | OutcomeKind::Invalid);
         Self {
-            outcome: format!("{:?}", ran.outcome.kind),
+            outcome: ran.outcome.kind.name(),
             exit_code: carries_exit_code.then_some(ran.outcome.exit_code),
             gas_used: ran.outcome.gas_used,
             stack_peak: ran.stack_peak_bytes(),
             memory_peak: ran.memory_peak_bytes(),
             result_cid: ran.root.as_ref().map(Cid::to_string),
             metered_hash: ran.metered_hash.map(hex::encode),
-            engine: ran.engine.clone(),
+            engine: ran.engine,
             reason: ran.reason(),
         }
     }

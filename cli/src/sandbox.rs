@@ -6,7 +6,7 @@ use assay_content::{
     BlockSet, Budget, Cid, Entry, Fetcher, PackLimits, Package, digest_from_cid, pack_entries, pack_path, unpack,
 };
 use assay_executor::worker::{
-    Cancel, ChildSettings, Manner, RanTask, Work, WorkReply, WorkRequest, WorkerFault, run_in_child,
+    Cancel, CheckedRun, ChildSettings, Manner, RanTask, Work, WorkReply, WorkRequest, WorkerFault, run_in_child,
 };
 use assay_protocol::{
     Hash32, InvalidReason, METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
@@ -138,6 +138,19 @@ impl Ran {
         }
     }
 
+    fn of(ran: RanTask, checked: CheckedRun) -> Self {
+        let CheckedRun { outcome, package, entries, facts } = checked;
+        Self {
+            outcome,
+            root: package.map(|package| package.root),
+            entries,
+            metered_hash: ran.metered_hash,
+            engine: ran.engine.map(|kind| EngineRow { kind, variant: ran.variant }),
+            facts,
+            explanation: ran.explanation,
+        }
+    }
+
     /// Most stack, bytes; zero when nothing ran.
     pub fn stack_peak_bytes(&self) -> u64 {
         self.facts.as_ref().map_or(0, |facts| facts.stack_peak_bytes)
@@ -176,7 +189,7 @@ impl Ran {
     /// The outcome in words, with the reason.
     pub fn text(&self) -> String {
         match self.reason() {
-            Some(reason) => format!("{:?}: {reason}", self.outcome.kind),
+            Some(reason) => format!("{}: {reason}", self.outcome.kind.name()),
             None => outcome_text(&self.outcome),
         }
     }
@@ -217,9 +230,14 @@ pub async fn run(order: Order) -> CliResult<Ran> {
     let require_isolation = ChildSettings::default().require_isolation && !gives_up_isolation();
     let settings = ChildSettings { deadline, require_isolation, compiled, ..ChildSettings::default() };
     let request = WorkRequest { work: Work::Run(manner), task, entries };
+    // Nothing of the answer is believed that the job directory and the result say otherwise.
+    let run_and_check = move |cancel: &Cancel| match run_in_child(&request, &settings, cancel)? {
+        WorkReply::Ran(ran) => ran.check(&request.task, &request.entries).map(|checked| (*ran, checked)),
+        _ => Err(WorkerFault::Reported("it answered another question".to_owned())),
+    };
     let cancel = Cancel::default();
     let stopper = cancel.clone();
-    let work = tokio::task::spawn_blocking(move || run_in_child(&request, &settings, &cancel));
+    let work = tokio::task::spawn_blocking(move || run_and_check(&cancel));
     let reply = tokio::select! {
         reply = work => reply,
         interrupted = tokio::signal::ctrl_c() => {
@@ -228,13 +246,11 @@ pub async fn run(order: Order) -> CliResult<Ran> {
             return Err(CliError::new("interrupted; the sandbox child was stopped").with_exit(Exit::Interrupted));
         }
     };
-    let ran = match reply.context("the sandbox failed")? {
-        Ok(WorkReply::Ran(ran)) => *ran,
-        Ok(_) => return Err(CliError::new("the sandbox child answered another question")),
-        Err(WorkerFault::Deadline(_)) => return Err(too_slow(gas_limit, told, deadline)),
-        Err(fault) => return Err(CliError::from(fault)),
-    };
-    read_result(ran, gas_limit)
+    match reply.context("the sandbox failed")? {
+        Ok((ran, checked)) => Ok(Ran::of(ran, checked)),
+        Err(WorkerFault::Deadline(_)) => Err(too_slow(gas_limit, told, deadline)),
+        Err(fault) => Err(CliError::from(fault)),
+    }
 }
 
 /// What does not exit is run again from the start.
@@ -260,28 +276,6 @@ fn too_slow(gas_limit: u64, told: Option<Duration>, deadline: Duration) -> CliEr
         ))
         .with_next("run it on a faster machine, or with less load; `assay run --timeout-s` gives it more time"),
     }
-}
-
-fn read_result(ran: RanTask, gas_limit: u64) -> CliResult<Ran> {
-    let outcome = Outcome::decode(&ran.outcome, gas_limit).context("the sandbox child gave no valid outcome")?;
-    let entries = match ran.root {
-        Some(root) if outcome.kind != OutcomeKind::Invalid => {
-            let blocks = BlockSet::from_blocks(ran.blocks)?;
-            unpack(root, &blocks, &Budget::RESULT).context("the sandbox child gave no valid result")?
-        }
-        _ => Vec::new(),
-    };
-    let variant = ran.variant.letter();
-    let engine = ran.engine.map(|kind| EngineRow { name: kind.name(), version: kind.version(), variant });
-    Ok(Ran {
-        outcome,
-        root: ran.root,
-        entries,
-        metered_hash: ran.metered_hash,
-        engine,
-        facts: ran.facts,
-        explanation: ran.explanation,
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use assay_protocol::OutcomeKind;
 use assay_sdk::{
     job_handle::JobHandle,
-    receipt::{Field, Receipt, compare},
+    receipt::{Field, Receipt},
 };
 use clap::Args;
 use solana_pubkey::Pubkey;
@@ -13,13 +13,13 @@ use solana_pubkey::Pubkey;
 use crate::{
     chain::Chain,
     context::Context,
-    engine::{Again, EngineArgs},
-    error::{CliResult, Context as _, Hint},
+    engine::{Again, AgainArgs},
+    error::{CliError, CliResult, Context as _, Hint},
     job::state::no_result,
     output::refuse_existing,
     parse,
     progress::Progress,
-    receipt::{self, Part, Verdict},
+    receipt::{self, Verdict},
     sandbox,
 };
 
@@ -37,7 +37,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
     #[command(flatten)]
-    engine: EngineArgs,
+    again: AgainArgs,
 }
 
 /// Runs `assay verify`.
@@ -46,7 +46,7 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> CliResult {
     let chain = Chain::reading(context).await?.with_content(context)?;
     let (verdict, found) = {
         let mut progress = Progress::quiet_start(context.output, "reading the job");
-        let again = Again::new(&args.engine, None, context.output);
+        let again = Again::new(&args.again, None, context.output);
         verify(&chain, args.job, again, &mut progress).await?
     };
     if let Some(path) = &args.receipt {
@@ -69,38 +69,39 @@ pub async fn verify(
     };
     progress.set("fetching the job directory");
     let fetched = sandbox::fetch(chain.fetcher()?, &view.job_cid()).await;
-    let choice = again.choice();
-    let ran = match fetched.next("check the content nodes: assay doctor")? {
+    let runs = match fetched.next("check the content nodes: assay doctor")? {
         Ok(entries) => {
             progress.set("running it again");
-            sandbox::run(again.order(view.task, entries)).await?
+            again.run(view.task, &entries).await?
         }
-        Err(invalid) => invalid,
+        Err(invalid) => vec![invalid],
     };
     let posting = handle.posting(&view).await.hint()?;
-    let found = receipt::found(Some(posting), view.task, &ran)?;
+    let found = receipt::found_each(Some(posting), view.task, &runs)?;
     let mut on_chain = receipt::record_fields(&view);
     if claimed.kind != OutcomeKind::Invalid {
         // The program refuses jobs that promise no module, so the promise says what has to have run.
         on_chain.push(Field { name: "run.metered_hash", value: hex::encode(view.task.metered_hash) });
     }
     // Of the rest the chain says nothing.
-    let here: Vec<Field> =
-        found.fields().into_iter().filter(|field| on_chain.iter().any(|claim| claim.name == field.name)).collect();
-    let part = Part { with: "run", fields: compare(&on_chain, &here) };
-    let mut verdict = Verdict::new(Some((view.address, view.job_uid)), vec![part]);
-    (verdict.engine, verdict.engine_choice) = (ran.engine, choice);
+    let is_claimed = |field: &Field| on_chain.iter().any(|claim| claim.name == field.name);
+    let here = |found: &Receipt| found.fields().into_iter().filter(is_claimed).collect();
+    let parts = receipt::compare_runs(&on_chain, &found, here);
+    let mut verdict = Verdict::new(Some((view.address, view.job_uid)), parts);
+    verdict.ran_in(&runs, again.choice());
     if let Some(cid) = view.result_cid() {
         progress.set("fetching the published result");
         let state = match chain.fetcher()?.fetch(&cid).await {
-            Ok(entries) if entries == ran.entries => "available, every byte checked".to_owned(),
+            Ok(entries) if runs.iter().all(|ran| ran.entries == entries) => "available, every byte checked".to_owned(),
             Ok(_) => "available, other files than here".to_owned(),
             Err(error) => format!("not available: {error}"),
         };
         // Availability is shown and does not decide: the outcome is what was agreed on.
         verdict.remarks.push(format!("published result {cid}: {state}"));
     }
-    Ok((verdict, found))
+    let first = found.into_iter().next().map(|(receipt, _)| receipt);
+    let first = first.ok_or_else(|| CliError::new("the job was not run again"))?;
+    Ok((verdict, first))
 }
 
 /// Prints a verdict for a person.

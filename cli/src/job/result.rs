@@ -68,7 +68,7 @@ pub(super) async fn get(context: &Context, args: &GetArgs) -> CliResult {
     let files = result.entries.iter().filter(|entry| entry.bytes().is_some()).count();
     let json = serde_json::json!({
         "job": args.job.to_string(),
-        "outcome": format!("{:?}", result.outcome.kind),
+        "outcome": result.outcome.kind.name(),
         "result_cid": result.cid.to_string(),
         "path": out.display().to_string(),
         "files": files,

@@ -142,6 +142,6 @@ pub fn outcome_text(outcome: &Outcome) -> String {
             Some(reason) => format!("Invalid: {reason}"),
             None => "Invalid".to_owned(),
         },
-        kind => format!("{kind:?}"),
+        kind => kind.name().to_owned(),
     }
 }

@@ -37,7 +37,7 @@ pub struct JobJson {
     /// Paid for any outcome.
     pub base_fee_lamports: u64,
     /// Kind of the outcome that stands.
-    pub outcome: Option<String>,
+    pub outcome: Option<&'static str>,
     /// Exit code, when the outcome has one.
     pub exit_code: Option<u32>,
     /// Gas used.
@@ -76,7 +76,7 @@ impl JobJson {
             gas_limit: view.task.limits.gas_limit,
             price: view.price.price,
             base_fee_lamports: view.price.base_fee_lamports,
-            outcome: outcome.map(|outcome| format!("{:?}", outcome.kind)),
+            outcome: outcome.map(|outcome| outcome.kind.name()),
             exit_code: outcome.filter(|outcome| has_exit_code(outcome.kind)).map(|outcome| outcome.exit_code),
             gas_used: outcome.map(|outcome| outcome.gas_used),
             result_cid: view.result_cid().map(|cid| cid.to_string()),

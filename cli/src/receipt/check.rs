@@ -14,7 +14,7 @@ use assay_sdk::{
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use super::{VerifyArgs, engine_text, file, signature_text, signature_word};
+use super::{VerifyArgs, engine_text, file, signature_text};
 use crate::{
     author::JOB_DIRECTORY_NAME,
     chain::Chain,
@@ -32,13 +32,56 @@ const SHOWN_CHARS_MAX: usize = 160;
 /// How much of what two long values have in common is printed in front of their first difference, characters.
 const SHOWN_COMMON_CHARS: usize = 16;
 
-/// One thing that a claim was compared with.
+/// Where the other side of a comparison is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Running it again.
+    Run,
+    /// The chain's record.
+    Chain,
+    /// Running it again in the other engine; what is compared with it is the first run.
+    OtherEngine,
+}
+
+/// One comparison.
 #[derive(Clone, Debug, Serialize)]
 pub struct Part {
-    /// `run`: running it again gave the other side; `chain`: the chain's record did.
-    pub with: &'static str,
+    /// What with.
+    pub with: Source,
+    /// What ran it again, when it was run in both engines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineRow>,
     /// Field by field.
     pub fields: Vec<Comparison>,
+}
+
+impl Part {
+    fn is_equal(&self) -> bool {
+        self.fields.iter().all(|row| row.equal)
+    }
+}
+
+/// What the runs gave against what is claimed and, of two, against each other. `compared` is what of a run's receipt the
+/// claim speaks of.
+pub fn compare_runs(
+    claimed: &[Field],
+    found: &[(Receipt, Option<EngineRow>)],
+    compared: impl Fn(&Receipt) -> Vec<Field>,
+) -> Vec<Part> {
+    let mut parts: Vec<Part> = found
+        .iter()
+        .map(|(receipt, engine)| Part {
+            with: Source::Run,
+            engine: engine.filter(|_| found.len() > 1),
+            fields: compare(claimed, &compared(receipt)),
+        })
+        .collect();
+    if let [(first, _), (second, _)] = found {
+        let fields = compare(&first.fields(), &second.fields());
+        parts.push(Part { with: Source::OtherEngine, engine: None, fields });
+    }
+    parts
 }
 
 /// What a check found.
@@ -58,13 +101,19 @@ pub struct Verdict {
     pub chain_checked: bool,
     /// Whether every field agrees, and no signature is wrong.
     pub verified: bool,
-    /// `valid`, `missing` or `wrong`; not there when no receipt was checked.
+    /// Not there when no receipt was checked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub signature: Option<&'static str>,
+    pub signature: Option<ReceiptSignature>,
     /// What was compared with what.
     pub compared: Vec<Part>,
     /// What ran it again, when anything was run.
     pub engine: Option<EngineRow>,
+    /// What ran it a second time, with `--both`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_engine: Option<EngineRow>,
+    /// Whether the two gave the same; not there unless both ran it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engines_agree: Option<bool>,
     /// Why this engine.
     pub engine_choice: &'static str,
     /// What was looked at and does not decide.
@@ -81,19 +130,39 @@ impl Verdict {
             claimed_job: None,
             claimed_job_uid: None,
             chain_checked: job.is_some(),
-            verified: compared.iter().flat_map(|part| &part.fields).all(|row| row.equal),
+            verified: compared.iter().all(Part::is_equal),
             signature: None,
             compared,
             engine: None,
+            other_engine: None,
+            engines_agree: None,
             engine_choice: "",
             remarks: Vec::new(),
         }
     }
 
+    /// Notes what ran it again, and why that.
+    pub fn ran_in(&mut self, runs: &[Ran], choice: &'static str) {
+        let mut engines = runs.iter().map(|ran| ran.engine);
+        self.engine = engines.next().flatten();
+        self.other_engine = engines.next().flatten();
+        self.engine_choice = choice;
+        let other = self.compared.iter().find(|part| part.with == Source::OtherEngine);
+        self.engines_agree = other.filter(|_| self.other_engine.is_some()).map(Part::is_equal);
+    }
+
+    /// Fields in which the claim is not what was found.
     fn differing(&self) -> Vec<&'static str> {
-        let rows = self.compared.iter().flat_map(|part| &part.fields).filter(|row| !row.equal);
-        let signature = self.signature.filter(|word| *word == "wrong").map(|_| "signature");
-        rows.map(|row| row.field).chain(signature).collect()
+        let claims = self.compared.iter().filter(|part| part.with != Source::OtherEngine);
+        let rows = claims.flat_map(|part| &part.fields).filter(|row| !row.equal);
+        let signature = self.signature.filter(|signature| *signature == ReceiptSignature::Wrong).map(|_| "signature");
+        let mut fields = Vec::new();
+        for field in rows.map(|row| row.field).chain(signature) {
+            if !fields.contains(&field) {
+                fields.push(field);
+            }
+        }
+        fields
     }
 }
 
@@ -101,6 +170,11 @@ impl Verdict {
 pub fn require_equal(verdict: &Verdict) -> CliResult {
     if verdict.verified {
         return Ok(());
+    }
+    if verdict.engines_agree == Some(false) {
+        return Err(CliError::new("the engines do not agree, so one of them is wrong")
+            .with_exit(Exit::Differs)
+            .with_next("keep the job directory and report it with this output; it says nothing about the claim"));
     }
     let fields = verdict.differing();
     let next = match fields.as_slice() {
@@ -157,14 +231,33 @@ pub fn print_rows(rows: &[Comparison], (left, right): (&str, &str)) {
 /// Prints a verdict for a person; `claim` is what makes it.
 pub fn print_verdict(verdict: &Verdict, claim: &str) {
     for part in &verdict.compared {
-        match part.with {
-            "run" => println!("running it again:"),
-            _ => println!("the chain's record:"),
+        let in_engine = part.engine.map(|engine| format!(" in {}", engine.text())).unwrap_or_default();
+        let sides = match part.with {
+            Source::Run => {
+                println!("running it again{in_engine}:");
+                (claim, "here")
+            }
+            Source::Chain => {
+                println!("the chain's record:");
+                (claim, "chain")
+            }
+            Source::OtherEngine => {
+                println!("the two runs against each other:");
+                ("first", "second")
+            }
+        };
+        // Twice the same rows say no more than once.
+        if part.with == Source::OtherEngine && part.is_equal() {
+            println!("  same    all {} fields", part.fields.len());
+        } else {
+            print_rows(&part.fields, sides);
         }
-        print_rows(&part.fields, (claim, if part.with == "run" { "here" } else { "chain" }));
     }
-    if let Some(engine) = &verdict.engine {
-        println!("  run in {} ({})", engine.text(), verdict.engine_choice);
+    match (&verdict.engine, verdict.engines_agree) {
+        (_, Some(true)) => println!("  the engines agree"),
+        (_, Some(false)) => println!("  THE ENGINES DO NOT AGREE"),
+        (Some(engine), None) => println!("  run in {} ({})", engine.text(), verdict.engine_choice),
+        (None, None) => {}
     }
     for remark in &verdict.remarks {
         println!("  {remark}");
@@ -173,10 +266,18 @@ pub fn print_verdict(verdict: &Verdict, claim: &str) {
 
 /// The receipt of a run here.
 pub fn found(posting: Option<Posting>, task: TaskSpec, ran: &Ran) -> CliResult<Receipt> {
-    let engine = ran.engine.as_ref();
-    let engine = engine.map(|row| EngineNote { name: row.name.to_owned(), version: row.version.to_owned() });
+    let engine = ran.engine.map(|row| EngineNote::from(row.kind));
     Receipt::unsigned((posting, task), (ran.outcome, ran.facts.clone()), engine)
         .context("the sandbox child gave no valid result")
+}
+
+/// The receipts of runs here, each with what ran it.
+pub fn found_each(
+    posting: Option<Posting>,
+    task: TaskSpec,
+    runs: &[Ran],
+) -> CliResult<Vec<(Receipt, Option<EngineRow>)>> {
+    runs.iter().map(|ran| Ok((found(posting, task, ran)?, ran.engine))).collect()
 }
 
 /// Runs `assay receipt verify`.
@@ -190,11 +291,9 @@ pub async fn verify(globals: &GlobalArgs, args: &VerifyArgs) -> CliResult {
         None => None,
     };
     let used = receipt.engine.as_ref().and_then(|engine| EngineKind::from_name(&engine.name));
-    let again = Again::new(&args.engine, used, output);
-    let choice = again.choice();
-    let (part, engine) = run_again(globals, (args, again), &receipt, &mut progress).await?;
+    let again = Again::new(&args.again, used, output);
+    let (mut compared, runs) = run_again(globals, (args, &again), &receipt, &mut progress).await?;
     drop(progress);
-    let mut compared = vec![part];
     let job = recorded.map(|(part, job)| {
         compared.push(part);
         job
@@ -204,8 +303,8 @@ pub async fn verify(globals: &GlobalArgs, args: &VerifyArgs) -> CliResult {
         verdict.claimed_job = Some(Pubkey::from(posting.job).to_string());
         verdict.claimed_job_uid = receipt.canonical().job_uid().map(hex::encode);
     }
-    (verdict.engine, verdict.engine_choice) = (engine, choice);
-    verdict.signature = Some(signature_word(&receipt));
+    verdict.ran_in(&runs, again.choice());
+    verdict.signature = Some(receipt.check_signature());
     verdict.verified &= receipt.check_signature() != ReceiptSignature::Wrong;
     verdict.remarks = remarks(&receipt, args);
     let checked = require_equal(&verdict);
@@ -246,10 +345,10 @@ fn remarks(receipt: &Receipt, args: &VerifyArgs) -> Vec<String> {
 /// What the receipt says against a run of its task.
 async fn run_again(
     globals: &GlobalArgs,
-    (args, again): (&VerifyArgs, Again),
+    (args, again): (&VerifyArgs, &Again),
     receipt: &Receipt,
     progress: &mut Progress,
-) -> CliResult<(Part, Option<EngineRow>)> {
+) -> CliResult<(Vec<Part>, Vec<Ran>)> {
     let claimed: Vec<Field> = receipt.fields().into_iter().filter(|field| !field.name.starts_with("job.")).collect();
     let cid = assay_content::cid_from_digest(&receipt.task.job_cid_digest);
     let read = match &args.dir {
@@ -262,15 +361,15 @@ async fn run_again(
             fetch(globals, &cid).await?
         }
     };
-    let ran = match read {
+    let runs = match read {
         Ok(entries) => {
             progress.set("running it again");
-            sandbox::run(again.order(receipt.task, entries)).await?
+            again.run(receipt.task, &entries).await?
         }
-        Err(invalid) => invalid,
+        Err(invalid) => vec![invalid],
     };
-    let found = found(None, receipt.task, &ran)?;
-    Ok((Part { with: "run", fields: compare(&claimed, &found.fields()) }, ran.engine))
+    let found = found_each(None, receipt.task, &runs)?;
+    Ok((compare_runs(&claimed, &found, Receipt::fields), runs))
 }
 
 /// The job directory. Another job's proves nothing about this one, neither for nor against it.
@@ -325,7 +424,7 @@ async fn with_chain(
         claimed.push(Field { name: "provider_key", value: signed.key.to_string() });
         on_chain.push(Field { name: "provider_key", value: key.to_string() });
     }
-    Ok((Part { with: "chain", fields: compare(&claimed, &on_chain) }, (view.address, view.job_uid)))
+    Ok((Part { with: Source::Chain, engine: None, fields: compare(&claimed, &on_chain) }, (view.address, view.job_uid)))
 }
 
 /// What the chain says about a job's run: task and outcome.
@@ -338,6 +437,23 @@ pub fn record_fields(view: &JobView) -> Vec<Field> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn i_08_engines_that_differ_are_told_before_any_claim_is_judged() {
+        let part = |with, equal| {
+            let (field, claimed, found) =
+                ("outcome.gas_used", "1".to_owned(), if equal { "1" } else { "2" }.to_owned());
+            Part { with, engine: None, fields: vec![Comparison { field, claimed, found, equal }] }
+        };
+        let parts = vec![part(Source::Run, true), part(Source::Run, false), part(Source::OtherEngine, false)];
+        let mut verdict = Verdict::new(None, parts);
+        assert_eq!((verdict.verified, verdict.differing()), (false, vec!["outcome.gas_used"]));
+        let error = format!("{:?}", require_equal(&verdict).expect_err("they differ"));
+        assert!(error.contains("what is claimed is not so: outcome.gas_used"), "{error}");
+        verdict.engines_agree = Some(false);
+        let error = format!("{:?}", require_equal(&verdict).expect_err("they differ"));
+        assert!(error.contains("the engines do not agree") && error.contains("Differs"), "{error}");
+    }
 
     #[test]
     fn two_long_values_are_shown_where_they_begin_to_differ() {

@@ -11,14 +11,14 @@ use serde::Serialize;
 use serde_json::Value;
 use solana_pubkey::Pubkey;
 
-pub use check::{Part, Verdict, found, print_verdict, record_fields, require_equal};
+pub use check::{Verdict, compare_runs, found, found_each, print_verdict, record_fields, require_equal};
 pub use file::write;
 
 use check::shown_value;
 
 use crate::{
     context::GlobalArgs,
-    engine::EngineArgs,
+    engine::AgainArgs,
     error::{CliError, CliResult, Exit},
     output::Output,
     parse,
@@ -65,7 +65,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, value_parser = parse::address)]
     job: Option<Option<Pubkey>>,
     #[command(flatten)]
-    engine: EngineArgs,
+    again: AgainArgs,
 }
 
 /// `assay receipt diff`.
@@ -93,19 +93,10 @@ pub async fn run(globals: &GlobalArgs, command: ReceiptCommand) -> CliResult {
 struct Shown {
     receipt: Value,
     receipt_hash: String,
-    signature: &'static str,
+    signature: ReceiptSignature,
 }
 
-/// One word for scripts.
-fn signature_word(receipt: &Receipt) -> &'static str {
-    match receipt.check_signature() {
-        ReceiptSignature::Missing => "missing",
-        ReceiptSignature::Valid => "valid",
-        ReceiptSignature::Wrong => "wrong",
-    }
-}
-
-/// What that means, for people.
+/// What a signature means, for people.
 fn signature_text(receipt: &Receipt) -> String {
     let key = receipt.signed.map(|signed| signed.key.to_string()).unwrap_or_default();
     match receipt.check_signature() {
@@ -132,7 +123,7 @@ async fn show(globals: &GlobalArgs, args: &ShowArgs) -> CliResult {
     let shown = Shown {
         receipt: serde_json::from_str(&receipt.to_json())?,
         receipt_hash: hex::encode(receipt.canonical().hash()),
-        signature: signature_word(&receipt),
+        signature: receipt.check_signature(),
     };
     globals.output().result(&shown, || {
         for field in receipt.fields() {
@@ -150,7 +141,7 @@ async fn show(globals: &GlobalArgs, args: &ShowArgs) -> CliResult {
 struct Difference {
     equal: bool,
     /// Of the first and of the second: `valid`, `missing` or `wrong`. Two receipts that say the same may both be forged.
-    signatures: [&'static str; 2],
+    signatures: [ReceiptSignature; 2],
     fields: Vec<Comparison>,
 }
 
@@ -165,7 +156,7 @@ async fn diff(globals: &GlobalArgs, args: &DiffArgs) -> CliResult {
         let (claimed, found) = (text(&left), text(&right));
         fields.push(Comparison { field, equal: claimed == found, claimed, found });
     }
-    let signatures = [signature_word(&left), signature_word(&right)];
+    let signatures = [left.check_signature(), right.check_signature()];
     let difference = Difference { equal: fields.iter().all(|row| row.equal), signatures, fields };
     let differing = difference.fields.iter().filter(|row| !row.equal).map(|row| row.field).collect::<Vec<_>>();
     let checked = match differing.as_slice() {
