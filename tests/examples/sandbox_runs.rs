@@ -101,13 +101,13 @@ fn tasks() -> Result<(Task, Task), Failure> {
     Ok(((prepared.task, entries), (spec, small)))
 }
 
-/// A run that exited.
+/// A run that exited, its answer compared with the job and its result packed as everybody does it.
 fn ran((task, entries): &Task, manner: Manner, settings: &ChildSettings) -> Result<(RanTask, Outcome), Failure> {
     let request = WorkRequest { work: Work::Run(manner), task: *task, entries: entries.clone() };
     let WorkReply::Ran(ran) = run_in_child(&request, settings, &Cancel::default())? else {
         return Err("the child answered another question".into());
     };
-    let outcome = Outcome::decode(&ran.outcome, task.limits.gas_limit)?;
+    let outcome = ran.check(task, entries)?.outcome;
     if outcome.kind != OutcomeKind::Exited {
         return Err(format!("the job ended otherwise: {outcome:?}").into());
     }
