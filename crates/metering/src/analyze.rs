@@ -7,7 +7,7 @@ use crate::{
     MeterError,
     bounds::{self, check},
     cost,
-    debts::Debts,
+    debts::{Debts, Edits},
     inject::Injected,
     nans::Nans,
     profile,
@@ -35,6 +35,8 @@ pub(crate) enum Splice {
     },
     /// A call, which stands there still.
     Call,
+    /// A `br_if`, which stands there still unless L pays this where it is taken.
+    Branch { depth: u32, gas: i64 },
     /// A `return` under this many labels.
     Return { labels: u32 },
     /// The float on top of the stack is made canonical.
@@ -71,6 +73,8 @@ pub(crate) struct Fast {
     pub in_global: bool,
     /// Entering needs no check.
     pub unchecked: bool,
+    /// The frame is taken around each call and not for as long as the function runs, because few of its runs call.
+    pub frame_at_calls: bool,
 }
 
 /// What is to be done with a function.
@@ -157,6 +161,8 @@ struct Analysis {
     labels: Vec<Label>,
     /// Index of the current segment's edit.
     segment: usize,
+    /// Index of the edit of the branch that is being read.
+    branch: Option<usize>,
     /// A float result whose NaN is not canonical yet, and the offset behind it.
     pending_nan: Option<(usize, Float)>,
     br_table_targets: u64,
@@ -218,7 +224,7 @@ impl Analysis {
             self.begin_segment(behind, matches!(op, Operator::Loop { .. }));
         }
         if let Some((debts, _)) = &mut self.faster {
-            debts.operator(op, ends.then_some(self.segment));
+            debts.operator(op, Edits { begins: ends.then_some(self.segment), branch: self.branch.take() });
         }
         Ok(())
     }
@@ -255,6 +261,10 @@ impl Analysis {
                 self.edit(at, width, Splice::Return { labels });
             }
             O::LocalSet { .. } | O::LocalTee { .. } => self.assignments = self.assignments.saturating_add(1),
+            O::BrIf { relative_depth } if self.faster.is_some() && self.carries_nothing(*relative_depth) => {
+                self.branch = Some(self.plan.edits.len());
+                self.edit(at, width, Splice::Branch { depth: *relative_depth, gas: 0 });
+            }
             O::Call { .. } | O::CallIndirect { .. } => {
                 self.plan.calls = true;
                 self.edit(at, width, Splice::Call);
@@ -331,10 +341,19 @@ impl Analysis {
         Ok(check("depth of nested blocks", bounds::length(self.labels.len()), bounds::NESTING_MAX)?)
     }
 
-    fn target(&mut self, depth: u32) {
+    /// Where the label that a branch names is among all labels.
+    fn label(&self, depth: u32) -> Option<usize> {
         let depth = usize::try_from(depth).unwrap_or(usize::MAX);
-        let index = self.labels.len().checked_sub(1).and_then(|last| last.checked_sub(depth));
-        if let Some(label) = index.and_then(|index| self.labels.get_mut(index))
+        self.labels.len().checked_sub(1).and_then(|last| last.checked_sub(depth))
+    }
+
+    /// Whether a branch takes no values along, for all that is known here.
+    fn carries_nothing(&self, depth: u32) -> bool {
+        self.label(depth).and_then(|index| self.labels.get(index)).is_some_and(|label| label.values == 0)
+    }
+
+    fn target(&mut self, depth: u32) {
+        if let Some(label) = self.label(depth).and_then(|index| self.labels.get_mut(index))
             && label.branch != self.branches
         {
             label.branch = self.branches;

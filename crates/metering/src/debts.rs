@@ -33,8 +33,10 @@ pub(crate) struct Debts {
     current: Current,
     /// How often the counter is looked at, by weight.
     looks: u64,
+    /// How often something is called, by weight.
+    calls: u64,
     loops: bool,
-    calls: bool,
+    is_leaf: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -44,6 +46,14 @@ struct Relative {
     above: i64,
 }
 
+/// The edits that belong to an operator.
+pub(crate) struct Edits {
+    /// Of the segment that begins behind it.
+    pub begins: Option<usize>,
+    /// Of itself, if L can pay where it branches.
+    pub branch: Option<usize>,
+}
+
 struct Label {
     /// Where branches to it lead.
     target: Point,
@@ -51,6 +61,7 @@ struct Label {
     fork: Option<Point>,
     /// How often what is behind it runs.
     weight: u64,
+    loops: bool,
 }
 
 struct Segment {
@@ -70,16 +81,18 @@ struct Current {
     /// Of what comes next: it differs behind a loop's end, where no segment begins.
     next_weight: u64,
     heads: bool,
-    /// Whether the counter is looked at in it.
+    /// Whether the counter is looked at in it, and how often.
     looked_at: bool,
+    looks: u64,
+    calls: u64,
 }
 
 impl Debts {
     /// Begins with the function's first segment, whose charge is this edit.
     pub(crate) fn new(edit: usize) -> Self {
-        let mut debts = Self::default();
+        let mut debts = Self { is_leaf: true, ..Self::default() };
         let settled = debts.point();
-        debts.labels.push(Label { target: settled, fork: None, weight: ONCE });
+        debts.labels.push(Label { target: settled, fork: None, weight: ONCE, loops: false });
         debts.begin(edit, settled, ONCE, false);
         debts
     }
@@ -91,45 +104,49 @@ impl Debts {
     }
 
     fn begin(&mut self, edit: usize, from: Point, weight: u64, heads: bool) {
-        self.current = Current { edit, from, weight, next_weight: weight, heads, looked_at: false };
+        self.current = Current { edit, from, weight, next_weight: weight, heads, ..Current::default() };
     }
 
     fn end(&mut self, to: Point) {
-        let Current { edit, from, weight, heads, looked_at, .. } = self.current;
+        let Current { edit, from, weight, heads, looked_at, looks, calls, .. } = self.current;
+        self.looks = self.looks.saturating_add(looks);
+        self.calls = self.calls.saturating_add(calls);
         if looked_at {
             self.relate(SETTLED, to, 0);
         }
         self.segments.push(Segment { edit, from, to, weight, heads });
     }
 
-    /// Follows an operator; `begins` is the edit of the segment that begins behind it.
-    pub(crate) fn operator(&mut self, op: &Operator<'_>, begins: Option<usize>) {
+    /// Follows an operator.
+    pub(crate) fn operator(&mut self, op: &Operator<'_>, Edits { begins, branch }: Edits) {
         use Operator as O;
         let weight = self.current.next_weight;
         let edit = begins.unwrap_or_default();
         match op {
             O::Call { .. } | O::CallIndirect { .. } => {
-                self.calls = true;
+                self.is_leaf = false;
+                self.current.calls = self.current.calls.saturating_add(weight);
                 self.look(weight);
             }
             O::MemoryGrow { .. } | O::TableGrow { .. } => self.look(weight),
-            O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => self.look(weight),
-            O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => self.look(weight),
+            // What they cost is paid in place, and looked at.
+            O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => self.current.looked_at = true,
+            O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => self.current.looked_at = true,
             O::Block { .. } => {
                 let target = self.point();
-                self.labels.push(Label { target, fork: None, weight });
+                self.labels.push(Label { target, fork: None, weight, loops: false });
             }
             O::Loop { .. } => {
                 self.loops = true;
                 let target = self.point();
                 self.end(target);
-                self.labels.push(Label { target, fork: None, weight });
+                self.labels.push(Label { target, fork: None, weight, loops: true });
                 self.begin(edit, target, weight.saturating_mul(TURNS), true);
             }
             O::If { .. } => {
                 let (target, fork) = (self.point(), self.point());
                 self.end(fork);
-                self.labels.push(Label { target, fork: Some(fork), weight });
+                self.labels.push(Label { target, fork: Some(fork), weight, loops: false });
                 self.begin(edit, fork, weight / 2, false);
             }
             O::Else => {
@@ -140,11 +157,7 @@ impl Debts {
                 }
             }
             O::End => self.close(begins),
-            O::BrIf { relative_depth } => {
-                let target = self.target(*relative_depth);
-                self.end(target);
-                self.begin(edit, target, weight.saturating_sub(weight / 4), false);
-            }
+            O::BrIf { relative_depth } => self.branch(*relative_depth, edit, branch),
             O::Br { relative_depth } => {
                 let target = self.target(*relative_depth);
                 self.leave(target, edit);
@@ -160,10 +173,31 @@ impl Debts {
             O::Return => self.leave(SETTLED, edit),
             O::Unreachable => {
                 let nowhere = self.point();
+                // What leads here runs at most once: programs end like that.
+                (self.current.weight, self.current.looks, self.current.calls) = (0, 0, 0);
                 self.leave(nowhere, edit);
             }
             _ => {}
         }
+    }
+
+    /// Ends the segment with a branch that may be taken.
+    fn branch(&mut self, depth: u32, begins: usize, edit: Option<usize>) {
+        let (target, weight) = (self.target(depth), self.current.next_weight);
+        let taken = match depth {
+            _ if self.loops(depth) => weight.saturating_sub(weight / TURNS),
+            0 => weight / 2,
+            _ => weight / 4,
+        };
+        // Where nothing can be paid on the way to the target, the debt here is what it is there.
+        let fork = if edit.is_some() { self.point() } else { target };
+        self.end(fork);
+        if let Some(edit) = edit {
+            // Paying there takes a branch more.
+            let weight = taken.saturating_mul(2);
+            self.segments.push(Segment { edit, from: fork, to: target, weight, heads: false });
+        }
+        self.begin(begins, fork, weight.saturating_sub(taken), false);
     }
 
     /// How often what comes next is likely to run.
@@ -173,7 +207,7 @@ impl Debts {
 
     fn look(&mut self, weight: u64) {
         self.current.looked_at = true;
-        self.looks = self.looks.saturating_add(weight);
+        self.current.looks = self.current.looks.saturating_add(weight);
     }
 
     /// Ends the segment for good; what stands behind is never reached.
@@ -202,10 +236,18 @@ impl Debts {
         }
     }
 
-    fn target(&self, depth: u32) -> Point {
+    fn label(&self, depth: u32) -> Option<&Label> {
         let depth = usize::try_from(depth).unwrap_or(usize::MAX);
         let index = self.labels.len().checked_sub(1).and_then(|last| last.checked_sub(depth));
-        index.and_then(|index| self.labels.get(index)).map_or(SETTLED, |label| label.target)
+        index.and_then(|index| self.labels.get(index))
+    }
+
+    fn target(&self, depth: u32) -> Point {
+        self.label(depth).map_or(SETTLED, |label| label.target)
+    }
+
+    fn loops(&self, depth: u32) -> bool {
+        self.label(depth).is_some_and(|label| label.loops)
     }
 
     fn relative(&self, point: Point) -> Relative {
@@ -264,8 +306,10 @@ impl Debts {
             let (before, behind) = (self.find(segment.from).1, self.find(segment.to).1);
             let gas = price.saturating_add(before).saturating_sub(behind);
             let floor = behind.saturating_sub(settled);
-            if let Some(Edit { what: Splice::Charge { payment, .. }, .. }) = edits.get_mut(segment.edit) {
-                *payment = Payment { gas, floor };
+            match edits.get_mut(segment.edit).map(|edit| &mut edit.what) {
+                Some(Splice::Charge { payment, .. }) => *payment = Payment { gas, floor },
+                Some(Splice::Branch { gas: paid, .. }) => *paid = gas,
+                _ => {}
             }
             if gas != 0 || segment.heads {
                 payments = payments.saturating_add(segment.weight);
@@ -277,7 +321,8 @@ impl Debts {
             // A payment is one instruction in a local and three in the global; every look at a local costs three, and
             // so do entry and exit together.
             in_global: payments.saturating_mul(2) < self.looks.saturating_add(ONCE).saturating_mul(3),
-            unchecked: cheap && !self.loops && !self.calls,
+            unchecked: cheap && !self.loops && self.is_leaf,
+            frame_at_calls: self.calls <= ONCE,
         }
     }
 }

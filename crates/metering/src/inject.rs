@@ -29,6 +29,20 @@ impl Injected {
         }
     }
 
+    /// If it only charges: what makes a price of the count on the stack, an i64. L does so in place.
+    pub(crate) fn price(self) -> Option<Vec<I<'static>>> {
+        let round_up = gas_const(cost::BYTES_PER_GAS.saturating_sub(1));
+        match self {
+            // Interpreters divide slowly.
+            Self::ChargeBytes => {
+                let shift = I::I64Const(cost::BYTES_PER_GAS.ilog2().into());
+                Some(vec![round_up, I::I64Add, shift, I::I64ShrU])
+            }
+            Self::ChargeElements => Some(vec![gas_const(cost::TABLE_ELEMENT), I::I64Mul]),
+            Self::MemoryGrow | Self::TableGrow(_) => None,
+        }
+    }
+
     /// Its body, without its length.
     pub(crate) fn body(self, globals: Globals, shape: &Shape<'_>) -> Vec<u8> {
         match self {

@@ -22,7 +22,7 @@ const NUMBER: Class = 1;
 #[derive(Default)]
 pub(crate) struct Nans {
     params: u32,
-    /// One per operand.
+    /// One per operand, up to the last that is not [`EXACT`].
     stack: Vec<Class>,
     /// One per local that a float went through; [`EXACT`]: none did.
     locals: Vec<Class>,
@@ -149,9 +149,20 @@ impl Nans {
 
     /// Follows an operator that is about to be validated.
     pub(crate) fn operator<T: WasmModuleResources>(&mut self, op: &Operator<'_>, validator: &FuncValidator<T>) {
-        use Operator as O;
-        self.stack.resize(usize::try_from(validator.operand_stack_height()).unwrap_or(0), EXACT);
         self.sink = EXACT;
+        // Most code has nothing to do with floats.
+        if self.stack.is_empty() && !begins_float(op) {
+            return;
+        }
+        self.stack.resize(usize::try_from(validator.operand_stack_height()).unwrap_or(0), EXACT);
+        self.follow(op, validator);
+        while self.stack.last() == Some(&EXACT) {
+            self.stack.pop();
+        }
+    }
+
+    fn follow<T: WasmModuleResources>(&mut self, op: &Operator<'_>, validator: &FuncValidator<T>) {
+        use Operator as O;
         if let Some(frame) = validator.get_control_frame(0)
             && frame.unreachable
         {
@@ -262,6 +273,14 @@ impl Nans {
             }
         }
     }
+}
+
+/// Whether an operator may give a float that is followed, or put one where it is, when there is none on the stack.
+fn begins_float(op: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(op, O::LocalGet { .. } | O::LocalSet { .. } | O::LocalTee { .. })
+        || nan_result(op).is_some()
+        || is_number(op)
 }
 
 /// Operators that give a float and no NaN.

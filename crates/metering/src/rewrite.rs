@@ -119,10 +119,11 @@ impl Additions {
 #[derive(Default)]
 struct Scratch {
     next: u32,
-    gas: u32,
+    gas: Option<u32>,
     f32: Option<u32>,
     f64: Option<u32>,
     room: Option<u32>,
+    count: Option<u32>,
 }
 
 impl Scratch {
@@ -130,19 +131,24 @@ impl Scratch {
         let params = u64::try_from(body.signature.params.len()).unwrap_or(u64::MAX);
         let own = u32::try_from(params.saturating_add(body.plan.locals)).unwrap_or(u32::MAX);
         let mut scratch = Self { next: own, ..Self::default() };
-        scratch.gas = scratch.take();
         let is_fast = variant == Variant::Fast;
-        let uses = |float| {
-            body.plan.edits.iter().any(|edit| match edit.what {
-                Splice::Canonical { width, in_canonical, in_fast } => {
-                    width == float && if is_fast { in_fast } else { in_canonical }
+        let Fast { in_global, unchecked, frame_at_calls } = body.plan.fast;
+        // Locals cost time where functions are entered: L has none that it does not need.
+        scratch.gas = (!is_fast || !in_global || !unchecked).then(|| scratch.take());
+        let (mut f32, mut f64, mut counts) = (false, false, false);
+        for edit in &body.plan.edits {
+            match edit.what {
+                Splice::Canonical { width, in_canonical, in_fast } if if is_fast { in_fast } else { in_canonical } => {
+                    *(if width == Float::F32 { &mut f32 } else { &mut f64 }) = true;
                 }
-                _ => false,
-            })
-        };
-        scratch.f32 = uses(Float::F32).then(|| scratch.take());
-        scratch.f64 = uses(Float::F64).then(|| scratch.take());
-        scratch.room = (is_fast && body.plan.calls).then(|| scratch.take());
+                Splice::Inject(Injected::ChargeBytes | Injected::ChargeElements) => counts = is_fast,
+                _ => {}
+            }
+        }
+        scratch.f32 = f32.then(|| scratch.take());
+        scratch.f64 = f64.then(|| scratch.take());
+        scratch.room = (is_fast && body.plan.calls && !frame_at_calls).then(|| scratch.take());
+        scratch.count = counts.then(|| scratch.take());
         scratch
     }
 
@@ -154,8 +160,9 @@ impl Scratch {
 
     /// The declarations of locals: the module's own groups as they stand, then ours.
     fn declare(&self, own: Raw<'_>, out: &mut Vec<u8>) {
-        let (f32, f64) = (self.f32.map(|_| ValType::F32), self.f64.map(|_| ValType::F64));
-        let ours = [Some(ValType::I64), f32, f64, self.room.map(|_| ValType::I32)];
+        let (gas, room) = (self.gas.map(|_| ValType::I64), self.room.map(|_| ValType::I32));
+        let count = self.count.map(|_| ValType::I32);
+        let ours = [gas, self.f32.map(|_| ValType::F32), self.f64.map(|_| ValType::F64), room, count];
         let added = u32::try_from(ours.iter().flatten().count()).unwrap_or(0);
         own.count.saturating_add(added).encode(out);
         out.extend_from_slice(own.entries);
@@ -218,12 +225,21 @@ impl Writer<'_, '_, '_> {
 
     /// Whether something is to be done on every way out, so that the body needs a block whose end they all reach.
     fn is_wrapped(&self) -> bool {
-        self.body.plan.calls || self.counts_in_local()
+        self.keeps_frame() || self.counts_in_local()
+    }
+
+    /// Whether the frame is taken for as long as the function runs.
+    fn keeps_frame(&self) -> bool {
+        self.body.plan.calls && (self.variant == Variant::Canonical || !self.body.plan.fast.frame_at_calls)
     }
 
     /// Whether the counter is in a local between two looks at it.
     fn counts_in_local(&self) -> bool {
         self.variant == Variant::Fast && !self.body.plan.fast.in_global
+    }
+
+    fn gas(&self) -> u32 {
+        self.scratch.gas.unwrap_or_default()
     }
 
     fn frame_bytes(&self) -> i32 {
@@ -279,10 +295,25 @@ impl Writer<'_, '_, '_> {
 
     /// Gives the frame back, if it was taken.
     fn leave_frame(&mut self) {
-        if self.body.plan.calls {
-            let height = self.additions.globals.stack_height;
-            let give_back = if self.variant == Variant::Fast { I::I32Add } else { I::I32Sub };
-            self.emit(&[I::GlobalGet(height), I::I32Const(self.frame_bytes()), give_back, I::GlobalSet(height)]);
+        if self.keeps_frame() {
+            self.move_height(if self.variant == Variant::Fast { I::I32Add } else { I::I32Sub });
+        }
+    }
+
+    fn move_height(&mut self, operator: I<'_>) {
+        let height = self.additions.globals.stack_height;
+        self.emit(&[I::GlobalGet(height), I::I32Const(self.frame_bytes()), operator, I::GlobalSet(height)]);
+    }
+
+    /// A call as it stands, in the frame.
+    fn call(&mut self, call: &[u8]) {
+        let takes_frame = !self.keeps_frame();
+        if takes_frame {
+            self.move_height(I::I32Sub);
+        }
+        self.out.extend_from_slice(call);
+        if takes_frame {
+            self.move_height(I::I32Add);
         }
     }
 
@@ -300,7 +331,13 @@ impl Writer<'_, '_, '_> {
             Splice::Charge { loops, payment, .. } if self.variant == Variant::Fast => self.pay(payment, loops),
             Splice::Charge { gas: 0, .. } => {}
             Splice::Charge { gas, .. } => self.charge(gas),
-            Splice::Call => self.looked_at(|writer| writer.out.extend_from_slice(replaced)),
+            Splice::Call => self.looked_at(|writer| writer.call(replaced)),
+            Splice::Branch { depth, gas } if self.variant == Variant::Fast && gas != 0 => {
+                self.emit(&[I::If(BlockType::Empty)]);
+                self.pay(Payment { gas, floor: 0 }, false);
+                self.emit(&[I::Br(depth.saturating_add(1)), I::End]);
+            }
+            Splice::Branch { .. } => self.out.extend_from_slice(replaced),
             Splice::Return { labels } if self.is_wrapped() => self.emit(&[I::Br(labels)]),
             Splice::Return { .. } => self.emit(&[I::Return]),
             Splice::Canonical { width, in_canonical, in_fast } => {
@@ -308,10 +345,13 @@ impl Writer<'_, '_, '_> {
                     self.make_canonical(width);
                 }
             }
-            Splice::Inject(function) => {
-                let index = self.additions.function_index(function);
-                self.looked_at(|writer| writer.emit(&[I::Call(index)]));
-            }
+            Splice::Inject(function) => match function.price() {
+                Some(price) if self.variant == Variant::Fast => self.pay_count(&price),
+                _ => {
+                    let index = self.additions.function_index(function);
+                    self.looked_at(|writer| writer.emit(&[I::Call(index)]));
+                }
+            },
         }
     }
 
@@ -336,7 +376,7 @@ impl Writer<'_, '_, '_> {
 
     /// Charges a segment.
     fn charge(&mut self, gas: u64) {
-        let (Globals { gas_left, .. }, local) = (self.additions.globals, self.scratch.gas);
+        let (Globals { gas_left, .. }, local) = (self.additions.globals, self.gas());
         self.emit(&[I::GlobalGet(gas_left), gas_const(gas), I::I64Sub]);
         self.emit(&settle(gas_left, local));
         self.emit(&STOP_BELOW_ZERO);
@@ -344,15 +384,15 @@ impl Writer<'_, '_, '_> {
 
     /// Pays in the function's first segment; from here on the counter is where it will be.
     fn enter_segment(&mut self, payment: Payment) {
-        let Fast { in_global, unchecked } = self.body.plan.fast;
+        let Fast { in_global, unchecked, .. } = self.body.plan.fast;
         if in_global {
             return self.pay(payment, !unchecked);
         }
         self.emit(&[I::GlobalGet(self.additions.globals.gas_left)]);
         self.subtract(payment.gas);
-        self.emit(&[I::LocalSet(self.scratch.gas)]);
+        self.emit(&[I::LocalSet(self.gas())]);
         if !unchecked {
-            self.emit(&[I::LocalGet(self.scratch.gas)]);
+            self.emit(&[I::LocalGet(self.gas())]);
             self.emit(&stop_below(payment.floor));
         }
     }
@@ -365,7 +405,7 @@ impl Writer<'_, '_, '_> {
 
     /// Pays in a segment. `checked`: a run could come by here for ever, so that the counter must be looked at.
     fn pay(&mut self, payment: Payment, checked: bool) {
-        let (gas_left, local) = (self.additions.globals.gas_left, self.scratch.gas);
+        let (gas_left, local) = (self.additions.globals.gas_left, self.gas());
         let in_global = self.body.plan.fast.in_global;
         if payment.gas != 0 {
             self.emit(&[if in_global { I::GlobalGet(gas_left) } else { I::LocalGet(local) }]);
@@ -383,18 +423,33 @@ impl Writer<'_, '_, '_> {
         }
     }
 
+    /// Pays for the count on the stack, which stays there, after this has made a price of it.
+    fn pay_count(&mut self, price: &[I<'_>]) {
+        let (count, gas_left, local) =
+            (self.scratch.count.unwrap_or_default(), self.additions.globals.gas_left, self.gas());
+        let (get, set) = match self.counts_in_local() {
+            true => (I::LocalGet(local), I::LocalSet(local)),
+            false => (I::GlobalGet(gas_left), I::GlobalSet(gas_left)),
+        };
+        self.emit(&[I::LocalSet(count), get.clone(), I::LocalGet(count), I::I64ExtendI32U]);
+        self.emit(price);
+        self.emit(&[I::I64Sub, set, get]);
+        self.emit(&STOP_BELOW_ZERO);
+        self.emit(&[I::LocalGet(count)]);
+    }
+
     /// Writes something that looks at the counter, and may change it.
     fn looked_at(&mut self, write: impl FnOnce(&mut Self)) {
         self.write_back();
         write(self);
         if self.counts_in_local() {
-            self.emit(&[I::GlobalGet(self.additions.globals.gas_left), I::LocalSet(self.scratch.gas)]);
+            self.emit(&[I::GlobalGet(self.additions.globals.gas_left), I::LocalSet(self.gas())]);
         }
     }
 
     fn write_back(&mut self) {
         if self.counts_in_local() {
-            self.emit(&[I::LocalGet(self.scratch.gas), I::GlobalSet(self.additions.globals.gas_left)]);
+            self.emit(&[I::LocalGet(self.gas()), I::GlobalSet(self.additions.globals.gas_left)]);
         }
     }
 

@@ -51,6 +51,15 @@ const PROGRAM: &str = r#"(module
       local.get 0 i64.const 6 local.get 0 i32.const 3 i32.eq br_if 0 return)
     (func $spin (param i32) (local i32)
       loop local.get 1 i32.const 1 i32.add local.tee 1 local.get 0 i32.lt_s br_if 0 end)
+    (func $seldom (type $unary)
+      block
+        local.get 0 i32.const 5 i32.lt_u br_if 0
+        local.get 0 i32.const 11 i32.eq br_if 0
+        i32.const 128 local.get 0 local.get 0 i32.const 31 i32.and memory.fill
+        local.get 0 i32.const 14 i32.gt_u br_if 0
+        local.get 0 call $deep return
+      end
+      local.get 0 i32.const 12 i32.mul)
     (func (export "f") (param i32) (result i64)
       i32.const 16 local.get 0 i32.const 64 memory.fill
       ref.null func i32.const 1 table.grow $t drop
@@ -58,6 +67,7 @@ const PROGRAM: &str = r#"(module
       i32.const 1 memory.grow
       local.get 0 local.get 0 i32.const 3 i32.and call_indirect $t (type $unary)
       i32.add i32.const 32 i32.const 0 local.get 0 memory.copy
+      local.get 0 call $seldom i32.add
       call $pair drop i64.extend_i32_s))"#;
 
 #[test]
