@@ -293,6 +293,10 @@ fn indices_that_can_only_be_zero_are_one_byte() {
     assert!(memory(&[0x3f, 0x80, 0]).is_err(), "memory.size of a longer zero");
     assert!(memory(&[0x41, 0, 0x28, 0x82, 0, 0]).is_ok(), "an alignment in two bytes");
     assert!(memory(&[0x41, 0, 0x28, 0x42, 0, 0]).is_err(), "an alignment with a memory's index");
+    // Linkers leave room for the table's index, which may be any.
+    let call = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x04\x07\x02\x70\0\x01\x70\0\x01\
+        \x0a\x0d\x01\x0b\0\x41\0\x11\0\x81\x80\x80\x80\0\x0b";
+    assert!(meter(call).is_ok(), "call_indirect of table 1 in five bytes: {:?}", meter(call).err());
 }
 
 proptest! {
