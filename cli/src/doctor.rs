@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use assay_executor::worker::{ChildSettings, Fence, Manner, MissingFence, Work, probe_child};
+use assay_executor::{
+    config::WorkerConfig,
+    worker::{ChildSettings, Fence, Fences, ISOLATION_VARIABLE, Isolation, Manner, MissingFence, Work, probe_child},
+};
 use assay_sdk::NextStep;
 use serde::Serialize;
 use solana_signer::Signer;
@@ -13,6 +16,7 @@ use crate::{
     error::{CliError, CliResult},
     output::{duration, lamports},
     progress::Progress,
+    sandbox::told_isolation,
 };
 
 /// A wallet with less cannot even pay for a few transactions.
@@ -89,29 +93,48 @@ pub async fn run(context: &Context) -> CliResult {
     }
 }
 
-/// One row when all is well, else one for everything that is missing.
+/// What guests would run behind, and whether whoever runs them goes on with that.
 async fn sandbox_checks() -> Vec<Check> {
-    let next = "use a Linux kernel, or a container profile, that allows it; providers refuse to start without, unless \
-        worker.require_isolation = false";
-    let settings = ChildSettings { require_isolation: false, ..ChildSettings::default() };
-    let fences = match tokio::task::spawn_blocking(move || probe_child(Work::Run(Manner::QUICKEST), &settings)).await {
-        Ok(Ok(fences)) => fences,
-        Ok(Err(fault)) => return vec![Check::bad("sandbox", fault.to_string(), "guests cannot run here at all")],
-        Err(error) => return vec![Check::bad("sandbox", error.to_string(), "report this")],
+    let told = match told_isolation() {
+        Ok(told) => told,
+        Err(error) => return vec![Check::bad("sandbox", error.what(), error.causes().join(": "))],
     };
-    let mut checks: Vec<Check> = fences.missing().map(|missing| missing_fence(missing, next)).collect();
-    if checks.is_empty() {
-        checks.push(Check::good("sandbox", format!("guests run behind all {} fences", Fence::ALL.len())));
+    let settings = ChildSettings { isolation: Isolation::None, ..ChildSettings::default() };
+    match tokio::task::spawn_blocking(move || probe_child(Work::Run(Manner::QUICKEST), &settings)).await {
+        Ok(Ok(fences)) => judged(&fences, told),
+        Ok(Err(fault)) => vec![Check::bad("sandbox", fault.to_string(), "guests cannot run here at all")],
+        Err(error) => vec![Check::bad("sandbox", error.to_string(), "report this")],
     }
-    checks
 }
 
-fn missing_fence(missing: &MissingFence, next: &str) -> Check {
-    if missing.fence.is_required() {
-        Check::bad("sandbox", format!("guests would run without {missing}"), next)
-    } else {
-        Check::good("sandbox", format!("guests run without {missing}; the required fences hold what it would hold"))
+/// One row when all is well, else one for each fence that is missing and one for what follows. A failure is only what
+/// the commands would refuse: a bot that needs every fence is no matter of who only posts and checks.
+fn judged(fences: &Fences, told: Option<Isolation>) -> Vec<Check> {
+    let enough = fences.isolation();
+    if enough == Isolation::Full {
+        return vec![Check::good("sandbox", format!("guests run behind all {} fences", Fence::ALL.len()))];
     }
+    let [commands, bots] =
+        [ChildSettings::default().isolation, WorkerConfig::default().isolation].map(|default| told.unwrap_or(default));
+    let row = |is_needed, found, next| {
+        let state = if is_needed { State::Fail } else { State::Ok };
+        Check { check: "sandbox", state, found, next }
+    };
+    let without = |missing: &MissingFence| format!("guests would run without {missing}");
+    let missing = fences.missing().map(|missing| row(commands.needs(missing.fence), without(missing), None));
+    let verdict = |wanted| if wanted <= enough { "go on" } else { "refuse" };
+    let found = format!(
+        "with that `assay run`, `verify` and local networks {} (isolation \"{commands}\"), and a provider's bot would {} at its \
+         start (isolation \"{bots}\", unless its configuration says otherwise)",
+        verdict(commands),
+        verdict(bots)
+    );
+    let next = format!(
+        "use a Linux kernel, or a container profile, that allows what is missing; or go on without: worker.isolation = \
+         \"{enough}\" in a provider's configuration, {ISOLATION_VARIABLE}={enough} in the environment of any command"
+    );
+    let next = (commands.max(bots) > enough).then_some(next);
+    missing.chain([row(commands > enough, found, next)]).collect()
 }
 
 async fn chain_checks(context: &Context) -> Vec<Check> {
@@ -192,5 +215,40 @@ async fn content_checks(context: &Context) -> Vec<Check> {
         Ok(Ok(version)) => vec![Check::good("content node", format!("{url} speaks as {}", version.version))],
         Ok(Err(error)) => vec![Check::bad("content node", format!("{url}: {error}"), next)],
         Err(_) => vec![Check::bad("content node", format!("{url}: no answer within 10 s"), next)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said about a child that lacks these, and whether it is a failure.
+    fn said(missing: &[Fence], told: Option<Isolation>) -> (String, bool) {
+        let fences = missing.iter().map(|fence| MissingFence { fence: *fence, errno: 38 }).collect();
+        let rows = judged(&fences, told);
+        let fails = rows.iter().any(|row| row.state == State::Fail);
+        let texts = rows.into_iter().map(|row| format!("{} {}", row.found, row.next.unwrap_or_default()));
+        (texts.collect::<Vec<_>>().join("\n"), fails)
+    }
+
+    #[test]
+    fn w_12_the_doctor_names_what_is_missing_and_says_who_would_refuse() {
+        let (text, fails) = said(&[], None);
+        assert!(text.contains("all 15 fences") && !fails, "{text}");
+
+        let (text, fails) = said(&[Fence::UserNamespace, Fence::Landlock], None);
+        assert!(text.contains("without user namespace: ") && text.contains("without landlock: "), "{text}");
+        assert!(text.contains("a provider's bot would refuse") && text.contains("local networks go on"), "{text}");
+        assert!(text.contains("worker.isolation = \"required\"") && !fails, "{text}");
+
+        let (text, fails) = said(&[Fence::Landlock], Some(Isolation::Required));
+        assert!(
+            text.contains("a provider's bot would go on") && !text.contains("worker.isolation") && !fails,
+            "{text}"
+        );
+        let (text, fails) = said(&[Fence::Landlock], Some(Isolation::Full));
+        assert!(text.contains("local networks refuse") && fails, "{text}");
+        let (text, fails) = said(&[Fence::SystemCalls], Some(Isolation::Required));
+        assert!(text.contains(&format!("{ISOLATION_VARIABLE}=none")) && fails, "{text}");
     }
 }

@@ -6,7 +6,8 @@ use assay_content::{
     BlockSet, Budget, Cid, Entry, Fetcher, PackLimits, Package, digest_from_cid, pack_entries, pack_path, unpack,
 };
 use assay_executor::worker::{
-    Cancel, CheckedRun, ChildSettings, Manner, RanTask, Work, WorkReply, WorkRequest, WorkerFault, run_in_child,
+    Cancel, CheckedRun, ChildSettings, ISOLATION_VARIABLE, Isolation, Manner, RanTask, Work, WorkReply, WorkRequest,
+    WorkerFault, run_in_child,
 };
 use assay_protocol::{
     Hash32, InvalidReason, METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
@@ -227,8 +228,8 @@ pub async fn run(order: Order) -> CliResult<Ran> {
     let Order { task, entries, deadline: told, manner, compiled } = order;
     let gas_limit = task.limits.gas_limit;
     let deadline = told.unwrap_or_else(|| deadline_by_gas(gas_limit));
-    let require_isolation = ChildSettings::default().require_isolation && !gives_up_isolation();
-    let settings = ChildSettings { deadline, require_isolation, compiled, ..ChildSettings::default() };
+    let isolation = told_isolation()?.unwrap_or(ChildSettings::default().isolation);
+    let settings = ChildSettings { deadline, isolation, compiled, ..ChildSettings::default() };
     let request = WorkRequest { work: Work::Run(manner), task, entries };
     // Nothing of the answer is believed that the job directory and the result say otherwise.
     let run_and_check = move |cancel: &Cancel| match run_in_child(&request, &settings, cancel)? {
@@ -260,8 +261,9 @@ fn deadline_by_gas(gas_limit: u64) -> Duration {
 }
 
 /// The variable that overrides a provider's configuration counts for what is run at the command line, too.
-fn gives_up_isolation() -> bool {
-    std::env::var("ASSAY__WORKER__REQUIRE_ISOLATION").is_ok_and(|value| value == "false")
+pub fn told_isolation() -> CliResult<Option<Isolation>> {
+    let told = std::env::var_os(ISOLATION_VARIABLE).map(|text| text.to_string_lossy().parse());
+    told.transpose().map_err(|error| CliError::usage(format!("cannot use {ISOLATION_VARIABLE}")).with_cause(error))
 }
 
 /// Wall clock is no part of an outcome, so running out of it gives none.

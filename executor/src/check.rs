@@ -30,9 +30,13 @@ pub enum Reach {
 /// What the start would refuse, as it would say it.
 pub async fn check(config: &Config, reach: Reach) -> Result<Vec<String>, StartError> {
     let mut remarks = Vec::new();
-    let fences = startup::probe(config, Options::default()).await?;
+    let fences = startup::probe(config).await?;
     if fences.missing().next().is_some() {
-        remarks.push(format!("guests would run without these fences: {}", listed(fences.missing())));
+        remarks.push(format!(
+            "the bot would start, as worker.isolation = \"{}\" allows it, and guests would run without these fences: {}",
+            config.worker.isolation,
+            listed(fences.missing())
+        ));
     }
     let signer = startup::signer(config)?;
     let chain = startup::connect(config, &signer)?;

@@ -68,10 +68,6 @@ enum Command {
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct RunArguments {
-    /// Start though the sandbox child lacks fences that guests should not run without; for this start what
-    /// worker.require_isolation = false is for every one.
-    #[arg(long)]
-    allow_unsupported_platform: bool,
     /// Take over seats that the chain shows and the journal does not know. Only when no other instance runs with this
     /// node key and the journal is lost for good.
     #[arg(long)]
@@ -148,11 +144,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 async fn run_bot(config: crate::Config, run: RunArguments) -> Result<(), Failure> {
-    let options = Options {
-        allow_unsupported_platform: run.allow_unsupported_platform,
-        adopt_unknown_seats: run.adopt_unknown_seats,
-        keep_on_failure: run.keep_on_failure,
-    };
+    let options = Options { adopt_unknown_seats: run.adopt_unknown_seats, keep_on_failure: run.keep_on_failure };
     let shutdown = Shutdown::default();
     stop_on_signals(shutdown.clone());
     crate::run(config, options, shutdown).await.map_err(|error| {

@@ -36,8 +36,6 @@ pub use startup::StartError;
 /// What is said on the command line rather than in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Start and run guests though the sandbox child lacks fences, as `worker.require_isolation = false` says it.
-    pub allow_unsupported_platform: bool,
     /// Take over seats that the chain shows and the journal does not know.
     pub adopt_unknown_seats: bool,
     /// Keep the content of jobs that failed on this host.

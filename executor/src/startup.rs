@@ -25,7 +25,7 @@ use crate::{
     server::BindError,
     signer::Signer,
     work::{WorkSettings, Workshop, blocking},
-    worker::{ChildSettings, Fences, Manner, Work, WorkerFault, listed, probe_child},
+    worker::{ChildSettings, Fences, Isolation, Manner, Work, WorkerFault, listed, probe_child},
 };
 
 /// Questions to an endpoint that does not answer at start.
@@ -106,7 +106,7 @@ pub(crate) struct Parts<C> {
 
 pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<RpcChain>, StartError> {
     protect_process().map_err(StartError::Exposed)?;
-    report_fences(&probe(config, options).await?);
+    report_fences(&probe(config).await?);
     let signer = signer(config)?;
     let chain = connect(config, &signer)?;
     let lock = InstanceLock::acquire(&config.provider.data_dir)?;
@@ -144,13 +144,13 @@ fn protect_process() -> io::Result<()> {
 }
 
 /// Starts one child, to know before the first job that there can be one and which fences it has.
-pub(crate) async fn probe(config: &Config, options: Options) -> Result<Fences, StartError> {
-    let (settings, work) = (child(config, options), Work::Run(manner(config)));
+pub(crate) async fn probe(config: &Config) -> Result<Fences, StartError> {
+    let (settings, work) = (child(config), Work::Run(manner(config)));
     Ok(blocking(move || probe_child(work, &settings)).await?)
 }
 
 fn report_fences(fences: &Fences) {
-    let required = listed(fences.missing_required());
+    let required = listed(fences.missing_for(Isolation::Required));
     if !required.is_empty() {
         tracing::warn!(missing = required, "guests_not_isolated");
     }
@@ -184,12 +184,12 @@ pub(crate) fn connect(config: &Config, signer: &Signer) -> Result<RpcChain, Star
     }))
 }
 
-fn child(config: &Config, options: Options) -> ChildSettings {
+fn child(config: &Config) -> ChildSettings {
     ChildSettings {
         program: None,
         deadline: config.worker.prepare_deadline.0,
         memory_bytes: config.worker.memory_max.map(|size| size.0),
-        require_isolation: config.worker.require_isolation && !options.allow_unsupported_platform,
+        isolation: config.worker.isolation,
         compiled: None,
     }
 }
@@ -304,7 +304,7 @@ pub(crate) fn workshop(
     let settings = WorkSettings {
         fetch_deadline: content.fetch_deadline.0,
         publish_deadline: content.publish_deadline.0,
-        child: ChildSettings { compiled, ..child(config, options) },
+        child: ChildSettings { compiled, ..child(config) },
         manner: manner(config),
         keep_failed_in: keep.then(|| config.provider.data_dir.join("failed")),
     };

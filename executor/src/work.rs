@@ -369,7 +369,7 @@ mod tests {
         for execution_s in [1, 7, 86_400] {
             let run = run_child(&child, execution_s);
             assert_eq!(run.deadline, Duration::from_secs(u64::from(execution_s)));
-            assert_eq!((run.memory_bytes, run.require_isolation), (Some(1 << 30), child.require_isolation));
+            assert_eq!((run.memory_bytes, run.isolation), (Some(1 << 30), child.isolation));
         }
     }
 }

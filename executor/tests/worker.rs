@@ -9,8 +9,8 @@ use std::{
 
 use assay_content::{Entry, digest_from_cid, pack_entries};
 use assay_executor::worker::{
-    Cancel, ChildSettings, Fence, Manner, Prepared, Work, WorkReply, WorkRequest, WorkerFault, probe_child,
-    run_in_child,
+    Cancel, ChildSettings, Fence, ISOLATION_VARIABLE, Isolation, Manner, Prepared, Work, WorkReply, WorkRequest,
+    WorkerFault, probe_child, run_in_child,
 };
 use assay_protocol::{
     InvalidReason, METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
@@ -106,9 +106,9 @@ fn w_01_a_run_over_its_wall_clock_is_a_host_fault() {
 #[test]
 fn w_12_every_required_fence_stands_here() {
     for work in [Work::Prepare, REFERENCE, Work::Run(Manner::QUICKEST)] {
-        let settings = ChildSettings { require_isolation: true, ..real(NEVER) };
+        let settings = ChildSettings { isolation: Isolation::Required, ..real(NEVER) };
         let fences = probe_child(work, &settings).expect("a confined child");
-        assert_eq!(fences.missing_required().count(), 0, "{work:?}: {fences:?}");
+        assert_eq!(fences.missing_for(Isolation::Required).count(), 0, "{work:?}: {fences:?}");
     }
 }
 
@@ -198,18 +198,34 @@ fn p_13_w_14_w_17_whatever_is_not_exactly_one_good_frame_is_a_host_fault() {
 
 #[test]
 fn w_12_a_child_without_a_required_fence_gets_no_work_unless_told_otherwise() {
-    let strict = ChildSettings { require_isolation: true, ..double("unconfined.sh", NEVER) };
+    let strict = ChildSettings { isolation: Isolation::Required, ..double("unconfined.sh", NEVER) };
     let (task, entries) = job(MANIFEST, LOOPING, 1_000);
     let request = WorkRequest { work: Work::Prepare, task, entries };
     let fault = run_in_child(&request, &strict, &Cancel::default()).expect_err("refused");
-    assert!(matches!(fault, WorkerFault::Unconfined(_)) && fault.is_before_work(), "{fault:?}");
+    assert!(matches!(fault, WorkerFault::Unconfined { .. }) && fault.is_before_work(), "{fault:?}");
     let message = fault.to_string();
-    assert!(message.contains(Fence::SystemCalls.name()) && message.contains("require_isolation"), "{message}");
-    let lenient = ChildSettings { require_isolation: false, ..strict };
+    assert!(message.contains(Fence::SystemCalls.name()), "{message}");
+    assert!(message.contains("worker.isolation = \"none\""), "{message}");
+    assert!(message.contains(&format!("{ISOLATION_VARIABLE}=none")), "{message}");
+    let lenient = ChildSettings { isolation: Isolation::None, ..strict };
     let reply = run_in_child(&request, &lenient, &Cancel::default()).expect("an answer");
     assert_eq!(reply, WorkReply::Prepared(Prepared::Runnable));
     let fences = probe_child(REFERENCE, &lenient).expect("a child");
     assert_eq!(fences.missing().map(|missing| missing.fence).collect::<Vec<_>>(), [Fence::SystemCalls]);
+}
+
+#[test]
+fn w_12_a_fence_that_stands_in_part_is_missing_where_all_are_wanted() {
+    let full = ChildSettings { isolation: Isolation::Full, ..double("no_landlock.sh", NEVER) };
+    let (task, entries) = job(MANIFEST, LOOPING, 1_000);
+    let request = WorkRequest { work: Work::Prepare, task, entries };
+    let message = run_in_child(&request, &full, &Cancel::default()).expect_err("refused").to_string();
+    assert!(message.contains("landlock: only in part"), "{message}");
+    assert!(message.contains("worker.isolation = \"required\""), "{message}");
+    assert!(message.contains(&format!("{ISOLATION_VARIABLE}=required")), "{message}");
+    let told = ChildSettings { isolation: Isolation::Required, ..full };
+    let reply = run_in_child(&request, &told, &Cancel::default()).expect("an answer");
+    assert_eq!(reply, WorkReply::Prepared(Prepared::Runnable));
 }
 
 #[test]

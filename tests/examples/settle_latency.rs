@@ -13,6 +13,7 @@ use std::{
 use assay_executor::{
     Config,
     config::{Address, ProviderConfig, Span},
+    worker::ChildSettings,
 };
 use assay_localnet::{LedgerConfig, Network, NetworkConfig};
 use assay_runtime::{ArtifactCache, CacheLimits, Engine, RunOptions, Variant};
@@ -107,6 +108,7 @@ fn start_bot(network: &Network, home: &Path, log: &Path) -> Result<Child, Failur
     config.chain.cluster = info.rpc_url.to_string();
     config.chain.ws_url = Some(info.ws_url.clone());
     config.chain.poll_interval = Span(Duration::from_millis(500));
+    config.worker.isolation = ChildSettings::default().isolation;
     config.content.kubo = vec![info.content_url.clone()];
     config.content.gateways = vec![info.gateway_url.clone()];
     config.server.listen = Some(([127, 0, 0, 1], 0).into());

@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-#[cfg(feature = "localnet")]
-use assay_executor::config::Span;
 use assay_executor::config::{Address, Config, ProviderConfig};
+#[cfg(feature = "localnet")]
+use assay_executor::{config::Span, worker::ChildSettings};
 use assay_sdk::keypair::{KeypairError, load_keypair, save_keypair};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
@@ -98,8 +98,8 @@ pub fn create_local(new: &NewProvider<'_>, node_key_path: &Path) -> CliResult<Pa
     fs::create_dir_all(new.dir).context(format!("cannot create {}", new.dir.display()))?;
     let mut config = new.config(node_key_path);
     config.chain.poll_interval = Span(LOCAL_POLL);
-    // Elsewhere there are no fences; the jobs of a local network are one's own.
-    config.worker.require_isolation = cfg!(target_os = "linux");
+    // The jobs of a local network are one's own: what is enough for the commands is enough for its bots.
+    config.worker.isolation = ChildSettings::default().isolation;
     let config_path = new.dir.join(CONFIG_NAME);
     write_config(&config_path, &config)?;
     Ok(config_path)

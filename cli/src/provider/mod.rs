@@ -128,9 +128,6 @@ pub struct StartArgs {
     /// Configuration file.
     #[arg(long, default_value = "provider/provider.toml", value_name = "FILE")]
     config: PathBuf,
-    /// Start on a system where the sandbox child is not fully confined.
-    #[arg(long)]
-    allow_unsupported_platform: bool,
     /// Take over seats that the chain shows and the journal does not know; only when the journal is lost for good.
     #[arg(long)]
     adopt_unknown_seats: bool,

@@ -204,7 +204,7 @@ fn e_28_a_bot_whose_endpoint_is_down_keeps_the_token_in_its_url_to_itself() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let text = format!(
         "[provider]\nmarket = \"{0}\"\nauthority = \"{0}\"\nnode_key_path = \"node.json\"\ndata_dir = \"data\"\n\
-         [chain]\ncluster = \"http://127.0.0.1:{port}/v1?api-key=hush\"\n[content]\nkubo = [\"http://127.0.0.1:{port}\"]\n",
+         [worker]\nisolation = \"required\"\n[chain]\ncluster = \"http://127.0.0.1:{port}/v1?api-key=hush\"\n[content]\nkubo = [\"http://127.0.0.1:{port}\"]\n",
         "4Nd1mBQtrMJVYVfKf2PJy9NZUZdTAsp7D4xWLs4gDB4T"
     );
     let config = home.path().join("provider.toml");

@@ -235,6 +235,7 @@ mod tests {
             ("[worker]\nprepare_deadline = \"1ms\"", "worker.prepare_deadline"),
             ("[worker]\ndeadline = \"30s\"", "unknown field `deadline`"),
             ("[worker]\nruns_max = 0", "worker.runs_max"),
+            ("[worker]\nisolation = \"most\"", "full, required or none"),
             ("[worker]\ngas_per_second = 0", "worker.gas_per_second"),
             ("[server]\nlisten = \"0.0.0.0:1\"", "server.listen"),
             ("[content]\nkubo = []", "content.kubo"),

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 use url::Url;
 
+use crate::worker::Isolation;
+
 pub use load::{ConfigError, load, resolved};
 pub use units::{Address, Digest, EngineName, Size, Span};
 
@@ -232,8 +234,9 @@ pub struct WorkerConfig {
     pub runs_max: usize,
     /// Preparations at once.
     pub preparations_max: usize,
-    /// Do not start, and run no guest, when the sandbox child lacks a fence that no guest should run without.
-    pub require_isolation: bool,
+    /// Without which fences of the sandbox child the bot does not start and runs no guest: `full`, every one; `required`,
+    /// those that every Linux process can put up; `none` goes on without any.
+    pub isolation: Isolation,
     /// Gas that the reference burns in a second here, to tell whether a job that has to wait for others would be in
     /// time. A run is counted as two, and with what compiling takes.
     pub gas_per_second: u64,
@@ -248,7 +251,7 @@ impl Default for WorkerConfig {
             memory_max: None,
             runs_max: 2,
             preparations_max: 4,
-            require_isolation: true,
+            isolation: Isolation::Full,
             gas_per_second: 250_000_000,
         }
     }

@@ -6,6 +6,8 @@ use assay_runtime::Engine;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use solana_pubkey::Pubkey;
 
+use crate::worker::Isolation;
+
 /// A duration, written as a number and one of `ms`, `s`, `m`, `h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
@@ -157,7 +159,7 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(Span Size Address Digest EngineName);
+as_text!(Span Size Address Digest EngineName Isolation);
 
 #[cfg(test)]
 mod tests {
@@ -173,6 +175,9 @@ mod tests {
         }
         for text in ["wasmi", "wasmtime", "auto"] {
             assert_eq!(text.parse::<EngineName>().expect("an engine").to_string(), text);
+        }
+        for text in ["full", "required", "none"] {
+            assert_eq!(text.parse::<Isolation>().expect("an isolation").to_string(), text);
         }
     }
 

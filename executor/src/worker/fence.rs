@@ -1,6 +1,6 @@
 //! What stands between a guest that broke the engine and this host, one name per fence.
 
-use std::{fmt, io};
+use std::{fmt, io, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,7 @@ impl Fence {
     /// that Assay supports, in a container as well, and what together leaves a guest that broke the engine with
     /// nothing but its pipes: the filter alone refuses every file, socket, process and signal. The others say the same
     /// a second time, in another part of the kernel; kernels and containers that forbid user namespaces, or have no
-    /// landlock, are common, and a bot that does not start there protects nobody.
+    /// landlock, are common: a command has to work there, and a bot, which takes strangers' jobs, does when it is told to.
     #[must_use]
     pub const fn is_required(self) -> bool {
         match self {
@@ -108,6 +108,48 @@ impl Fence {
             | Self::FileSystem
             | Self::Landlock => false,
         }
+    }
+}
+
+/// Which fences a child has to have before it gets work; more of them, the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isolation {
+    /// None: who sets this trusts every guest.
+    None,
+    /// Those that [`Fence::is_required`].
+    Required,
+    /// All, each of them whole.
+    Full,
+}
+
+impl Isolation {
+    /// Whether no guest may run without this fence.
+    #[must_use]
+    pub const fn needs(self, fence: Fence) -> bool {
+        match self {
+            Self::None => false,
+            Self::Required => fence.is_required(),
+            Self::Full => true,
+        }
+    }
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Required => "required",
+            Self::Full => "full",
+        })
+    }
+}
+
+impl FromStr for Isolation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = [Self::None, Self::Required, Self::Full].into_iter().find(|known| known.to_string() == text);
+        known.ok_or_else(|| format!("\"{text}\" is no isolation; write full, required or none"))
     }
 }
 
@@ -141,12 +183,12 @@ pub struct Fences {
 impl Fences {
     /// Puts up all of them, one after the other.
     pub(super) fn put_up(mut put_up: impl FnMut(Fence) -> io::Result<()>) -> Self {
-        let missing = Fence::ALL.into_iter().filter_map(|fence| {
+        let missing = |fence| {
             // Not supported here at all: no system call was made that could have answered.
             let errno = |error: io::Error| error.raw_os_error().unwrap_or(rustix::io::Errno::NOSYS.raw_os_error());
             put_up(fence).err().map(|error| MissingFence { fence, errno: errno(error) })
-        });
-        Self { missing: missing.collect() }
+        };
+        Fence::ALL.into_iter().filter_map(missing).collect()
     }
 
     /// Those that do not stand.
@@ -154,9 +196,23 @@ impl Fences {
         self.missing.iter()
     }
 
-    /// Those without which no guest may run, see [`Fence::is_required`].
-    pub fn missing_required(&self) -> impl Iterator<Item = &MissingFence> {
-        self.missing.iter().filter(|missing| missing.fence.is_required())
+    /// Those that do not stand and that this isolation needs.
+    pub fn missing_for(&self, isolation: Isolation) -> impl Iterator<Item = &MissingFence> {
+        self.missing.iter().filter(move |missing| isolation.needs(missing.fence))
+    }
+
+    /// The most that can be asked of this child.
+    #[must_use]
+    pub fn isolation(&self) -> Isolation {
+        let stands = |isolation: &Isolation| self.missing_for(*isolation).next().is_none();
+        [Isolation::Full, Isolation::Required].into_iter().find(stands).unwrap_or(Isolation::None)
+    }
+}
+
+impl FromIterator<MissingFence> for Fences {
+    /// All but these.
+    fn from_iter<T: IntoIterator<Item = MissingFence>>(missing: T) -> Self {
+        Self { missing: missing.into_iter().collect() }
     }
 }
 
@@ -201,9 +257,27 @@ mod tests {
         let fences = Fences::put_up(refused);
         let text = serde_json::to_string(&Hello::from(&fences)).expect("JSON");
         assert_eq!(Fences::from(serde_json::from_str::<Hello>(&text).expect("read back")), fences);
-        assert_eq!((fences.missing().count(), fences.missing_required().count()), (1, 0));
+        assert_eq!(fences.missing().count(), 1);
         assert!(listed(fences.missing()).starts_with("landlock: "), "{}", listed(fences.missing()));
         let silent = Fences::from(Hello { fences: Vec::new() });
-        assert_eq!(silent.missing().count(), Fence::ALL.len());
+        assert_eq!((silent.missing().count(), silent.isolation()), (Fence::ALL.len(), Isolation::None));
+    }
+
+    #[test]
+    fn w_12_every_fence_that_is_missing_or_stands_in_part_lowers_the_isolation() {
+        assert_eq!(Fences::put_up(|_| Ok(())).isolation(), Isolation::Full);
+        for left_out in Fence::ALL {
+            for errno in [IN_PART, 1, 38] {
+                let refused = |fence| if fence == left_out { Err(io::Error::from_raw_os_error(errno)) } else { Ok(()) };
+                let fences = Fences::put_up(refused);
+                let expected = if left_out.is_required() { Isolation::None } else { Isolation::Required };
+                assert_eq!(fences.isolation(), expected, "{left_out:?}");
+                for wanted in [Isolation::None, Isolation::Required, Isolation::Full] {
+                    let missing: Vec<Fence> = fences.missing_for(wanted).map(|missing| missing.fence).collect();
+                    let named = if wanted > expected { vec![left_out] } else { Vec::new() };
+                    assert_eq!(missing, named, "{left_out:?} for {wanted}");
+                }
+            }
+        }
     }
 }

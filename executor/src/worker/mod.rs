@@ -2,7 +2,7 @@
 //!
 //! Everything that a poster controls is parsed and run there: manifest, module, guest. The child has no keys, no
 //! environment, no files and no open sockets. Before it reads its first byte it puts up its fences ([`Fence`]) and says
-//! which of them stand; the parent judges that and sends no work to a child that lacks a required one (W-12). When the
+//! which of them stand; the parent judges that and sends no work to a child that lacks one that it was told to need ([`Isolation`], W-12). When the
 //! guest is compiled and loaded, it gives up what only that needed. It is
 //! killed with its whole process group when its time is over, and dies with its parent. What it answers is data: the
 //! parent compares it with the job directory and the result's own bytes ([`RanTask::check`]), and an answer that is not
@@ -24,9 +24,9 @@ mod wire;
 
 pub use answer::CheckedRun;
 pub use child::{before_guest, maybe_child_main, maybe_child_with};
-pub use fence::{Fence, Fences, MissingFence, listed};
+pub use fence::{Fence, Fences, Isolation, MissingFence, listed};
 pub use frame::FrameError;
-pub use parent::{Cancel, ChildSettings, WorkerFault, probe_child, run_in_child};
+pub use parent::{Cancel, ChildSettings, ISOLATION_VARIABLE, WorkerFault, probe_child, run_in_child};
 pub use wire::{Manner, Prepared, RanTask, Work, WorkReply, WorkRequest};
 
 /// The hidden first argument that makes a binary the child.

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use super::{
     CHILD_ARGUMENT,
-    fence::{Fences, Hello, listed},
+    fence::{Fences, Hello, Isolation, listed},
     frame::{FrameError, read_frame},
     limits::ChildLimits,
     shelf::Shelf,
@@ -39,8 +39,8 @@ pub struct ChildSettings {
     pub deadline: Duration,
     /// Most memory, bytes; `None`: computed from the job's limits.
     pub memory_bytes: Option<u64>,
-    /// Give no work to a child without every required fence.
-    pub require_isolation: bool,
+    /// Give no work to a child without every fence that this needs.
+    pub isolation: Isolation,
     /// Where compiled code is kept between children; `None`: each compiles for itself.
     pub compiled: Option<Arc<ArtifactCache>>,
 }
@@ -63,9 +63,14 @@ pub enum WorkerFault {
         /// What it said instead.
         frame: FrameError,
     },
-    /// A required fence is missing; it was given no work.
-    #[error("confine the sandbox child: {}; {UNCONFINED_NEXT}", listed(.0.missing_required()))]
-    Unconfined(Fences),
+    /// A fence is missing that it needs; it was given no work.
+    #[error("{}", unconfined(.fences, *.wanted))]
+    Unconfined {
+        /// Which stand.
+        fences: Fences,
+        /// What it was told to need.
+        wanted: Isolation,
+    },
     /// It did not finish in time.
     #[error("run the sandbox child: no answer within {0:?}; it was killed")]
     Deadline(Duration),
@@ -98,22 +103,35 @@ impl Default for ChildSettings {
             program: None,
             deadline: Duration::from_millis(assay_protocol::limits::WALL_CLOCK_MS_DEFAULT),
             memory_bytes: None,
-            require_isolation: cfg!(target_os = "linux"),
+            isolation: if cfg!(target_os = "linux") { Isolation::Required } else { Isolation::None },
             compiled: None,
         }
     }
 }
 
-/// What to do about a fence that a guest must not run without.
-const UNCONFINED_NEXT: &str = "use a Linux kernel, or a container profile, that allows these; or, if you trust every \
-    guest, go on without them: worker.require_isolation = false in a provider's configuration, \
-    ASSAY__WORKER__REQUIRE_ISOLATION=false in the environment of any command";
+/// The variable that sets the isolation for a bot, over its configuration, and for every command that runs guests.
+pub const ISOLATION_VARIABLE: &str = "ASSAY__WORKER__ISOLATION";
+
+/// Names what is missing, and the setting that goes on without it.
+fn unconfined(fences: &Fences, wanted: Isolation) -> String {
+    let enough = fences.isolation();
+    let terms = match enough {
+        Isolation::None => "if you trust every guest",
+        Isolation::Required | Isolation::Full => "if the required ones, which stand, are enough for you",
+    };
+    format!(
+        "confine the sandbox child (isolation \"{wanted}\"): these fences are missing: {}; use a Linux kernel, or a container \
+         profile, that allows them; or, {terms}, go on without: worker.isolation = \"{enough}\" in a provider's \
+         configuration, {ISOLATION_VARIABLE}={enough} in the environment of any command",
+        listed(fences.missing_for(wanted))
+    )
+}
 
 impl WorkerFault {
     /// Whether the child had no work yet: then it is this host that failed, whatever the work would have been.
     #[must_use]
     pub const fn is_before_work(&self) -> bool {
-        matches!(self, Self::Start(_) | Self::NotReady { .. } | Self::Unconfined(_))
+        matches!(self, Self::Start(_) | Self::NotReady { .. } | Self::Unconfined { .. })
     }
 }
 
@@ -213,7 +231,7 @@ fn one_child(request: &WorkRequest, settings: &ChildSettings, cancel: &Cancel) -
 /// Starts a child for such work, hears which fences stand and ends it without any. Blocks like [`run_in_child`].
 ///
 /// # Errors
-/// [`WorkerFault`] when there can be no child; [`WorkerFault::Unconfined`] when the settings require what is missing.
+/// [`WorkerFault`] when there can be no child; [`WorkerFault::Unconfined`] when one that the settings need is missing.
 pub fn probe_child(work: Work, settings: &ChildSettings) -> Result<Fences, WorkerFault> {
     let memory_bytes = assay_protocol::limits::MEMORY_BYTES_MAX;
     let needs = Needs { memory_bytes, may_compile: work.may_compile() };
@@ -289,8 +307,9 @@ fn in_child<T>(
 fn hear_greeting(from: &mut FromChild, settings: &ChildSettings) -> Result<Fences, Stop> {
     let (hello, _): (Hello, _) = read_frame(from).map_err(Stop::Broken)?;
     let fences = Fences::from(hello);
-    let lacking = settings.require_isolation && fences.missing_required().next().is_some();
-    if lacking { Err(Stop::Fault(WorkerFault::Unconfined(fences))) } else { Ok(fences) }
+    let wanted = settings.isolation;
+    let stands = fences.isolation() >= wanted;
+    if stands { Ok(fences) } else { Err(Stop::Fault(WorkerFault::Unconfined { fences, wanted })) }
 }
 
 /// This very executable. On Linux by the link that still leads to it after an upgrade replaced its file.

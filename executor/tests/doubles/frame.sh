@@ -1,4 +1,5 @@
-# For the other scripts here: `frame HEADER` writes a frame without a body, `greet` says that every fence stands.
+# For the other scripts here: `frame HEADER` writes a frame without a body; `greet` says that every fence stands, and
+# `greet FENCE ERRNO` that all do but that one.
 frame() {
     length=${#1}
     printf 'ASY1'
@@ -9,8 +10,9 @@ frame() {
 greet() {
     fences=
     for fence in process_group descriptors memory_order resource_limits user user_namespace network_namespace \
-        ipc_namespace file_system no_new_privileges landlock capabilities not_dumpable death_signal "${1:-system_calls}"; do
-        fences="$fences,[\"$fence\",0]"
+        ipc_namespace file_system no_new_privileges landlock capabilities not_dumpable death_signal system_calls; do
+        [ "$fence" = "${1:-}" ] && errno=$2 || errno=0
+        fences="$fences,[\"$fence\",$errno]"
     done
     frame "{\"fences\":[${fences#,}]}"
 }

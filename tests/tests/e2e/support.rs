@@ -14,6 +14,7 @@ use anchor_lang::Discriminator;
 use assay_executor::{
     Config,
     config::{Address, ProviderConfig, Span},
+    worker::Isolation,
 };
 use assay_localnet::{Network, NetworkConfig, ProviderInfo};
 use assay_protocol::JobStatus;
@@ -87,6 +88,8 @@ impl Net {
         config.chain.poll_interval = Span(Duration::from_millis(300));
         // Under load nothing is outbid but where a test wants it: how often something is signed is what some count.
         config.chain.fee_bumps_max = 0;
+        // Kernels and containers differ in what they allow beyond that.
+        config.worker.isolation = Isolation::Required;
         config.content.kubo = vec![info.content_url.clone()];
         config.content.gateways = vec![info.gateway_url.clone()];
         config.server.listen = Some(([127, 0, 0, 1], 0).into());

@@ -4,7 +4,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Dura
 
 use assay_content::Entry;
 use assay_executor::worker::{
-    Cancel, ChildSettings, Manner, Prepared, RanTask, Work, WorkReply, WorkRequest, WorkerFault, run_in_child,
+    Cancel, ChildSettings, Isolation, Manner, Prepared, RanTask, Work, WorkReply, WorkRequest, WorkerFault,
+    run_in_child,
 };
 use assay_protocol::{METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec, Trap};
 use assay_runtime::{ArtifactCache, CacheLimits, Engine, EngineKind, Variant};
@@ -18,7 +19,7 @@ fn settings() -> ChildSettings {
     ChildSettings {
         program: Some(PathBuf::from(EXECUTOR)),
         deadline: Duration::from_secs(120),
-        require_isolation: true,
+        isolation: Isolation::Required,
         ..ChildSettings::default()
     }
 }

@@ -2,12 +2,13 @@
 #![cfg(target_os = "linux")]
 
 mod engines;
+mod start;
 
 use std::{collections::BTreeMap, fs, net::TcpListener, os::unix::fs::symlink, path::Path, time::Duration};
 
 use assay_content::Entry;
 use assay_executor::worker::{
-    Cancel, ChildSettings, Fence, Fences, Manner, Work, WorkRequest, WorkerFault, probe_child, run_in_child,
+    Cancel, ChildSettings, Fence, Fences, Isolation, Manner, Work, WorkRequest, WorkerFault, probe_child, run_in_child,
 };
 use assay_protocol::{METERED_HASH_UNSTATED, PROFILE_V1, TaskLimits, TaskSpec};
 
@@ -16,11 +17,11 @@ const STAND_IN: &str = env!("CARGO_BIN_EXE_sandbox_stand_in");
 const ENOSYS: i64 = 38;
 
 /// What the stand-in tried and what the kernel said, beside the fences that it stood behind.
-fn tried(program: &Path, work: Work, require_isolation: bool) -> (BTreeMap<String, i64>, Fences) {
+fn tried(program: &Path, work: Work, isolation: Isolation) -> (BTreeMap<String, i64>, Fences) {
     let settings = ChildSettings {
         program: Some(program.to_owned()),
         deadline: Duration::from_secs(60),
-        require_isolation,
+        isolation,
         ..ChildSettings::default()
     };
     // Somebody listens: only a fence can refuse the connection.
@@ -46,8 +47,8 @@ fn tried(program: &Path, work: Work, require_isolation: bool) -> (BTreeMap<Strin
 #[test]
 fn w_12_w_18_whatever_a_guest_that_broke_the_engine_tries_does_not_exist_for_it() {
     for manner in [Manner::REFERENCE, Manner::QUICKEST] {
-        let (tried, fences) = tried(Path::new(STAND_IN), Work::Run(manner), true);
-        assert_eq!(fences.missing_required().count(), 0, "{fences:?}");
+        let (tried, fences) = tried(Path::new(STAND_IN), Work::Run(manner), Isolation::Required);
+        assert_eq!(fences.missing_for(Isolation::Required).count(), 0, "{fences:?}");
         assert!(tried.len() >= 60, "{tried:?}");
         for (attempt, errno) in &tried {
             let expected = match attempt.as_str() {
@@ -70,7 +71,7 @@ fn w_12_without_the_filter_the_other_fences_refuse_the_same() {
     symlink(STAND_IN, &program).expect("linked");
     // One that a child inherits: most are closed when a program is executed, this is not.
     let _inherited = rustix::io::dup(fs::File::open("/dev/null").expect("opened")).expect("a descriptor");
-    let (tried, fences) = tried(&program, Work::Run(Manner::QUICKEST), false);
+    let (tried, fences) = tried(&program, Work::Run(Manner::QUICKEST), Isolation::None);
     assert_eq!((tried["variables that exist"], std::env::vars_os().count() > 0), (0, true));
     assert_eq!(tried["descriptors that exist"], 0, "{fences:?}");
     let missing: Vec<Fence> = fences.missing().map(|missing| missing.fence).collect();
