@@ -6,6 +6,7 @@ use wasmparser::{BinaryReader, BlockType, FuncValidator, Operator, OperatorsRead
 use crate::{
     MeterError,
     bounds::{self, check},
+    compiling::Compiling,
     cost,
     debts::{Debts, Edits},
     inject::Injected,
@@ -88,8 +89,8 @@ pub(crate) struct Plan {
     pub operands: u64,
     /// Whether it calls anything: if not, its frame is only checked, not kept.
     pub calls: bool,
-    /// How many values, about, flow along the edges of its control flow: see [`crate::ModuleInfo::flow_squares`].
-    pub flow: u64,
+    /// What a compiler may take: see [`crate::ModuleInfo::compile_ns`].
+    pub compile_ns: u64,
     /// For L, if it is wanted.
     pub fast: Fast,
 }
@@ -134,16 +135,12 @@ struct Label {
     branches: u64,
     /// The last branch that did.
     branch: u64,
-    /// Assignments to locals when it was opened.
-    assignments: u64,
-    /// Values that it takes or gives, at most.
+    /// Values that it takes and gives.
     values: u64,
 }
 
-/// A block type that is written as an index: most parameters and results that the profile allows.
-const VALUES_MAX: u64 = bounds::PARAMS_MAX + bounds::RESULTS_MAX;
-/// What a place where control flow joins counts by itself.
-const JOIN: u64 = 3;
+/// What L branches on where it makes a NaN canonical, in segments.
+const NAN_SEGMENTS: u64 = 3;
 
 /// How many there are of a function.
 #[derive(Clone, Copy)]
@@ -166,12 +163,11 @@ struct Analysis {
     /// A float result whose NaN is not canonical yet, and the offset behind it.
     pending_nan: Option<(usize, Float)>,
     br_table_targets: u64,
-    /// Locals and parameters.
-    variables: u64,
-    /// Assignments to locals so far.
-    assignments: u64,
     /// Branches so far.
     branches: u64,
+    /// Values that the block takes and gives that the operator opens, if it opens one.
+    opens: u64,
+    compiling: Compiling,
     /// For L, if it is wanted.
     faster: Option<(Debts, Nans)>,
 }
@@ -180,14 +176,15 @@ struct Analysis {
 pub(crate) fn function<T: WasmModuleResources>(
     reader: BinaryReader<'_>,
     validator: &mut FuncValidator<T>,
-    Variables { params, locals, results }: Variables,
+    variables: Variables,
     wants_fast: bool,
 ) -> Result<Plan, Refusal> {
+    let Variables { params, locals, .. } = variables;
     let start = reader.original_position();
     let mut reader = OperatorsReader::new(reader);
-    let mut analysis = Analysis { variables: params.saturating_add(locals), ..Analysis::default() };
+    let mut analysis = Analysis { compiling: Compiling::new(variables), ..Analysis::default() };
     analysis.plan.locals = locals;
-    analysis.labels.push(Label { kind: Kind::Block, branches: 0, branch: 0, assignments: 0, values: results });
+    analysis.labels.push(Label { kind: Kind::Block, branches: 0, branch: 0, values: variables.results });
     analysis.begin_segment(0, false);
     analysis.faster = wants_fast.then(|| (Debts::new(analysis.segment), Nans::new(params)));
     analysis.charge(cost::FUNCTION_ENTRY.saturating_add(locals.div_ceil(cost::LOCALS_PER_GAS)));
@@ -201,21 +198,44 @@ pub(crate) fn function<T: WasmModuleResources>(
         validator.op(position, &op)?;
         let at = offset(position);
         let behind = offset(reader.original_position());
-        analysis.operator(&op, at, behind)?;
+        if let Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } = op {
+            analysis.opens = arity(blockty, validator.resources());
+        }
         let operands = u64::from(validator.operand_stack_height());
+        if analysis.operator(&op, at, behind)? {
+            analysis.compiling.segment(operands);
+        }
         check("number of values on a function's operand stack", operands, bounds::OPERANDS_MAX)?;
         analysis.plan.operands = analysis.plan.operands.max(operands);
     }
     reader.finish()?;
     if let Some((debts, nans)) = analysis.faster {
         nans.settle(&mut analysis.plan.edits);
+        let branches = analysis.plan.edits.iter();
+        let branches = branches.filter(|edit| matches!(edit.what, Splice::Canonical { in_fast: true, .. })).count();
+        analysis.compiling.hidden_segments(bounds::length(branches).saturating_mul(NAN_SEGMENTS));
         analysis.plan.fast = debts.settle(&mut analysis.plan.edits);
     }
+    analysis.plan.compile_ns = analysis.compiling.ns();
     Ok(analysis.plan)
 }
 
+/// Values that a block takes and gives.
+fn arity(ty: BlockType, resources: &impl WasmModuleResources) -> u64 {
+    match ty {
+        BlockType::Empty => 0,
+        BlockType::Type(_) => 1,
+        BlockType::FuncType(index) => resources.sub_type_at(index).map_or(0, |ty| {
+            let ty = ty.unwrap_func();
+            bounds::length(ty.params().len()).saturating_add(bounds::length(ty.results().len()))
+        }),
+    }
+}
+
 impl Analysis {
-    fn operator(&mut self, op: &Operator<'_>, at: usize, behind: usize) -> Result<(), Refusal> {
+    /// Plans one; whether a segment begins behind it.
+    fn operator(&mut self, op: &Operator<'_>, at: usize, behind: usize) -> Result<bool, Refusal> {
+        self.compiling.operator(op);
         self.make_canonical(op, at);
         self.charge(cost::operator(op));
         self.rewrite(op, at, behind);
@@ -226,7 +246,7 @@ impl Analysis {
         if let Some((debts, _)) = &mut self.faster {
             debts.operator(op, Edits { begins: ends.then_some(self.segment), branch: self.branch.take() });
         }
-        Ok(())
+        Ok(ends)
     }
 
     /// Plans where NaNs are made canonical: behind what gave one, or, in L, before the operator if it looks at the bits.
@@ -260,7 +280,6 @@ impl Analysis {
                 let labels = u32::try_from(self.labels.len().saturating_sub(1)).unwrap_or(u32::MAX);
                 self.edit(at, width, Splice::Return { labels });
             }
-            O::LocalSet { .. } | O::LocalTee { .. } => self.assignments = self.assignments.saturating_add(1),
             O::BrIf { relative_depth } if self.faster.is_some() && self.carries_nothing(*relative_depth) => {
                 self.branch = Some(self.plan.edits.len());
                 self.edit(at, width, Splice::Branch { depth: *relative_depth, gas: 0 });
@@ -285,16 +304,16 @@ impl Analysis {
     fn control(&mut self, op: &Operator<'_>) -> Result<bool, Refusal> {
         use Operator as O;
         Ok(match op {
-            O::Block { blockty } => {
-                self.open(Kind::Block, *blockty)?;
+            O::Block { .. } => {
+                self.open(Kind::Block)?;
                 false
             }
-            O::Loop { blockty } => {
-                self.open(Kind::Loop, *blockty)?;
+            O::Loop { .. } => {
+                self.open(Kind::Loop)?;
                 true
             }
-            O::If { blockty } => {
-                self.open(Kind::If, *blockty)?;
+            O::If { .. } => {
+                self.open(Kind::If)?;
                 true
             }
             O::Else | O::Return | O::Unreachable => true,
@@ -309,7 +328,9 @@ impl Analysis {
                 check("number of a function's br_table targets", self.br_table_targets, bounds::BR_TABLE_TOTAL_MAX)?;
                 self.branches = self.branches.saturating_add(1);
                 for target in targets.targets() {
-                    self.target(target?);
+                    if self.target(target?) {
+                        self.compiling.target();
+                    }
                 }
                 self.target(targets.default());
                 true
@@ -317,7 +338,8 @@ impl Analysis {
             O::End => {
                 let label = self.labels.pop();
                 let joins = label.is_some_and(|label| {
-                    self.join(&label);
+                    let falls_through = if label.kind == Kind::If { 2 } else { 1 };
+                    self.compiling.close(label.kind == Kind::Loop, label.branches.saturating_add(falls_through));
                     match label.kind {
                         Kind::If => true,
                         Kind::Block => label.branches > 0,
@@ -331,13 +353,10 @@ impl Analysis {
         })
     }
 
-    fn open(&mut self, kind: Kind, ty: BlockType) -> Result<(), Refusal> {
-        let values = match ty {
-            BlockType::Empty => 0,
-            BlockType::Type(_) => 1,
-            BlockType::FuncType(_) => VALUES_MAX,
-        };
-        self.labels.push(Label { kind, branches: 0, branch: 0, assignments: self.assignments, values });
+    fn open(&mut self, kind: Kind) -> Result<(), Refusal> {
+        let values = self.opens;
+        self.compiling.open(values);
+        self.labels.push(Label { kind, branches: 0, branch: 0, values });
         Ok(check("depth of nested blocks", bounds::length(self.labels.len()), bounds::NESTING_MAX)?)
     }
 
@@ -352,26 +371,16 @@ impl Analysis {
         self.label(depth).and_then(|index| self.labels.get(index)).is_some_and(|label| label.values == 0)
     }
 
-    fn target(&mut self, depth: u32) {
+    /// Whether the branch names the label for the first time.
+    fn target(&mut self, depth: u32) -> bool {
         if let Some(label) = self.label(depth).and_then(|index| self.labels.get_mut(index))
             && label.branch != self.branches
         {
             label.branch = self.branches;
             label.branches = label.branches.saturating_add(1);
+            return true;
         }
-    }
-
-    /// Counts what a compiler carries along the edges that meet at a label: what may have been assigned inside, and
-    /// what the label itself takes or gives.
-    fn join(&mut self, label: &Label) {
-        let fallthrough = if label.kind == Kind::If { 2 } else { 1 };
-        let edges = label.branches.saturating_add(fallthrough);
-        if edges == 1 {
-            return;
-        }
-        let assigned = self.assignments.saturating_sub(label.assignments).min(self.variables);
-        let values = assigned.saturating_add(label.values);
-        self.plan.flow = self.plan.flow.saturating_add(JOIN).saturating_add(edges.saturating_mul(values));
+        false
     }
 
     fn begin_segment(&mut self, at: usize, loops: bool) {

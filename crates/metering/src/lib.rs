@@ -13,6 +13,7 @@
 mod analyze;
 mod assemble;
 pub mod bounds;
+mod compiling;
 pub mod cost;
 mod debts;
 mod error;

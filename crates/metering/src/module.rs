@@ -118,9 +118,9 @@ pub struct ModuleInfo {
     pub memory: Option<MemoryInfo>,
     /// Whether it has a start function.
     pub has_start: bool,
-    /// What the time of a compiler grows with, beside the bytes: for every function the square of how many values flow
-    /// along the edges of its control flow, about. An estimate for hosts, not part of the profile.
-    pub flow_squares: u64,
+    /// Nanoseconds that a compiler may take for its functions, beside what their bytes take. An estimate for hosts, high
+    /// rather than low, and not part of the profile.
+    pub compile_ns: u64,
 }
 
 /// A metered module: the program that is run, on any engine.

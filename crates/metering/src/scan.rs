@@ -57,7 +57,7 @@ pub(crate) struct Shape<'a> {
     wants_fast: bool,
     custom_sections: u64,
     exported_values: u64,
-    flow_squares: u64,
+    compile_ns: u64,
 }
 
 impl Shape<'_> {
@@ -82,7 +82,7 @@ impl Shape<'_> {
             entry_points,
             memory: self.memory,
             has_start: self.start.is_some(),
-            flow_squares: self.flow_squares,
+            compile_ns: self.compile_ns,
         }
     }
 }
@@ -393,11 +393,11 @@ fn check_function<'a>(
     };
     let plan = analyze::function(reader, &mut validator, variables, shape.wants_fast);
     let plan = plan.map_err(|error| error.explain(wasm))?;
-    let flow = plan.flow;
+    let compile_ns = plan.compile_ns;
     let end = body.range().end;
     let locals = Raw { count: groups, entries: slice(wasm, locals_start, code_start) };
     on_body(shape, &Body { signature, locals, code: slice(wasm, code_start, end), plan })?;
-    shape.flow_squares = shape.flow_squares.saturating_add(flow.saturating_mul(flow));
+    shape.compile_ns = shape.compile_ns.saturating_add(compile_ns);
     Ok(validator.into_allocations())
 }
 

@@ -11,6 +11,7 @@
 
 mod artifact;
 mod cache;
+mod effort;
 mod engine;
 mod fs;
 mod options;
@@ -25,6 +26,7 @@ mod wasi;
 
 pub use artifact::{ArtifactKey, ArtifactStore, Handover, ModuleName};
 pub use cache::{ARTIFACT_BYTES_MAX, ArtifactCache, CacheBytes, CacheCounts, CacheError, CacheLimits};
+pub use effort::{COMPILE_EFFORT_MAX, compile_effort};
 pub use engine::{EngineKind, RESERVED_ADDRESS_BYTES, compiled_code_identity};
 pub use fs::{FileTree, Node, PathError};
 pub use options::{BeforeGuest, Engine, Run, RunOptions, UnknownEngine, Variant};

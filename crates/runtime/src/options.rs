@@ -8,6 +8,7 @@ use assay_protocol::{Hash32, TaskLimits};
 use crate::{
     EngineKind, HostFault, RunReport,
     artifact::{ArtifactKey, ArtifactStore, ModuleName, Place},
+    effort::{COMPILE_EFFORT_MAX, compile_effort},
     engine::{self, Program},
 };
 
@@ -146,26 +147,11 @@ pub struct Run {
     pub guest_time: Duration,
 }
 
-/// With less gas than this the reference is done before a compiler is ready.
-const GAS_PER_COMPILATION: u64 = 2_000_000;
-/// What the reference runs, at a quarter of a nanosecond, while one byte of rewritten module is compiled: 0.75 µs over the
-/// corpus, by `cargo bench -p assay-runtime --bench calibration -- compiling`.
-const GAS_PER_COMPILED_BYTE: u64 = 3_000;
-/// The same for [`assay_metering::ModuleInfo::flow_squares`]: 0.45 ns each in the dearest modules of that benchmark.
-const GAS_PER_FLOW_SQUARE: u64 = 2;
-
-/// Gas that the reference runs while the compiler compiles, about.
-fn compile_effort(metered: &Metered) -> u64 {
-    let bytes = u64::try_from(metered.wasm.len()).unwrap_or(u64::MAX).saturating_mul(GAS_PER_COMPILED_BYTE);
-    let bytes = bytes.saturating_add(GAS_PER_COMPILATION);
-    bytes.saturating_add(metered.info.flow_squares.saturating_mul(GAS_PER_FLOW_SQUARE))
-}
-
 impl RunOptions {
     /// The engine that a run begins with.
     #[must_use]
     pub fn choose(&self, metered: &Metered, limits: &TaskLimits) -> EngineKind {
-        let is_worth = || compile_effort(metered) <= limits.gas_limit.min(engine::COMPILE_EFFORT_MAX);
+        let is_worth = || compile_effort(metered) <= limits.gas_limit.min(COMPILE_EFFORT_MAX);
         let is_there = || self.place(metered, self.variant).is_some_and(|place| place.store.holds(&place.key));
         let compiles = match self.engine {
             Engine::Wasmi => false,

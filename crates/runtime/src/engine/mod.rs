@@ -82,13 +82,9 @@ pub(crate) struct Program<'a> {
     pub compiled: Option<artifact::Place<'a>>,
     /// SHA-256 of `wasm`.
     pub hash: &'a assay_protocol::Hash32,
-    /// Gas that the reference runs while this is compiled, about.
+    /// [`crate::compile_effort`].
     pub compile_effort: u64,
 }
-
-/// Most [`Program::compile_effort`] that is compiled: a few seconds. Compilers are not linear: a module of ten
-/// kilobytes can take minutes (W-03). The reference translates whatever the profile accepts in one pass.
-pub(crate) const COMPILE_EFFORT_MAX: u64 = 25_000_000_000;
 
 /// One instance of a metered module in some engine. Names are those of the module's exports.
 pub(crate) trait Instance {

@@ -14,11 +14,10 @@ use wasmtime::{
 };
 
 use super::{
-    COMPILE_EFFORT_MAX, ENGINE_STACK_BYTES_MAX, HOST_PARAMETERS_MAX, Halt, HostCall, Instance, Interruption, NotMade,
-    Program, Stopped,
+    ENGINE_STACK_BYTES_MAX, HOST_PARAMETERS_MAX, Halt, HostCall, Instance, Interruption, NotMade, Program, Stopped,
 };
 use crate::{
-    HostFault, artifact,
+    COMPILE_EFFORT_MAX, HostFault, artifact,
     wasi::{self, Gas, Handler, Wasi},
 };
 

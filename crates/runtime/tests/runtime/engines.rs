@@ -196,41 +196,6 @@ fn w_14_recursion_that_nothing_bounds_is_a_host_fault_of_both_engines_and_no_res
     }
 }
 
-/// Small modules that a compiler of control flow takes minutes for.
-fn compile_bombs() -> [String; 3] {
-    let touch: String = (0..1_000).map(|n| format!("local.get {n} i32.const 1 i32.add local.set {n} ")).collect();
-    let nested = |loops: usize| {
-        let ends = "local.get 0 br_if 0 end ".repeat(loops);
-        format!("(func (local {}) {} {touch} {ends})", "i32 ".repeat(1_000), "loop ".repeat(loops))
-    };
-    let diamonds: String = (0..40_000)
-        .map(|n| format!("local.get {} if local.get {} local.set {} end ", n % 900, n % 800, n % 700))
-        .collect();
-    let values = "i32 ".repeat(16);
-    let carried = "block (type $many) i32.const 0 br_if 0 end ".repeat(5_000);
-    [
-        nested(100),
-        format!("(func (local {}) {diamonds})", "i32 ".repeat(1_000)),
-        format!(
-            "(type $many (func (param {values}) (result {values}))) (func (result {values}) {} {carried})",
-            "i32.const 1 ".repeat(16)
-        ),
-    ]
-}
-
-#[test]
-fn w_03_what_takes_minutes_to_compile_is_a_host_fault_there_and_runs_in_the_reference() {
-    for bomb in compile_bombs() {
-        let mut request = request(&format!(r#"(module (memory (export "memory") 1) {bomb} (func (export "_start")))"#));
-        request.limits.gas_limit = 1 << 40;
-        let options = RunOptions { engine: Engine::Wasmtime, ..RunOptions::default() };
-        assert_eq!(run_with(&request, &options), Err(HostFault::CompileEffort));
-        assert_eq!(options.compile(&request.metered), Err(HostFault::CompileEffort));
-        let run = run_with(&request, &auto()).unwrap();
-        assert_eq!((run.report.end, run.engine), (End::Exited(0), Some(EngineKind::Wasmi)));
-    }
-}
-
 /// Whether this is the test of that name started again under a limit, which cannot be taken back; if not, starts it and
 /// expects these words of it.
 #[cfg(target_os = "linux")]

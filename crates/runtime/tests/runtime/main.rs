@@ -3,6 +3,8 @@
 
 mod abi;
 mod artifacts;
+#[cfg(target_os = "linux")]
+mod bombs;
 #[path = "../corpus/mod.rs"]
 mod corpus;
 mod differential;
