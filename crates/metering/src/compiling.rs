@@ -31,7 +31,7 @@ const TARGET_NS: u64 = 65_000;
 const REGION_NS: u64 = 5;
 /// Segments, squared; and for each global and table.
 const SEGMENT_SQUARE_NS: u64 = 2;
-const REGION_SEGMENT_SQUARE_NS: u64 = 3;
+const REGION_SEGMENT_SQUARE_NS: u64 = 4;
 /// A local in a segment before the last that names it.
 const LOCAL_SEGMENT_NS: u64 = 170;
 /// A value on the operand stack behind a segment.
