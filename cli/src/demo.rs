@@ -21,7 +21,7 @@ use crate::{
     error::{CliError, CliResult, Context as _, Exit, Hint},
     job::{JobJson, Order, Plan, state::outcome_text},
     localnet::{Running, stop_requested},
-    output::{Output, grouped, lamports, shown_path, table},
+    output::{Output, grouped, lamports, table, typeable},
     progress::Progress,
     receipt, verify,
 };
@@ -223,7 +223,7 @@ fn verify_command(is_kept: bool, sample: &Sample, info: &NetworkInfo) -> String 
         let job = sample.handle.address();
         return format!("assay verify {job} --cluster {} --content {}", info.rpc_url, info.content_url);
     }
-    format!("assay run {}", shown_path(&sample.dir))
+    format!("assay run {}", typeable(&sample.dir))
 }
 
 fn print(rows: &[Row], is_kept: bool) {

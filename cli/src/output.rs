@@ -294,6 +294,14 @@ pub fn shown_path(path: &Path) -> String {
     printable(path.to_string_lossy().as_bytes()).replace('\n', "\\n").replace('\t', "\\t")
 }
 
+/// A path as a shell takes it, in a command that is proposed.
+pub fn typeable(path: &Path) -> String {
+    let text = shown_path(path);
+    let text = if text.starts_with('-') { format!("./{text}") } else { text };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '_' | '-');
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// Control characters, and those that show a text in another order than it has, or hide in it. Joiners stay: scripts and
 /// emoji are written with them.
 pub fn acts_on_terminal(character: char) -> bool {
@@ -353,6 +361,13 @@ mod tests {
             "./run assay job wait J",
         ] {
             assert_eq!(typed(kept), kept);
+        }
+    }
+
+    #[test]
+    fn a_path_in_a_proposed_command_is_one_word_and_no_flag() {
+        for (path, typed) in [("a/b-1.wasm", "a/b-1.wasm"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("-f", "./-f")] {
+            assert_eq!(typeable(Path::new(path)), typed);
         }
     }
 

@@ -77,10 +77,11 @@ struct Way {
 pub async fn run(output: Output, args: BenchArgs) -> CliResult {
     let task = args.task.task(GAS_LIMIT)?;
     let wasm = task.target.module()?;
+    let meter = args.task.hint(&task.target, "meter");
     let request = task.ready()?.request;
     let benched = {
         let _progress = Progress::quiet_start(output, "measuring");
-        let work = move || Bench::new(&wasm, request, args.runs)?.measure();
+        let work = move || Bench::new(&wasm, request, (args.runs, &meter))?.measure();
         tokio::task::spawn_blocking(work).await.context("the measurement failed")??
     };
     output.result(&benched, || print(&benched));
@@ -118,7 +119,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(wasm: &[u8], request: RunRequest, runs: u32) -> CliResult<Self> {
+    /// `meter` is the command that shows where a run stopped.
+    fn new(wasm: &[u8], request: RunRequest, (runs, meter): (u32, &str)) -> CliResult<Self> {
         let began = Instant::now();
         let metered = meter_with_fast(wasm)?;
         let mut metering = began.elapsed();
@@ -141,7 +143,9 @@ impl Bench {
         let reference = assay_runtime::run(&request)?;
         if !matches!(reference.end, End::Exited(_)) {
             return Err(CliError::new(format!("the module does not run to its end: {}", outcome(reference.end)))
-                .with_next("raise --gas-limit or --memory, or name an --input; `assay meter` shows where it stopped"));
+                .with_next(format!(
+                    "raise --gas-limit or --memory, or name an --input; {meter} shows where it stopped"
+                )));
         }
         let requests =
             forms.into_iter().map(|(form, metered)| (form, RunRequest { metered, ..request.clone() })).collect();

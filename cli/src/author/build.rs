@@ -50,7 +50,7 @@ pub async fn run(output: Output, args: &BuildArgs) -> CliResult {
     let target = Target::find(&args.path)?;
     let Target::Directory { project, job } = &target else {
         return Err(CliError::usage(format!("{} is a module, which is built already", shown_path(&args.path)))
-            .with_next("name the project's directory; `assay validate` checks a module"));
+            .with_next(format!("name the project's directory; `{}` checks a module", target.command("validate"))));
     };
     let language = Language::find(project)?;
     let destination = job.join(Target::manifest(job)?.executable);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::toolchain::Language;
 use crate::{
     error::{CliError, CliResult, Context as _},
-    output::{Output, shown_path},
+    output::{Output, shown_path, typeable},
 };
 
 /// What a project is called in the templates; also valid as the name of a package, so that they are ordinary projects.
@@ -118,7 +118,8 @@ pub fn run(output: Output, args: &InitArgs) -> CliResult {
         for (path, _) in files {
             println!("  {path}");
         }
-        println!("next: cd {shown} && assay build && assay test");
+        let typed = typeable(&directory);
+        println!("next: assay build {typed} && assay test {typed}");
     });
     Ok(())
 }

@@ -103,7 +103,7 @@ pub fn run(output: Output, args: &InspectArgs) -> CliResult {
         sections: inspection.sections.iter().map(section).collect(),
         module: metered.ok().map(|metered| module(&metered, &inspection, args.top)),
     };
-    output.result(&shown, || print(&shown));
+    output.result(&shown, || print(&shown, &target.command("validate")));
     Ok(())
 }
 
@@ -169,13 +169,14 @@ fn signature(signature: &Signature) -> String {
     format!("({}) -> ({})", list(&signature.params), list(&signature.results))
 }
 
-fn print(shown: &Shown) {
+/// `validate` is the command that lists what is wrong.
+fn print(shown: &Shown, validate: &str) {
     println!("module       {} ({} bytes)", shown.path, grouped(shown.size_bytes));
     match &shown.refusal {
         None => println!("profile      accepted"),
         Some(finding) => {
             println!("profile      REFUSED: {}", finding.what);
-            println!("             next: {}; `assay validate` lists everything", finding.next);
+            println!("             next: {}; `{validate}` lists everything", finding.next);
         }
     }
     if let Some(module) = &shown.module {

@@ -17,7 +17,7 @@ use clap::Args;
 
 use crate::{
     error::{CliError, CliResult, Context as _},
-    output::shown_path,
+    output::{shown_path, typeable},
     parse,
     run::read_bounded,
     sandbox::{JobDirectory, TaskTerms, manifest_terms},
@@ -93,6 +93,12 @@ impl Target {
             .next("`assay job schema` prints the schema of a manifest")
     }
 
+    /// A command of this kind on it, as it is typed here: with its path, unless that is where one is.
+    pub fn command(&self, name: &str) -> String {
+        let (Self::Module(path) | Self::Directory { project: path, .. }) = self;
+        if path == Path::new(".") { format!("assay {name}") } else { format!("assay {name} {}", typeable(path)) }
+    }
+
     /// The module's file.
     ///
     /// # Errors
@@ -111,8 +117,8 @@ impl Target {
     pub fn module(&self) -> CliResult<Vec<u8>> {
         let path = self.module_path()?;
         let next = match self {
-            Self::Module(_) => "name a .wasm file, a job directory or a project",
-            Self::Directory { .. } => "build it first: `assay build`",
+            Self::Module(_) => "name a .wasm file, a job directory or a project".to_owned(),
+            Self::Directory { .. } => format!("build it first: `{}`", self.command("build")),
         };
         read_bounded(&path).context(format!("cannot read the module {}", shown_path(&path))).next(next)
     }
@@ -206,6 +212,17 @@ impl TaskArgs {
         Ok(Task { target, spec: directory.spec(terms)?, entries: directory.entries })
     }
 
+    /// `assay NAME`, on the same path.
+    pub fn hint(&self, target: &Target, name: &str) -> String {
+        let Self { path: _, input, gas_limit, memory, stack, output_bytes, seed, function, args } = self;
+        let is_plain = input.is_none()
+            && function.is_none()
+            && args.is_empty()
+            && [gas_limit, memory, stack, output_bytes, seed].iter().all(|flag| flag.is_none());
+        let flags = if is_plain { "" } else { " with the same flags" };
+        format!("`{}`{flags}", target.command(name))
+    }
+
     fn override_terms(&self, terms: &mut TaskTerms) {
         let limits = &mut terms.limits;
         let rows = [
@@ -231,7 +248,7 @@ impl Task {
             PreparedTask::Ready(ready) => Ok(*ready),
             PreparedTask::Invalid(invalid) => Err(CliError::new("no provider can run this task")
                 .with_cause(invalid.to_string())
-                .with_next("`assay validate` lists everything that is wrong with it")),
+                .with_next(format!("`{}` lists everything that is wrong with it", self.target.command("validate")))),
         }
     }
 }

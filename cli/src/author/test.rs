@@ -15,7 +15,7 @@ use super::{
 use crate::{
     engine::EngineArgs,
     error::{CliError, CliResult, Exit},
-    output::{Output, grouped, printable, shown_path},
+    output::{Output, grouped, printable, shown_path, typeable},
     progress::Progress,
     run::RunLine,
     sandbox::{self, Order, Ran},
@@ -66,7 +66,11 @@ pub async fn run(output: Output, args: &TestArgs) -> CliResult {
     let task = args.task.task(GAS_LIMIT)?;
     let gas_limit = task.spec.limits.gas_limit;
     let expected = args.expect.clone().or_else(|| own_expectation(args, &task.target));
-    let record = how_to_record(args, &task.target, expected.as_deref());
+    let hints = Hints {
+        record: how_to_record(args, &task.target, expected.as_deref()),
+        meter: args.task.hint(&task.target, "meter"),
+        validate: format!("`{}`", task.target.command("validate")),
+    };
     let ran = {
         let _progress = Progress::quiet_start(output, "running");
         run_task(output, args, task).await?
@@ -75,7 +79,7 @@ pub async fn run(output: Output, args: &TestArgs) -> CliResult {
         Some(expected) => compare(expected, &ran.entries)?,
         None => Vec::new(),
     };
-    let checked = check(&ran, gas_limit, (expected.as_deref(), record), &differences);
+    let checked = check(&ran, gas_limit, (expected.as_deref(), &hints), &differences);
     let as_expected = expected.is_some().then_some(differences.is_empty());
     let tested = Tested { run: RunLine::of(&ran), gas_limit, both_engines: args.both, as_expected, differences };
     output.result_and(&tested, checked, || show(&ran, &tested))
@@ -130,31 +134,31 @@ fn how_to_record(args: &TestArgs, target: &Target, expected: Option<&Path>) -> S
     }
 }
 
-/// A path as a shell takes it.
-fn typeable(path: &Path) -> String {
-    let text = shown_path(path);
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '_' | '-');
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
 fn is_success(ran: &Ran) -> bool {
     ran.outcome.kind == OutcomeKind::Exited && ran.outcome.exit_code == 0
+}
+
+/// Commands to be typed next.
+struct Hints {
+    record: String,
+    meter: String,
+    validate: String,
 }
 
 fn check(
     ran: &Ran,
     gas_limit: u64,
-    (expected, record): (Option<&Path>, String),
+    (expected, hints): (Option<&Path>, &Hints),
     differences: &[Difference],
 ) -> CliResult {
     if !is_success(ran) {
         let next = match ran.outcome.kind {
             OutcomeKind::OutOfGas => {
-                format!("give it more than {} with --gas-limit; `assay meter` shows what uses it", grouped(gas_limit))
+                format!("give it more than {} with --gas-limit; {} shows what uses it", grouped(gas_limit), hints.meter)
             }
-            OutcomeKind::Invalid => "`assay validate` lists everything that is wrong with it".to_owned(),
+            OutcomeKind::Invalid => format!("{} lists everything that is wrong with it", hints.validate),
             OutcomeKind::OutputTooLarge => "write less, or allow more with --output-bytes".to_owned(),
-            OutcomeKind::Trapped => "`assay meter` shows where it was when it stopped".to_owned(),
+            OutcomeKind::Trapped => format!("{} shows where it was when it stopped", hints.meter),
             _ => "read what it wrote to stderr".to_owned(),
         };
         return Err(CliError::new(format!("the test failed: {}", ran.text())).with_next(next));
@@ -166,7 +170,7 @@ fn check(
     let files = if differences.len() == 1 { "1 file".to_owned() } else { format!("{} files", differences.len()) };
     Err(CliError::new(format!("the test failed: {files} not as in {}", shown_path(expected)))
         .with_exit(Exit::Differs)
-        .with_next(format!("mend the module; or, if this is what it should write, {record}")))
+        .with_next(format!("mend the module; or, if this is what it should write, {}", hints.record)))
 }
 
 fn show(ran: &Ran, tested: &Tested) {

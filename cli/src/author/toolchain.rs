@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::{
     error::{CliError, CliResult, Context as _},
-    output::{Output, printable, shown_path},
+    output::{Output, printable, shown_path, typeable},
 };
 
 /// Versions of clang that Debian installs beside each other, newest first.
@@ -77,9 +77,10 @@ impl Language {
         }
         Err(CliError::new(format!("cannot tell what {} is written in", shown_path(project)))
             .with_cause("it has no Cargo.toml, package.json, go.mod, Makefile, nor a .c file in it or in src/")
-            .with_next(
-                "build the module with your own tools and put it where manifest.json says; `assay validate` checks it",
-            ))
+            .with_next(format!(
+                "build the module with your own tools and put it where manifest.json says; `assay validate {}` checks it",
+                typeable(project)
+            )))
     }
 }
 

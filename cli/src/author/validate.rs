@@ -50,7 +50,7 @@ struct Validated {
 /// Runs `assay validate`.
 pub fn run(output: Output, args: &ValidateArgs) -> CliResult {
     let target = Target::find(&args.path)?;
-    let mut checks = Checks::default();
+    let mut checks = Checks { build: target.command("build"), ..Checks::default() };
     match &target {
         Target::Module(path) => {
             let wasm = target.module()?;
@@ -72,7 +72,8 @@ pub fn run(output: Output, args: &ValidateArgs) -> CliResult {
         let count = validated.findings.len();
         let findings = if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
         let what = format!("no provider would run {}: {findings}", shown_path(&args.path));
-        Err(refused(what, &validated.findings, "mend them, then run `assay validate` again"))
+        let next = format!("mend them, then run `{}` again", target.command("validate"));
+        Err(refused(what, &validated.findings, &next))
     };
     output.result_and(&validated, checked, || {
         for remark in &validated.remarks {
@@ -89,6 +90,8 @@ pub fn run(output: Output, args: &ValidateArgs) -> CliResult {
 #[derive(Default)]
 struct Checks {
     found: Validated,
+    /// The command that builds what is checked.
+    build: String,
 }
 
 impl Checks {
@@ -156,7 +159,7 @@ impl Checks {
         }
         let Some(wasm) = file(&manifest.executable) else {
             let what = format!("field `executable`: there is no file {:?}", manifest.executable);
-            self.add(MANIFEST_FILE_NAME, what, "build it: `assay build`");
+            self.add(MANIFEST_FILE_NAME, what, format!("build it: `{}`", self.build));
             return;
         };
         let Some(metered) = self.module(&manifest.executable, wasm) else { return };

@@ -300,6 +300,12 @@ fn print(info: &NetworkInfo, dir: &Path) {
     println!("In another terminal:");
     println!("  export ASSAY_CLUSTER={} ASSAY_WS_URL={}", info.rpc_url, info.ws_url);
     println!("  export ASSAY_CONTENT={} ASSAY_KEYPAIR={poster}", info.content_url);
-    println!("  assay job submit examples/jobs/word-count/job --wait");
+    // A sample job where there is one.
+    let sample = Path::new("examples/jobs/word-count/job");
+    if sample.is_dir() {
+        println!("  assay job submit {} --wait", sample.display());
+    } else {
+        println!("  assay init numbers --lang rust && assay build numbers && assay job submit numbers/job --wait");
+    }
     println!("Ctrl-C stops everything.");
 }

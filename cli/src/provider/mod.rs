@@ -25,7 +25,7 @@ use crate::{
     chain::Chain,
     context::Context,
     error::CliResult,
-    output::{lamports, parse_lamports},
+    output::{lamports, parse_lamports, typeable},
     parse::{address, some_lamports},
 };
 
@@ -211,7 +211,7 @@ async fn init(context: &Context, args: InitArgs) -> CliResult {
         println!("market   {market}");
         println!(
             "next: assay provider register --dir {} --stake AMOUNT, signed by {authority}; jobs are taken from {} on",
-            args.dir.display(),
+            typeable(&args.dir),
             lamports(stake_min)
         );
     });

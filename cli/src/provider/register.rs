@@ -20,7 +20,7 @@ use crate::{
     chain::Action,
     context::Context,
     error::{CliError, CliResult, Context as _, Hint},
-    output::{duration, lamports},
+    output::{duration, lamports, typeable},
 };
 
 pub(super) async fn register(context: &Context, args: &RegisterArgs) -> CliResult {
@@ -70,7 +70,7 @@ pub(super) async fn register(context: &Context, args: &RegisterArgs) -> CliResul
     });
     context.output.result(&json, || {
         println!("provider {}", own.seat.address());
-        println!("next: assay provider start --config {}", args.dir.join(CONFIG_NAME).display());
+        println!("next: assay provider start --config {}", typeable(&args.dir.join(CONFIG_NAME)));
     });
     Ok(())
 }
@@ -122,7 +122,7 @@ fn hot_key(path: &Path, dir: &Path) -> CliResult<Keypair> {
         Err(KeypairError::Missing { .. }) => Err(CliError::new(format!("the hot key {} is not there", path.display()))
             .with_next(format!(
                 "write it with `assay provider init --dir {}`, or name its directory with --dir",
-                dir.display()
+                typeable(dir)
             ))),
         loaded => loaded.context("cannot load the provider's hot key"),
     }

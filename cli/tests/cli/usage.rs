@@ -1,5 +1,7 @@
 //! Usage, settings, errors and exit codes.
 
+use std::path::Path;
+
 use crate::{assay, home, last_json, stderr};
 
 /// A port of the loopback interface on which nobody listens.
@@ -51,6 +53,56 @@ fn proposed_commands_can_be_typed_as_the_program_was_called() {
     called.env("ASSAY_INVOKED_AS", "./run assay").args(["wallet", "balance", "--keypair", "absent.json"]);
     let text = stderr(&called.output().unwrap());
     assert!(text.contains("`./run assay wallet new --out"), "{text}");
+}
+
+/// From a directory of one's own, `./run assay` works there, and so does each command that it proposes: `init` proposes to
+/// build and test, a test without a module to build it, one that differs to record the result.
+#[cfg(unix)]
+#[test]
+fn run_assay_works_in_the_callers_directory_and_so_do_the_commands_that_it_proposes() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = home();
+    let own = home.path().join("my own");
+    std::fs::create_dir(&own).unwrap();
+    // A toolchain that gives the committed module.
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/modules/c.wasm");
+    let tool = home.path().join("tinygo");
+    std::fs::write(&tool, format!("#!/bin/sh\nexec cp '{}' \"$4\"\n", module.display())).unwrap();
+    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let typed = |directory: &Path, command: &str| {
+        let mut shell = std::process::Command::new("bash");
+        shell.args(["-c", command]).current_dir(directory).env_clear().env("HOME", home.path());
+        shell.env("PATH", format!("{}:{path}", home.path().display()));
+        shell.env("ASSAY_BINARY", env!("CARGO_BIN_EXE_assay")).output().unwrap()
+    };
+    let text = |output: &std::process::Output| format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(output));
+    let proposed = |text: &str, before: &str, end: char| {
+        let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("{before:?} is not in {text}"));
+        rest.split(end).next().unwrap().to_owned()
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let run = root.join("run").display().to_string();
+
+    let made = text(&typed(&own, &format!("'{run}' assay init numbers --lang tinygo --dir 'two words'")));
+    assert!(own.join("two words/main.go").is_file(), "{made}");
+    let unbuilt = text(&typed(&own, &format!("'{run}' assay test 'two words'")));
+    let build = proposed(&unbuilt, "build it first: `", '`');
+    assert!(build.ends_with("assay build 'two words'"), "{unbuilt}");
+    let built = typed(&own, &build);
+    assert!(built.status.success() && own.join("two words/job/numbers.wasm").is_file(), "{}", text(&built));
+    let next = typed(&own, &proposed(&made, "next: ", '\n'));
+    assert!(next.status.success() && text(&next).contains("as expected"), "{}", text(&next));
+    std::fs::write(own.join("two words/expected/stdout.txt"), "another\n").unwrap();
+    let differs = typed(&own, &format!("'{run}' assay test 'two words'"));
+    assert_eq!(differs.status.code(), Some(3), "{}", text(&differs));
+    let recorded = typed(&own, &proposed(&text(&differs), "record it: ", '\n'));
+    assert!(recorded.status.success(), "{}", text(&recorded));
+    assert!(typed(&own, &format!("'{run}' assay test 'two words'")).status.success());
+    // Where the script stands it is `./run`.
+    let absent = home.path().join("absent.json").display().to_string();
+    let at_root = typed(root, &format!("./run assay wallet balance --keypair '{absent}'"));
+    assert!(text(&at_root).contains("`./run assay wallet new --out"), "{}", text(&at_root));
 }
 
 #[test]
