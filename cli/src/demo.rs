@@ -23,7 +23,8 @@ use crate::{
     localnet::{Running, stop_requested},
     output::{Output, grouped, lamports, table, typeable},
     progress::Progress,
-    receipt, verify,
+    receipt,
+    verify::{self, Subject},
 };
 
 const JOBS: [&str; 3] = ["customer-tiers", "word-count", "mandelbrot"];
@@ -261,7 +262,8 @@ async fn verify_one(output: Output, chain: &Chain, samples: &[Sample]) -> CliRes
         let mut progress = Progress::start(output, format!("verifying {VERIFIED} by running it again"));
         let engine = EngineArgs { engine: Engine::Auto, no_cache: true };
         let again = AgainArgs { engine, both: false };
-        verify::verify(chain, job, Again::new(&again, None, output), &mut progress).await?
+        let subject = Subject { job, dir: None };
+        verify::verify(chain, subject, Again::new(&again, None, output), &mut progress).await?
     };
     if !output.json {
         verify::print(&verdict);

@@ -1,6 +1,6 @@
 //! `assay verify`: runs a job again and compares, field by field, with what the chain holds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assay_protocol::OutcomeKind;
 use assay_sdk::{
@@ -27,12 +27,15 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 everything agrees · 3 something differs · 1 it could not be checked · 5 the job ended \
-without a result · 6 the job has no result yet"
+without a result · 6 the job has no result yet · 2 wrong usage · 7 the cluster cannot be reached"
 )]
 pub struct VerifyArgs {
     /// Address of the job; it may be closed.
     #[arg(value_parser = parse::address)]
     job: Pubkey,
+    /// The job directory; by default it is fetched from the content node by the CID that the chain holds.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Writes what running it gave as a receipt that nobody signed.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
@@ -47,7 +50,8 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> CliResult {
     let (verdict, found) = {
         let mut progress = Progress::quiet_start(context.output, "reading the job");
         let again = Again::new(&args.again, None, context.output);
-        verify(&chain, args.job, again, &mut progress).await?
+        let subject = Subject { job: args.job, dir: args.dir.as_deref() };
+        verify(&chain, subject, again, &mut progress).await?
     };
     if let Some(path) = &args.receipt {
         receipt::write(path, &found)?;
@@ -55,10 +59,19 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> CliResult {
     context.output.result_and(&verdict, receipt::require_equal(&verdict), || print(&verdict))
 }
 
-/// Fetches the job directory, runs it in the sandbox and compares with what the chain holds. The receipt is of this run.
+/// What is verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Address of the job.
+    pub job: Pubkey,
+    /// Its directory; `None`: fetched.
+    pub dir: Option<&'a Path>,
+}
+
+/// Gets the job directory, runs it in the sandbox and compares with what the chain holds. The receipt is of this run.
 pub async fn verify(
     chain: &Chain,
-    job: Pubkey,
+    Subject { job, dir }: Subject<'_>,
     again: Again,
     progress: &mut Progress,
 ) -> CliResult<(Verdict, Receipt)> {
@@ -67,9 +80,18 @@ pub async fn verify(
     let Some(claimed) = view.outcome else {
         return Err(no_result(&view, chain.now_unix().await?));
     };
-    progress.set("fetching the job directory");
-    let fetched = sandbox::fetch(chain.fetcher()?, &view.job_cid()).await;
-    let runs = match fetched.next("check the content nodes: assay doctor")? {
+    let read = match dir {
+        Some(dir) => {
+            progress.set("reading the job directory");
+            Ok(receipt::read_directory(dir, &view.job_cid())?)
+        }
+        None => {
+            progress.set("fetching the job directory");
+            let fetched = sandbox::fetch(chain.fetcher()?, &view.job_cid()).await;
+            fetched.next("name the job directory with --dir, or check the content nodes: assay doctor")?
+        }
+    };
+    let runs = match read {
         Ok(entries) => {
             progress.set("running it again");
             again.run(view.task, &entries).await?

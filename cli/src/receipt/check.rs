@@ -373,11 +373,11 @@ async fn run_again(
 }
 
 /// The job directory. Another job's proves nothing about this one, neither for nor against it.
-fn read_directory(dir: &Path, cid: &Cid) -> CliResult<Vec<Entry>> {
+pub fn read_directory(dir: &Path, cid: &Cid) -> CliResult<Vec<Entry>> {
     let problem = match JobDirectory::read(dir) {
         Ok(directory) if directory.package.root == *cid => return Ok(directory.entries),
         Ok(JobDirectory { package, .. }) => CliError::new(format!(
-            "{} is another job's directory (CID {}, the receipt's is {cid})",
+            "{} is another job's directory (CID {}, the one to be run is {cid})",
             shown_path(dir),
             package.root
         ))
@@ -404,8 +404,9 @@ async fn with_chain(
     receipt: &Receipt,
 ) -> CliResult<(Part, (Pubkey, [u8; 32]))> {
     let address = job.or(receipt.posting.map(|posting| Pubkey::from(posting.job))).ok_or_else(|| {
-        CliError::usage("the receipt names no job: nobody posted this run")
-            .with_next("leave out --job; or name the job: --job=ADDRESS")
+        CliError::usage("the receipt names no job: nobody posted this run").with_next(
+            "leave out --job; a job on chain is checked by: assay verify JOB, with --receipt FILE for a receipt of it",
+        )
     })?;
     let context = Context::new(globals)?;
     let chain = Chain::reading(&context).await?;

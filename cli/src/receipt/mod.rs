@@ -11,7 +11,9 @@ use serde::Serialize;
 use serde_json::Value;
 use solana_pubkey::Pubkey;
 
-pub use check::{Verdict, compare_runs, found, found_each, print_verdict, record_fields, require_equal};
+pub use check::{
+    Verdict, compare_runs, found, found_each, print_verdict, read_directory, record_fields, require_equal,
+};
 pub use file::write;
 
 use check::shown_value;

@@ -121,6 +121,7 @@ fn a_job_is_posted_followed_fetched_and_verified_and_nothing_is_left_running() {
     assert_eq!(std::fs::read(out.join("stdout.txt")).unwrap(), b"hello");
     assert_eq!(json(&mut network.poster(home.path()), &["verify", job, "--both"])["engines_agree"], true);
 
+    verified_without_a_content_node(&network, home.path(), (job, dir));
     let signed = receipts_of_a_settled_job(&network, home.path(), job);
     let rpc = network.url("rpc_url").to_owned();
     assert!(network.interrupt().success());
@@ -128,6 +129,20 @@ fn a_job_is_posted_followed_fetched_and_verified_and_nothing_is_left_running() {
     let output =
         assay(home.path()).args(["--cluster", &rpc, "wallet", "balance", ended["poster"].as_str().unwrap()]).output();
     assert_eq!(output.unwrap().status.code(), Some(7), "the ledger is gone");
+}
+
+/// The chain says which job directory it is; it need not come from a node. Another one proves nothing.
+fn verified_without_a_content_node(network: &Localnet, home: &Path, (job, dir): (&str, &str)) {
+    let arguments = |dir| ["verify", job, "--content", "http://127.0.0.1:1", "--dir", dir];
+    let checked = json(&mut network.poster(home), &arguments(dir));
+    assert_eq!((&checked["verified"], &checked["chain_checked"]), (&true.into(), &true.into()), "{checked}");
+    let other = home.join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("manifest.json"), "{}").unwrap();
+    let (code, found) = refused(&mut network.poster(home), &arguments(other.to_str().unwrap()));
+    assert!(code == Some(1) && says(&found["error"], "is another job's directory (CID bafy"), "{found}");
+    let (code, found) = refused(&mut network.poster(home), &arguments(dir)[..4]);
+    assert!(code == Some(1) && says(&found["next"], "--dir"), "{found}");
 }
 
 /// The provider's receipt, found, fetched by its CID and compared with the chain; the file.
