@@ -36,7 +36,8 @@ pub enum ReceiptCommand {
     Verify(VerifyArgs),
     /// Compares two receipts field by field.
     #[command(
-        after_help = "Exit codes: 0 they say the same · 3 they do not · 1 one of them is no receipt or cannot be read"
+        after_help = "Exit codes: 0 they tell the same run, whoever signed them · 3 they do not, or a signature is not the \
+key's · 1 one of them is no receipt or cannot be read · 2 wrong usage"
     )]
     Diff(DiffArgs),
 }
@@ -141,36 +142,68 @@ async fn show(globals: &GlobalArgs, args: &ShowArgs) -> CliResult {
 /// What `assay receipt diff --json` prints.
 #[derive(Debug, Serialize)]
 struct Difference {
+    /// Whether every field agrees, the signer's, too.
     equal: bool,
-    /// Of the first and of the second: `valid`, `missing` or `wrong`. Two receipts that say the same may both be forged.
+    /// Whether they differ in who signed alone: what anybody computes is a provider's receipt but for that.
+    same_run: bool,
+    /// Of the first and of the second: `valid`, `missing` or `wrong`.
     signatures: [ReceiptSignature; 2],
     fields: Vec<Comparison>,
+}
+
+impl Difference {
+    fn new(left: &Receipt, right: &Receipt) -> Self {
+        let mut fields = compare(&left.fields(), &right.fields());
+        let same_run = fields.iter().all(|row| row.equal);
+        let signer = |receipt: &Receipt| receipt.signed.map(|signed| signed.key.to_string());
+        let signature = |receipt: &Receipt| receipt.signed.map(|signed| signed.signature.to_string());
+        for (field, text) in
+            [("provider_key", &signer as &dyn Fn(&Receipt) -> Option<String>), ("signature", &signature)]
+        {
+            let [claimed, found] = [left, right].map(|receipt| text(receipt).unwrap_or_else(|| "none".to_owned()));
+            fields.push(Comparison { field, equal: claimed == found, claimed, found });
+        }
+        let signatures = [left.check_signature(), right.check_signature()];
+        Self { equal: fields.iter().all(|row| row.equal), same_run, signatures, fields }
+    }
+
+    /// Exit code 3 when they tell different runs, or one of them is forged.
+    fn check(&self) -> CliResult {
+        let differs = |what: String| CliError::new(what).with_exit(Exit::Differs);
+        if !self.same_run {
+            let fields: Vec<_> = self.fields.iter().filter(|row| !row.equal).map(|row| row.field).collect();
+            return Err(differs(format!("the receipts differ in {}", fields.join(", ")))
+                .with_next("run the task again to see which is right: assay receipt verify RECEIPT --dir DIR"));
+        }
+        let which = match self.signatures.map(|signature| signature == ReceiptSignature::Wrong) {
+            [false, false] => return Ok(()),
+            [true, true] => "neither signature is its key's",
+            [true, false] => "the first one's signature is not its key's",
+            [false, true] => "the second one's signature is not its key's",
+        };
+        Err(differs(format!("the receipts tell the same run, but {which}"))
+            .with_next("get the receipt from the provider again"))
+    }
 }
 
 async fn diff(globals: &GlobalArgs, args: &DiffArgs) -> CliResult {
     let output: Output = globals.output();
     let (left, right) = (file::load(globals, &args.left).await?, file::load(globals, &args.right).await?);
-    let mut fields = compare(&left.fields(), &right.fields());
-    let signer = |receipt: &Receipt| receipt.signed.map_or_else(|| "none".to_owned(), |signed| signed.key.to_string());
-    let signature =
-        |receipt: &Receipt| receipt.signed.map_or_else(|| "none".to_owned(), |signed| signed.signature.to_string());
-    for (field, text) in [("provider_key", &signer as &dyn Fn(&Receipt) -> String), ("signature", &signature)] {
-        let (claimed, found) = (text(&left), text(&right));
-        fields.push(Comparison { field, equal: claimed == found, claimed, found });
-    }
-    let signatures = [left.check_signature(), right.check_signature()];
-    let difference = Difference { equal: fields.iter().all(|row| row.equal), signatures, fields };
-    let differing = difference.fields.iter().filter(|row| !row.equal).map(|row| row.field).collect::<Vec<_>>();
-    let checked = match differing.as_slice() {
-        [] => Ok(()),
-        fields => Err(CliError::new(format!("the receipts differ in {}", fields.join(", ")))
-            .with_exit(Exit::Differs)
-            .with_next("run the task again to see which is right: assay receipt verify RECEIPT --dir DIR")),
-    };
+    let difference = Difference::new(&left, &right);
+    let checked = difference.check();
+    let is_settled = checked.is_ok();
     output.result_and(&difference, checked, || {
         check::print_rows(&difference.fields, ("first", "second"));
         for (side, receipt) in [("first", &left), ("second", &right)] {
             println!("  {side:<7} signature {}", signature_text(receipt));
+        }
+        match (is_settled, difference.equal) {
+            (true, true) => println!("the same receipt"),
+            (true, false) => {
+                println!("the same run; they differ in who signed alone");
+                println!("next: ask the chain whose key that is: assay receipt verify RECEIPT --job");
+            }
+            (false, _) => {}
         }
     })
 }

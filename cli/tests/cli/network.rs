@@ -166,8 +166,13 @@ fn receipts_of_a_settled_job(network: &Localnet, home: &Path, job: &str) -> Path
     json(&mut network.poster(home), &["verify", job, "--receipt", own.to_str().unwrap()]);
     std::fs::write(&signed, shown["receipt"].to_string()).unwrap();
     let arguments = ["receipt", "diff", own.to_str().unwrap(), signed.to_str().unwrap()];
-    let (code, difference) = refused(&mut assay(home), &arguments);
-    assert!(code == Some(3) && says(&difference["error"], "differ in provider_key, signature"), "{difference}");
+    let difference = json(&mut assay(home), &arguments);
+    assert_eq!((&difference["same_run"], &difference["equal"]), (&true.into(), &false.into()), "{difference}");
+    let rows = difference["fields"].as_array().unwrap().iter().filter(|row| row["equal"] == false);
+    assert_eq!(rows.map(|row| &row["field"]).collect::<Vec<_>>(), ["provider_key", "signature"]);
+    let text = assay(home).args(arguments).output().unwrap();
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("the same run; they differ in who signed alone\nnext: "), "{text}");
 
     // A true run of the same task, shown as another job's: the chain knows better.
     let mut other = shown["receipt"].clone();

@@ -76,10 +76,12 @@ fn a_receipt_is_shown_checked_and_compared_without_any_chain_or_setting() {
     assert!(text.contains("nobody vouches for this receipt") && text.contains("verified:"), "{text}");
 
     let (code, same) = offline(home.path(), &["receipt", "diff", &path, &path]);
-    assert_eq!((code, &same["equal"]), (Some(0), &json!(true)));
+    assert_eq!((code, &same["equal"], &same["same_run"]), (Some(0), &json!(true), &json!(true)));
     assert_eq!(same["signatures"], json!(["missing", "missing"]));
     let (code, none) = offline(home.path(), &["receipt", "verify", &path, "--dir", &dir, "--job"]);
     assert!(code == Some(2) && none["error"].as_str().unwrap().contains("names no job"), "{none}");
+    let next = none["next"].as_str().unwrap();
+    assert!(next.contains("assay verify JOB") && !next.contains("--job="), "{none}");
 }
 
 #[test]
@@ -291,6 +293,10 @@ fn p_29_a_job_that_no_chain_was_asked_about_is_the_receipts_word_alone() {
     assert_eq!(found["next"], "get the receipt from the provider again");
     let (code, difference) = offline(home.path(), &["receipt", "diff", &path, &stolen]);
     assert_eq!((code, &difference["signatures"]), (Some(3), &json!(["valid", "wrong"])), "{difference}");
+    assert_eq!(difference["same_run"], true);
+    assert_eq!(difference["error"], "the receipts tell the same run, but the second one's signature is not its key's");
+    let (code, difference) = offline(home.path(), &["receipt", "diff", &stolen, &stolen]);
+    assert_eq!((code, &difference["equal"]), (Some(3), &json!(true)), "forged twice");
     let text = assay(home.path()).args(["receipt", "diff", &path, &stolen]).output().unwrap();
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("first   signature valid") && text.contains("second  signature WRONG"), "{text}");
