@@ -1,10 +1,12 @@
 //! `/metrics` for Prometheus, `/healthz` for whoever restarts the process, `/receipts` and `/receipts/JOB_UID` for whoever
-//! wants to check a result. On loopback unless told otherwise.
+//! wants to check a result. On loopback unless told otherwise; whoever comes is a stranger, so connections, waits and looks at
+//! the disk are bounded (C-19).
 
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
     path::PathBuf,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,17 +14,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use assay_content::{ClientLimits, node};
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
     response::IntoResponse,
     routing::get,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use serde::Deserialize;
 use serde_json::json;
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -37,8 +41,17 @@ use crate::{
 const LOOK_AGE_MAX: Duration = Duration::from_secs(60);
 /// When the children of so many jobs failed in a row it is not for the jobs.
 const FAILED_JOBS_MAX: usize = 3;
-/// Most receipts that are listed.
+/// Most receipts that are listed at once.
 const RECEIPTS_LISTED_MAX: usize = 1_000;
+/// How old a list may be: one look at all receipts serves everybody who asks meanwhile.
+const LISTING_AGE_MAX: Duration = Duration::from_secs(1);
+/// Most connections, and of them of one client: Prometheus, whoever restarts the process, a proxy, a few strangers.
+const CONNECTIONS_MAX: usize = 64;
+const CONNECTIONS_PER_CLIENT_MAX: usize = 32;
+/// Longest time until a request's head is whole; also how long an idle connection stays.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long requests in flight are waited for at the end.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// The address could not be had.
 #[derive(Debug, Error)]
@@ -162,8 +175,34 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> 
 /// What there is to be asked about.
 #[derive(Clone)]
 pub(crate) struct Served {
-    pub(crate) status: Arc<Status>,
-    pub(crate) data_dir: PathBuf,
+    status: Arc<Status>,
+    data_dir: PathBuf,
+    listing: Arc<tokio::sync::Mutex<Option<Listing>>>,
+}
+
+/// The jobs whose receipts were kept at this time, newest first.
+struct Listing {
+    looked: Instant,
+    uids: Arc<[JobUid]>,
+}
+
+impl Served {
+    pub(crate) fn new(status: Arc<Status>, data_dir: PathBuf) -> Self {
+        Self { status, data_dir, listing: Arc::default() }
+    }
+
+    /// One look at a time, however many ask.
+    async fn uids(&self) -> std::io::Result<Arc<[JobUid]>> {
+        let mut listing = self.listing.lock().await;
+        if let Some(known) = listing.as_ref().filter(|known| known.looked.elapsed() < LISTING_AGE_MAX) {
+            return Ok(known.uids.clone());
+        }
+        let data_dir = self.data_dir.clone();
+        let found = blocking(move || receipts(&data_dir, usize::MAX)).await?;
+        let uids: Arc<[JobUid]> = found.into_iter().map(|(uid, _)| uid).collect();
+        *listing = Some(Listing { looked: Instant::now(), uids: uids.clone() });
+        Ok(uids)
+    }
 }
 
 /// Serves until told to stop.
@@ -174,8 +213,22 @@ pub(crate) async fn serve(listener: TcpListener, served: Served, stopping: Cance
         .route("/receipts", get(list_receipts))
         .route("/receipts/{job_uid}", get(receipt))
         .with_state(served);
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stopping.cancelled().await });
-    serving.await.map_err(|error| error.to_string())
+    let limits = ClientLimits {
+        connections_max: CONNECTIONS_MAX,
+        connections_per_client_max: CONNECTIONS_PER_CLIENT_MAX,
+        head_timeout: HEAD_TIMEOUT,
+        ..ClientLimits::default()
+    };
+    let (stop, stopped) = watch::channel(false);
+    let mut serving = pin!(node::serve(listener, router, limits, stopped));
+    tokio::select! {
+        () = &mut serving => return Ok(()),
+        () = stopping.cancelled() => drop(stop),
+    }
+    if timeout(STOP_GRACE, serving).await.is_err() {
+        tracing::warn!("server_clients_left_unanswered");
+    }
+    Ok(())
 }
 
 async fn metrics() -> impl IntoResponse {
@@ -193,14 +246,33 @@ async fn health(State(served): State<Served>) -> impl IntoResponse {
     (code, JSON, body)
 }
 
-/// The uids of the jobs whose receipts are kept, newest first.
-async fn list_receipts(State(served): State<Served>) -> impl IntoResponse {
-    match blocking(move || receipts(&served.data_dir, RECEIPTS_LISTED_MAX)).await {
-        Ok(found) => {
-            let uids: Vec<String> = found.iter().map(|(uid, _)| uid.to_string()).collect();
+/// Which part of the list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    /// Uid of the last job of the part before.
+    after: Option<String>,
+}
+
+/// The uids of the jobs whose receipts are kept, newest first, at most [`RECEIPTS_LISTED_MAX`] of them.
+async fn list_receipts(State(served): State<Served>, Query(page): Query<Page>) -> impl IntoResponse {
+    let uids = match served.uids().await {
+        Ok(uids) => uids,
+        Err(error) => return failed(&error),
+    };
+    let behind = match &page.after {
+        None => Some(&*uids),
+        Some(after) => {
+            let last = JobUid::from_hex(after).and_then(|after| uids.iter().position(|uid| *uid == after));
+            last.and_then(|last| uids.get(last.saturating_add(1)..))
+        }
+    };
+    match behind {
+        Some(behind) => {
+            let uids: Vec<String> = behind.iter().take(RECEIPTS_LISTED_MAX).map(ToString::to_string).collect();
             (StatusCode::OK, JSON, json!(uids).to_string().into_bytes())
         }
-        Err(error) => failed(&error),
+        None => not_found("no receipt of the job behind `after` is kept here; list from the start"),
     }
 }
 
@@ -212,66 +284,23 @@ async fn receipt(State(served): State<Served>, Path(uid): Path<String>) -> impl 
     });
     match found.await {
         Ok(Some(json)) => (StatusCode::OK, JSON, json),
-        Ok(None) => (
-            StatusCode::NOT_FOUND,
-            JSON,
-            json!({ "error": "no receipt of this job is kept here" }).to_string().into_bytes(),
-        ),
+        Ok(None) => not_found("no receipt of this job is kept here"),
         Err(error) => failed(&error),
     }
 }
 
-fn failed(error: &std::io::Error) -> (StatusCode, [(&'static str, &'static str); 1], Vec<u8>) {
+type Answer = (StatusCode, [(&'static str, &'static str); 1], Vec<u8>);
+
+fn not_found(error: &str) -> Answer {
+    (StatusCode::NOT_FOUND, JSON, json!({ "error": error }).to_string().into_bytes())
+}
+
+fn failed(error: &std::io::Error) -> Answer {
     tracing::warn!(%error, "receipts_not_read");
     let body = json!({ "error": "the receipts cannot be read" }).to_string().into_bytes();
     (StatusCode::INTERNAL_SERVER_ERROR, JSON, body)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn healthy() -> Status {
-        let status = Status::default();
-        status.looked(1);
-        status
-    }
-
-    #[test]
-    fn the_chain_has_to_be_seen() {
-        let (is_healthy, body) = Status::default().report();
-        assert!(!is_healthy && body.contains("the chain was not seen"), "{body}");
-        let (is_healthy, body) = healthy().report();
-        assert!(is_healthy && body.contains(r#""status":"ok""#), "{body}");
-    }
-
-    #[test]
-    fn w_12_e_24_health_says_why_no_child_can_be_started_until_one_can() {
-        let status = healthy();
-        assert!(status.sandbox_failed("no \"seccomp\"\u{1b}[31m"), "news");
-        assert!(!status.sandbox_failed("no processes left"), "no news");
-        let (is_healthy, body) = status.report();
-        assert!(!is_healthy && body.contains("no processes left"), "{body}");
-        status.sandbox_works();
-        assert!(status.report().0);
-    }
-
-    #[test]
-    fn e_24_children_that_fail_for_job_after_job_are_this_hosts_fault_and_one_poisonous_job_is_not() {
-        let status = healthy();
-        for _ in 0..10 {
-            status.child_failed(JobUid([1; 32]), "crashed");
-        }
-        assert!(status.report().0);
-        status.child_failed(JobUid([2; 32]), "crashed");
-        status.child_worked();
-        status.child_failed(JobUid([3; 32]), "crashed");
-        assert!(status.report().0);
-        status.child_failed(JobUid([4; 32]), "crashed");
-        status.child_failed(JobUid([5; 32]), "killed\u{1b}[31m");
-        let (is_healthy, body) = status.report();
-        assert!(!is_healthy && body.contains("killed") && !body.contains('\u{1b}'), "{body}");
-        let value: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-        assert_eq!(value["status"], "failing");
-    }
-}
+#[path = "server_tests.rs"]
+mod tests;

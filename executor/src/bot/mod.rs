@@ -101,7 +101,7 @@ pub async fn run(config: Config, options: Options, shutdown: Shutdown) -> Result
     let status = Arc::new(Status::default());
     if let Some(listen) = config.server.listen {
         let listener = server::bind(listen).await.map_err(StartError::from)?;
-        let served = server::Served { status: status.clone(), data_dir: config.provider.data_dir.clone() };
+        let served = server::Served::new(status.clone(), config.provider.data_dir.clone());
         supervisor.spawn_forever("server", server::serve(listener, served, supervisor.stopping()));
     }
     let hint = Arc::new(Notify::new());

@@ -27,6 +27,8 @@ use tokio::{
 };
 use url::Url;
 
+pub use self::serve::serve;
+
 use self::answer::Refusal;
 use crate::{
     BlockStore,

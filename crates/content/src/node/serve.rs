@@ -1,4 +1,5 @@
-//! Who is let in and how long they may stay: connections are counted, and every wait for a client has an end.
+//! Who is let in and how long they may stay: connections are counted, and every wait for a client has an end. Knows
+//! nothing of content, so that other servers for strangers have the same door.
 
 use std::{
     collections::HashMap,
@@ -37,8 +38,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a client is told for which there is no room. Best effort: it costs one write and no wait.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: 32\r\n\r\ntoo many connections; try again\n";
 
-/// Serves until `stopped` says so or its sender is gone, then until the requests in flight are answered.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: ClientLimits, stopped: watch::Receiver<bool>) {
+/// Serves HTTP/1.1 to strangers until `stopped` says so or its sender is gone, then until the requests in flight are
+/// answered. Of the limits, `memory_bytes_max` is for the router to keep.
+pub async fn serve(listener: TcpListener, router: Router, limits: ClientLimits, stopped: watch::Receiver<bool>) {
     let door = Arc::new(Door::new(limits));
     let mut connections = JoinSet::new();
     let mut stopping = pin!(wait_for_stop(stopped.clone()));
@@ -58,7 +60,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: ClientL
                     None => turn_away(stream, peer),
                 },
                 Err(error) => {
-                    tracing::warn!(%error, "content_connection_not_accepted");
+                    tracing::warn!(%error, "connection_not_accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -73,13 +75,13 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: ClientL
 async fn wait_for_stop(mut stopped: watch::Receiver<bool>) {
     // An error is a dropped sender: the node is gone, so stop as well.
     if stopped.wait_for(|stop| *stop).await.is_err() {
-        tracing::debug!("content_node_dropped");
+        tracing::debug!("server_dropped");
     }
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "content_connection_panicked");
+        tracing::error!(%error, "connection_panicked");
     }
 }
 
@@ -104,15 +106,15 @@ async fn converse(stream: TcpStream, router: Router, limits: ClientLimits, stopp
     };
     if let Err(error) = ended {
         // Clients leave in every possible way; that is nobody's fault here.
-        tracing::debug!(%error, "content_connection_cut");
+        tracing::debug!(%error, "connection_cut");
     }
 }
 
 fn turn_away(stream: TcpStream, peer: SocketAddr) {
-    tracing::debug!(%peer, "content_connection_turned_away");
+    tracing::debug!(%peer, "connection_turned_away");
     // It stays non-blocking, and a client that does not get the message sees the connection close.
     if let Err(error) = stream.into_std().and_then(|mut stream| stream.write_all(FULL)) {
-        tracing::debug!(%error, "content_client_not_told");
+        tracing::debug!(%error, "client_not_told");
     }
 }
 
