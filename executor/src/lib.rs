@@ -30,7 +30,7 @@ pub use bot::{RunError, Shutdown, run};
 pub use check::{Reach, check};
 pub use config::Config;
 pub use lock::{InstanceLock, LockError};
-pub use records::{EXECUTIONS_FILE, receipt_package, receipts};
+pub use records::{EXECUTIONS_FILE, is_published, read_receipt, receipt_package, receipts};
 pub use startup::StartError;
 
 /// What is said on the command line rather than in the file.

@@ -37,6 +37,8 @@ names! {
     EARNINGS = "assay_executor_earnings_lamports";
     /// Whether sandbox children can be started: 1 or 0.
     SANDBOX_WORKS = "assay_executor_sandbox_works";
+    /// Receipts that no content node has yet.
+    RECEIPTS_WAITING = "assay_executor_receipts_waiting";
     /// Time to fetch, validate and meter.
     PREPARE_SECONDS = "assay_executor_prepare_seconds";
     /// Time to fetch and run.

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use crate::{
     config::RecordsConfig,
     core::{JobUid, JobView, WorkFault, WorkFaultKind},
+    metrics_list as names,
     quote::quoted,
 };
 
@@ -137,7 +138,8 @@ impl Records {
         read_receipt(&self.shared.data_dir, uid)
     }
 
-    /// Of the receipts that no content node has yet, the one behind `last` in the order of the uids, or the first.
+    /// Of the receipts that no content node has yet, the one behind `last` in the order of the uids, or the first. Gauges how
+    /// many there are.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -147,6 +149,8 @@ impl Records {
             let marked = uid_of(&entry?.path(), UNPUBLISHED);
             waiting.extend(marked.filter(|uid| self.path(*uid, SIGNED).exists()));
         }
+        let count = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+        metrics::gauge!(names::RECEIPTS_WAITING).set(f64::from(count));
         let behind = waiting.iter().find(|uid| last.is_some_and(|last| **uid > last));
         Ok(behind.or_else(|| waiting.first()).copied())
     }
@@ -296,8 +300,14 @@ fn uid_of(path: &Path, kind: &str) -> Option<JobUid> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(crate) fn read_receipt(data_dir: &Path, uid: JobUid) -> io::Result<Option<Vec<u8>>> {
+pub fn read_receipt(data_dir: &Path, uid: JobUid) -> io::Result<Option<Vec<u8>>> {
     read(&path(data_dir, uid, SIGNED))
+}
+
+/// Whether the content nodes have the signed receipt of this job.
+#[must_use]
+pub fn is_published(data_dir: &Path, uid: JobUid) -> bool {
+    !path(data_dir, uid, UNPUBLISHED).exists()
 }
 
 /// A file that is no longer than a receipt; `None` when there is none.

@@ -204,6 +204,7 @@ fn what_waits_to_be_published_is_known_after_a_restart_and_in_turn() {
     }
     // A crash between the mark and the receipt: the draft is signed later, and marked again.
     aged(dir.path(), 9, UNPUBLISHED, 0, 0);
+    assert!(uids.iter().all(|uid| !is_published(dir.path(), *uid)));
     drop(first);
     let second = records(dir.path(), RecordsConfig::default());
     let [one, two, three] = uids;
@@ -212,6 +213,7 @@ fn what_waits_to_be_published_is_known_after_a_restart_and_in_turn() {
     }
     for uid in [two, one, three, three] {
         second.published(uid).expect("marked");
+        assert!(is_published(dir.path(), uid));
     }
     assert_eq!(second.next_unpublished(Some(one)).expect("read"), None);
     assert!(second.signed(two).expect("read").is_some(), "it is kept");

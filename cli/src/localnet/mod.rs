@@ -124,6 +124,7 @@ impl Running {
                     content: info.content_url.clone(),
                     gateways: vec![info.gateway_url.clone()],
                     listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+                    public: false,
                 },
                 &provider.node_keypair,
             )?;

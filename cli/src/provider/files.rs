@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use assay_executor::config::{Address, Config, ProviderConfig};
+use assay_executor::config::{self, Address, Config, ProviderConfig};
 #[cfg(feature = "localnet")]
 use assay_executor::{config::Span, worker::ChildSettings};
 use assay_sdk::keypair::{KeypairError, load_keypair, save_keypair};
@@ -40,8 +40,10 @@ pub struct NewProvider<'a> {
     pub content: Url,
     /// Gateways it may fetch from.
     pub gateways: Vec<Url>,
-    /// Where metrics and health listen; `None` keeps the default.
+    /// Where metrics, health and receipts are served; `None` keeps the default.
     pub listen: Option<SocketAddr>,
+    /// Whether others may reach that.
+    pub public: bool,
 }
 
 impl NewProvider<'_> {
@@ -60,6 +62,7 @@ impl NewProvider<'_> {
         if self.listen.is_some() {
             config.server.listen = self.listen;
         }
+        config.server.public = self.public;
         config
     }
 }
@@ -83,8 +86,13 @@ pub fn create(new: &NewProvider<'_>) -> CliResult<ProviderFiles> {
         return Err(CliError::new(format!("{} exists and is not overwritten", config_path.display()))
             .with_next("edit it, or name another directory with --dir"));
     }
+    let config = new.config(NODE_KEY_NAME.into());
+    // Before anything is written: a file that the bot refuses would have to be mended by hand.
+    config::check(&config)
+        .context("a bot with this configuration would not start")
+        .next("name a loopback address, or add --public, which lets others read metrics, health and receipts")?;
     let files = ensure_key(new.dir)?;
-    write_config(&config_path, &new.config(NODE_KEY_NAME.into()))?;
+    write_config(&config_path, &config)?;
     Ok(files)
 }
 

@@ -68,9 +68,12 @@ pub struct InitArgs {
     /// Address of the cold key; by default your keypair's.
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     authority: Option<Pubkey>,
-    /// Where metrics and health listen.
+    /// Where metrics, health and receipts are served; by default on loopback, port 9464.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Allows an address that others reach: they may read metrics, health and receipts.
+    #[arg(long, requires = "listen")]
+    public: bool,
 }
 
 /// `assay provider register`.
@@ -196,6 +199,7 @@ async fn init(context: &Context, args: InitArgs) -> CliResult {
         content: settings.content.value.clone(),
         gateways: settings.gateways.value.clone(),
         listen: args.listen,
+        public: args.public,
     })?;
     let node_key = files.node_key.pubkey().to_string();
     let json = serde_json::json!({

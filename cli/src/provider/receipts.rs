@@ -1,14 +1,12 @@
 //! `assay provider receipts`: what the bot on this machine signed.
 
-use std::fs;
-
-use assay_executor::{config, receipt_package, receipts};
+use assay_executor::{config, is_published, read_receipt, receipt_package, receipts};
 use assay_sdk::Receipt;
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
 use crate::{
-    error::{CliError, CliResult, Context as _},
+    error::{CliResult, Context as _},
     job::state::outcome_text,
     output::{Output, grouped, shown_path, table},
     provider::ReceiptsArgs,
@@ -17,13 +15,47 @@ use crate::{
 /// A receipt that is kept.
 #[derive(Debug, Serialize)]
 struct Row {
-    job: Option<String>,
     job_uid: String,
-    outcome: String,
-    gas_used: u64,
-    /// Of the published receipt.
-    cid: String,
     path: String,
+    /// Whether the content nodes have it, under its CID.
+    published: bool,
+    /// What it says.
+    #[serde(flatten)]
+    said: Option<Said>,
+    /// Why nobody can tell; the others are listed all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// What a receipt says.
+#[derive(Debug, Serialize)]
+struct Said {
+    job: Option<String>,
+    /// Its kind, as in the receipt.
+    outcome: &'static str,
+    exit_code: u32,
+    gas_used: u64,
+    receipt_hash: String,
+    /// Of the receipt once it is published.
+    cid: String,
+    #[serde(skip)]
+    text: String,
+}
+
+impl Said {
+    fn by(json: &[u8]) -> Result<Self, String> {
+        let receipt = Receipt::from_json(json).map_err(|error| error.to_string())?;
+        let package = receipt_package(json).map_err(|error| error.to_string())?;
+        Ok(Self {
+            job: receipt.posting.map(|posting| Pubkey::from(posting.job).to_string()),
+            outcome: receipt.outcome.kind.name(),
+            exit_code: receipt.outcome.exit_code,
+            gas_used: receipt.outcome.gas_used,
+            receipt_hash: hex::encode(receipt.canonical().hash()),
+            cid: package.root.to_string(),
+            text: outcome_text(&receipt.outcome),
+        })
+    }
 }
 
 /// Runs `assay provider receipts`. The bot's own configuration says where; it may be running.
@@ -35,33 +67,44 @@ pub fn list(output: Output, args: &ReceiptsArgs) -> CliResult {
         .next("run it as the bot's own user")?;
     let mut rows = Vec::with_capacity(found.len());
     for (uid, path) in found {
-        let named = format!("cannot read the receipt {}", shown_path(&path));
-        let json = fs::read(&path).context(named.clone())?;
-        let receipt = Receipt::from_json(&json).context(named)?;
-        let package = receipt_package(&json).map_err(CliError::from)?;
-        rows.push(Row {
-            job: receipt.posting.map(|posting| Pubkey::from(posting.job).to_string()),
-            job_uid: uid.to_string(),
-            outcome: outcome_text(&receipt.outcome),
-            gas_used: receipt.outcome.gas_used,
-            cid: package.root.to_string(),
-            path: path.display().to_string(),
-        });
+        let said = match read_receipt(data_dir, uid) {
+            // The bot let it go meanwhile.
+            Ok(None) => continue,
+            Ok(Some(json)) => Said::by(&json),
+            Err(error) => Err(error.to_string()),
+        };
+        let (said, error) = match said {
+            Ok(said) => (Some(said), None),
+            Err(error) => (None, Some(error)),
+        };
+        let published = is_published(data_dir, uid);
+        rows.push(Row { job_uid: uid.to_string(), path: path.display().to_string(), published, said, error });
     }
-    output.result(&rows, || {
-        let mut shown = table(["job", "outcome", "gas", "receipt"]);
-        for row in &rows {
-            shown.add_row([
-                row.job.clone().unwrap_or_else(|| "none".to_owned()),
-                row.outcome.clone(),
-                grouped(row.gas_used),
-                row.cid.clone(),
-            ]);
-        }
-        println!("{shown}");
-        if let Some(row) = rows.first() {
-            println!("next: assay receipt show {}", row.cid);
-        }
-    });
+    output.result(&rows, || print(&rows));
     Ok(())
+}
+
+fn print(rows: &[Row]) {
+    let mut shown = table(["job", "outcome", "gas", "published", "receipt"]);
+    for Row { path, published, said, .. } in rows {
+        let Some(said) = said else { continue };
+        shown.add_row([
+            said.job.clone().unwrap_or_else(|| "none".to_owned()),
+            said.text.clone(),
+            grouped(said.gas_used),
+            if *published { "yes" } else { "not yet" }.to_owned(),
+            if *published { said.cid.clone() } else { path.clone() },
+        ]);
+    }
+    println!("{shown}");
+    for Row { path, error, .. } in rows {
+        if let Some(error) = error {
+            println!("{path} cannot be read: {error}");
+        }
+    }
+    let readable = rows.iter().find_map(|row| row.said.as_ref().map(|said| (row, said)));
+    if let Some((row, said)) = readable {
+        // A CID names nothing that can be fetched until the nodes have it.
+        println!("next: assay receipt show {}", if row.published { &said.cid } else { &row.path });
+    }
 }

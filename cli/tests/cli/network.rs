@@ -152,6 +152,8 @@ fn receipts_of_a_settled_job(network: &Localnet, home: &Path, job: &str) -> Path
     let listed = json(&mut assay(home), &["provider", "receipts", "--config", &config]);
     assert_eq!((listed.as_array().unwrap().len(), &listed[0]["job"]), (1, &job.into()), "{listed}");
     let cid = listed[0]["cid"].as_str().unwrap();
+    assert_eq!((&listed[0]["outcome"], &listed[0]["exit_code"]), (&"Exited".into(), &3.into()), "{listed}");
+    receipts_beside_a_damaged_one(&config, home, &listed[0]);
     let shown = json(&mut network.poster(home), &["receipt", "show", cid]);
     assert_eq!((&shown["signature"], &shown["receipt"]["job"]["address"]), (&"valid".into(), &job.into()), "{shown}");
     // Fetched by its own CID, its job directory by the receipt's, and the chain asked.
@@ -182,6 +184,30 @@ fn receipts_of_a_settled_job(network: &Localnet, home: &Path, job: &str) -> Path
     let (code, found) = refused(&mut network.poster(home), &arguments);
     assert!(code == Some(3) && says(&found["error"], "job.uid") && says(&found["error"], "signature"), "{found}");
     signed
+}
+
+/// A copy of the bot's records with one receipt that is not published and one that is none.
+fn receipts_beside_a_damaged_one(config: &str, home: &Path, listed: &Value) {
+    let dir = home.join("copy");
+    std::fs::create_dir_all(dir.join("data/receipts")).unwrap();
+    std::fs::copy(config, dir.join("provider.toml")).unwrap();
+    let uid = listed["job_uid"].as_str().unwrap();
+    let kept = dir.join(format!("data/receipts/{uid}.json"));
+    std::fs::copy(listed["path"].as_str().unwrap(), &kept).unwrap();
+    std::fs::write(kept.with_extension("unpublished"), "").unwrap();
+    let damaged = dir.join(format!("data/receipts/{}.json", "ab".repeat(32)));
+    std::fs::write(damaged, "{}").unwrap();
+    let config = dir.join("provider.toml");
+    let arguments = ["provider", "receipts", "--config", config.to_str().unwrap()];
+    let rows = json(&mut assay(home), &arguments);
+    let row = |uid: &str| rows.as_array().unwrap().iter().find(|row| row["job_uid"] == uid).unwrap();
+    let (whole, damaged) = (row(uid), row(&"ab".repeat(32)));
+    assert_eq!((&whole["published"], &whole["receipt_hash"]), (&false.into(), &listed["receipt_hash"]), "{rows}");
+    assert!(damaged["error"].is_string() && damaged["outcome"].is_null(), "{rows}");
+    let text = assay(home).args(arguments).output().unwrap();
+    let text = String::from_utf8(text.stdout).unwrap();
+    let next = format!("next: assay receipt show {}", kept.display());
+    assert!(text.lines().any(|line| line == next) && text.contains("cannot be read"), "{text}");
 }
 
 /// Nothing but the file and the job directory.

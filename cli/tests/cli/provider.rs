@@ -29,6 +29,14 @@ fn a_provider_lives_from_registration_to_its_end_by_commands_alone() {
     let dir = dir.to_str().unwrap();
     is_refused(&mut assay(), &["provider", "status"], (1, &["is no provider in the market", "provider register"]));
     is_refused(&mut assay(), &["provider", "register", "--dir", dir, "--stake", "2"], (1, &["provider init"]));
+    let open = ["provider", "init", "--dir", dir, "--listen", "0.0.0.0:9464"];
+    is_refused(&mut assay(), &open, (1, &["server.listen is not on loopback", "--public"]));
+    assert!(!Path::new(dir).exists(), "nothing is written that would not work");
+    let elsewhere = home.path().join("open");
+    let elsewhere = ["--dir", elsewhere.to_str().unwrap(), "--listen", "0.0.0.0:9464", "--public"];
+    let public = json(&mut assay(), &[&["provider", "init"][..], &elsewhere].concat());
+    let text = std::fs::read_to_string(public["config"].as_str().unwrap()).unwrap();
+    assert!(text.contains("listen = \"0.0.0.0:9464\"\npublic = true"), "{text}");
     let written = json(&mut assay(), &["provider", "init", "--dir", dir]);
     assert_eq!(written["market"], network.info["market"]);
     is_refused(&mut assay(), &["provider", "init", "--dir", dir], (1, &["is not overwritten"]));

@@ -109,7 +109,11 @@ fn override_key(table: &mut Table, variable: &str, text: &str) -> Result<(), Con
     Ok(())
 }
 
-fn check(config: &Config) -> Result<(), ConfigError> {
+/// Whether the bot starts with these values.
+///
+/// # Errors
+/// [`ConfigError::Value`] names the first that it refuses.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
     let ensure = |holds: bool, key, problem| if holds { Ok(()) } else { Err(ConfigError::Value { key, problem }) };
     let (chain, worker, limits) = (&config.chain, &config.worker, &config.limits);
     for (key, span) in [

@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::worker::Isolation;
 
-pub use load::{ConfigError, load, resolved};
+pub use load::{ConfigError, check, load, resolved};
 pub use units::{Address, Digest, EngineName, Size, Span};
 
 /// Everything the bot can be told.
@@ -41,7 +41,7 @@ pub struct Config {
     /// Receipts, and lines about runs.
     #[serde(default)]
     pub records: RecordsConfig,
-    /// Metrics and health.
+    /// Metrics, health and receipts.
     #[serde(default)]
     pub server: ServerConfig,
 }
@@ -320,13 +320,13 @@ impl Default for RecordsConfig {
     }
 }
 
-/// Metrics and health.
+/// Metrics, health and receipts.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
-    /// Where `/metrics` and `/healthz` listen; absent: nowhere. Port 0 takes a free one.
+    /// Where `/metrics`, `/healthz` and `/receipts` listen; absent: nowhere. Port 0 takes a free one.
     pub listen: Option<SocketAddr>,
-    /// Allow an address other than loopback.
+    /// Allow an address other than loopback; opens all three.
     pub public: bool,
 }
 
