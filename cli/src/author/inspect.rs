@@ -3,8 +3,8 @@
 use std::{cmp::Reverse, path::PathBuf};
 
 use assay_metering::{
-    ExportKind, Metered, Signature,
-    inspect::{Inspection, Section, inspect},
+    Metered,
+    inspect::{FunctionSize, Inspection, Item, Section, inspect},
     meter,
 };
 use clap::Args;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{findings::Finding, names::FunctionNames, project::Target};
 use crate::{
     error::{CliError, CliResult},
-    output::{Output, grouped, shown_path, table},
+    output::{Output, grouped, printable, shown_path, table},
 };
 
 /// How many of the largest functions are shown unless a flag says otherwise.
@@ -38,8 +38,16 @@ struct Shown {
     /// Whether providers accept it; `assay validate` says why not.
     accepted: bool,
     refusal: Option<Finding>,
-    features: Vec<&'static str>,
+    /// Null when it is not valid, whatever it may use.
+    features: Option<Vec<&'static str>>,
+    /// Those that providers refuse.
+    refused_features: Option<Vec<&'static str>>,
     sections: Vec<ShownSection>,
+    /// Of a refused module as far as it can be read, like the functions.
+    imports: Vec<ShownItem>,
+    exports: Vec<ShownItem>,
+    functions: usize,
+    largest_functions: Vec<ShownFunction>,
     /// What is only known of an accepted module.
     #[serde(flatten)]
     module: Option<ShownModule>,
@@ -61,10 +69,6 @@ struct ShownModule {
     memory_initial_pages: Option<u64>,
     memory_maximum_pages: Option<u64>,
     has_start_function: bool,
-    imports: Vec<ShownItem>,
-    exports: Vec<ShownItem>,
-    functions: u32,
-    largest_functions: Vec<ShownFunction>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,7 +83,8 @@ struct ShownFunction {
     index: u32,
     name: String,
     code_bytes: u64,
-    frame_bytes: u64,
+    /// Null in a refused module.
+    frame_bytes: Option<u64>,
 }
 
 /// Runs `assay inspect`.
@@ -99,9 +104,14 @@ pub fn run(output: Output, args: &InspectArgs) -> CliResult {
         size_bytes: u64::try_from(wasm.len()).unwrap_or(u64::MAX),
         accepted: refusal.is_none(),
         refusal,
-        features: inspection.features.clone(),
+        features: inspection.is_valid.then(|| inspection.features.clone()),
+        refused_features: inspection.is_valid.then(|| inspection.refused_features.clone()),
         sections: inspection.sections.iter().map(section).collect(),
-        module: metered.ok().map(|metered| module(&metered, &inspection, args.top)),
+        imports: inspection.imports.iter().map(item).collect(),
+        exports: inspection.exports.iter().map(item).collect(),
+        functions: inspection.functions.len(),
+        largest_functions: largest(&inspection, args.top),
+        module: metered.ok().map(|metered| module(&metered)),
     };
     output.result(&shown, || print(&shown, &target.command("validate")));
     Ok(())
@@ -111,12 +121,27 @@ fn section(section: &Section) -> ShownSection {
     ShownSection { name: section.name.clone(), custom: section.is_custom, size_bytes: section.size_bytes }
 }
 
-fn module(metered: &Metered, inspection: &Inspection, top: usize) -> ShownModule {
-    let info = &metered.info;
-    let names = FunctionNames::new(inspection, &info.imports);
-    let mut largest = inspection.functions.clone();
+fn item(item: &Item) -> ShownItem {
+    let name = if item.module.is_empty() { item.name.clone() } else { format!("{}.{}", item.module, item.name) };
+    ShownItem { name, ty: item.ty.clone() }
+}
+
+fn largest(inspection: &Inspection, top: usize) -> Vec<ShownFunction> {
+    let names = FunctionNames::new(inspection);
+    let mut largest: Vec<&FunctionSize> = inspection.functions.iter().collect();
     largest.sort_by_key(|function| (Reverse(function.code_bytes), function.index));
     largest.truncate(top);
+    let shown = largest.into_iter().map(|function| ShownFunction {
+        index: function.index,
+        name: names.of(function.index),
+        code_bytes: function.code_bytes,
+        frame_bytes: function.frame_bytes,
+    });
+    shown.collect()
+}
+
+fn module(metered: &Metered) -> ShownModule {
+    let info = &metered.info;
     let mut entry_points = Vec::new();
     entry_points.extend(info.entry_points.command.then(|| "_start".to_owned()));
     entry_points.extend(info.entry_points.reactor.then(|| "run".to_owned()));
@@ -129,44 +154,12 @@ fn module(metered: &Metered, inspection: &Inspection, top: usize) -> ShownModule
         memory_initial_pages: info.memory.map(|memory| memory.initial_pages),
         memory_maximum_pages: info.memory.and_then(|memory| memory.maximum_pages),
         has_start_function: info.has_start,
-        imports: info
-            .imports
-            .iter()
-            .map(|import| ShownItem {
-                name: format!("{}.{}", import.module, import.name),
-                ty: signature(&import.signature),
-            })
-            .collect(),
-        exports: info
-            .exports
-            .iter()
-            .map(|export| ShownItem {
-                name: export.name.clone(),
-                ty: match &export.kind {
-                    ExportKind::Function(ty) => signature(ty),
-                    ExportKind::Memory => "memory".to_owned(),
-                    ExportKind::Table => "table".to_owned(),
-                    ExportKind::Global => "global".to_owned(),
-                },
-            })
-            .collect(),
-        functions: info.functions,
-        largest_functions: largest
-            .iter()
-            .map(|function| ShownFunction {
-                index: function.index,
-                name: names.of(function.index),
-                code_bytes: function.code_bytes,
-                frame_bytes: function.frame_bytes,
-            })
-            .collect(),
     }
 }
 
-fn signature(signature: &Signature) -> String {
-    let list =
-        |types: &[assay_metering::ValueType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    format!("({}) -> ({})", list(&signature.params), list(&signature.results))
+/// A name out of the module, on one line, nothing in it that acts on a terminal.
+fn shown_name(name: &str) -> String {
+    printable(name.as_bytes()).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// `validate` is the command that lists what is wrong.
@@ -182,29 +175,39 @@ fn print(shown: &Shown, validate: &str) {
     if let Some(module) = &shown.module {
         print_module(module);
     }
-    println!(
-        "features     {}",
-        if shown.features.is_empty() { "none beyond 1.0".to_owned() } else { shown.features.join(", ") }
-    );
+    let starts = shown.module.as_ref().is_some_and(|module| module.has_start_function);
+    let start = if starts { ", and a start function" } else { "" };
+    println!("functions    {}{start}", grouped(u64::try_from(shown.functions).unwrap_or(u64::MAX)));
+    println!("features     {}", features(shown));
     let mut sections = table(["section", "bytes"]);
     for ShownSection { name, custom, size_bytes } in &shown.sections {
-        sections.add_row([if *custom { format!("custom: {name}") } else { name.clone() }, grouped(*size_bytes)]);
+        let name = if *custom { format!("custom: {}", shown_name(name)) } else { name.clone() };
+        sections.add_row([name, grouped(*size_bytes)]);
     }
     println!("{sections}");
-    let Some(module) = &shown.module else { return };
-    for (heading, items) in [("imports", &module.imports), ("exports", &module.exports)] {
+    for (heading, items) in [("imports", &shown.imports), ("exports", &shown.exports)] {
         println!("{heading}{}", if items.is_empty() { ": none" } else { "" });
         for item in items {
-            println!("  {} {}", item.name, item.ty);
+            println!("  {} {}", shown_name(&item.name), item.ty);
         }
     }
     let mut functions = table(["largest functions", "index", "code bytes", "stack frame bytes"]);
-    for function in &module.largest_functions {
-        let figures = [u64::from(function.index), function.code_bytes, function.frame_bytes].map(grouped);
-        let [index, code, frame] = figures;
+    for function in &shown.largest_functions {
+        let [index, code] = [u64::from(function.index), function.code_bytes].map(grouped);
+        let frame = function.frame_bytes.map_or_else(|| "not known".to_owned(), grouped);
         functions.add_row([function.name.clone(), index, code, frame]);
     }
     println!("{functions}");
+}
+
+/// What it uses beyond the first version of WebAssembly, and what of that providers refuse.
+fn features(shown: &Shown) -> String {
+    let (Some(accepted), Some(refused)) = (&shown.features, &shown.refused_features) else {
+        return "not known: it is not valid WebAssembly".to_owned();
+    };
+    let all = accepted.iter().map(|name| (*name).to_owned());
+    let all: Vec<String> = all.chain(refused.iter().map(|name| format!("{name} (refused)"))).collect();
+    if all.is_empty() { "none beyond 1.0".to_owned() } else { all.join(", ") }
 }
 
 fn print_module(module: &ShownModule) {
@@ -217,10 +220,5 @@ fn print_module(module: &ShownModule) {
         "memory       {} pages of 65,536 bytes at the start, declared maximum {}",
         pages(module.memory_initial_pages),
         pages(module.memory_maximum_pages)
-    );
-    println!(
-        "functions    {}{}",
-        grouped(u64::from(module.functions)),
-        if module.has_start_function { ", and a start function" } else { "" }
     );
 }

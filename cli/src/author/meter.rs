@@ -89,7 +89,7 @@ pub async fn run(output: Output, args: MeterArgs) -> CliResult {
     let task = args.task.task(GAS_LIMIT)?;
     let inspection = inspect(&task.target.module()?);
     let request = task.ready()?.request;
-    let names = FunctionNames::new(&inspection, &request.metered.info.imports);
+    let names = FunctionNames::new(&inspection);
     let traced = {
         let _progress = Progress::quiet_start(output, "running");
         let work = move || -> CliResult<Traced> {

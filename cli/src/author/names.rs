@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_metering::{Import, inspect::Inspection};
+use assay_metering::inspect::Inspection;
 use rustc_demangle::demangle;
 
 /// Longest name that is shown, characters.
@@ -17,12 +17,13 @@ pub struct FunctionNames {
 
 impl FunctionNames {
     /// Names as the compiler wrote them, demangled, and those of imports.
-    pub fn new(inspection: &Inspection, imports: &[Import]) -> Self {
+    pub fn new(inspection: &Inspection) -> Self {
         let own = inspection.function_names.iter().map(|(index, name)| {
             // The hash at the end says nothing to a person.
             (*index, format!("{:#}", demangle(name)))
         });
-        Self { imports: imports.iter().map(|import| format!("host {}", import.name)).collect(), own: own.collect() }
+        let imports = inspection.imports.iter().filter(|import| import.is_function);
+        Self { imports: imports.map(|import| format!("host {}", import.name)).collect(), own: own.collect() }
     }
 
     /// The name of a function, or `func[7]` where the module has none. One line, and of bounded length.

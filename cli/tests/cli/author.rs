@@ -293,6 +293,17 @@ fn inspect_shows_what_a_module_holds_also_one_that_is_refused() {
     let refused = at(home.path(), &["inspect", simd.to_str().unwrap()]);
     code(&refused, 0);
     assert!(stdout(&refused).contains("REFUSED") && stdout(&refused).contains("-mno-simd128"), "{}", stdout(&refused));
+    assert!(stdout(&refused).contains("SIMD (refused)") && stdout(&refused).contains("  _start () -> ()"));
+    let foreign = wat_module(home.path(), "(module (import \"env\" \"a\\1b[2J\" (func (param v128))) (func))");
+    let shown = last_json(&at(home.path(), &["inspect", "--json", foreign.to_str().unwrap()]));
+    assert_eq!((&shown["imports"][0]["type"], &shown["functions"]), (&"(v128) -> ()".into(), &1.into()), "{shown}");
+    assert_eq!(
+        (&shown["refused_features"][0], &shown["metered_hash"]),
+        (&"SIMD".into(), &serde_json::Value::Null),
+        "{shown}"
+    );
+    let text = stdout(&at(home.path(), &["inspect", foreign.to_str().unwrap()]));
+    assert!(text.contains("env.a\\u{1b}[2J (v128) -> ()"), "{text}");
     fs::write(home.path().join("module.wasm"), "no module").unwrap();
     code(&at(home.path(), &["inspect", "module.wasm"]), 1);
 }

@@ -124,21 +124,21 @@ fn necessary_feature(wasm: &[u8]) -> Option<(&'static str, &'static str)> {
 }
 
 /// Features without which the module is not valid: those of the profile by name, and the others as what refuses them.
-/// Empty for a module that is not valid with all features together.
-pub(crate) fn used(wasm: &[u8]) -> (Vec<&'static str>, Vec<MeterError>) {
+/// `None` for a module that is not valid with all features together.
+pub(crate) fn used(wasm: &[u8]) -> Option<(Vec<&'static str>, Vec<MeterError>)> {
     let without = |bit: WasmFeatures| {
         let features = WasmFeatures::all().difference(bit);
         wasmparser::Validator::new_with_features(features).validate_all(wasm).err()
     };
     if without(WasmFeatures::empty()).is_some() {
-        return (Vec::new(), Vec::new());
+        return None;
     }
     let accepted = ACCEPTED.iter().filter(|(bit, _)| without(*bit).is_some()).map(|(_, name)| *name);
     let refused = REFUSED.iter().filter_map(|(bit, feature, flag)| {
         let error = without(*bit)?;
         Some(MeterError::Feature { feature, flag, message: error.message().to_owned(), offset: error.offset() })
     });
-    (accepted.collect(), refused.collect())
+    Some((accepted.collect(), refused.collect()))
 }
 
 fn name_feature(missing: WasmFeatures) -> Option<(&'static str, &'static str)> {

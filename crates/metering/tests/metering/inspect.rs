@@ -2,7 +2,7 @@
 
 use assay_metering::{
     MeterError,
-    inspect::{FunctionSize, findings, inspect},
+    inspect::{FunctionSize, Inspection, Item, findings, inspect},
     meter,
 };
 
@@ -27,8 +27,9 @@ fn an_accepted_module_shows_sections_features_frames_and_names() {
     assert_eq!(found.features, ["floating point", "sign extension"]);
     let frames: Vec<_> = found.functions.iter().map(|function| (function.index, function.frame_bytes)).collect();
     // A parameter, a local and an operand; nothing.
-    assert_eq!(frames, [(1, 64 + 3 * 8), (2, 64)]);
-    assert_eq!(found.functions[1], FunctionSize { index: 2, code_bytes: 1, frame_bytes: 64 });
+    assert_eq!(frames, [(1, Some(64 + 3 * 8)), (2, Some(64))]);
+    assert_eq!(found.functions[1], FunctionSize { index: 2, code_bytes: 1, frame_bytes: Some(64) });
+    assert!(found.is_valid && found.refused_features.is_empty());
     assert_eq!(found.function_names.get(&1).map(String::as_str), Some("one"));
     assert!(findings(&wasm).is_empty());
 }
@@ -53,7 +54,33 @@ fn everything_that_is_wrong_is_found_and_the_first_as_a_provider_finds_it() {
     let imports = found.iter().filter(|error| matches!(error, MeterError::UnknownImport { .. })).count();
     let exports = found.iter().filter(|error| matches!(error, MeterError::ReservedExport { .. })).count();
     assert_eq!((imports, exports, found.len()), (3, 1, 6), "{found:?}");
-    assert!(inspect(&wasm).functions.is_empty());
+}
+
+#[test]
+fn a_refused_module_is_listed_as_far_as_it_can_be_read() {
+    let wasm = wat(r#"(module
+        (import "env" "abort" (func (param i32 v128)))
+        (import "env" "memory" (memory 1))
+        (func (export "one") (param externref) (result i64) (drop (v128.const i64x2 0 0)) (i64.const 1))
+        (func (export "two"))
+        (global (export "g") i32 (i32.const 0)))"#);
+    let whole = inspect(&wasm);
+    let text = |items: &[Item]| {
+        items.iter().map(|item| format!("{} {} {}", item.module, item.name, item.ty)).collect::<Vec<_>>()
+    };
+    assert_eq!(text(&whole.imports), ["env abort (i32, v128) -> ()", "env memory memory"]);
+    assert_eq!(text(&whole.exports), [" one (externref) -> (i64)", " two () -> ()", " g global"]);
+    let sizes = |found: &Inspection| found.functions.iter().map(|one| (one.index, one.code_bytes)).collect::<Vec<_>>();
+    assert_eq!(sizes(&whole), [(1, 22), (2, 1)]);
+    assert!(whole.functions.iter().all(|function| function.frame_bytes.is_none()));
+    assert!(whole.is_valid && whole.refused_features.contains(&"SIMD"), "{:?}", whole.refused_features);
+    // Not valid, but still a file of sections.
+    let broken = inspect(&wat(r#"(module (import "env" "f" (func)) (func (export "bad") (result i32)))"#));
+    assert!(!broken.is_valid && broken.features.is_empty() && broken.refused_features.is_empty());
+    assert_eq!(
+        (text(&broken.imports).len(), text(&broken.exports), sizes(&broken).len()),
+        (1, vec![" bad () -> (i32)".to_owned()], 1)
+    );
 }
 
 #[test]
