@@ -260,7 +260,7 @@ async fn verify_one(output: Output, chain: &Chain, samples: &[Sample]) -> CliRes
     let job = sample.handle.address();
     let (verdict, _) = {
         let mut progress = Progress::start(output, format!("verifying {VERIFIED} by running it again"));
-        let engine = EngineArgs { engine: Engine::Auto, no_cache: true };
+        let engine = EngineArgs { engine: Engine::Auto, no_cache: true, timeout_s: None };
         let again = AgainArgs { engine, both: false };
         let subject = Subject { job, dir: None };
         verify::verify(chain, subject, Again::new(&again, None, output), &mut progress).await?

@@ -1,6 +1,6 @@
 //! Which engine runs a guest at the command line, and where its compiled code is kept. Neither changes a result.
 
-use std::{env, path::PathBuf, sync::Arc};
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use assay_content::Entry;
 use assay_executor::worker::Manner;
@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use crate::{
     error::CliResult,
     output::Output,
+    parse,
     sandbox::{self, Order, Ran},
 };
 
@@ -29,6 +30,9 @@ pub struct EngineArgs {
     /// Compiles anew and keeps nothing; by default compiled modules are kept in the user's cache folder.
     #[arg(long)]
     pub no_cache: bool,
+    /// Gives up on a run after this many seconds, without a result; by default the gas limit decides.
+    #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
+    pub timeout_s: Option<u32>,
 }
 
 /// One of the three names.
@@ -37,6 +41,11 @@ fn engine(text: &str) -> Result<Engine, String> {
 }
 
 impl EngineArgs {
+    /// Wall clock of each run, if one is told.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.timeout_s.map(|seconds| Duration::from_secs(u64::from(seconds)))
+    }
+
     /// How a provider runs it.
     pub fn provider_manner(&self) -> Manner {
         Manner { engine: self.engine, variant: Variant::Fast }
@@ -85,6 +94,7 @@ pub struct AgainArgs {
 #[derive(Debug)]
 pub struct Again {
     manners: Vec<Manner>,
+    deadline: Option<Duration>,
     compiled: Option<Arc<ArtifactCache>>,
 }
 
@@ -93,7 +103,7 @@ impl Again {
     pub fn new(args: &AgainArgs, used: Option<EngineKind>, output: Output) -> Self {
         let both = [Engine::Wasmi, Engine::Wasmtime].map(|engine| Manner { engine, variant: Variant::Canonical });
         let manners = if args.both { both.to_vec() } else { vec![args.engine.verifier_manner(used)] };
-        Self { manners, compiled: args.engine.cache(output) }
+        Self { manners, deadline: args.engine.deadline(), compiled: args.engine.cache(output) }
     }
 
     /// Why this engine.
@@ -113,8 +123,8 @@ impl Again {
     pub async fn run(&self, task: TaskSpec, entries: &[Entry]) -> CliResult<Vec<Ran>> {
         let mut runs = Vec::with_capacity(self.manners.len());
         for manner in &self.manners {
-            let (entries, compiled) = (entries.to_vec(), self.compiled.clone());
-            runs.push(sandbox::run(Order { task, entries, deadline: None, manner: *manner, compiled }).await?);
+            let (entries, deadline, compiled) = (entries.to_vec(), self.deadline, self.compiled.clone());
+            runs.push(sandbox::run(Order { task, entries, deadline, manner: *manner, compiled }).await?);
         }
         Ok(runs)
     }

@@ -4,7 +4,6 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use assay_content::{Cid, Entry, write_entries};
@@ -69,9 +68,6 @@ pub struct RunArgs {
     /// Seed of the guest's randomness.
     #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Gives up after this many seconds, without a result; by default the gas limit decides.
-    #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
-    timeout_s: Option<u32>,
     #[command(flatten)]
     engine: EngineArgs,
     /// Arguments for the guest.
@@ -138,7 +134,7 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
     let task = directory.spec(terms)?;
     let ran = {
         let _progress = Progress::quiet_start(output, "running");
-        let deadline = args.timeout_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
+        let deadline = args.engine.deadline();
         let (manner, compiled) = (args.engine.provider_manner(), args.engine.cache(output));
         run_in_sandbox(Order { task, entries: directory.entries, deadline, manner, compiled }).await?
     };

@@ -271,12 +271,18 @@ fn too_slow(gas_limit: u64, told: Option<Duration>, deadline: Duration) -> CliEr
     let waited = deadline.as_secs();
     match told {
         Some(_) => CliError::new(format!("the run had not ended after {waited} s (--timeout-s), so it has no outcome"))
-            .with_next("give it more with --timeout-s; or lower --gas-limit: to reach that one is an outcome"),
+            .with_next(format!(
+                "give it more with --timeout-s; to reach its gas limit, {}, would be an outcome",
+                grouped(gas_limit)
+            )),
         None => CliError::new(format!(
             "the run had not ended after {waited} s, all that its gas limit of {} is given here",
             grouped(gas_limit)
         ))
-        .with_next("run it on a faster machine, or with less load; `assay run --timeout-s` gives it more time"),
+        .with_next(
+            "run it on a faster machine, or with less load; --timeout-s of `run`, `test`, `verify` and `receipt verify` gives it \
+             more time",
+        ),
     }
 }
 

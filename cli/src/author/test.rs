@@ -91,7 +91,7 @@ async fn run_task(output: Output, args: &TestArgs, task: Task) -> CliResult<Ran>
     let order = |manner| Order {
         task: task.spec,
         entries: task.entries.clone(),
-        deadline: None,
+        deadline: args.engine.deadline(),
         manner,
         compiled: compiled.clone(),
     };

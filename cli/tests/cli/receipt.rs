@@ -233,6 +233,29 @@ fn i_08_a_receipt_is_checked_in_both_engines_and_the_two_against_each_other() {
 }
 
 #[test]
+fn a_check_gives_up_when_it_is_told_to_and_names_the_flag() {
+    const LOOP: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))"#;
+    let home = home();
+    let (receipt, dir) = receipt_of(home.path(), LOOP);
+    // As if it had been posted with a gas limit that takes days; what was promised about its gas is then another.
+    let mut long = Receipt::from_json(receipt.to_string().as_bytes()).unwrap();
+    let manifest = fs::read_to_string(format!("{dir}/manifest.json")).unwrap();
+    fs::write(format!("{dir}/manifest.json"), manifest.replace("1000000", "900000000000000")).unwrap();
+    long.task.limits.gas_limit = 900_000_000_000_000;
+    long.outcome.gas_used = long.task.limits.gas_limit;
+    long.task.job_cid_digest = assay_content::digest_from_cid(
+        &assay_content::pack_path(Path::new(&dir), assay_content::PackLimits::default()).unwrap().root,
+    )
+    .unwrap();
+    let path = home.path().join("long.json");
+    fs::write(&path, long.to_json()).unwrap();
+    let verify = ["receipt", "verify", path.to_str().unwrap(), "--dir", &dir, "--timeout-s", "1"];
+    let (code, found) = offline(home.path(), &verify);
+    assert!(code == Some(1) && found["error"].as_str().unwrap().contains("after 1 s (--timeout-s)"), "{found}");
+    assert!(found["next"].as_str().unwrap().contains("more with --timeout-s"), "{found}");
+}
+
+#[test]
 fn p_30_what_is_no_receipt_or_another_jobs_is_refused_by_name() {
     let home = home();
     let (receipt, dir) = receipt_of(home.path(), EXIT_3);

@@ -168,6 +168,10 @@ fn time_that_is_over_is_no_outcome_and_names_the_flag() {
     assert_eq!(output.status.code(), Some(1));
     let json = last_json(&output);
     assert!(json["error"].as_str().unwrap().contains("after 1 s (--timeout-s)"), "{json}");
+    let next = json["next"].as_str().unwrap();
+    assert!(next.contains("with --timeout-s") && next.contains("900,000,000,000,000"), "{next}");
+    let tested = assay(home.path()).arg("test").arg(&path).args(arguments).output().unwrap();
+    assert_eq!((tested.status.code(), &last_json(&tested)), (Some(1), &json));
 }
 
 #[test]
