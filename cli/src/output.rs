@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    fs::File,
+    fs::{self, File},
     io::{self, ErrorKind, IsTerminal, Write},
     path::Path,
     sync::{LazyLock, OnceLock},
@@ -272,13 +272,33 @@ pub fn printable(bytes: &[u8]) -> String {
     out
 }
 
-/// Before anything is done for a file that `flag` names.
-pub fn refuse_existing(path: Option<&Path>, flag: &str) -> CliResult {
-    match path.filter(|path| path.exists()) {
-        None => Ok(()),
-        Some(path) => Err(CliError::new(format!("{} exists and is not overwritten", shown_path(path)))
-            .with_next(format!("name another file with {flag}, or move it away"))),
+/// Before anything is done for a file that `flag` names: it is new, and its directory can be written to.
+pub fn require_new_file(path: Option<&Path>, flag: &str) -> CliResult {
+    let Some(path) = path else { return Ok(()) };
+    if path.exists() {
+        return Err(CliError::new(format!("{} exists and is not overwritten", shown_path(path)))
+            .with_next(format!("name another file with {flag}, or move it away")));
     }
+    require_writable(path.parent().unwrap_or(path), path, flag)
+}
+
+/// Before anything is done for a directory that `flag` names: it is new or empty, and can be made and written to.
+pub fn require_new_directory(path: Option<&Path>, flag: &str) -> CliResult {
+    let Some(path) = path else { return Ok(()) };
+    if fs::read_dir(path).is_ok_and(|mut found| found.next().is_some()) {
+        return Err(CliError::new(format!("the directory {} exists and is not empty", shown_path(path)))
+            .with_next(format!("name another with {flag}, or move it away")));
+    }
+    require_writable(path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("")), path, flag)
+}
+
+/// Whether a file can be made in `directory`, found out by one without a name, which is gone at once.
+fn require_writable(directory: &Path, path: &Path, flag: &str) -> CliResult {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    tempfile::tempfile_in(directory)
+        .map(drop)
+        .context(format!("cannot write {}", shown_path(path)))
+        .next(format!("name a place with {flag} in a directory that is there and can be written to"))
 }
 
 /// Writes a file that is not there yet.

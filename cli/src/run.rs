@@ -1,7 +1,7 @@
 //! `assay run`: runs a module, or a whole job directory, exactly as a provider would.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::{
     engine::{EngineArgs, EngineRow},
     error::{CliError, CliResult, Context as _},
-    output::{Output, grouped, print_bytes, print_json, refuse_existing, shown_path},
+    output::{Output, grouped, print_bytes, print_json, require_new_directory, require_new_file, shown_path},
     parse,
     progress::Progress,
     receipt,
@@ -123,13 +123,8 @@ impl RunLine {
 
 /// Runs `assay run`.
 pub async fn run(output: Output, args: RunArgs) -> CliResult {
-    if let Some(out) = &args.out
-        && fs::read_dir(out).is_ok_and(|mut found| found.next().is_some())
-    {
-        return Err(CliError::new(format!("the result directory {} exists and is not empty", shown_path(out)))
-            .with_next("name another with --out, or move it away"));
-    }
-    refuse_existing(args.receipt.as_deref(), "--receipt")?;
+    require_new_directory(args.out.as_deref(), "--out")?;
+    require_new_file(args.receipt.as_deref(), "--receipt")?;
     let (directory, terms) = if args.module.is_dir() { job_directory(&args)? } else { module_directory(&args)? };
     let task = directory.spec(terms)?;
     let ran = {
@@ -143,7 +138,9 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
             output.note(format!("nothing was written to {}: an invalid job has no result", shown_path(out)));
         }
         Some(out) => {
-            write_entries(out, &ran.entries).context(format!("cannot write the result to {}", shown_path(out)))?;
+            write_entries(out, &ran.entries)
+                .context(format!("cannot write the result to {}", shown_path(out)))
+                .next("name another directory with --out, on a disk that has room")?;
         }
         None => {}
     }

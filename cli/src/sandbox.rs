@@ -45,9 +45,10 @@ impl JobDirectory {
     /// Reads a directory by the rules that a poster's is packed by.
     pub fn read(dir: &Path) -> CliResult<Self> {
         let named = format!("cannot read the directory {}", shown_path(dir));
-        let package = pack_path(dir, PackLimits::default()).context(named.clone())?;
+        let next = if dir.is_dir() { "mend what is named, then run this again" } else { "name a directory that there is" };
+        let package = pack_path(dir, PackLimits::default()).context(named.clone()).next(next)?;
         let blocks = BlockSet::from_blocks(package.blocks.iter().cloned())?;
-        let entries = unpack(package.root, &blocks, &Budget::PROFILE).context(named)?;
+        let entries = unpack(package.root, &blocks, &Budget::PROFILE).context(named).next(next)?;
         Ok(Self { entries, package })
     }
 

@@ -16,7 +16,7 @@ use crate::{
     engine::{Again, AgainArgs},
     error::{CliError, CliResult, Context as _, Hint},
     job::state::no_result,
-    output::refuse_existing,
+    output::require_new_file,
     parse,
     progress::Progress,
     receipt::{self, Verdict},
@@ -45,7 +45,7 @@ pub struct VerifyArgs {
 
 /// Runs `assay verify`.
 pub async fn run(context: &Context, args: &VerifyArgs) -> CliResult {
-    refuse_existing(args.receipt.as_deref(), "--receipt")?;
+    require_new_file(args.receipt.as_deref(), "--receipt")?;
     let chain = Chain::reading(context).await?.with_content(context)?;
     let (verdict, found) = {
         let mut progress = Progress::quiet_start(context.output, "reading the job");

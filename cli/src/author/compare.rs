@@ -1,13 +1,13 @@
 //! What a run wrote against what is expected, file by file, readable.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use assay_content::{Entry, EntryKind};
 use assay_sdk::verify::{OUTPUT_DIRECTORY_NAME, STDERR_FILE_NAME, STDOUT_FILE_NAME};
 use serde::Serialize;
 use similar::TextDiff;
 
-use crate::{error::CliResult, output::grouped, sandbox::JobDirectory};
+use crate::output::grouped;
 
 /// Most differing files that are listed.
 pub const DIFFERENCES_MAX: usize = 50;
@@ -32,15 +32,7 @@ type Files<'a> = BTreeMap<String, &'a [u8]>;
 
 /// Compares a result directory with the expected one. What is expected may be a whole result directory (`stdout.txt`,
 /// `stderr.txt`, `output/`, of which only what is there counts), or the output directory alone.
-///
-/// # Errors
-/// When the expected directory cannot be read.
-pub fn compare(expected: &Path, found: &[Entry]) -> CliResult<Vec<Difference>> {
-    let expected = JobDirectory::read(expected)?.entries;
-    Ok(differences(&expected, found))
-}
-
-fn differences(expected: &[Entry], found: &[Entry]) -> Vec<Difference> {
+pub fn differences(expected: &[Entry], found: &[Entry]) -> Vec<Difference> {
     let parts = [STDOUT_FILE_NAME, STDERR_FILE_NAME, OUTPUT_DIRECTORY_NAME];
     let is_result = expected.iter().any(|entry| parts.contains(&entry.path.as_str()));
     let prefix = if is_result { String::new() } else { format!("{OUTPUT_DIRECTORY_NAME}/") };

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{names::FunctionNames, project::TaskArgs};
 use crate::{
     error::{CliError, CliResult, Context as _},
-    output::{Output, grouped, refuse_existing, table, write_new},
+    output::{Output, grouped, require_new_file, table, write_new},
     progress::Progress,
 };
 
@@ -85,7 +85,7 @@ struct ShownFunction {
 
 /// Runs `assay meter`.
 pub async fn run(output: Output, args: MeterArgs) -> CliResult {
-    refuse_existing(args.flame.as_deref(), "--flame")?;
+    require_new_file(args.flame.as_deref(), "--flame")?;
     let task = args.task.task(GAS_LIMIT)?;
     let inspection = inspect(&task.target.module()?);
     let request = task.ready()?.request;

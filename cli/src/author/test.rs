@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    compare::{DIFFERENCES_MAX, Difference, compare},
+    compare::{DIFFERENCES_MAX, Difference, differences},
     project::{Target, Task, TaskArgs},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     output::{Output, grouped, printable, shown_path, typeable},
     progress::Progress,
     run::RunLine,
-    sandbox::{self, Order, Ran},
+    sandbox::{self, JobDirectory, Order, Ran},
 };
 
 /// Gas of a test unless the manifest or a flag says otherwise.
@@ -71,14 +71,13 @@ pub async fn run(output: Output, args: &TestArgs) -> CliResult {
         meter: args.task.hint(&task.target, "meter"),
         validate: format!("`{}`", task.target.command("validate")),
     };
+    // Read before the run, which may take long.
+    let wanted = expected.as_deref().map(JobDirectory::read).transpose()?;
     let ran = {
         let _progress = Progress::quiet_start(output, "running");
         run_task(output, args, task).await?
     };
-    let differences = match &expected {
-        Some(expected) => compare(expected, &ran.entries)?,
-        None => Vec::new(),
-    };
+    let differences = wanted.map(|wanted| differences(&wanted.entries, &ran.entries)).unwrap_or_default();
     let checked = check(&ran, gas_limit, (expected.as_deref(), &hints), &differences);
     let as_expected = expected.is_some().then_some(differences.is_empty());
     let tested = Tested { run: RunLine::of(&ran), gas_limit, both_engines: args.both, as_expected, differences };

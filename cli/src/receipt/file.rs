@@ -35,7 +35,8 @@ fn read(path: &Path) -> CliResult<Vec<u8>> {
 async fn fetch(globals: &GlobalArgs, cid: &Cid) -> CliResult<Vec<u8>> {
     let context = Context::new(globals)?;
     let chain = Chain::unchecked(&context).with_content(&context)?;
-    let entries = chain.fetcher()?.fetch(cid).await.context(format!("cannot fetch the receipt {cid}"))?;
+    let fetched = chain.fetcher()?.fetch(cid).await.context(format!("cannot fetch the receipt {cid}"));
+    let entries = fetched.next("ask the provider for the file, or check the content nodes: assay doctor")?;
     let file = entries.iter().find(|entry| entry.path == RECEIPT_FILE_NAME).and_then(Entry::bytes);
     let bytes = file.ok_or_else(|| {
         CliError::new(format!("{cid} is no receipt: it has no file {RECEIPT_FILE_NAME}")).with_next(NEXT)

@@ -262,6 +262,14 @@ fn p_30_what_is_no_receipt_or_another_jobs_is_refused_by_name() {
     let path = write(home.path(), "a.json", &receipt);
     let (code, missing) = offline(home.path(), &["receipt", "show", "nothing.json"]);
     assert!(code == Some(1) && missing["error"].as_str().unwrap().contains("nothing.json"), "{missing}");
+    let (code, nowhere) = offline(home.path(), &["receipt", "verify", &path, "--dir", "nodir"]);
+    assert!(code == Some(1) && nowhere["next"] == "name a directory that there is", "{nowhere}");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let content = format!("http://127.0.0.1:{port}");
+    let cid = receipt["task"]["job_cid"].as_str().unwrap();
+    let down = assay(home.path()).args(["--json", "receipt", "show", cid, "--content", &content]).output().unwrap();
+    let down = last_json(&down);
+    assert!(down["next"].as_str().unwrap().contains("ask the provider for the file"), "{down}");
     fs::write(home.path().join("long.json"), vec![b' '; 300_000]).unwrap();
     let (code, long) = offline(home.path(), &["receipt", "show", home.path().join("long.json").to_str().unwrap()]);
     assert!(code == Some(1) && long["causes"].to_string().contains("longer than"), "{long}");

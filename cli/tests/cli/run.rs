@@ -160,6 +160,35 @@ fn out_writes_the_result_directory_and_never_over_another() {
 }
 
 #[test]
+fn what_cannot_be_read_or_written_is_said_before_the_run_with_what_to_do() {
+    let home = home();
+    // A run of it would last until it is stopped.
+    let path = module(home.path(), LOOP);
+    let (path, file) = (path.to_str().unwrap(), home.path().join("file"));
+    fs::write(&file, "").unwrap();
+    let below = file.join("out");
+    let below = below.to_str().unwrap();
+    for (arguments, named, next) in [
+        (vec!["run", path, "--out", below], "file/out", "--out"),
+        (vec!["run", path, "--receipt", below], "file/out", "--receipt"),
+        (vec!["run", path, "--receipt", "nodir/receipt.json"], "nodir", "--receipt"),
+        (vec!["run", path, "--dir", "nodir"], "nodir", "name a directory that there is"),
+        (vec!["test", path, "--expect", "nodir"], "nodir", "name a directory that there is"),
+        (vec!["meter", path, "--flame", "nodir/gas.svg"], "nodir", "--flame"),
+    ] {
+        let long = ["--json", "--gas-limit", "900000000000000"];
+        let output = assay(home.path()).current_dir(home.path()).args(&arguments).args(long).output().unwrap();
+        let json = last_json(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {json}");
+        assert!(json["error"].as_str().unwrap().contains(named), "{arguments:?}: {json}");
+        assert!(json["next"].as_str().unwrap().contains(next), "{arguments:?}: {json}");
+    }
+    let mut left: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["file", "job.wasm"]);
+}
+
+#[test]
 fn time_that_is_over_is_no_outcome_and_names_the_flag() {
     let home = home();
     let path = module(home.path(), LOOP);
