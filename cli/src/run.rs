@@ -20,14 +20,13 @@ use crate::{
     engine::{EngineArgs, EngineRow},
     error::{CliError, CliResult, Context as _},
     output::{Output, grouped, print_bytes, print_json, require_new_directory, require_new_file, shown_path},
-    parse,
     progress::Progress,
     receipt,
-    sandbox::{JobDirectory, Order, Ran, TaskTerms, manifest_terms, run as run_in_sandbox},
+    sandbox::{JobDirectory, Order, Ran, TaskTerms, TermArgs, manifest_terms, run as run_in_sandbox},
 };
 
-/// Where `--stdin FILE` is put in the guest's file system.
-const STDIN_ENTRY: &str = "stdin.bin";
+/// Where `--stdin FILE` is put in the guest's file system, unless a manifest names a place.
+pub const STDIN_ENTRY: &str = "stdin.bin";
 /// Where the guest writes its results.
 const OUTPUT_PATH: &str = "output";
 
@@ -41,12 +40,8 @@ that cannot be read, --timeout-s is over, the sandbox failed · 2 wrong usage ·
 pub struct RunArgs {
     /// The module; or a job directory, which is then run by its manifest.
     module: PathBuf,
-    /// Most gas.
-    #[arg(long, value_name = "N", value_parser = parse::gas_limit, allow_negative_numbers = true)]
-    gas_limit: Option<u64>,
-    /// Most linear memory in bytes, a multiple of 65,536.
-    #[arg(long, value_name = "BYTES", value_parser = parse::memory, allow_negative_numbers = true)]
-    memory: Option<u64>,
+    #[command(flatten)]
+    terms: TermArgs,
     /// Files that the guest sees as its root directory.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -65,9 +60,6 @@ pub struct RunArgs {
     /// Calls this exported function instead of the module's own entry point.
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
-    /// Seed of the guest's randomness.
-    #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
-    seed: Option<u64>,
     #[command(flatten)]
     engine: EngineArgs,
     /// Arguments for the guest.
@@ -151,14 +143,8 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
 }
 
 fn terms(args: &RunArgs, manifest: Option<&JobManifest>) -> TaskTerms {
-    let mut terms = TaskTerms::default();
-    if let Some(manifest) = manifest {
-        terms = manifest_terms(manifest, terms);
-    }
-    terms.limits.gas_limit = args.gas_limit.unwrap_or(terms.limits.gas_limit);
-    terms.limits.memory_bytes = args.memory.unwrap_or(terms.limits.memory_bytes);
-    terms.seed = args.seed.unwrap_or(terms.seed);
-    terms
+    let terms = TaskTerms::default();
+    args.terms.over(manifest.map_or(terms, |manifest| manifest_terms(manifest, terms)))
 }
 
 /// A job directory runs by its manifest, so the flags that would make another manifest are refused.
@@ -183,6 +169,9 @@ fn job_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
         let (field, flag) = match mismatch.field {
             "limits.gas_limit" => (mismatch.field, "--gas-limit"),
             "limits.memory_bytes" => (mismatch.field, "--memory"),
+            "limits.stack_bytes" => (mismatch.field, "--stack"),
+            "limits.output_bytes" => (mismatch.field, "--output-bytes"),
+            "clock_unix_ns" => (mismatch.field, "--clock-unix-ns"),
             field => (field, "--seed"),
         };
         return Err(CliError::usage(format!(

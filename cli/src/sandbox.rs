@@ -15,12 +15,14 @@ use assay_protocol::{
 };
 use assay_runtime::ArtifactCache;
 use assay_sdk::{JobManifest, manifest::MANIFEST_FILE_NAME, receipt::RunFacts};
+use clap::Args;
 
 use crate::{
     engine::EngineRow,
     error::{CliError, CliResult, Context as _, Exit},
     job::state::outcome_text,
     output::{grouped, shown_path},
+    parse,
 };
 
 /// Wall clock of a run beside its gas, compiling included. Liveness only: reaching it is no result.
@@ -45,7 +47,8 @@ impl JobDirectory {
     /// Reads a directory by the rules that a poster's is packed by.
     pub fn read(dir: &Path) -> CliResult<Self> {
         let named = format!("cannot read the directory {}", shown_path(dir));
-        let next = if dir.is_dir() { "mend what is named, then run this again" } else { "name a directory that there is" };
+        let next =
+            if dir.is_dir() { "mend what is named, then run this again" } else { "name a directory that there is" };
         let package = pack_path(dir, PackLimits::default()).context(named.clone()).next(next)?;
         let blocks = BlockSet::from_blocks(package.blocks.iter().cloned())?;
         let entries = unpack(package.root, &blocks, &Budget::PROFILE).context(named).next(next)?;
@@ -95,6 +98,48 @@ pub struct TaskTerms {
 impl Default for TaskTerms {
     fn default() -> Self {
         Self { limits: TaskLimits::default(), seed: SEED_DEFAULT, clock_unix_ns: CLOCK_UNIX_NS_DEFAULT }
+    }
+}
+
+/// Flags of commands that make a task of one's own. What a flag says counts, then the manifest, then the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct TermArgs {
+    /// Most gas [default: the manifest's, else 1,000,000,000].
+    #[arg(long, value_name = "N", value_parser = parse::gas_limit, allow_negative_numbers = true)]
+    pub gas_limit: Option<u64>,
+    /// Most linear memory in bytes, a multiple of 65,536 [default: the manifest's, else 67,108,864].
+    #[arg(long, value_name = "BYTES", value_parser = parse::memory, allow_negative_numbers = true)]
+    pub memory: Option<u64>,
+    /// Most stack in bytes [default: the manifest's, else 1,048,576].
+    #[arg(long, value_name = "BYTES", value_parser = parse::stack, allow_negative_numbers = true)]
+    pub stack: Option<u64>,
+    /// Most bytes of everything that it writes [default: the manifest's, else 67,108,864].
+    #[arg(long, value_name = "BYTES", value_parser = parse::output_bytes, allow_negative_numbers = true)]
+    pub output_bytes: Option<u64>,
+    /// Seed of the guest's randomness [default: the manifest's, else 0].
+    #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
+    pub seed: Option<u64>,
+    /// When the guest's clock starts, nanoseconds since 1970 [default: the manifest's, else 1735689600000000000, which is 2025].
+    #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
+    pub clock_unix_ns: Option<u64>,
+}
+
+impl TermArgs {
+    /// The terms, but for what the flags say.
+    pub fn over(&self, mut terms: TaskTerms) -> TaskTerms {
+        let limits = &mut terms.limits;
+        let rows = [
+            (&mut limits.gas_limit, self.gas_limit),
+            (&mut limits.memory_bytes, self.memory),
+            (&mut limits.stack_bytes, self.stack),
+            (&mut limits.output_bytes, self.output_bytes),
+            (&mut terms.seed, self.seed),
+            (&mut terms.clock_unix_ns, self.clock_unix_ns),
+        ];
+        for (term, flag) in rows {
+            *term = flag.unwrap_or(*term);
+        }
+        terms
     }
 }
 

@@ -144,7 +144,7 @@ impl Bench {
         if !matches!(reference.end, End::Exited(_)) {
             return Err(CliError::new(format!("the module does not run to its end: {}", outcome(reference.end)))
                 .with_next(format!(
-                    "raise --gas-limit or --memory, or name an --input; {meter} shows where it stopped"
+                    "raise --gas-limit or --memory, or name a --stdin; {meter} shows where it stopped"
                 )));
         }
         let requests =

@@ -18,15 +18,12 @@ use clap::Args;
 use crate::{
     error::{CliError, CliResult, Context as _},
     output::{shown_path, typeable},
-    parse,
-    run::read_bounded,
-    sandbox::{JobDirectory, TaskTerms, manifest_terms},
+    run::{STDIN_ENTRY, read_bounded},
+    sandbox::{JobDirectory, TaskTerms, TermArgs, manifest_terms},
 };
 
 /// Name of the job directory in a project.
 pub const JOB_DIRECTORY_NAME: &str = "job";
-/// Where `--input` is put in the job directory if the manifest names no place.
-const INPUT_ENTRY: &str = "stdin.bin";
 /// Where a module alone may write.
 const OUTPUT_PATH: &str = "output";
 
@@ -131,23 +128,10 @@ pub struct TaskArgs {
     #[arg(default_value = ".")]
     pub path: PathBuf,
     /// The guest's standard input, instead of the one in the manifest.
-    #[arg(long, value_name = "FILE")]
-    pub input: Option<PathBuf>,
-    /// Most gas.
-    #[arg(long, value_name = "N", value_parser = parse::gas_limit, allow_negative_numbers = true)]
-    pub gas_limit: Option<u64>,
-    /// Most linear memory in bytes, a multiple of 65,536.
-    #[arg(long, value_name = "BYTES", value_parser = parse::memory, allow_negative_numbers = true)]
-    pub memory: Option<u64>,
-    /// Most stack in bytes.
-    #[arg(long, value_name = "BYTES", value_parser = parse::stack, allow_negative_numbers = true)]
-    pub stack: Option<u64>,
-    /// Most bytes of everything that it writes.
-    #[arg(long, value_name = "BYTES", value_parser = parse::output_bytes, allow_negative_numbers = true)]
-    pub output_bytes: Option<u64>,
-    /// Seed of the guest's randomness.
-    #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
-    pub seed: Option<u64>,
+    #[arg(long, value_name = "FILE", visible_alias = "input")]
+    pub stdin: Option<PathBuf>,
+    #[command(flatten)]
+    pub terms: TermArgs,
     /// Calls this exported function instead of the module's own entry point.
     #[arg(long, value_name = "NAME")]
     pub function: Option<String>,
@@ -185,11 +169,11 @@ impl TaskArgs {
                 (vec![Entry::file(name, target.module()?)], JobManifest::new(name, OUTPUT_PATH))
             }
         };
-        if let Some(path) = &self.input {
+        if let Some(path) = &self.stdin {
             let bytes = read_bounded(path)
-                .context(format!("cannot read the file of --input, {}", shown_path(path)))
-                .next("name a file for --input")?;
-            let place = manifest.stdin.get_or_insert_with(|| INPUT_ENTRY.to_owned());
+                .context(format!("cannot read the file of --stdin, {}", shown_path(path)))
+                .next("name a file for --stdin")?;
+            let place = manifest.stdin.get_or_insert_with(|| STDIN_ENTRY.to_owned());
             entries.retain(|entry| entry.path != *place);
             entries.push(Entry::file(place.clone(), bytes));
         }
@@ -201,11 +185,11 @@ impl TaskArgs {
         }
         let mut terms = TaskTerms::default();
         terms.limits.gas_limit = gas_limit;
-        let mut terms = manifest_terms(&manifest, terms);
-        self.override_terms(&mut terms);
+        let terms = self.terms.over(manifest_terms(&manifest, terms));
         // The manifest that is run states nothing that the flags did not leave to it.
         manifest.limits = manifest.limits.map(|_| ManifestLimits::default());
         manifest.seed = manifest.seed.map(|_| terms.seed);
+        manifest.clock_unix_ns = manifest.clock_unix_ns.map(|_| terms.clock_unix_ns);
         entries.retain(|entry| entry.path != MANIFEST_FILE_NAME);
         entries.push(Entry::file(MANIFEST_FILE_NAME, manifest.to_json()?));
         let directory = JobDirectory::from_entries(entries)?;
@@ -214,27 +198,10 @@ impl TaskArgs {
 
     /// `assay NAME`, on the same path.
     pub fn hint(&self, target: &Target, name: &str) -> String {
-        let Self { path: _, input, gas_limit, memory, stack, output_bytes, seed, function, args } = self;
-        let is_plain = input.is_none()
-            && function.is_none()
-            && args.is_empty()
-            && [gas_limit, memory, stack, output_bytes, seed].iter().all(|flag| flag.is_none());
+        let Self { path: _, stdin, terms, function, args } = self;
+        let is_plain = stdin.is_none() && function.is_none() && args.is_empty() && *terms == TermArgs::default();
         let flags = if is_plain { "" } else { " with the same flags" };
         format!("`{}`{flags}", target.command(name))
-    }
-
-    fn override_terms(&self, terms: &mut TaskTerms) {
-        let limits = &mut terms.limits;
-        let rows = [
-            (&mut limits.gas_limit, self.gas_limit),
-            (&mut limits.memory_bytes, self.memory),
-            (&mut limits.stack_bytes, self.stack),
-            (&mut limits.output_bytes, self.output_bytes),
-            (&mut terms.seed, self.seed),
-        ];
-        for (term, flag) in rows {
-            *term = flag.unwrap_or(*term);
-        }
     }
 }
 

@@ -31,6 +31,7 @@ const SHOWN_BYTES_MAX: usize = 2_000;
 /// `assay test`.
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("gas_limit", |flag| flag.help("Most gas [default: the manifest's, else 1,000,000]")),
     after_help = "DIR is a result directory (stdout.txt, stderr.txt, output/; what is not there is not compared) or the \
 output directory alone. A project's own `expected/` is the default.\nExit codes: 0 the module exited with 0 and wrote what is expected · \
 3 it wrote something else · 1 it ended otherwise, or could not be run · 2 wrong usage"
@@ -111,7 +112,7 @@ async fn run_task(output: Output, args: &TestArgs, task: Task) -> CliResult<Ran>
 
 /// A project's recorded result; not for another input than its own.
 fn own_expectation(args: &TestArgs, target: &Target) -> Option<PathBuf> {
-    let is_own = args.task.input.is_none() && args.task.args.is_empty() && args.task.function.is_none();
+    let is_own = args.task.stdin.is_none() && args.task.args.is_empty() && args.task.function.is_none();
     match target {
         Target::Directory { project, .. } if is_own => {
             Some(project.join(EXPECTED_DIRECTORY_NAME)).filter(|directory| directory.is_dir())
@@ -122,7 +123,7 @@ fn own_expectation(args: &TestArgs, target: &Target) -> Option<PathBuf> {
 
 /// What makes it expected: a command to be typed where one does it.
 fn how_to_record(args: &TestArgs, target: &Target, expected: Option<&Path>) -> String {
-    let has_own_terms = args.task.seed.is_none() && args.expect.is_none();
+    let has_own_terms = args.task.terms.seed.is_none() && args.expect.is_none();
     match (target, expected) {
         // What is there is not overwritten, so it goes first.
         (Target::Directory { job, .. }, Some(own)) if has_own_terms => {

@@ -179,7 +179,7 @@ fn a_test_takes_another_input_and_compares_it_only_with_what_is_named() {
     let home = home();
     let project = project(home.path(), "rust");
     fs::write(home.path().join("numbers.txt"), "1\n2\n3\n").unwrap();
-    let output = at(&project, &["test", "--input", "../numbers.txt"]);
+    let output = at(&project, &["test", "--stdin", "../numbers.txt"]);
     code(&output, 0);
     assert!(stdout(&output).contains("3 numbers, sum 6, median 2"), "{}", stdout(&output));
     let wanted = home.path().join("wanted");
@@ -197,7 +197,7 @@ fn a_test_that_fails_says_why_and_what_to_do() {
     let home = home();
     let project = project(home.path(), "rust");
     fs::write(home.path().join("words.txt"), "1\ntwo\n").unwrap();
-    let output = at(&project, &["test", "--input", "../words.txt"]);
+    let output = at(&project, &["test", "--stdin", "../words.txt"]);
     code(&output, 1);
     assert!(stdout(&output).contains("line 2 is no number: two") && stderr(&output).contains("Exited(1)"));
     let output = at(&project, &["test", "--gas-limit", &a_little_gas(&project).to_string()]);
@@ -208,7 +208,9 @@ fn a_test_that_fails_says_why_and_what_to_do() {
         code(&output, 1);
         assert!(stderr(&output).contains(named), "{flags:?}: {}", stderr(&output));
     }
-    code(&at(&project, &["test", "--stack", "4096", "--seed", "7"]), 0);
+    code(&at(&project, &["test", "--stack", "4096", "--seed", "7", "--clock-unix-ns", "8"]), 0);
+    // The name that it had before.
+    code(&at(&project, &["test", "--input", "../words.txt"]), 1);
     code(&at(&project, &["test", "--stack", "1024"]), 2);
 }
 

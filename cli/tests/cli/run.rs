@@ -99,6 +99,24 @@ fn an_engine_that_there_is_not_is_wrong_usage() {
 }
 
 #[test]
+fn the_limits_and_the_clock_of_a_run_are_those_of_the_flags() {
+    assert_eq!(run_json(EXIT_3, &["--output-bytes", "1"]).1["outcome"], "OutputTooLarge");
+    let clock = r#"(module
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start")
+            (drop (call $clock (i32.const 0) (i64.const 1) (i32.const 0)))
+            (call $exit (i32.wrap_i64 (i64.div_u (i64.load (i32.const 0)) (i64.const 1000000000))))))"#;
+    assert_eq!(run_json(clock, &["--clock-unix-ns", "42_000_000_000"]).1["exit_code"], 42);
+    let deep = r#"(module (memory (export "memory") 1)
+        (func $deep (param i32) (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))))))
+        (func (export "_start") (call $deep (i32.const 1000))))"#;
+    assert_eq!(run_json(deep, &[]).1["outcome"], "Exited");
+    assert_eq!(run_json(deep, &["--stack", "4096"]).1["outcome"], "Trapped");
+}
+
+#[test]
 fn the_same_run_gives_the_same_line() {
     assert_eq!(run_json(EXIT_3, &[]).1, run_json(EXIT_3, &[]).1);
 }
@@ -135,6 +153,8 @@ fn what_is_missing_or_malformed_on_the_command_line_is_named() {
         (vec!["run", path, "--gas-limit", "-1"], 2, "--gas-limit"),
         (vec!["run", path, "--memory", "1000"], 2, "--memory <BYTES>': give a whole number from 65,536"),
         (vec!["run", path, "--memory", "70000"], 2, "65536 or 131072"),
+        (vec!["run", path, "--stack", "1024"], 2, "--stack"),
+        (vec!["run", path, "--output-bytes", "0"], 2, "--output-bytes"),
         (vec!["run", path, "--timeout-s", "0"], 2, "--timeout-s"),
         (vec!["run", path, "--stdin", "/dev/zero"], 1, "all that a job may hold"),
     ] {

@@ -106,6 +106,40 @@ fn run_assay_works_in_the_callers_directory_and_so_do_the_commands_that_it_propo
 }
 
 #[test]
+fn the_terms_of_a_run_have_the_same_flags_and_their_defaults_everywhere() {
+    use assay_protocol::{
+        TaskLimits,
+        limits::{CLOCK_UNIX_NS_DEFAULT, SEED_DEFAULT},
+    };
+    let home = home();
+    let limits = TaskLimits::default();
+    let grouped = |number: u64| {
+        let digits = number.to_string();
+        let groups: Vec<&str> =
+            digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap()).collect();
+        groups.join(",")
+    };
+    for command in ["run", "test", "meter", "bench"] {
+        let help = assay(home.path()).args([command, "--help"]).output().unwrap().stdout;
+        let help = String::from_utf8(help).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        let gas_limit = if command == "test" { 1_000_000 } else { limits.gas_limit };
+        for (flag, default) in [
+            ("--gas-limit", grouped(gas_limit)),
+            ("--memory", grouped(limits.memory_bytes)),
+            ("--stack", grouped(limits.stack_bytes)),
+            ("--output-bytes", grouped(limits.output_bytes)),
+            ("--seed", SEED_DEFAULT.to_string()),
+            ("--clock-unix-ns", format!("{CLOCK_UNIX_NS_DEFAULT}, which is 2025")),
+        ] {
+            let (_, rest) = help.split_once(flag).unwrap_or_else(|| panic!("{command}: {flag} is not in {help}"));
+            let own = rest.split(" --").next().unwrap();
+            assert!(own.ends_with(&format!("else {default}]")), "{command} {flag}: {own}");
+        }
+        assert!(help.contains("--stdin <FILE>"), "{command}: {help}");
+    }
+}
+
+#[test]
 fn the_help_of_update_shows_no_value_for_a_term_that_is_left_out() {
     let home = home();
     let help = |command| {
