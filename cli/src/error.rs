@@ -16,7 +16,8 @@ pub enum Exit {
     Failure = 1,
     /// The command line is wrong. Also clap's own code.
     Usage = 2,
-    /// Re-execution gave another outcome than the chain holds, or than was expected.
+    /// A run gave something else than a chain or a receipt claims, than was expected, or than the other engine; or two receipts
+    /// differ.
     Differs = 3,
     /// Nothing was done because nobody confirmed it.
     NotConfirmed = 4,
@@ -31,7 +32,7 @@ pub enum Exit {
 }
 
 /// The text of `assay --help` about exit codes.
-pub const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 verification found a difference · \
+pub const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 something differs from what is claimed or expected · \
 4 not confirmed, nothing done · 5 the job has no result and never will · 6 the job has not ended yet and goes on · \
 7 the cluster cannot be reached · 130 interrupted.
 With --json every failure is one JSON object, the last line of stdout: `error`, `causes`, `next`, `exit_code`; where there \

@@ -30,7 +30,8 @@ const GAS_LIMIT: u64 = assay_protocol::limits::GAS_LIMIT_DEFAULT;
     after_help = "plain is the module as it was uploaded, without metering, which no provider runs; G is the program itself, L \
 computes the same faster. All times are the least of all runs, which take turns.\n\
 The module runs in this process and not in the sandbox. Times are those of this machine at this moment; gas is the same \
-everywhere."
+everywhere.\nExit codes: 0 measured; an engine that could not run it says why · 3 the engines do not agree · 1 it could not be \
+measured, or does not run to its end · 2 wrong usage"
 )]
 pub struct BenchArgs {
     #[command(flatten)]

@@ -24,7 +24,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     after_help = "The language follows from the project: Cargo.toml is Rust, package.json AssemblyScript, go.mod Go by TinyGo, a \
-Makefile or .c files C. A Makefile gets CC, CFLAGS, LDFLAGS and MODULE, the file to write."
+Makefile or .c files C. A Makefile gets CC, CFLAGS, LDFLAGS and MODULE, the file to write.\nExit codes: 0 built and put in place · \
+1 a tool is missing or fails, or no provider would run the module; nothing was replaced · 2 wrong usage"
 )]
 pub struct BuildArgs {
     /// The project.

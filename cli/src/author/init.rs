@@ -23,6 +23,7 @@ const NAMES_OF_CARGO: [&str; 4] = ["build", "deps", "examples", "incremental"];
 
 /// `assay init`.
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 made · 1 the directory is not empty or cannot be written to · 2 wrong usage")]
 pub struct InitArgs {
     /// Name of the project and of its module; the directory is made here.
     #[arg(value_parser = parse_name)]

@@ -21,6 +21,9 @@ const TOP: usize = 10;
 
 /// `assay inspect`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 shown, also a module that providers refuse · 1 it is no module or cannot be read · 2 wrong usage"
+)]
 pub struct InspectArgs {
     /// A module, a job directory or a project.
     #[arg(default_value = ".")]

@@ -30,6 +30,9 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum ReceiptCommand {
     /// Prints a receipt field by field, and what its signature is worth.
+    #[command(
+        after_help = "Exit codes: 0 shown, whatever its signature is worth · 1 it is no receipt or cannot be read · 2 wrong usage"
+    )]
     Show(ShowArgs),
     /// Runs the receipt's task again and compares field by field. Asks no chain unless told to.
     #[command(after_help = VERIFY_EXIT_CODES)]

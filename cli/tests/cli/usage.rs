@@ -39,8 +39,37 @@ fn help_names_every_command_and_the_exit_codes() {
     }
     assert!(text.contains("Exit codes: 0 done"), "{text}");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for code in ["3 ver", "4 not", "5 the job has no", "6 the job has not", "7 the cluster", "130 int"] {
+    for code in ["3 something differs", "4 not", "5 the job has no", "6 the job has not", "7 the cluster", "130 int"] {
         assert!(text.contains(code), "{code} is not in\n{text}");
+    }
+}
+
+#[test]
+fn commands_that_check_or_build_name_their_exit_codes() {
+    let home = home();
+    for (command, codes) in [
+        ("verify", "0123567"),
+        ("receipt verify", "0123567"),
+        ("receipt diff", "0123"),
+        ("receipt show", "012"),
+        ("test", "0123"),
+        ("bench", "0123"),
+        ("run", "012"),
+        ("meter", "012"),
+        ("validate", "012"),
+        ("inspect", "012"),
+        ("build", "012"),
+        ("init", "012"),
+    ] {
+        let help = assay(home.path()).args(command.split(' ')).arg("--help").output().unwrap().stdout;
+        let help = String::from_utf8(help).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, listed) = help.split_once("Exit codes: ").unwrap_or_else(|| panic!("{command}: {help}"));
+        for code in codes.chars() {
+            let is_listed = listed.starts_with(code)
+                || listed.contains(&format!("· {code} "))
+                || listed.contains(&format!("also {code} "));
+            assert!(is_listed, "{command}: {code} is not in {listed}");
+        }
     }
 }
 
