@@ -37,9 +37,20 @@ pub(crate) fn meter(wasm: &[u8], wants_fast: bool) -> Result<Metered, MeterError
 
 /// What the host charges before it instantiates: depends on nothing but the canonical variant.
 fn instantiation_gas(shape: &Shape<'_>, bodies: &[u8]) -> u64 {
-    let Shape { raw_data, raw_elements, memory, table_elements, .. } = shape;
-    let bytes = [bodies, raw_data.entries, raw_elements.entries];
-    let bytes = bytes.iter().map(|part| bounds::length(part.len())).fold(0, u64::saturating_add);
+    let Shape { memory, table_elements, .. } = shape;
+    let copied = [
+        shape.raw_types,
+        shape.raw_imports,
+        shape.raw_functions,
+        shape.raw_tables,
+        shape.raw_memories,
+        shape.raw_globals,
+        shape.raw_exports,
+        shape.raw_elements,
+        shape.raw_data,
+    ];
+    let parts = copied.iter().map(|section| section.entries).chain([bodies]);
+    let bytes = parts.map(|part| bounds::length(part.len())).fold(0, u64::saturating_add);
     let pages = memory.map_or(0, |memory| memory.initial_pages);
     cost::INSTANTIATE
         .saturating_add(bytes.saturating_mul(cost::MODULE_BYTE))

@@ -47,6 +47,8 @@ pub const DATA_SEGMENTS_MAX: u64 = 10_000;
 pub const ELEMENT_SEGMENTS_MAX: u64 = 10_000;
 /// Elements of all element segments.
 pub const ELEMENTS_MAX: u64 = 200_000;
+/// Operators of one constant expression, its `end` not counted. Engines take them recursively, or compile them.
+pub const CONSTANT_OPERATORS_MAX: u64 = 64;
 /// Custom sections; their contents are dropped.
 pub const CUSTOM_SECTIONS_MAX: u64 = 1_000;
 

@@ -25,7 +25,7 @@ pub const MEMORY_PAGE: u64 = 65_536;
 pub const INITIAL_PAGE: u64 = 16_384;
 /// Every instantiation.
 pub const INSTANTIATE: u64 = 10_000;
-/// One byte of the metered module's code, data and element sections.
+/// One byte of the module's sections as they stand, of its code as it is metered.
 pub const MODULE_BYTE: u64 = 1;
 
 /// What one operator costs, before anything that depends on its operands.

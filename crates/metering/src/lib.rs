@@ -14,6 +14,7 @@ mod analyze;
 mod assemble;
 pub mod bounds;
 mod compiling;
+mod constants;
 pub mod cost;
 mod debts;
 mod error;

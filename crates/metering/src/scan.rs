@@ -13,7 +13,7 @@ use crate::{
     EntryPoints, Export, ExportKind, Import, MemoryInfo, MeterError, ModuleInfo, Signature, ValueType,
     analyze::{self, Plan, Variables},
     bounds::{self, check, length},
-    export, profile,
+    constants, export, profile,
 };
 
 /// Bytes of stack that a frame takes beside its locals and operands.
@@ -125,6 +125,7 @@ pub(crate) fn scan<'a>(
     for payload in parser.parse_all(wasm) {
         let payload = payload.map_err(explain)?;
         check_counts(&payload)?;
+        constants::check_operators(&payload)?;
         match validator.payload(&payload).map_err(explain)? {
             ValidPayload::Func(function, body) => {
                 allocations = check_function(wasm, &mut shape, function, &body, allocations, &mut on_body)?;

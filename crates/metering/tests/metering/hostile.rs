@@ -103,6 +103,60 @@ fn w_03_code_bombs_are_refused_by_name() {
     }
 }
 
+/// A module whose global, data offset, element offset or element item, by the index, has so many operators.
+fn constant(place: usize, operators: usize) -> Vec<u8> {
+    use wasm_encoder::{
+        CodeSection, ConstExpr, DataSection, ElementSection, Elements, Function, FunctionSection, GlobalSection,
+        GlobalType, MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
+    };
+    const ZERO: [u8; 2] = [0x41, 0];
+    const ADD_ZERO: [u8; 3] = [0x41, 0, 0x6a];
+    let short = || ConstExpr::i32_const(0);
+    let long = || ConstExpr::raw([&ZERO[..], &ADD_ZERO.repeat(operators / 2)].concat());
+    let at = |here: usize| if here == place { long() } else { short() };
+    let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+    types.ty().function([], []);
+    functions.function(0);
+    code.function(Function::new([]).raw([0x0b]));
+    let (mut tables, mut memories, mut globals) = (TableSection::new(), MemorySection::new(), GlobalSection::new());
+    let element_type = RefType::FUNCREF;
+    tables.table(TableType { element_type, table64: false, minimum: 1, maximum: None, shared: false });
+    memories.memory(MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None });
+    globals.global(GlobalType { val_type: ValType::I32, mutable: false, shared: false }, &at(0));
+    let (mut elements, mut data) = (ElementSection::new(), DataSection::new());
+    data.active(0, &at(1), [1]);
+    let item = if place == 3 { long() } else { ConstExpr::ref_func(0) };
+    elements.active(None, &at(2), Elements::Expressions(element_type, [item].as_slice().into()));
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&tables).section(&memories).section(&globals);
+    module.section(&elements).section(&code).section(&data);
+    module.finish()
+}
+
+/// The reference's own stack does not hold a million: the process would end.
+#[test]
+fn w_03_w_14_deep_constant_expressions_are_refused_by_name() {
+    const PLACES: [&str; 4] = ["global", "data offset", "element offset", "element item"];
+    let most = usize::try_from(bounds::CONSTANT_OPERATORS_MAX).unwrap();
+    for (place, name) in PLACES.into_iter().enumerate() {
+        for operators in [most + 1, 1_000_001, 6_000_001] {
+            let found = meter(&constant(place, operators)).unwrap_err();
+            let expected = MeterError::OverBounds {
+                what: "number of a constant expression's operators",
+                found: u64::try_from(operators).unwrap(),
+                limit: bounds::CONSTANT_OPERATORS_MAX,
+            };
+            assert_eq!(found, expected, "{name}");
+            assert_eq!(found.reason(), InvalidReason::ModuleInvalid, "{name}");
+        }
+        // Items have no operators that take others.
+        if name != "element item" {
+            let metered = meter(&constant(place, most - 1)).unwrap();
+            wasmi::Module::new(&wasmi::Engine::default(), &metered.wasm).unwrap();
+        }
+    }
+}
+
 /// The header of a declaration of 4 billion locals, by hand: text would not write it.
 #[test]
 fn w_03_declared_counts_are_never_believed() {

@@ -25,7 +25,7 @@ fn the_metered_bytes_of_a_known_module_do_not_change_unnoticed() {
     assert_eq!(hex::encode(Sha256::digest(&wasm)), "f14dfc214101f10e37db72c634ce918f0ee019341cbab0a999fd56ee7caace77");
     assert_eq!(
         hex::encode(meter(&wasm).unwrap().hash),
-        "af53d4804611dbead54066836978da841d84907f0a02ea746e5a18f37bdfefb8"
+        "a57764b9436ce8a3b9015ed96fcbeef8f0cac52c1f9d704a3b25a57afdf0fc7a"
     );
 }
 

@@ -1,6 +1,6 @@
 //! Large modules put together section by section: text of their size is slow to read.
 
-use assay_metering::bounds::{PARAMS_MAX, RESULTS_MAX};
+use assay_metering::bounds::{CONSTANT_OPERATORS_MAX, ELEMENT_SEGMENTS_MAX, GLOBALS_MAX, PARAMS_MAX, RESULTS_MAX};
 use wasm_encoder::{
     CodeSection, ConstExpr, DataSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function,
     FunctionSection, GlobalSection, GlobalType, ImportSection, InstructionSink, MemArg, MemArgTarget, MemorySection,
@@ -100,6 +100,23 @@ impl Parts {
         let ty = GlobalType { val_type: ValType::I64, mutable: true, shared: false };
         for _ in u64::from(self.globals.len())..count {
             self.globals.global(ty, &ConstExpr::i64_const(0));
+        }
+    }
+
+    /// So many constant expressions as long as they may be: globals, then offsets of elements, then of data.
+    pub fn constants(&mut self, count: u64) {
+        let additions = CONSTANT_OPERATORS_MAX.saturating_sub(1) / 2;
+        let zero = (0..additions).fold(ConstExpr::i32_const(0), |zero, _| zero.with_i32_const(0).with_i32_add());
+        let ty = GlobalType { val_type: ValType::I32, mutable: false, shared: false };
+        let elements = GLOBALS_MAX..GLOBALS_MAX + ELEMENT_SEGMENTS_MAX;
+        for at in 0..count {
+            if at < elements.start {
+                self.globals.global(ty, &zero);
+            } else if at < elements.end {
+                self.elements.active(None, &zero, Elements::Functions(vec![self.entry].into()));
+            } else {
+                self.data.active(0, &zero, []);
+            }
         }
     }
 

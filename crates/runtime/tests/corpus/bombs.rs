@@ -161,6 +161,7 @@ fn declarations() -> Vec<Family> {
         ("imports", IMPORTS_MAX, |p, n| p.imports(n)),
         ("exports with long names", EXPORTS_MAX - 2, |p, n| (0..n).for_each(|at| p.export(at, NAME_BYTES_MAX))),
         ("globals", GLOBALS_MAX, |p, n| p.globals(n)),
+        ("constant expressions", GLOBALS_MAX + ELEMENT_SEGMENTS_MAX + DATA_SEGMENTS_MAX, |p, n| p.constants(n)),
         ("tables", TABLES_MAX - 1, |p, n| (0..n).for_each(|_| p.table(TABLE_ELEMENTS_MAX))),
         ("element segments", ELEMENT_SEGMENTS_MAX, |p, n| {
             (0..n).for_each(|_| p.elements(ELEMENTS_MAX / ELEMENT_SEGMENTS_MAX));
