@@ -6,8 +6,8 @@ use assay_content::{
     BlockSet, Budget, Cid, Entry, Fetcher, PackLimits, Package, digest_from_cid, pack_entries, pack_path, unpack,
 };
 use assay_executor::worker::{
-    Cancel, CheckedRun, ChildSettings, ISOLATION_VARIABLE, Isolation, Manner, RanTask, Work, WorkReply, WorkRequest,
-    WorkerFault, run_in_child,
+    Cancel, CheckedRun, ChildSettings, ISOLATION_VARIABLE, Isolation, Manner, RanTask, Work, WorkRequest, WorkerFault,
+    run_in_child,
 };
 use assay_protocol::{
     Hash32, InvalidReason, METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
@@ -278,9 +278,9 @@ pub async fn run(order: Order) -> CliResult<Ran> {
     let settings = ChildSettings { deadline, isolation, compiled, ..ChildSettings::default() };
     let request = WorkRequest { work: Work::Run(manner), task, entries };
     // Nothing of the answer is believed that the job directory and the result say otherwise.
-    let run_and_check = move |cancel: &Cancel| match run_in_child(&request, &settings, cancel)? {
-        WorkReply::Ran(ran) => ran.check(&request.task, &request.entries).map(|checked| (*ran, checked)),
-        _ => Err(WorkerFault::Reported("it answered another question".to_owned())),
+    let run_and_check = move |cancel: &Cancel| {
+        let ran = run_in_child(&request, &settings, cancel)?.ran()?;
+        ran.check(&request.task, &request.entries).map(|checked| (ran, checked))
     };
     let cancel = Cancel::default();
     let stopper = cancel.clone();

@@ -103,15 +103,14 @@ impl Workshop {
         };
         let request = WorkRequest { work: Work::Prepare, task: task(view), entries: entries.clone() };
         let settings = self.shared.settings.child.clone();
-        let reply = in_child(request, settings, cancel).await;
-        self.keep_failed(view, &entries, reply.as_ref().err()).await;
-        match reply? {
-            WorkReply::Prepared(Prepared::Runnable) => Ok(Preparation::Runnable),
-            WorkReply::Prepared(Prepared::Invalid(code, explanation)) => {
+        let prepared = in_child(request, settings, cancel, WorkReply::prepared).await;
+        self.keep_failed(view, &entries, prepared.as_ref().err()).await;
+        match prepared? {
+            Prepared::Runnable => Ok(Preparation::Runnable),
+            Prepared::Invalid(code, explanation) => {
                 tracing::info!(code, explanation = quoted(&explanation), "task_found_invalid");
                 Ok(Preparation::Invalid)
             }
-            _ => Err(fault(WorkFaultKind::Host, "the child answered another question")),
         }
     }
 
@@ -126,7 +125,7 @@ impl Workshop {
         }
         let Ok(Ok(entries)) = self.fetch(view).await else { return };
         let request = WorkRequest { work: Work::Compile(manner), task: task(view), entries };
-        if let Err(fault) = in_child(request, child, cancel).await {
+        if let Err(fault) = in_child(request, child, cancel, WorkReply::prepared).await {
             tracing::debug!(message = quoted(&fault.message), "module_not_warmed");
         }
     }
@@ -156,14 +155,12 @@ impl Workshop {
         let work = Work::Run(self.shared.settings.manner);
         let request = WorkRequest { work, task: task(view), entries: entries.clone() };
         let settings = run_child(&self.shared.settings.child, view.execution_s);
-        let reply = in_child(request, settings, cancel).await;
-        self.keep_failed(view, &entries, reply.as_ref().err()).await;
-        let WorkReply::Ran(ran) = reply? else {
-            return Err(fault(WorkFaultKind::Host, "the child answered another question"));
-        };
+        let ran = in_child(request, settings, cancel, WorkReply::ran).await;
+        self.keep_failed(view, &entries, ran.as_ref().err()).await;
+        let ran = ran?;
         crash_point("work.ran");
         let engine = ran.engine;
-        let stored = self.store(view, *ran, entries.clone()).await;
+        let stored = self.store(view, ran, entries.clone()).await;
         self.keep_failed(view, &entries, stored.as_ref().err()).await;
         self.draft(view, stored?, engine).await
     }
@@ -328,13 +325,19 @@ fn task(view: &JobView) -> TaskSpec {
     }
 }
 
-async fn in_child(request: WorkRequest, settings: ChildSettings, cancel: &Cancel) -> Result<WorkReply, WorkFault> {
+/// What a child answers, as `read` understands it.
+async fn in_child<T: Send + 'static>(
+    request: WorkRequest,
+    settings: ChildSettings,
+    cancel: &Cancel,
+    read: fn(WorkReply) -> Result<T, WorkerFault>,
+) -> Result<T, WorkFault> {
     let cancel = cancel.clone();
     let too_slow = match request.work {
         Work::Prepare | Work::Compile(_) => "raise worker.prepare_deadline",
         Work::Run(_) => "lower policy.gas_limit_max to what this host computes while jobs hold their seats",
     };
-    blocking(move || run_in_child(&request, &settings, &cancel)).await.map_err(|error| match error {
+    blocking(move || run_in_child(&request, &settings, &cancel).and_then(read)).await.map_err(|error| match error {
         WorkerFault::Cancelled => fault(WorkFaultKind::Cancelled, error),
         WorkerFault::Deadline(_) => fault(WorkFaultKind::Host, format!("{error}; {too_slow}")),
         _ if error.is_before_work() => fault(WorkFaultKind::Sandbox, error),

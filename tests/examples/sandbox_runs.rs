@@ -12,9 +12,7 @@ use std::{
 };
 
 use assay_content::{Budget, Entry, pack_entries, unpack};
-use assay_executor::worker::{
-    Cancel, ChildSettings, Manner, RanTask, Work, WorkReply, WorkRequest, probe_child, run_in_child,
-};
+use assay_executor::worker::{Cancel, ChildSettings, Manner, RanTask, Work, WorkRequest, probe_child, run_in_child};
 use assay_protocol::{Outcome, OutcomeKind, TaskSpec};
 use assay_runtime::{ArtifactCache, CacheLimits, Engine, EngineKind, Variant};
 use assay_sdk::{JobSpec, Pubkey};
@@ -104,14 +102,12 @@ fn tasks() -> Result<(Task, Task), Failure> {
 /// A run that exited, its answer compared with the job and its result packed as everybody does it.
 fn ran((task, entries): &Task, manner: Manner, settings: &ChildSettings) -> Result<(RanTask, Outcome), Failure> {
     let request = WorkRequest { work: Work::Run(manner), task: *task, entries: entries.clone() };
-    let WorkReply::Ran(ran) = run_in_child(&request, settings, &Cancel::default())? else {
-        return Err("the child answered another question".into());
-    };
+    let ran = run_in_child(&request, settings, &Cancel::default())?.ran()?;
     let outcome = ran.check(task, entries)?.outcome;
     if outcome.kind != OutcomeKind::Exited {
         return Err(format!("the job ended otherwise: {outcome:?}").into());
     }
-    Ok((*ran, outcome))
+    Ok((ran, outcome))
 }
 
 fn timed(rounds: usize, mut work: impl FnMut() -> Result<(), Failure>) -> Result<Vec<Duration>, Failure> {

@@ -17,7 +17,8 @@ pub enum ModuleName {
     /// The metered hash, where the process that runs guests keeps its own store.
     Metered(Hash32),
     /// SHA-256 of the uploaded module, where a parent keeps code for children that run guests. The parent computed it
-    /// itself, so a child that a hostile module took over can spoil nothing but the code of that module.
+    /// itself and takes code only from children that compile and run no guest: what a hostile module does to its compiler
+    /// can spoil nothing but the code of that module, and what a guest does, or its input, no code at all.
     Uploaded(Hash32),
 }
 
@@ -82,8 +83,8 @@ impl Place<'_> {
     }
 }
 
-/// A store of one process without files, as a sandbox child: it begins with what the parent handed in and ends with
-/// what is to be handed back.
+/// A store of one process without files, as a sandbox child: it begins with what the parent handed in and, where that
+/// child compiles and runs no guest, ends with what is to be handed back.
 #[derive(Default)]
 pub struct Handover {
     given: Vec<(Variant, Arc<[u8]>)>,

@@ -77,7 +77,8 @@ impl Engine {
     }
 
     /// Whether the reference stands in for a compiler that fails.
-    pub(crate) const fn falls_back(self) -> bool {
+    #[must_use]
+    pub const fn falls_back(self) -> bool {
         matches!(self, Self::Auto | Self::Unlike(_))
     }
 }
@@ -120,6 +121,9 @@ pub struct RunOptions {
     pub variant: Variant,
     /// Where compiled code is kept; `None`: it is compiled every time.
     pub artifacts: Option<Arc<dyn ArtifactStore>>,
+    /// Whether another process compiles, in which no guest runs. Code is then taken from the store or not at all
+    /// ([`HostFault::NotCompiled`]), and a run that has to be repeated in the compiler is not ([`HostFault::Repeat`]).
+    pub compiled_elsewhere: bool,
     /// Whether [`Run::memory_hash`] is wanted.
     pub hash_memory: bool,
     /// What this process gives up before a guest's first instruction, such as making memory executable: called when
@@ -171,6 +175,7 @@ impl RunOptions {
             hash: &metered.hash,
             compile_effort: compile_effort(metered),
             compiled: self.place(metered, Variant::Canonical),
+            compiled_elsewhere: self.compiled_elsewhere,
         }
     }
 
@@ -183,6 +188,7 @@ impl RunOptions {
             hash: &fast.hash,
             compile_effort: compile_effort(metered),
             compiled: self.place(metered, Variant::Fast),
+            compiled_elsewhere: self.compiled_elsewhere,
         })
     }
 

@@ -65,12 +65,20 @@ pub enum HostFault {
     /// The engine refused or failed in a way that a metered module cannot cause.
     #[error("run the program: the engine failed: {0}; the metered module and this engine do not fit, report it")]
     Engine(String),
-    /// The fast variant gave no answer, and since [`crate::RunOptions::before_guest`] nothing can be compiled here.
+    /// The fast variant gave no answer, and since [`crate::RunOptions::before_guest`], or because of
+    /// [`crate::RunOptions::compiled_elsewhere`], nothing is compiled here.
     #[error(
         "run the program: its fast variant gave no answer, and this process compiles nothing any more; run the program \
          itself, variant G, in a new one"
     )]
     Repeat,
+    /// Another process compiles ([`crate::RunOptions::compiled_elsewhere`]) and the store has no code of this variant that
+    /// fits. Nothing was run.
+    #[error(
+        "run the program: the store has no compiled code of variant {} and this process makes none; compile it in another",
+        .0.letter()
+    )]
+    NotCompiled(crate::Variant),
     /// [`crate::RunOptions::before_guest`] failed.
     #[error("run the program: this process could not give up what a guest must not have: {0}; nothing was run")]
     Unconfined(String),

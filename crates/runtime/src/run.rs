@@ -43,15 +43,16 @@ pub fn run_with(request: &RunRequest, options: &RunOptions) -> Result<Run, HostF
     let engine = options.choose(&request.metered, &request.limits);
     // What the compiler cannot do, for lack of stack, address space or anything else, the reference may.
     let stands_in = options.engine.falls_back() && engine == EngineKind::Wasmtime;
+    let compiles_no_more = options.before_guest.is_some() || options.compiled_elsewhere;
     let run = |engine, program| on_own_thread(engine, || attempt(engine, program, request, options));
     match options.fast(&request.metered).map(|program| run(engine, program)) {
         Some(Ok(run)) if matches!(run.report.end, End::Exited(_) | End::OutputTooLarge(_)) => return Ok(run),
-        Some(Err(fault @ HostFault::Unconfined(_))) => return Err(fault),
+        Some(Err(fault @ (HostFault::Unconfined(_) | HostFault::NotCompiled(_)))) => return Err(fault),
         Some(Err(_)) if stands_in => {}
-        Some(_) if engine == EngineKind::Wasmtime && options.before_guest.is_some() => return Err(HostFault::Repeat),
+        Some(_) if engine == EngineKind::Wasmtime && compiles_no_more => return Err(HostFault::Repeat),
         // The fast variant gave no answer (docs/METERING.md, 11), or there is none.
         _ => match run(engine, options.canonical(&request.metered)) {
-            Err(fault) if stands_in && !matches!(fault, HostFault::Unconfined(_)) => {}
+            Err(fault) if stands_in && !matches!(fault, HostFault::Unconfined(_) | HostFault::NotCompiled(_)) => {}
             ended => return ended,
         },
     }
@@ -127,6 +128,7 @@ pub(crate) fn run_with_hooks(request: &RunRequest, trace: &Trace) -> Result<RunR
         variant: Variant::Canonical,
         compile_effort: 0,
         compiled: None,
+        compiled_elsewhere: false,
     };
     let limits = &request.limits;
     let files = Files::new(&request.root, request.output_path.as_deref());

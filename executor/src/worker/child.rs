@@ -16,7 +16,7 @@ use super::{
     fence::{Fence, Fences, Hello},
     frame::{FrameError, write_frame},
     limits::ChildLimits,
-    wire::{Code, Prepared, RanTask, Work, WorkReply, WorkRequest},
+    wire::{Code, Manner, Prepared, RanTask, Work, WorkReply, WorkRequest},
 };
 
 /// Exit codes, for whoever looks at the parent's log.
@@ -44,13 +44,13 @@ pub fn before_guest() -> io::Result<()> {
 #[doc(hidden)]
 #[must_use]
 pub fn maybe_child_with(without: &[Fence], answer: impl FnOnce(WorkRequest) -> WorkReply) -> Option<ExitCode> {
-    child_with(without, |request, _, _| (answer(request), Code::new()))
+    child_with(without, |request, _, _| answer(request))
 }
 
-/// What a child says at the end, and what it compiled on the way.
-type Answer = (WorkReply, Code);
-
-fn child_with(without: &[Fence], answer: impl FnOnce(WorkRequest, Code, &Fences) -> Answer) -> Option<ExitCode> {
+fn child_with(
+    without: &[Fence],
+    answer: impl FnOnce(WorkRequest, Option<Code>, &Fences) -> WorkReply,
+) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()?.to_str() != Some(CHILD_ARGUMENT) {
         return None;
@@ -69,43 +69,44 @@ fn child_with(without: &[Fence], answer: impl FnOnce(WorkRequest, Code, &Fences)
 }
 
 /// The parent judges the fences before it sends anything.
-fn converse(fences: &Fences, answer: impl FnOnce(WorkRequest, Code, &Fences) -> Answer) -> Result<(), FrameError> {
+fn converse(
+    fences: &Fences,
+    answer: impl FnOnce(WorkRequest, Option<Code>, &Fences) -> WorkReply,
+) -> Result<(), FrameError> {
     let mut stdout = BufWriter::new(io::stdout().lock());
     write_frame(&mut stdout, &Hello::from(fences), &[])?;
     let (request, given) = WorkRequest::read(io::stdin().lock())?;
-    let (reply, made) = answer(request, given, fences);
-    reply.write(&made, stdout)
+    answer(request, given, fences).write(stdout)
 }
 
-fn answer(request: WorkRequest, given: Code, fences: &Fences) -> Answer {
+fn answer(request: WorkRequest, given: Option<Code>, fences: &Fences) -> WorkReply {
     let WorkRequest { work, task, entries } = request;
     let input = TaskInput { spec: task, entries };
-    let Some(manner) = work.manner() else { return (prepare(&input, Variant::Canonical, |_| Ok(())), Code::new()) };
-    let store = Arc::new(Handover::new(given));
-    // Without the first filter, which whoever runs this allowed, a second one would be no fence either.
-    let is_filtered = fences.missing().all(|missing| missing.fence != Fence::SystemCalls);
-    let options = RunOptions {
-        engine: manner.engine,
-        variant: manner.variant,
-        artifacts: work.may_compile().then(|| store.clone() as Arc<dyn ArtifactStore>),
-        before_guest: is_filtered.then_some(confine::before_guest),
-        ..RunOptions::default()
-    };
-    let reply = match work {
-        Work::Run(_) => run(&input, &options),
-        Work::Compile(_) | Work::Prepare => prepare(&input, manner.variant, |request| compile(request, &options)),
-    };
-    drop(options);
-    (reply, Arc::into_inner(store).map(Handover::into_made).unwrap_or_default())
+    match work {
+        Work::Prepare => prepare(&input, Variant::Canonical, |_| WorkReply::Prepared(Prepared::Runnable)),
+        Work::Compile(manner) => {
+            prepare(&input, manner.variant, |request| compile(request, manner, given.unwrap_or_default()))
+        }
+        Work::Run(manner) => {
+            // Without the first filter, which whoever runs this allowed, a second one would be no fence either.
+            let is_filtered = fences.missing().all(|missing| missing.fence != Fence::SystemCalls);
+            let options = RunOptions {
+                engine: manner.engine,
+                variant: manner.variant,
+                compiled_elsewhere: given.is_some(),
+                artifacts: given.map(|given| Arc::new(Handover::new(given)) as Arc<dyn ArtifactStore>),
+                before_guest: is_filtered.then_some(confine::before_guest),
+                ..RunOptions::default()
+            };
+            run(&input, &options)
+        }
+    }
 }
 
 /// Checks a task and, if it can run, goes on to `then`.
-fn prepare(input: &TaskInput, variant: Variant, then: impl FnOnce(&RunRequest) -> Result<(), HostFault>) -> WorkReply {
+fn prepare(input: &TaskInput, variant: Variant, then: impl FnOnce(&RunRequest) -> WorkReply) -> WorkReply {
     match verify::prepare(input, variant) {
-        Ok(PreparedTask::Ready(ready)) => match then(&ready.request) {
-            Ok(()) => WorkReply::Prepared(Prepared::Runnable),
-            Err(fault) => WorkReply::Fault(fault.to_string()),
-        },
+        Ok(PreparedTask::Ready(ready)) => then(&ready.request),
         Ok(PreparedTask::Invalid(invalid)) => {
             WorkReply::Prepared(Prepared::Invalid(invalid.reason.code(), invalid.to_string()))
         }
@@ -113,11 +114,18 @@ fn prepare(input: &TaskInput, variant: Variant, then: impl FnOnce(&RunRequest) -
     }
 }
 
-fn compile(request: &RunRequest, options: &RunOptions) -> Result<(), HostFault> {
-    match options.choose(&request.metered, &request.limits) {
-        EngineKind::Wasmi => Ok(()),
-        EngineKind::Wasmtime => options.compile(&request.metered),
+/// Makes what a run would begin with, unless it was given or the run would not be compiled.
+fn compile(request: &RunRequest, manner: Manner, given: Code) -> WorkReply {
+    let Manner { engine, variant } = manner;
+    let store = Arc::new(Handover::new(given));
+    let options = RunOptions { engine, variant, artifacts: Some(store.clone()), ..RunOptions::default() };
+    if options.choose(&request.metered, &request.limits) == EngineKind::Wasmtime
+        && let Err(fault) = options.compile(&request.metered)
+    {
+        return failed(&fault, engine);
     }
+    drop(options);
+    WorkReply::Compiled(Arc::into_inner(store).map(Handover::into_made).unwrap_or_default())
 }
 
 fn run(input: &TaskInput, options: &RunOptions) -> WorkReply {
@@ -129,11 +137,18 @@ fn run(input: &TaskInput, options: &RunOptions) -> WorkReply {
     match executed {
         Ok(executed) => WorkReply::Ran(Box::new(ran(executed, metered_hash))),
         Err(VerifyFault::Host(HostFault::Repeat)) => WorkReply::Repeat,
-        // Of the engine, and the reference was not to stand in for it.
-        Err(VerifyFault::Host(fault)) if options.engine == Engine::Wasmtime && fault != HostFault::CompileEffort => {
-            WorkReply::Fault(format!("{fault}; or run it with the engine wasmi or auto, which need less of the host"))
-        }
+        Err(VerifyFault::Host(HostFault::NotCompiled(variant))) => WorkReply::Missing(variant),
+        Err(VerifyFault::Host(fault)) => failed(&fault, options.engine),
         Err(fault) => WorkReply::Fault(fault.to_string()),
+    }
+}
+
+/// Names the way out where the reference was not to stand in.
+fn failed(fault: &HostFault, engine: Engine) -> WorkReply {
+    if engine == Engine::Wasmtime && *fault != HostFault::CompileEffort {
+        WorkReply::Fault(format!("{fault}; or run it with the engine wasmi or auto, which need less of the host"))
+    } else {
+        WorkReply::Fault(fault.to_string())
     }
 }
 

@@ -27,7 +27,7 @@ pub use child::{before_guest, maybe_child_main, maybe_child_with};
 pub use fence::{Fence, Fences, Isolation, MissingFence, listed};
 pub use frame::FrameError;
 pub use parent::{Cancel, ChildSettings, ISOLATION_VARIABLE, WorkerFault, probe_child, run_in_child};
-pub use wire::{Manner, Prepared, RanTask, Work, WorkReply, WorkRequest};
+pub use wire::{Code, Manner, Prepared, RanTask, Work, WorkReply, WorkRequest};
 
 /// The hidden first argument that makes a binary the child.
 pub const CHILD_ARGUMENT: &str = "__assay-worker";

@@ -23,7 +23,7 @@ use super::{
     frame::{FrameError, read_frame},
     limits::ChildLimits,
     shelf::Shelf,
-    wire::{Manner, Work, WorkReply, WorkRequest},
+    wire::{Code, Manner, Prepared, Work, WorkReply, WorkRequest},
 };
 
 /// Memory beside the guest's: the binary, the engine, the module in all its forms, the job directory and
@@ -41,7 +41,7 @@ pub struct ChildSettings {
     pub memory_bytes: Option<u64>,
     /// Give no work to a child without every fence that this needs.
     pub isolation: Isolation,
-    /// Where compiled code is kept between children; `None`: each compiles for itself.
+    /// Where compiled code is kept between children; `None`: each that runs compiles for itself.
     pub compiled: Option<Arc<ArtifactCache>>,
 }
 
@@ -92,9 +92,12 @@ pub enum WorkerFault {
         "run the sandbox child: its answer is not consistent: {0}; keep the job (content.keep_on_failure) and report it"
     )]
     Inconsistent(String),
-    /// It answered and reported a fault, or answered another question.
+    /// It answered and reported a fault.
     #[error("run the sandbox child: {0}")]
     Reported(String),
+    /// It answered another question.
+    #[error("run the sandbox child: it answered another question")]
+    OtherQuestion,
 }
 
 impl Default for ChildSettings {
@@ -181,9 +184,10 @@ impl Cancel {
 
 /// Starts a child, gives it the request and returns its answer. Blocks; call it from a thread that may.
 ///
-/// The child dies with the thread that started it, which is why this does all its waiting on the calling thread. A run
-/// whose fast variant gave no answer is repeated in a second child, within the same deadline: where a guest ran, nothing
-/// is compiled any more.
+/// The child dies with the thread that started it, which is why this does all its waiting on the calling thread. Some
+/// work takes more than one child, one after the other, within the same deadline. A run whose fast variant gave no answer
+/// is repeated in another: where a guest ran, nothing is compiled any more. Where compiled code is kept, a run compiles
+/// nothing at all: what it lacks is made by a child in which no guest runs, and then it begins anew.
 ///
 /// # Errors
 /// [`WorkerFault`]. Whatever happens, no process of the child's group is left.
@@ -192,39 +196,101 @@ pub fn run_in_child(
     settings: &ChildSettings,
     cancel: &Cancel,
 ) -> Result<WorkReply, WorkerFault> {
-    let begun = Instant::now();
-    let reply = one_child(request, settings, cancel)?;
-    let (WorkReply::Repeat, Work::Run(manner)) = (&reply, request.work) else { return Ok(reply) };
-    let work = Work::Run(Manner { variant: Variant::Canonical, ..manner });
-    let request = WorkRequest { work, ..request.clone() };
-    let deadline = settings.deadline.saturating_sub(begun.elapsed());
-    one_child(&request, &ChildSettings { deadline, ..settings.clone() }, cancel).map_err(|fault| match fault {
-        WorkerFault::Deadline(_) => WorkerFault::Deadline(settings.deadline),
-        fault => fault,
-    })
+    let children = Children { settings, cancel, begun: Instant::now() };
+    match request.work {
+        Work::Prepare => children.ask(request, None)?.prepared().map(WorkReply::Prepared),
+        Work::Compile(_) => {
+            let shelf = children.shelf(request);
+            let given = shelf.as_ref().map(Shelf::take).unwrap_or_default();
+            children.compile(request, shelf.as_ref(), given).map(|(prepared, _)| WorkReply::Prepared(prepared))
+        }
+        Work::Run(manner) => children.run(request, manner)?.ran().map(|ran| WorkReply::Ran(Box::new(ran))),
+    }
 }
 
-/// As [`run_in_child`], and no repeat.
-fn one_child(request: &WorkRequest, settings: &ChildSettings, cancel: &Cancel) -> Result<WorkReply, WorkerFault> {
-    let shelf = settings.compiled.as_deref().and_then(|cache| Shelf::of(request, cache));
-    let given = shelf.as_ref().map(Shelf::take).unwrap_or_default();
-    let needs = Needs { memory_bytes: request.task.limits.memory_bytes, may_compile: request.work.may_compile() };
-    let (reply, made) = in_child(needs, settings, cancel, |_, to, from| {
-        // The child reads all of its request before it answers: writing first cannot deadlock.
-        let sent = request.write(&given, io::BufWriter::new(to));
-        // An error of writing is not interesting: the answer, or its absence, says more.
-        let reply = WorkReply::read(from).map_err(|error| sent.err().unwrap_or(error));
-        reply.map_err(Stop::Broken)
-    })?;
-    if let Some(shelf) = shelf {
-        shelf.keep(&given, made);
+/// The children of one request.
+struct Children<'a> {
+    settings: &'a ChildSettings,
+    cancel: &'a Cancel,
+    begun: Instant,
+}
+
+impl<'a> Children<'a> {
+    fn shelf(&self, request: &WorkRequest) -> Option<Shelf<'a>> {
+        self.settings.compiled.as_deref().and_then(|cache| Shelf::of(request, cache))
     }
-    match (reply, request.work) {
-        (WorkReply::Fault(message), _) => Err(WorkerFault::Reported(message)),
-        (reply @ WorkReply::Prepared(_), Work::Prepare | Work::Compile(_))
-        | (reply @ WorkReply::Ran(_), Work::Run(_))
-        | (reply @ WorkReply::Repeat, Work::Run(Manner { variant: Variant::Fast, .. })) => Ok(reply),
-        _ => Err(WorkerFault::Reported("it answered another question".into())),
+
+    /// Runs it and, where its fast variant gave no answer, the program itself.
+    fn run(&self, request: &WorkRequest, manner: Manner) -> Result<WorkReply, WorkerFault> {
+        match self.run_once(request, manner)? {
+            WorkReply::Repeat if manner.variant == Variant::Fast => {
+                let manner = Manner { variant: Variant::Canonical, ..manner };
+                self.run_once(&request.with(Work::Run(manner)), manner)
+            }
+            reply => Ok(reply),
+        }
+    }
+
+    /// Runs it with what is on the shelf, or with what is then made for it. Code comes from a child that compiles and runs
+    /// no guest, and from no other (W-11).
+    fn run_once(&self, request: &WorkRequest, manner: Manner) -> Result<WorkReply, WorkerFault> {
+        let Some(shelf) = self.shelf(request) else { return self.ask(request, None) };
+        let given = shelf.take();
+        let missing = match self.ask(request, Some(&given))? {
+            WorkReply::Missing(variant) => variant,
+            reply => return Ok(reply),
+        };
+        shelf.forget(&given, missing);
+        match self.compile(&request.with(Work::Compile(manner)), Some(&shelf), Code::new()) {
+            Ok((_, made)) => self.ask(request, Some(&made)),
+            // The compiler cannot; the reference may.
+            Err(WorkerFault::Reported(_) | WorkerFault::Crashed { .. }) if manner.engine.falls_back() => {
+                self.ask(&request.with(Work::Run(Manner::REFERENCE)), None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Has a child compile, and keeps what it made.
+    fn compile(
+        &self,
+        request: &WorkRequest,
+        shelf: Option<&Shelf<'_>>,
+        given: Code,
+    ) -> Result<(Prepared, Code), WorkerFault> {
+        match self.ask(request, Some(&given))? {
+            WorkReply::Compiled(made) => {
+                if let Some(shelf) = shelf {
+                    shelf.keep(&given, &made);
+                }
+                Ok((Prepared::Runnable, made))
+            }
+            reply => reply.prepared().map(|prepared| (prepared, Code::new())),
+        }
+    }
+
+    /// One child, one answer, whatever it is but a fault.
+    fn ask(&self, request: &WorkRequest, given: Option<&Code>) -> Result<WorkReply, WorkerFault> {
+        let whole = self.settings.deadline;
+        let deadline = whole.saturating_sub(self.begun.elapsed());
+        if deadline.is_zero() {
+            // What was before took it all.
+            return Err(WorkerFault::Deadline(whole));
+        }
+        let settings = ChildSettings { deadline, ..self.settings.clone() };
+        let needs = Needs { memory_bytes: request.task.limits.memory_bytes, may_compile: request.work.may_compile() };
+        let reply = in_child(needs, &settings, self.cancel, |_, to, from| {
+            // The child reads all of its request before it answers: writing first cannot deadlock.
+            let sent = request.write(given, io::BufWriter::new(to));
+            // An error of writing is not interesting: the answer, or its absence, says more.
+            let reply = WorkReply::read(from).map_err(|error| sent.err().unwrap_or(error));
+            reply.map_err(Stop::Broken)
+        });
+        match reply {
+            Ok(WorkReply::Fault(message)) => Err(WorkerFault::Reported(message)),
+            Err(WorkerFault::Deadline(_)) => Err(WorkerFault::Deadline(whole)),
+            reply => reply,
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Compiled code between children, on the parent's side.
 //!
-//! What a child compiled comes from a process that read hostile bytes. So it is never used here, only in children behind
-//! the same fences, and it is filed under the hash of the uploaded module, which this process computes itself: a child
-//! that a module took over spoils the code of that module and of no other (W-11).
+//! What a child compiled comes from a process that read hostile bytes. So three rules hold (W-11). It is never used here,
+//! only in children behind the same fences. It is filed under the hash of the uploaded module, which this process computes
+//! itself: a module that takes over its compiler spoils its own code and no other. And it comes from children that compile
+//! and run no guest: what runs with one poster's input leaves nothing for the next poster of the same module.
 
 use assay_protocol::Hash32;
 use assay_runtime::{ArtifactCache, ArtifactKey, ArtifactStore, ModuleName, Variant, compiled_code_identity};
@@ -42,13 +43,18 @@ impl<'a> Shelf<'a> {
         first.into_iter().chain(again.map(|code| (Variant::Canonical, code))).collect()
     }
 
-    /// Keeps what the child made, instead of what it was given and had no use for.
-    pub(super) fn keep(&self, given: &Code, made: Code) {
+    /// Keeps what a child made in which no guest ran, instead of what it was given and had no use for.
+    pub(super) fn keep(&self, given: &Code, made: &Code) {
         for (variant, code) in made {
-            if given.iter().any(|(given, _)| *given == variant) {
-                self.cache.forget(&self.key(variant));
-            }
-            self.cache.keep(&self.key(variant), code);
+            self.forget(given, *variant);
+            self.cache.keep(&self.key(*variant), code.clone());
+        }
+    }
+
+    /// Forgets what was given of a variant, if it was: it is of no use.
+    pub(super) fn forget(&self, given: &Code, variant: Variant) {
+        if given.iter().any(|(given, _)| *given == variant) {
+            self.cache.forget(&self.key(variant));
         }
     }
 }

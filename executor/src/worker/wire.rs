@@ -9,7 +9,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::{str::FromStr, sync::Arc};
 
-use super::frame::{FrameError, read_last_frame, write_frame};
+use super::{
+    frame::{FrameError, read_last_frame, write_frame},
+    parent::WorkerFault,
+};
 
 /// What the child is asked to do with a job directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +67,8 @@ impl Work {
     }
 }
 
-/// Compiled code on its way between parent and child, by variant.
-pub(super) type Code = Vec<(Variant, Arc<[u8]>)>;
+/// Compiled code of one module on its way between parent and child, by variant.
+pub type Code = Vec<(Variant, Arc<[u8]>)>;
 
 /// What a preparation found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,18 +101,42 @@ pub struct RanTask {
     pub explanation: Option<String>,
 }
 
-/// What the child answers.
+/// What the child answers. [`super::run_in_child`] returns the first two and deals with the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkReply {
-    /// To [`Work::Prepare`] and [`Work::Compile`].
+    /// To [`Work::Prepare`], and to [`Work::Compile`] of a task that is Invalid.
     Prepared(Prepared),
     /// To [`Work::Run`].
     Ran(Box<RanTask>),
+    /// To [`Work::Compile`]: what was made, if anything had to be. No other answer has room for code: what comes from a
+    /// child in which a guest ran is never run again (W-11).
+    Compiled(Code),
+    /// To [`Work::Run`]: it begins with compiled code of this variant, which was not handed in or is of no use. Have it
+    /// compiled by a child in which no guest runs.
+    Missing(Variant),
     /// To [`Work::Run`] with the fast variant: it gave no answer, and where a guest ran nothing is compiled any more. Run
-    /// the program itself in another child. [`super::run_in_child`] does so and never returns this.
+    /// the program itself in another child.
     Repeat,
     /// This host could not do it.
     Fault(String),
+}
+
+impl WorkReply {
+    /// The answer of a preparation.
+    ///
+    /// # Errors
+    /// [`WorkerFault::OtherQuestion`].
+    pub fn prepared(self) -> Result<Prepared, WorkerFault> {
+        if let Self::Prepared(prepared) = self { Ok(prepared) } else { Err(WorkerFault::OtherQuestion) }
+    }
+
+    /// The answer of a run.
+    ///
+    /// # Errors
+    /// [`WorkerFault::OtherQuestion`].
+    pub fn ran(self) -> Result<RanTask, WorkerFault> {
+        if let Self::Ran(ran) = self { Ok(*ran) } else { Err(WorkerFault::OtherQuestion) }
+    }
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -134,24 +161,20 @@ struct RequestHeader {
     clock_unix_ns: u64,
     /// Path and, for a file, its length in the body.
     entries: Vec<(String, Option<u64>)>,
-    code: CodeHeader,
+    /// What the parent keeps of the module; `None`: it keeps nothing, and whoever needs code compiles it.
+    code: Option<CodeHeader>,
 }
 
 /// Variant and length in the body, behind everything else.
 type CodeHeader = Vec<(String, u64)>;
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReplyHeader {
-    answer: AnswerHeader,
-    code: CodeHeader,
-}
-
-#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum AnswerHeader {
+enum ReplyHeader {
     Prepared(Prepared),
     Ran(Box<RanHeader>),
+    Compiled(CodeHeader),
+    Missing(String),
     Repeat,
     Fault(String),
 }
@@ -196,18 +219,23 @@ fn variant(letter: &str) -> Result<Variant, FrameError> {
     Variant::from_letter(letter).ok_or_else(|| header_error("a variant is not one"))
 }
 
-/// The end of a body, and nothing behind it.
-fn cut_code(mut body: Bytes, header: CodeHeader) -> Result<Code, FrameError> {
-    let mut code = Code::new();
-    for (letter, length) in header {
-        let bytes = cut(&mut body, length)?;
-        code.push((variant(&letter)?, Arc::from(bytes.as_ref())));
-    }
-    if body.is_empty() { Ok(code) } else { Err(header_error("the body is longer than its parts")) }
+fn cut_code(body: &mut Bytes, header: CodeHeader) -> Result<Code, FrameError> {
+    let cut_one = |(letter, length): (String, u64)| Ok((variant(&letter)?, Arc::from(cut(body, length)?.as_ref())));
+    header.into_iter().map(cut_one).collect()
+}
+
+fn nothing_left(body: &Bytes) -> Result<(), FrameError> {
+    if body.is_empty() { Ok(()) } else { Err(header_error("the body is longer than its parts")) }
 }
 
 impl WorkRequest {
-    pub(super) fn write(&self, code: &Code, to: impl std::io::Write) -> Result<(), FrameError> {
+    /// Other work on the same task.
+    pub(super) fn with(&self, work: Work) -> Self {
+        Self { work, ..self.clone() }
+    }
+
+    /// With the compiled code that the parent keeps; `None`: it keeps none.
+    pub(super) fn write(&self, code: Option<&Code>, to: impl std::io::Write) -> Result<(), FrameError> {
         let Self { work, task, entries } = self;
         let step = match work {
             Work::Prepare => Step::Prepare,
@@ -230,14 +258,14 @@ impl WorkRequest {
                 .iter()
                 .map(|entry| (entry.path.clone(), entry.bytes().map(|bytes| length(bytes))))
                 .collect(),
-            code: code_header(code),
+            code: code.map(code_header),
         };
         let files = entries.iter().filter_map(Entry::bytes).map(AsRef::as_ref);
-        let body: Vec<&[u8]> = files.chain(code.iter().map(|(_, bytes)| bytes.as_ref())).collect();
+        let body: Vec<&[u8]> = files.chain(code.into_iter().flatten().map(|(_, bytes)| bytes.as_ref())).collect();
         write_frame(to, &header, &body)
     }
 
-    pub(super) fn read(from: impl std::io::Read) -> Result<(Self, Code), FrameError> {
+    pub(super) fn read(from: impl std::io::Read) -> Result<(Self, Option<Code>), FrameError> {
         let (header, body): (RequestHeader, _) = read_last_frame(from)?;
         let mut body = Bytes::from(body);
         let mut entries = Vec::with_capacity(header.entries.len());
@@ -264,33 +292,43 @@ impl WorkRequest {
             seed: header.seed,
             clock_unix_ns: header.clock_unix_ns,
         };
-        Ok((Self { work, task, entries }, cut_code(body, header.code)?))
+        let code = header.code.map(|code| cut_code(&mut body, code)).transpose()?;
+        nothing_left(&body)?;
+        Ok((Self { work, task, entries }, code))
     }
 }
 
 impl WorkReply {
-    pub(super) fn write(&self, code: &Code, to: impl std::io::Write) -> Result<(), FrameError> {
-        let (answer, blocks) = match self {
-            Self::Prepared(prepared) => (AnswerHeader::Prepared(prepared.clone()), [].as_slice()),
-            Self::Repeat => (AnswerHeader::Repeat, [].as_slice()),
-            Self::Fault(message) => (AnswerHeader::Fault(message.clone()), [].as_slice()),
-            Self::Ran(ran) => (AnswerHeader::Ran(Box::new(RanHeader::from(ran.as_ref()))), ran.blocks.as_slice()),
+    pub(super) fn write(&self, to: impl std::io::Write) -> Result<(), FrameError> {
+        let (header, body): (_, Vec<&[u8]>) = match self {
+            Self::Prepared(prepared) => (ReplyHeader::Prepared(prepared.clone()), Vec::new()),
+            Self::Missing(variant) => (ReplyHeader::Missing(variant.letter().to_owned()), Vec::new()),
+            Self::Repeat => (ReplyHeader::Repeat, Vec::new()),
+            Self::Fault(message) => (ReplyHeader::Fault(message.clone()), Vec::new()),
+            Self::Compiled(code) => {
+                (ReplyHeader::Compiled(code_header(code)), code.iter().map(|(_, bytes)| bytes.as_ref()).collect())
+            }
+            Self::Ran(ran) => {
+                let header = ReplyHeader::Ran(Box::new(RanHeader::from(ran.as_ref())));
+                (header, ran.blocks.iter().map(|(_, bytes)| bytes.as_ref()).collect())
+            }
         };
-        let blocks = blocks.iter().map(|(_, bytes)| bytes.as_ref());
-        let body: Vec<&[u8]> = blocks.chain(code.iter().map(|(_, bytes)| bytes.as_ref())).collect();
-        write_frame(to, &ReplyHeader { answer, code: code_header(code) }, &body)
+        write_frame(to, &header, &body)
     }
 
-    pub(super) fn read(from: impl std::io::Read) -> Result<(Self, Code), FrameError> {
+    pub(super) fn read(from: impl std::io::Read) -> Result<Self, FrameError> {
         let (header, body): (ReplyHeader, _) = read_last_frame(from)?;
         let mut body = Bytes::from(body);
-        let reply = match header.answer {
-            AnswerHeader::Prepared(prepared) => Self::Prepared(prepared),
-            AnswerHeader::Repeat => Self::Repeat,
-            AnswerHeader::Fault(message) => Self::Fault(message),
-            AnswerHeader::Ran(ran) => Self::Ran(Box::new(ran.read(&mut body)?)),
+        let reply = match header {
+            ReplyHeader::Prepared(prepared) => Self::Prepared(prepared),
+            ReplyHeader::Missing(letter) => Self::Missing(variant(&letter)?),
+            ReplyHeader::Repeat => Self::Repeat,
+            ReplyHeader::Fault(message) => Self::Fault(message),
+            ReplyHeader::Compiled(code) => Self::Compiled(cut_code(&mut body, code)?),
+            ReplyHeader::Ran(ran) => Self::Ran(Box::new(ran.read(&mut body)?)),
         };
-        Ok((reply, cut_code(body, header.code)?))
+        nothing_left(&body)?;
+        Ok(reply)
     }
 }
 

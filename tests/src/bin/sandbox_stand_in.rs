@@ -1,6 +1,7 @@
 //! In the place of a guest that broke the engine: a native program behind the sandbox child's fences that tries what it
 //! must not do and reports what the kernel said. Started under the name `without-filter` it does so without the filter of
-//! system calls, to show what the other fences hold.
+//! system calls, to show what the other fences hold. Where the job has a file `code` it hands that back instead, as code
+//! that it compiled.
 
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ mod stand_in {
     use std::{collections::BTreeMap, ffi::CStr, process::ExitCode};
 
     use assay_executor::worker::{Fence, WorkReply, WorkRequest, before_guest, maybe_child_with};
+    use assay_runtime::Variant;
     use libc::{c_int, c_long};
 
     /// Name of the executable that goes without the filter.
@@ -35,8 +37,12 @@ mod stand_in {
 
     /// What was tried, and the error number, 0 when it worked.
     fn answer(request: &WorkRequest, parent: c_long, is_unfiltered: bool) -> WorkReply {
-        let port = request.entries.iter().find(|entry| entry.path == "port").and_then(|entry| entry.bytes());
-        let port = port.and_then(|bytes| std::str::from_utf8(bytes).ok()?.parse().ok()).unwrap_or(0);
+        let file = |path| request.entries.iter().find(|entry| entry.path == path).and_then(|entry| entry.bytes());
+        if let Some(code) = file("code") {
+            let code = [Variant::Fast, Variant::Canonical].map(|variant| (variant, code.as_ref().into()));
+            return WorkReply::Compiled(code.into());
+        }
+        let port = file("port").and_then(|bytes| std::str::from_utf8(bytes).ok()?.parse().ok()).unwrap_or(0);
         let mut tried = try_all(parent, port);
         tried.insert("variables that exist".to_owned(), number(std::env::vars_os().count()));
         if is_unfiltered {

@@ -46,10 +46,7 @@ const fn run_in(engine: Engine) -> Work {
 }
 
 fn ran(request: &WorkRequest, settings: &ChildSettings) -> Result<RanTask, WorkerFault> {
-    match run_in_child(request, settings, &Cancel::default())? {
-        WorkReply::Ran(ran) => Ok(*ran),
-        other => panic!("{other:?}"),
-    }
+    run_in_child(request, settings, &Cancel::default())?.ran()
 }
 
 fn outcome(ran: &RanTask) -> Outcome {
@@ -128,10 +125,14 @@ fn w_03_what_takes_minutes_to_compile_is_answered_by_the_reference() {
     let mut request = request(&module, 1 << 40, run_in(Engine::Wasmtime));
     let fault = ran(&request, &settings()).expect_err("a host fault").to_string();
     assert!(fault.contains("wasmi or auto"), "{fault}");
-    request.work = run_in(Engine::Auto);
-    let answer = ran(&request, &settings()).expect("an answer");
-    assert_eq!(answer.engine, Some(EngineKind::Wasmi));
-    assert_eq!(Outcome::decode(&answer.outcome, 1 << 40).expect("canonical").kind, OutcomeKind::Exited);
+    let kept = Kept::new();
+    for engine in [Engine::Auto, Engine::Unlike(Some(EngineKind::Wasmi))] {
+        request.work = run_in(engine);
+        let answer = ran(&request, &with(&kept.open())).expect("an answer");
+        assert_eq!(answer.engine, Some(EngineKind::Wasmi), "{engine}");
+        assert_eq!(Outcome::decode(&answer.outcome, 1 << 40).expect("canonical").kind, OutcomeKind::Exited);
+    }
+    assert!(kept.files().is_empty());
 }
 
 #[test]
@@ -141,9 +142,13 @@ fn w_15_without_address_space_for_the_compiler_the_reference_answers() {
     let program = directory.path().join("limited");
     fs::write(&program, format!("#!/bin/sh\nulimit -v 4000000\nexec '{EXECUTOR}' \"$@\"\n")).expect("written");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("executable");
-    let settings = ChildSettings { program: Some(program), ..settings() };
-    let answer = outcome(&falls_back(&start(""), &settings));
-    assert_eq!(answer.kind, OutcomeKind::Exited);
+    // Whether whoever runs compiles, or another child that then keeps its code: it compiles and cannot be loaded.
+    let kept = Kept::new();
+    for compiled in [None, Some(kept.open())] {
+        let settings = ChildSettings { program: Some(program.clone()), compiled, ..settings() };
+        let answer = outcome(&falls_back(&start(""), &settings));
+        assert_eq!(answer.kind, OutcomeKind::Exited);
+    }
 }
 
 #[test]
@@ -223,6 +228,37 @@ fn w_11_code_of_another_module_is_of_no_use() {
     let cache = other.open();
     assert_eq!(ran(&request(&traps, GAS, run_in(Engine::Wasmtime)), &with(&cache)).expect("an answer"), trapped);
     assert_eq!(cache.counts().rejected, 2);
+}
+
+#[test]
+fn w_11_w_13_code_from_a_child_that_was_to_run_a_guest_is_never_kept() {
+    let kept = Kept::new();
+    let trapped = request(&start("unreachable"), GAS, run_in(Engine::Wasmtime));
+    let honest = ran(&trapped, &with(&kept.open())).expect("an answer");
+    let contents = || {
+        let read = |path: PathBuf| (path.clone(), fs::read(path).expect("compiled code"));
+        kept.files().into_iter().map(read).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let before = contents();
+    assert_eq!(before.len(), 2, "both variants");
+
+    // The same module, with an input that broke its engine: it runs nothing and plants code.
+    let mut broken = trapped.clone();
+    broken.entries.push(Entry::file("code", b"what the next poster of this module would run".to_vec()));
+    let stand_in = |cache: &Arc<ArtifactCache>| ChildSettings { program: Some(crate::STAND_IN.into()), ..with(cache) };
+    let cache = kept.open();
+    for engine in [Engine::Wasmtime, Engine::Auto] {
+        broken.work = run_in(engine);
+        let fault = ran(&broken, &stand_in(&cache)).expect_err("no answer to that question");
+        assert!(matches!(fault, WorkerFault::OtherQuestion), "{fault:?}");
+    }
+    assert_eq!((contents(), cache.counts().rejected), (before, 0));
+    assert_eq!(ran(&trapped, &with(&cache)).expect("an answer"), honest);
+
+    // Nor where there was none.
+    let empty = Kept::new();
+    let fault = ran(&broken, &stand_in(&empty.open())).expect_err("no answer to that question");
+    assert!(matches!(fault, WorkerFault::OtherQuestion) && empty.files().is_empty(), "{fault:?}");
 }
 
 #[test]

@@ -80,6 +80,8 @@ pub(crate) struct Program<'a> {
     pub variant: Variant,
     /// What compiled code of it is called in a store, and the store.
     pub compiled: Option<artifact::Place<'a>>,
+    /// Whether it is not compiled here, see [`crate::RunOptions::compiled_elsewhere`].
+    pub compiled_elsewhere: bool,
     /// SHA-256 of `wasm`.
     pub hash: &'a assay_protocol::Hash32,
     /// [`crate::compile_effort`].

@@ -224,9 +224,9 @@ fn module(shared: &Shared, program: Program<'_>) -> Result<Module, HostFault> {
             // SAFETY: the bytes are whole by their SHA-256, and said to be made by `serialize` below for this program,
             // engine, version, configuration and processor. Whether that is true is up to who could write to the store.
             // A store of this process's own has a directory that this user alone can write to, and who can do that
-            // can replace this program as well. A sandbox child is handed code that an earlier child made, which may
-            // have been taken over by the very module: such code can do in here what that module could do without it,
-            // and stands behind the same fences (docs/ARCHITECTURE.md, "With sandbox children").
+            // can replace this program as well. A sandbox child is handed code of an earlier child that compiled this
+            // module and ran no guest: if the very module took that one over, such code can do in here what that module
+            // could do without it, and stands behind the same fences (docs/ARCHITECTURE.md, "With sandbox children").
             let module = unsafe { Module::deserialize(&shared.engine, code) };
             if let Ok(module) = module {
                 return Ok(module);
@@ -236,6 +236,9 @@ fn module(shared: &Shared, program: Program<'_>) -> Result<Module, HostFault> {
     }
     if program.compile_effort > COMPILE_EFFORT_MAX {
         return Err(HostFault::CompileEffort);
+    }
+    if program.compiled_elsewhere {
+        return Err(HostFault::NotCompiled(program.variant));
     }
     let module = Module::new(&shared.engine, program.wasm).map_err(|error| fault(&error))?;
     if let Some(place) = program.compiled

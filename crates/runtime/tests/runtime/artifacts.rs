@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use assay_runtime::{
     ArtifactCache, ArtifactKey, ArtifactStore, CacheCounts, CacheError, CacheLimits, End, Engine, EngineKind, Handover,
-    ModuleName, Run, RunOptions, RunRequest, Variant, compiled_code_identity, run_with,
+    HostFault, ModuleName, Run, RunOptions, RunRequest, Variant, compiled_code_identity, run_with,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -256,6 +256,37 @@ fn w_11_a_process_without_files_hands_its_code_over() {
     let third = Arc::new(Handover::new(made));
     assert_eq!(run_kept(&other, third.clone()).report.end, End::Exited(11));
     assert_eq!(Arc::into_inner(third).unwrap().into_made().len(), 1, "code of another program is of no use");
+}
+
+#[test]
+fn w_11_w_13_a_process_whose_code_is_compiled_elsewhere_compiles_nothing() {
+    let exits = program(13);
+    let traps = request(r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#);
+    let options = |engine, store: &Arc<Handover>| RunOptions {
+        engine,
+        variant: Variant::Fast,
+        artifacts: Some(store.clone()),
+        compiled_elsewhere: true,
+        ..RunOptions::default()
+    };
+    let (empty, other) = (Arc::new(Handover::default()), Arc::new(Handover::default()));
+    run_kept(&program(14), other.clone());
+    let of_another = Arc::new(Handover::new(Arc::into_inner(other).unwrap().into_made()));
+    for engine in [Engine::Wasmtime, Engine::Auto] {
+        for store in [&empty, &of_another] {
+            assert_eq!(run_with(&exits, &options(engine, store)), Err(HostFault::NotCompiled(Variant::Fast)));
+        }
+    }
+    assert!(Arc::into_inner(empty).unwrap().into_made().is_empty());
+    assert!(Arc::into_inner(of_another).unwrap().into_made().is_empty());
+
+    // Where a guest ran it is not repeated in the compiler, whatever there is.
+    let made = Arc::new(Handover::default());
+    run_kept(&traps, made.clone());
+    let both = Arc::new(Handover::new(Arc::into_inner(made).unwrap().into_made()));
+    assert_eq!(run_with(&traps, &options(Engine::Wasmtime, &both)), Err(HostFault::Repeat));
+    let canonical = RunOptions { variant: Variant::Canonical, ..options(Engine::Wasmtime, &both) };
+    assert_eq!(run_with(&traps, &canonical).unwrap().report, assay_runtime::run(&traps).unwrap());
 }
 
 #[test]
