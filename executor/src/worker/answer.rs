@@ -77,6 +77,9 @@ impl RanTask {
         if let Some(row) = compare(&claimed.fields(), &own.fields()).into_iter().find(|row| !row.equal) {
             return Err(format!("{} is another one than the job directory and the result give", row.field));
         }
+        if self.metered_hash != Some(own.metered_hash) {
+            return Err("the module that it metered is another one than run.metered_hash".to_owned());
+        }
         Ok(own)
     }
 }

@@ -77,6 +77,11 @@ fn w_12_p_29_what_a_child_says_otherwise_than_the_parent_knows_it_is_a_host_faul
         let text = refusal(&task, &job, &lying);
         assert!(text.contains(field) && text.len() < 400, "{field}: {text}");
     }
+    // What is shown of a run without a receipt.
+    for metered_hash in [None, Some([1; 32])] {
+        let text = refusal(&task, &job, &RanTask { metered_hash, ..ran.clone() });
+        assert!(text.contains("metered"), "{text}");
+    }
     // Another job's directory.
     let other =
         vec![job[0].clone(), Entry::file("job.wasm", vec![0; usize::try_from(MODULE_BYTES_MAX).expect("fits")])];
