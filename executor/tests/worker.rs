@@ -112,18 +112,19 @@ fn w_12_every_required_fence_stands_here() {
     }
 }
 
-/// What `/proc` says about a child of this process that has given everything up: status, limits, score. Another test's
-/// child is as good; one that ends meanwhile is passed over.
+/// What `/proc` says about a child of this process with so much processor time that has given everything up: status,
+/// limits, score. One that ends meanwhile is passed over.
 #[cfg(target_os = "linux")]
-fn confined_child() -> Option<[String; 3]> {
+fn confined_child(cpu_s: u64) -> Option<[String; 3]> {
     let own = std::process::id().to_string();
     let directories = fs::read_dir("/proc").expect("proc").filter_map(|entry| Some(entry.ok()?.path()));
     let mut read = directories.filter_map(|path| {
         let file = |name: &str| fs::read_to_string(path.join(name)).ok();
         Some([file("status")?, file("limits")?, file("oom_score_adj")?])
     });
-    read.find(|[status, ..]| {
-        field(status, "PPid:") == Some(own.as_str())
+    read.find(|[status, limits, _]| {
+        hard(limits, "Max cpu time") == Some(cpu_s)
+            && field(status, "PPid:") == Some(own.as_str())
             && field(status, "Seccomp:") == Some("2")
             && field(status, "Name:").is_some_and(|name| name.starts_with("assay-executor"))
     })
@@ -134,15 +135,25 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
+/// A hard limit; `None` when there is none.
+#[cfg(target_os = "linux")]
+fn hard(limits: &str, name: &str) -> Option<u64> {
+    field(limits, name)?.split_whitespace().nth(1)?.parse().ok()
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn e_20_w_12_the_child_gave_up_its_privileges_and_limits_itself() {
     let cancel = Cancel::default();
     let stopper = cancel.clone();
-    let running = thread::spawn(move || run_in_child(&request(GAS_LIMIT_MAX), &real(NEVER), &cancel));
+    // No other test's child has this processor time.
+    let (deadline, cpu_s) = (NEVER + Duration::from_secs(5), NEVER.as_secs() + 5 + 2);
+    // The child's clock begins a moment later: less than a second is left of its last one.
+    let settings = ChildSettings { memory_bytes: Some(3 << 30), ..real(deadline + Duration::from_millis(900)) };
+    let running = thread::spawn(move || run_in_child(&request(GAS_LIMIT_MAX), &settings, &cancel));
     let begun = Instant::now();
     let [status, limits, oom_score] = loop {
-        if let Some(found) = confined_child() {
+        if let Some(found) = confined_child(cpu_s) {
             break found;
         }
         assert!(begun.elapsed() < NEVER, "no child was seen");
@@ -157,12 +168,19 @@ fn e_20_w_12_the_child_gave_up_its_privileges_and_limits_itself() {
     assert_eq!(field(&status, "Seccomp:"), Some("2"));
     assert_ne!(field(&status, "Uid:").and_then(|ids| ids.split_whitespace().next()), Some("0"));
     assert_eq!(oom_score.trim(), "1000");
-    for (name, hard) in
-        [("Max open files", "16"), ("Max file size", "0"), ("Max core file size", "0"), ("Max locked memory", "0")]
-    {
-        let values = field(&limits, name).expect(name);
-        assert_eq!(values.split_whitespace().nth(1), Some(hard), "{name}: {values}");
+    for (name, most) in [
+        ("Max address space", 3 << 30),
+        ("Max data size", 3 << 30),
+        ("Max cpu time", cpu_s),
+        ("Max open files", 16),
+        ("Max file size", 0),
+        ("Max core file size", 0),
+        ("Max locked memory", 0),
+    ] {
+        assert_eq!(hard(&limits, name), Some(most), "{name}: {limits}");
     }
+    // A host that allows fewer keeps its own limit.
+    assert!(hard(&limits, "Max processes").is_some_and(|most| most <= 4_096), "{limits}");
 }
 
 #[test]
