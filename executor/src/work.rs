@@ -193,7 +193,7 @@ impl Workshop {
     ) -> Result<(Outcome, Option<RunFacts>), WorkFault> {
         let (task, store) = (task(view), self.shared.store.clone());
         let (ran, run) = blocking(move || {
-            let run = ran.check(&task, &job).map_err(|error| fault(WorkFaultKind::Host, error))?;
+            let run = ran.check(&task, &job).map_err(host_fault)?;
             if let Some(package) = &run.package {
                 store.put_package(package).map_err(|error| fault(WorkFaultKind::Host, error))?;
             }
@@ -340,9 +340,20 @@ async fn in_child<T: Send + 'static>(
     blocking(move || run_in_child(&request, &settings, &cancel).and_then(read)).await.map_err(|error| match error {
         WorkerFault::Cancelled => fault(WorkFaultKind::Cancelled, error),
         WorkerFault::Deadline(_) => fault(WorkFaultKind::Host, format!("{error}; {too_slow}")),
-        _ if error.is_before_work() => fault(WorkFaultKind::Sandbox, error),
-        _ => fault(WorkFaultKind::Host, error),
+        _ => host_fault(error),
     })
+}
+
+/// A fault of this host's, with the keys of a provider's configuration that may mend it.
+fn host_fault(error: WorkerFault) -> WorkFault {
+    let kind = if error.is_before_work() { WorkFaultKind::Sandbox } else { WorkFaultKind::Host };
+    match error {
+        WorkerFault::NotReady { .. } | WorkerFault::Crashed { .. } => {
+            fault(kind, format!("{error}, and worker.memory_max if it is set"))
+        }
+        WorkerFault::Inconsistent(_) => fault(kind, format!("{error}; content.keep_on_failure = true keeps it")),
+        _ => fault(kind, error),
+    }
 }
 
 /// The core ends a run when its seat has to be given back; this is for the child that nobody ends.

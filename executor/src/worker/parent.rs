@@ -54,8 +54,7 @@ pub enum WorkerFault {
     Start(io::Error),
     /// It ended, or its time was over, before it could take any work.
     #[error(
-        "start the sandbox child: {status} before it was ready: {frame}; see worker.memory_max if it is set, and the \
-         limits that this process was started with"
+        "start the sandbox child: {status} before it was ready: {frame}; see the limits that this process was started with"
     )]
     NotReady {
         /// How it ended.
@@ -79,7 +78,8 @@ pub enum WorkerFault {
     Cancelled,
     /// It ended without a whole answer: a crash, a memory limit, the OOM killer.
     #[error(
-        "run the sandbox child: it ended ({status}) without a whole answer: {frame}; see worker.memory_max if it was killed"
+        "run the sandbox child: it ended ({status}) without a whole answer: {frame}; if it was killed, see whether this host \
+         has the memory that the task's limits allow"
     )]
     Crashed {
         /// How it ended.
@@ -88,9 +88,7 @@ pub enum WorkerFault {
         frame: FrameError,
     },
     /// Its answer cannot be so: a guest may have taken it over.
-    #[error(
-        "run the sandbox child: its answer is not consistent: {0}; keep the job (content.keep_on_failure) and report it"
-    )]
+    #[error("run the sandbox child: its answer is not consistent: {0}; keep the job directory and report it")]
     Inconsistent(String),
     /// It answered and reported a fault.
     #[error("run the sandbox child: {0}")]
