@@ -139,7 +139,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     ] {
         ensure((1..=10_000).contains(&number), key, "is outside 1 to 10,000")?;
     }
-    let problem = "is under 1h; a receipt has to outlive its job";
+    let problem = "is under 1h, which receipts need to be signed and published; write 1h or more";
     ensure(config.records.age_max.0 >= RECORDS_AGE_MIN, "records.age_max", problem)?;
     ensure(config.records.receipts_max >= 1, "records.receipts_max", "is zero; write how many receipts are kept")?;
     for (key, quota) in [
