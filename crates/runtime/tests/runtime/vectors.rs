@@ -382,19 +382,27 @@ fn wat(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
+/// What `tools/check-fixtures` compares the recorded modules with.
+fn sums(modules: &BTreeSet<Module>) -> String {
+    let recorded = modules.iter().filter_map(|module| Some((module.0.strip_prefix("crates/runtime/golden/")?, module)));
+    recorded.map(|(name, module)| format!("{}  {name}\n", hash(&module.wasm()))).collect()
+}
+
 #[test]
 fn w_09_the_golden_vectors_of_metering_v1_hold() {
     let tasks = tasks();
+    let modules = modules(&tasks);
     let found = json!({
         "about": "Metering v1, frozen: docs/METERING.md. Paths are from the root of the repository; no environment.",
         "profile": PROFILE_V1,
         "cost_table": assay_metering::cost::COST_TABLE_VERSION,
-        "modules": modules(&tasks).iter().map(module_vector).collect::<Vec<_>>(),
+        "modules": modules.iter().map(module_vector).collect::<Vec<_>>(),
         "refused": refused(),
         "runs": tasks.into_iter().map(run_vector).collect::<Vec<_>>(),
     });
     if std::env::var_os(RECORD).is_some() {
         fs::write(path(), serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
+        fs::write(path().with_file_name("SHA256SUMS"), sums(&modules)).unwrap();
     }
     let recorded: Value = serde_json::from_slice(&fs::read(path()).unwrap()).unwrap();
     for list in ["modules", "refused", "runs"] {
