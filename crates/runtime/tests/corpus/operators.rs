@@ -20,11 +20,27 @@ pub struct Case {
 
 /// A program that runs a case's operators [`COPIES`] times in each of so many turns.
 pub fn program(code: &str, turns: u32) -> String {
+    format!(r#"{} (func (export "_start") {}))"#, head(), body(code, COPIES, turns))
+}
+
+/// A program that runs each of the cases once, in a function of its own, with every local and offset that its copies have.
+pub fn one_program(cases: &[Case]) -> String {
+    let function = |(at, case): (usize, &Case)| format!("(func $case{at} {}) ", body(&case.code, 4, 1));
+    let functions: String = cases.iter().enumerate().map(function).collect();
+    let calls: String = (0..cases.len()).map(|at| format!("call $case{at} ")).collect();
+    format!(r#"{} {functions} (func (export "_start") {calls}))"#, head())
+}
+
+/// What a case's function consists of.
+fn body(code: &str, copies: u32, turns: u32) -> String {
     let copy =
         |copy: u32| code.replace('#', &(copy % 4).to_string()).replace("@", &format!("offset={}", 128 + copy * 8));
-    let copies: String = (0..COPIES).map(copy).collect();
-    let head = HEAD.replace("I64S", &"i64 ".repeat(128));
-    format!("{head} i32.const {turns} local.set $n {SET_UP} loop $turn {copies} {TAIL}")
+    let copies: String = (0..copies).map(copy).collect();
+    format!("{LOCALS} i32.const {turns} local.set $n {SET_UP} loop $turn {copies} {TAIL}")
+}
+
+fn head() -> String {
+    HEAD.replace("I64S", &"i64 ".repeat(128))
 }
 
 const HEAD: &str = r#"(module
@@ -60,8 +76,9 @@ const HEAD: &str = r#"(module
     (func $return (type $id) local.get 0 return)
     (func $many (param i32 i64 i32 i64 i32 i64 i32 i64 f32 f64 f32 f64 f32 f64 f32 f64) (result i32) local.get 0)
     (func $wide (param I64S))
-    (func $results (result i32 i64 i32 i64) i32.const 1 i64.const 2 i32.const 3 i64.const 4)
-    (func (export "_start") (local $n i32) (local $i i32) (local $j i32) (local $p i32) (local $q i32) (local $l i64)
+    (func $results (result i32 i64 i32 i64) i32.const 1 i64.const 2 i32.const 3 i64.const 4)"#;
+
+const LOCALS: &str = r#"(local $n i32) (local $i i32) (local $j i32) (local $p i32) (local $q i32) (local $l i64)
       (local $f f32) (local $d f64) (local $ibig i32) (local $lbig i64) (local $imask i32) (local $lmask i64)
       (local $i0 i32) (local $i1 i32) (local $i2 i32) (local $i3 i32)
       (local $l0 i64) (local $l1 i64) (local $l2 i64) (local $l3 i64)
@@ -88,7 +105,7 @@ const SET_UP: &str = r#"
       i32.const 3 i32.const 0 i32.const 900300 i32.const 5 i32.const 1 i64.const 0x600066 i64.const 0 i32.const 0 i32.const 0
       call $open drop"#;
 
-const TAIL: &str = "local.get $n i32.const 1 i32.sub local.tee $n br_if $turn end))";
+const TAIL: &str = "local.get $n i32.const 1 i32.sub local.tee $n br_if $turn end";
 
 /// All of them.
 pub fn cases() -> Vec<Case> {

@@ -8,6 +8,7 @@ mod bombs;
 #[path = "../corpus/mod.rs"]
 mod corpus;
 mod differential;
+mod endings;
 mod engines;
 mod guest;
 mod programs;

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use assay_content::{Entry, pack_entries};
 use assay_metering::meter;
-use assay_protocol::PROFILE_V1;
-use assay_runtime::{EntryPoint, FileTree, Node, RunReport, RunRequest, run};
+use assay_protocol::{PROFILE_V1, Trap};
+use assay_runtime::{End, EntryPoint, FileTree, Node, RunReport, RunRequest, run};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +17,7 @@ use super::{
         samples::sample,
         script::{ERRNOS, READ_RIGHTS, RIGHTS, Script},
     },
+    endings::{self, Ending},
     guest::request_wasm,
 };
 
@@ -63,12 +64,6 @@ fn modules(tasks: &[Task]) -> BTreeSet<Module> {
     tasks.iter().map(|task| task.module.clone()).chain(guests).collect()
 }
 
-/// All cases of the operators' corpus, one behind the other.
-fn every_operator() -> String {
-    let codes: String = operators::cases().into_iter().map(|case| case.code).collect();
-    operators::program(&codes, 1)
-}
-
 fn module_vector(module: &Module) -> Value {
     let wasm = module.wasm();
     let metered = meter(&wasm).unwrap();
@@ -81,11 +76,13 @@ fn module_vector(module: &Module) -> Value {
 }
 
 struct Task {
-    name: &'static str,
+    name: String,
     module: Module,
     request: RunRequest,
     /// Host calls of a script, whose error numbers are then in the vector too.
     calls: usize,
+    /// How it has to end, for those of which that is known without running them.
+    end: Option<End>,
 }
 
 /// The small corpus whole, and stopped by gas and by stack; a trap; the sample that is quickest; small programs about one
@@ -93,10 +90,11 @@ struct Task {
 fn tasks() -> Vec<Task> {
     let mut tasks = Vec::new();
     let corpus = |name, listed: &'static str| Task {
-        name,
+        name: String::from(name),
         module: Module::of_corpus(listed),
         request: program(listed).request(Size::Small),
         calls: 0,
+        end: None,
     };
     tasks.extend(programs::programs().iter().map(|program| corpus(program.name, program.name)));
     let mut little_gas = corpus("vm with a million of gas", "vm");
@@ -108,16 +106,19 @@ fn tasks() -> Vec<Task> {
     tasks.extend([little_gas, little_stack, panics]);
     let (request, _) = sample("customer-tiers");
     let module = Module(format!("examples/jobs/customer-tiers/job/{}", request.program_name));
-    tasks.push(Task { name: "customer-tiers", module, request, calls: 0 });
-    let small = |name, file, text: &str| {
+    tasks.push(Task { name: "customer-tiers".into(), module, request, calls: 0, end: Some(End::Exited(0)) });
+    let small = |name: &str, file, text: &str, end| {
         let module = Module::recorded(file, text);
         let request = request_wasm(&module.wasm());
-        Task { name, module, request, calls: 0 }
+        Task { name: name.to_owned(), module, request, calls: 0, end: Some(end) }
     };
-    tasks.push(small("every operator", "every-operator", &every_operator()));
-    tasks.push(small("memory without its name", "unnamed-memory", UNNAMED));
-    for (name, function) in [("function", "upper"), ("function that points outside", "wild")] {
-        let mut task = small(name, "functions", FUNCTIONS);
+    let every_operator = operators::one_program(&operators::cases());
+    tasks.push(small("every operator", "every-operator", &every_operator, End::Exited(0)));
+    let host_pointer = End::Trapped(Trap::HostPointerOutOfBounds);
+    tasks.push(small("memory without its name", "unnamed-memory", UNNAMED, host_pointer));
+    let outside = ("function that points outside", "wild", End::Trapped(Trap::AbiViolation));
+    for (name, function, end) in [("function", "upper", End::Exited(0)), outside] {
+        let mut task = small(name, "functions", FUNCTIONS, end);
         task.request.entry = EntryPoint::Function(function.into());
         task.request.stdin = b"quiet".to_vec();
         tasks.push(task);
@@ -126,7 +127,12 @@ fn tasks() -> Vec<Task> {
         let module = Module::recorded(file, &script.wat());
         let metered = meter(&module.wasm()).unwrap();
         let request = RunRequest { metered, ..script.request() };
-        tasks.push(Task { name, module, request, calls: script.len() });
+        tasks.push(Task { name: name.into(), module, request, calls: script.len(), end: Some(End::Exited(0)) });
+    }
+    for Ending { name, file, text, change, end } in endings::all() {
+        let mut task = small(&name, file, &text, end);
+        change(&mut task.request);
+        tasks.push(task);
     }
     tasks
 }
@@ -272,9 +278,10 @@ fn waits(script: &mut Script) {
 }
 
 fn run_vector(task: Task) -> Value {
-    let Task { name, module, request, calls } = task;
+    let Task { name, module, request, calls, end } = task;
     // The program itself; that variant L and the other engine agree with it is another test's.
     let report = run(&request).unwrap();
+    assert!(end.is_none_or(|end| report.end == end), "{name}: {:?} instead of {end:?}", report.end);
     let RunRequest { limits, .. } = &request;
     json!({
         "name": name,
@@ -336,6 +343,7 @@ fn result_cid(report: &RunReport) -> String {
 /// Modules that are refused, each with its reason.
 fn refused() -> Vec<Value> {
     let name = "n".repeat(1_025);
+    let long = "i32.const 1 i32.add ".repeat(32);
     let unknown = r#"(import "env" "f" (func))"#;
     let cases = [
         ("no module", b"MZ".to_vec()),
@@ -354,6 +362,8 @@ fn refused() -> Vec<Value> {
         ("17 tables", wat(&format!("(module {})", "(table 0 funcref)".repeat(17)))),
         ("an export's name of 1,025 bytes", wat(&format!(r#"(module (func (export "{name}")))"#))),
         ("a custom section's name of 1,025 bytes", wat(&format!(r#"(module (@custom "{name}" ""))"#))),
+        ("a constant expression of 65 operators", wat(&format!("(module (global i32 i32.const 1 {}))", long))),
+        ("an offset of 65 operators", wat(&format!("(module (memory 1) (data (offset i32.const 1 {long}) \"\"))"))),
         ("a reserved export", wat(r#"(module (func (export "assay:gas_left")))"#)),
         ("an unknown import", wat(&format!("(module {unknown})"))),
         ("an imported memory", wat(r#"(module (import "env" "memory" (memory 1)))"#)),
