@@ -1,8 +1,8 @@
 //! Modules: any bytes, and generated ones.
 
-use assay_metering::{Metered, bounds, meter, meter_with_fast, validate};
+use assay_metering::{Metered, bounds, meter, meter_with_fast, profile, validate};
 use assay_runtime::{Engine, RunOptions, Variant, run_with};
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::Validator;
 
 use crate::{
     MESSAGE_BYTES_MAX,
@@ -49,7 +49,7 @@ fn check(bytes: &[u8], metered: &Metered) {
     for wasm in [Some(&both.wasm), both.fast.as_ref().map(|fast| &fast.wasm)].into_iter().flatten() {
         let length = u64::try_from(wasm.len()).expect("memory is smaller");
         assert!(length <= given + bounds::METERED_CODE_BYTES_MAX + AROUND_CODE_BYTES_MAX, "{length}");
-        Validator::new_with_features(WasmFeatures::default()).validate_all(wasm).expect("the output is valid");
+        Validator::new_with_features(profile::features()).validate_all(wasm).expect("the output is valid");
         wasmi::Module::new(&wasmi::Engine::default(), wasm).expect("the reference reads the output");
     }
 }
