@@ -3,7 +3,7 @@
 use assay_protocol::{InvalidReason, Trap};
 use assay_runtime::{End, EntryPoint, HostFault, run};
 
-use super::guest::{request, run_everywhere};
+use super::guest::{request, request_wasm, run_everywhere};
 
 const HELLO: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
@@ -144,4 +144,36 @@ fn instantiation_is_charged_and_bounded() {
 
     let far = request(r#"(module (table 1 funcref) (elem (i32.const 1) func $f) (func $f) (func (export "_start")))"#);
     assert_eq!(run_everywhere(&far).end, End::Trapped(Trap::TableOutOfBounds));
+}
+
+/// What later texts than docs/METERING.md, 2, allow: `None` is refused, the rest ends alike everywhere.
+#[test]
+fn w_09_what_newer_validators_allow_is_refused_or_runs_everywhere() {
+    let exited = Some(End::Exited(0));
+    let cases = [
+        ("(global $a i32 (i32.const 1)) (global i32 (global.get $a))", None),
+        ("(global $a i32 (i32.const 1)) (memory 1) (data (global.get $a) \"x\")", None),
+        ("(global i32 (i32.mul (i32.const 2) (i32.const 3)))", exited),
+        ("(table 2 funcref (ref.null func))", None),
+        ("(func (param (ref func)))", None),
+        ("(rec (type (func)))", None),
+        ("(type (sub final (func)))", exited),
+        ("(type (sub (func)))", None),
+        ("(memory 65536)", Some(End::OutOfGas)),
+        ("(memory 65537)", None),
+        ("(func (result funcref) ref.null nofunc)", None),
+        ("(elem (table 0) (offset (i32.const 0)) func) (table 1 funcref)", exited),
+        ("(func (select (result i32) (i32.const 1) (i32.const 2) (i32.const 3)) drop)", exited),
+    ];
+    let texts = cases.map(|(text, end)| (format!("(module {text} (func (export \"_start\")))"), end));
+    // The length of a section in five bytes.
+    let long = r#"(module binary "\00asm\01\00\00\00\01\84\80\80\80\00\01\60\00\00\03\02\01\00\07\0a\01\06_start\00\00\0a\04\01\02\00\0b")"#;
+    for (text, end) in texts.into_iter().chain([(long.to_owned(), exited)]) {
+        let Ok(wasm) = wat::parse_str(&text) else { panic!("{text}") };
+        let metered = assay_metering::meter(&wasm);
+        assert_eq!(metered.is_ok(), end.is_some(), "{text}: {:?}", metered.err());
+        if let Some(end) = end {
+            assert_eq!(run_everywhere(&request_wasm(&wasm)).end, end, "{text}");
+        }
+    }
 }
