@@ -1,5 +1,5 @@
 #!/bin/sh
 # Greets with something else.
 . "${0%/*}/frame.sh"
-frame '{"answer":{"prepared":"runnable"},"code":[]}'
+frame '{"prepared":"runnable"}'
 cat >/dev/null
