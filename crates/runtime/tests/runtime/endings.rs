@@ -18,16 +18,22 @@ pub struct Ending {
 
 /// All of them.
 pub fn all() -> Vec<Ending> {
-    let ending = |name: &str, file, text: &str, change, end| Ending {
-        name: name.to_owned(),
-        file,
-        text: text.to_owned(),
-        change,
-        end,
-    };
+    let text = traps();
+    let trapping = TRAPS
+        .iter()
+        .map(|(trap, change, _)| ending(&format!("trap, {trap:?}"), "traps", &text, *change, End::Trapped(*trap)));
+    different().into_iter().chain(trapping).collect()
+}
+
+fn ending(name: &str, file: &'static str, text: &str, change: fn(&mut RunRequest), end: End) -> Ending {
+    Ending { name: name.to_owned(), file, text: text.to_owned(), change, end }
+}
+
+/// Those that have a module of their own.
+fn different() -> Vec<Ending> {
     let as_it_is: fn(&mut RunRequest) = |_| {};
     let reactor: fn(&mut RunRequest) = |request| request.entry = EntryPoint::Reactor;
-    let mut all = vec![
+    vec![
         ending("start function", "start", START, as_it_is, End::Exited(3)),
         ending("start function that exits", "start-exits", START_EXITS, as_it_is, End::Exited(4)),
         ending("reactor with a code", "reactor", REACTOR, reactor, End::Exited(42)),
@@ -81,14 +87,7 @@ pub fn all() -> Vec<Ending> {
         ending("constant expressions", "constants", &constants(), as_it_is, End::Exited(32)),
         ending("long numbers", "long-numbers", &long_numbers(), as_it_is, End::Exited(0)),
         ending("long function references", "long-references", &long_references(), as_it_is, End::Exited(0)),
-    ];
-    let text = traps();
-    all.extend(
-        TRAPS
-            .iter()
-            .map(|(trap, change, _)| ending(&format!("trap, {trap:?}"), "traps", &text, *change, End::Trapped(*trap))),
-    );
-    all
+    ]
 }
 
 const START: &str = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
