@@ -119,7 +119,7 @@ pub struct ModuleInfo {
     /// Whether it has a start function.
     pub has_start: bool,
     /// Nanoseconds that a compiler may take for its functions, beside what their bytes take. An estimate for hosts, high
-    /// rather than low, and not part of the profile.
+    /// rather than low, and not part of the profile. Where variant L was written too, what it adds is in it.
     pub compile_ns: u64,
 }
 
