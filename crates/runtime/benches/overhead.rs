@@ -86,7 +86,7 @@ fn all_programs(native: Option<&Path>) -> Vec<Program> {
         let native = native.map(|binaries| Native {
             binary: binaries.join(program.name),
             args: program.args(Size::Large),
-            input: program.input().map(|(path, bytes)| (path.into(), bytes.into())),
+            input: program.input(),
         });
         Program { name: program.name.to_owned(), plain: plain::plain(&metered, &program.wasm()), metered, native }
     });
