@@ -1,0 +1,178 @@
+//! What may be asked of the program: each instruction with the parties and arguments that matter.
+
+use assay_protocol::TaskSpec;
+
+use crate::state::{Key, Mode, Terms};
+
+/// `AcceptJob::ticket` of a provider that means to run alone.
+pub const TICKET_SOLO: u32 = u32::MAX;
+
+/// What `create_job` is told.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "PROTOCOL.md, under the same names")]
+pub struct Posting {
+    pub id: u64,
+    pub task: TaskSpec,
+    pub price: u64,
+    pub base_fee_lamports: u64,
+    pub redundancy: u8,
+    pub mode: Mode,
+    pub min_trust_bps: u16,
+    pub escrow_lamports: u64,
+    pub expires_unix: i64,
+    pub agreement_s: Option<u32>,
+}
+
+/// A seat and who signs for it.
+#[derive(Clone, Copy, Debug)]
+pub struct AtSeat {
+    /// Who signs as node key.
+    pub signer: Key,
+    /// The job.
+    pub job: Key,
+    /// Whose seat it is.
+    pub provider: Key,
+}
+
+/// One instruction. `signer` is whoever signs in the place of the key that has to.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "PROTOCOL.md, under the same names")]
+pub enum Act {
+    CreateSink {
+        payer: Key,
+    },
+    CreateMarket {
+        authority: Key,
+        name: [u8; 32],
+        cluster: [u8; 32],
+        terms: Terms,
+    },
+    UpdateMarket {
+        signer: Key,
+        market: Key,
+        terms: Terms,
+    },
+    PauseMarket {
+        signer: Key,
+        market: Key,
+        until_unix: i64,
+    },
+    ClaimMarketFees {
+        signer: Key,
+        market: Key,
+    },
+    RegisterProvider {
+        authority: Key,
+        node_key: Key,
+        market: Key,
+        stake_lamports: u64,
+        cap_lamports: u64,
+        capacity: u16,
+    },
+    Stake {
+        signer: Key,
+        provider: Key,
+        lamports: u64,
+    },
+    Unstake {
+        signer: Key,
+        provider: Key,
+        lamports: u64,
+    },
+    WithdrawStake {
+        signer: Key,
+        provider: Key,
+    },
+    ClaimReward {
+        provider: Key,
+    },
+    CloseProvider {
+        signer: Key,
+        provider: Key,
+    },
+    EnrollStake {
+        signer: Key,
+        provider: Key,
+    },
+    CreateJob {
+        poster: Key,
+        market: Key,
+        posting: Posting,
+    },
+    CancelJob {
+        signer: Key,
+        job: Key,
+    },
+    AcceptJob {
+        at: AtSeat,
+        uid: [u8; 32],
+        ticket: u32,
+    },
+    DeclineJob {
+        at: AtSeat,
+    },
+    SubmitResults {
+        at: AtSeat,
+        outcome: [u8; 79],
+    },
+    CommitResult {
+        at: AtSeat,
+        commitment: [u8; 32],
+    },
+    RevealResult {
+        at: AtSeat,
+        outcome: [u8; 79],
+        salt: [u8; 32],
+    },
+    RecordSeed {
+        job: Key,
+    },
+    /// With the seat whose deadline passed, where one provider runs alone.
+    ExpireJob {
+        job: Key,
+        provider: Option<Key>,
+    },
+    FinalizeJob {
+        job: Key,
+    },
+    SettleExecution {
+        job: Key,
+        provider: Key,
+    },
+    CloseJob {
+        job: Key,
+    },
+}
+
+impl Act {
+    /// The instruction's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CreateSink { .. } => "create_sink",
+            Self::CreateMarket { .. } => "create_market",
+            Self::UpdateMarket { .. } => "update_market",
+            Self::PauseMarket { .. } => "pause_market",
+            Self::ClaimMarketFees { .. } => "claim_market_fees",
+            Self::RegisterProvider { .. } => "register_provider",
+            Self::Stake { .. } => "stake",
+            Self::Unstake { .. } => "unstake",
+            Self::WithdrawStake { .. } => "withdraw_stake",
+            Self::ClaimReward { .. } => "claim_reward",
+            Self::CloseProvider { .. } => "close_provider",
+            Self::EnrollStake { .. } => "enroll_stake",
+            Self::CreateJob { .. } => "create_job",
+            Self::CancelJob { .. } => "cancel_job",
+            Self::AcceptJob { .. } => "accept_job",
+            Self::DeclineJob { .. } => "decline_job",
+            Self::SubmitResults { .. } => "submit_results",
+            Self::CommitResult { .. } => "commit_result",
+            Self::RevealResult { .. } => "reveal_result",
+            Self::RecordSeed { .. } => "record_seed",
+            Self::ExpireJob { .. } => "expire_job",
+            Self::FinalizeJob { .. } => "finalize_job",
+            Self::SettleExecution { .. } => "settle_execution",
+            Self::CloseJob { .. } => "close_job",
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What holds after every instruction, whatever was asked (docs/THREATS.md, I-01 to I-05).
+
+use crate::state::{Job, JobStatus, Key, Model, Provider, SeatStatus, rent_lamports, size};
+
+impl Model {
+    /// Lamports of everybody and everything.
+    #[must_use]
+    pub fn lamports_total(&self) -> u128 {
+        self.lamports.values().map(|lamports| u128::from(*lamports)).sum()
+    }
+
+    /// # Panics
+    /// When a promise is broken, with its id.
+    pub fn check_promises(&self) {
+        for (key, market) in &self.markets {
+            self.backed(*key, size::MARKET, market.fees_lamports);
+            let own = || self.providers.values().filter(|provider| provider.market == *key);
+            let tickets: u64 = own().map(|provider| u64::from(provider.tickets)).sum();
+            assert_eq!(market.tickets_total, tickets, "tickets of {key:?}");
+            let duty = own().filter(|provider| provider.is_on_duty()).map(|provider| u64::from(provider.tickets));
+            assert_eq!(market.duty_tickets_total, duty.sum::<u64>(), "tickets on duty of {key:?}");
+        }
+        for (key, provider) in &self.providers {
+            self.check_provider(*key, provider);
+        }
+        for (key, job) in &self.jobs {
+            self.check_job(*key, job);
+        }
+        for (job, provider) in self.executions.keys() {
+            assert!(
+                self.jobs.contains_key(job) && self.providers.contains_key(provider),
+                "I-04: a seat outlived its own"
+            );
+            self.backed(self.seat(*job, *provider), size::EXECUTION, 0);
+        }
+        if let Some(burned) = self.sink_lamports {
+            self.backed(self.sink(), size::SINK, burned);
+        }
+    }
+
+    fn backed(&self, key: Key, bytes: u64, fields: u64) {
+        let (held, owed) = (self.balance(key), rent_lamports(bytes) + fields);
+        assert!(held >= owed, "I-01: {key:?} holds {held} of {owed}");
+    }
+
+    fn check_provider(&self, key: Key, provider: &Provider) {
+        let fields = provider.stake_lamports + provider.unbonding_lamports + provider.earnings_lamports;
+        self.backed(key, size::PROVIDER, fields);
+        let seats = || self.executions.iter().filter(|((_, holder), _)| *holder == key).map(|(_, seat)| seat);
+        let held = || seats().filter(|seat| seat.status != SeatStatus::Missed);
+        let locks: u64 = held().map(|seat| seat.lock_lamports).sum();
+        assert_eq!(provider.locked_lamports, locks + provider.duty_lock_lamports, "locks of {key:?}");
+        assert!(provider.locked_lamports <= provider.stake_lamports, "{key:?} locks more than its stake");
+        assert_eq!(usize::from(provider.active), held().count(), "seats of {key:?}");
+        assert_eq!(provider.children_open as usize, seats().count(), "children of {key:?}");
+    }
+
+    fn check_job(&self, key: Key, job: &Job) {
+        self.backed(key, size::JOB, job.escrow_lamports + job.compensation_lamports);
+        let seats = || self.executions.iter().filter(|((of, _), _)| *of == key).map(|(_, seat)| seat);
+        let now = |status| {
+            let current = seats().filter(|seat| seat.status == status && seat.attempt == job.attempt);
+            u8::try_from(current.count()).expect("nine at most")
+        };
+        assert_eq!(usize::from(job.executions_open), seats().count(), "executions of {key:?}");
+        let works = matches!(job.status, JobStatus::Open | JobStatus::Assigned | JobStatus::Revealing);
+        if works {
+            assert_eq!(job.pending_commits, now(SeatStatus::Accepted), "commits of {key:?}");
+            assert_eq!(job.pending_reveals, now(SeatStatus::Committed), "reveals of {key:?}");
+        }
+        let taken = job.executors.iter().filter(|executor| **executor != Key::default()).count();
+        assert_eq!(usize::from(job.seats_filled), taken, "seats of {key:?}");
+        assert!(job.seats_filled <= job.seats_max && job.seats <= job.seats_filled, "seats of {key:?}: {job:?}");
+        assert!(job.status != JobStatus::Submitted || job.outcome.is_some(), "{key:?} has no result");
+        // I-05: whatever is right in the end, the escrow pays it.
+        if job.status == JobStatus::Resolved {
+            let unpaid = seats().filter(|seat| seat.status == SeatStatus::Submitted && seat.outcome == job.outcome);
+            let due = (job.pay_lamports + job.fee_lamports) * unpaid.count() as u64;
+            assert!(job.escrow_lamports >= due, "I-05: {key:?} owes {due}");
+        }
+        let due = self.due_unix(job);
+        assert_eq!(due.is_none(), job.status.is_terminal(), "I-04: {key:?} waits for nothing");
+    }
+
+    /// From when anybody may end what a job waits for; `None` when it waits for nothing.
+    #[must_use]
+    pub fn due_unix(&self, job: &Job) -> Option<i64> {
+        Some(match job.status {
+            JobStatus::Open => job.queue_deadline_unix,
+            JobStatus::Assigned if job.seats_wanted == 1 => job.execution_deadline_unix,
+            // The seed of an audit is anybody's to record, at any time.
+            JobStatus::Revealing if job.audit == crate::state::Audit::SeedPending => self.now_unix,
+            JobStatus::Assigned | JobStatus::Revealing => job.reveal_deadline_unix,
+            JobStatus::Submitted | JobStatus::Deadlocked => job.window_deadline_unix,
+            JobStatus::Disputed => return None,
+            JobStatus::Resolved | JobStatus::Cancelled | JobStatus::Expired => return None,
+        })
+    }
+}
