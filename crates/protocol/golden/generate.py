@@ -4,28 +4,10 @@ library: what the Rust crate and this script agree on was written down twice. Ve
 
 import base64
 import hashlib
-import json
-import pathlib
 import struct
 
-HERE = pathlib.Path(__file__).parent
-U64_MAX = 2**64 - 1
-
-
-def tagged(tag, *parts):
-    return hashlib.sha256(tag.encode().ljust(16, b"\0") + b"".join(parts)).digest()
-
-
-def key(n):
-    """A recognisable 32-byte value."""
-    return hashlib.sha256(b"golden %d" % n).digest()
-
-
-def write(name, about, **groups):
-    with open(HERE / f"{name}.json", "w", encoding="ascii") as file:
-        json.dump({"about": about, **groups}, file, indent=1)
-        file.write("\n")
-
+import draws
+from vectors import ONE, U64_MAX, key, tagged, write
 
 # Tasks.
 DEFAULT = dict(gas_limit=10**9, memory_bytes=64 << 20, stack_bytes=1 << 20, output_bytes=64 << 20, stdio_bytes=1 << 20)
@@ -107,6 +89,22 @@ COMMITMENTS = [
     commitment(*[bytes(32)] * 5),
 ]
 
+
+def challenge(uid, challenger, outcome, trace, salt):
+    value = tagged("assay:challeng:1", uid, challenger, outcome, trace, salt)
+    return dict(job_uid=uid.hex(), challenger=challenger.hex(), outcome_hash=outcome.hex(), trace_root=trace.hex(), salt=salt.hex(), commitment=value.hex())
+
+
+def vote(uid, round_, provider, ballot, trace, salt):
+    value = tagged("assay:vote:v1", uid, bytes([round_]), provider, ballot, trace, salt)
+    return dict(job_uid=uid.hex(), round=round_, provider=provider.hex(), ballot_hash=ballot.hex(), trace_root=trace.hex(), salt=salt.hex(), commitment=value.hex())
+
+
+# The same fields as a seat's, so that only the tag tells them apart.
+CHALLENGES = [challenge(key(6), key(7), key(8), bytes(32), key(9)), challenge(key(7), key(6), key(9), key(8), bytes(32)), challenge(*[bytes(32)] * 5)]
+VOTES = [vote(key(6), round_, key(7), key(8), bytes(32), key(9)) for round_ in (0, 1, 3, 255)]
+VOTES += [vote(key(7), 0, key(6), key(9), key(8), bytes(32)), vote(bytes(32), 0, *[bytes(32)] * 4)]
+
 # Outcomes.
 KINDS = dict(Exited=1, Trapped=2, OutOfGas=3, OutputTooLarge=4, Invalid=5)
 TRAPS, REASONS = 13, 13
@@ -146,6 +144,9 @@ def refused(error, why, **changes):
     return dict(why=why, gas_limit=GAS_LIMIT, encoding=encode_outcome(**{**GOOD, **changes}).hex(), error=error)
 
 
+# What a juror says: an outcome, or zeros.
+BALLOTS = [dict(encoding=row["encoding"], hash=row["hash"], unavailable=False) for row in (OUTCOMES[0], OUTCOMES[5])]
+BALLOTS += [dict(encoding=bytes(79).hex(), hash=tagged("assay:outcome:v1", bytes(79)).hex(), unavailable=True)]
 REFUSED = [
     dict(why="empty", gas_limit=GAS_LIMIT, encoding="", error="Length"),
     dict(why="one byte short", gas_limit=GAS_LIMIT, encoding=encode_outcome(**GOOD)[:-1].hex(), error="Length"),
@@ -174,7 +175,7 @@ REFUSED = [
 ]
 
 # Fees. null: the sum does not fit 64 bits and is refused.
-UNIT, ONE = 10**12, 10_000
+UNIT = 10**12
 
 
 def fits(value):
@@ -537,9 +538,12 @@ NOT_RECEIPTS = [
 
 if __name__ == "__main__":
     write("tasks", "TaskSpec: encoding, digest and bounds of the limits", tasks=TASKS, bounds=BOUNDS)
-    write("ids", "Domain-separated ids", clusters=CLUSTERS, job_uids=JOB_UIDS, commitments=COMMITMENTS)
-    write("outcomes", "Outcome: encoding and hash; bytes that are refused", outcomes=OUTCOMES, refused=REFUSED)
+    write("ids", "Domain-separated ids", clusters=CLUSTERS, job_uids=JOB_UIDS, commitments=COMMITMENTS, challenges=CHALLENGES, votes=VOTES)
+    write("outcomes", "Outcome: encoding and hash; bytes that are refused", outcomes=OUTCOMES, refused=REFUSED, ballots=BALLOTS)
     write("fees", "Pay, shares, escrow, bond, penalty, windows; null is an overflow", **FEES)
     write("statuses", "Codes and every transition; null is refused", **STATUS)
     write("terms", "Bounds of a market's terms", base=BASE, checks=TERMS)
     write("receipts", "Receipt: encoding, hash, signature and file; what is none", receipts=RECEIPTS, refused=NOT_RECEIPTS)
+    write("draws", "Seed slots in lists of recent slots, seeds, and what recording does", **draws.DRAWS)
+    write("tickets", "Tickets of a stake, thresholds, and which tickets win", **draws.TICKETS)
+    write("tallies", "Voices counted, agreement of seats, rounds of juries", tallies=draws.TALLIES, seats=draws.SEATS, agreed=draws.AGREED, **draws.ROUNDS)

@@ -17,11 +17,16 @@
 //! the protocol's version alone.
 
 use assay_protocol::{
-    cluster_tag, commitment, fees, ids::CommitmentInput, ids::JobUidInput, job_uid, receipt, ExecutionEvent,
-    ExecutionStatus, FeeError, Hash32, JobEvent, JobStatus, MarketTerms, Outcome, OutcomeKind, Posting, Receipt,
-    ReceiptRun, TaskLimits, TaskSpec,
+    challenge_commitment, cluster_tag, commitment, fees,
+    ids::{ChallengeCommitmentInput, CommitmentInput, JobUidInput, VoteCommitmentInput},
+    job_uid, receipt, vote_commitment, Ballot, ExecutionEvent, ExecutionStatus, FeeError, Hash32, JobEvent, JobStatus,
+    MarketTerms, Outcome, OutcomeKind, Posting, Receipt, ReceiptRun, TaskLimits, TaskSpec,
 };
 use serde_json::Value;
+
+mod draws;
+
+pub use draws::{check_draws, check_tallies, check_tickets};
 
 const TASKS: &str = include_str!("tasks.json");
 const IDS: &str = include_str!("ids.json");
@@ -43,6 +48,9 @@ pub fn check_all() {
     check_statuses();
     check_terms();
     check_receipts();
+    check_draws();
+    check_tickets();
+    check_tallies();
 }
 
 /// Encodings, digests and bounds of tasks.
@@ -94,6 +102,27 @@ pub fn check_ids() {
         });
         assert_eq!(value, hash(vector, "commitment"), "{vector}");
     }
+    for vector in rows(&file, "challenges") {
+        let value = challenge_commitment(&ChallengeCommitmentInput {
+            job_uid: &hash(vector, "job_uid"),
+            challenger: &hash(vector, "challenger"),
+            outcome_hash: &hash(vector, "outcome_hash"),
+            trace_root: &hash(vector, "trace_root"),
+            salt: &hash(vector, "salt"),
+        });
+        assert_eq!(value, hash(vector, "commitment"), "{vector}");
+    }
+    for vector in rows(&file, "votes") {
+        let value = vote_commitment(&VoteCommitmentInput {
+            job_uid: &hash(vector, "job_uid"),
+            round: narrow(vector, "round"),
+            provider: &hash(vector, "provider"),
+            ballot_hash: &hash(vector, "ballot_hash"),
+            trace_root: &hash(vector, "trace_root"),
+            salt: &hash(vector, "salt"),
+        });
+        assert_eq!(value, hash(vector, "commitment"), "{vector}");
+    }
 }
 
 /// Encodings and hashes of outcomes, and bytes that must be refused.
@@ -110,6 +139,12 @@ pub fn check_outcomes() {
         let encoding = hex::decode(text(vector, "encoding")).expect("hexadecimal");
         let error = Outcome::decode(&encoding, number(vector, "gas_limit")).expect_err("refused bytes");
         assert_eq!(format!("{error:?}"), text(vector, "error"), "{vector}");
+    }
+    for vector in rows(&file, "ballots") {
+        let encoding = hex::decode(text(vector, "encoding")).expect("hexadecimal").try_into().expect("79 bytes");
+        let ballot = Ballot::decode(&encoding, 1_000_000).expect("a ballot");
+        assert_eq!(ballot == Ballot::Unavailable, flag(vector, "unavailable"), "{vector}");
+        assert_eq!((ballot.encode(), ballot.hash()), (encoding, hash(vector, "hash")), "{vector}");
     }
 }
 

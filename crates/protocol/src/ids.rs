@@ -3,7 +3,10 @@
 
 use solana_sha256_hasher::hashv;
 
-use crate::{outcome::Outcome, task::TaskSpec};
+use crate::{
+    outcome::{Outcome, OUTCOME_BYTES},
+    task::TaskSpec,
+};
 
 /// A SHA-256 digest, 32 bytes.
 pub type Hash32 = [u8; 32];
@@ -18,8 +21,16 @@ pub enum Domain {
     JobUid,
     /// The result that is agreed on, see [`Outcome::hash`].
     Outcome,
-    /// A hidden result, see [`commitment`].
+    /// A seat's hidden result, see [`commitment`].
     Commitment,
+    /// A challenger's hidden result, see [`challenge_commitment`].
+    Challenge,
+    /// A juror's hidden ballot, see [`vote_commitment`].
+    Vote,
+    /// What a draw depends on, see [`crate::draw::seed`].
+    Seed,
+    /// One ticket in one draw, see [`crate::tickets::wins`].
+    Ticket,
     /// A cluster's name or genesis hash, see [`cluster_tag`].
     Cluster,
     /// What one run gave, see [`crate::Receipt`].
@@ -39,6 +50,10 @@ impl Domain {
             Self::JobUid => b"assay:job_uid:v1",
             Self::Outcome => b"assay:outcome:v1",
             Self::Commitment => b"assay:commit:v1\0",
+            Self::Challenge => b"assay:challeng:1",
+            Self::Vote => b"assay:vote:v1\0\0\0",
+            Self::Seed => b"assay:seed:v1\0\0\0",
+            Self::Ticket => b"assay:ticket:v1\0",
             Self::Cluster => b"assay:cluster:v1",
             Self::Receipt => b"assay:receipt:v1",
             Self::Args => b"assay:args:v1\0\0\0",
@@ -107,6 +122,62 @@ pub fn commitment(input: &CommitmentInput<'_>) -> Hash32 {
         .to_bytes()
 }
 
+/// Fields of the preimage of [`challenge_commitment`].
+#[derive(Clone, Copy, Debug)]
+pub struct ChallengeCommitmentInput<'a> {
+    /// [`job_uid`] of the disputed job.
+    pub job_uid: &'a Hash32,
+    /// Key of the challenger.
+    pub challenger: &'a Hash32,
+    /// [`Outcome::hash`] of what it holds to be right.
+    pub outcome_hash: &'a Hash32,
+    /// Root of the execution trace; zero in profile 1.
+    pub trace_root: &'a Hash32,
+    /// 32 random bytes, kept until the reveal.
+    pub salt: &'a Hash32,
+}
+
+/// `H(domain, job_uid, challenger, outcome hash, trace root, salt)`. Opens for this challenger alone, and as nothing but a
+/// challenge (P-01).
+#[must_use]
+pub fn challenge_commitment(input: &ChallengeCommitmentInput<'_>) -> Hash32 {
+    hashv(&[Domain::Challenge.tag(), input.job_uid, input.challenger, input.outcome_hash, input.trace_root, input.salt])
+        .to_bytes()
+}
+
+/// Fields of the preimage of [`vote_commitment`].
+#[derive(Clone, Copy, Debug)]
+pub struct VoteCommitmentInput<'a> {
+    /// [`job_uid`] of the disputed job.
+    pub job_uid: &'a Hash32,
+    /// Round of the dispute, 0..=3.
+    pub round: u8,
+    /// Address of the juror's Provider account.
+    pub provider: &'a Hash32,
+    /// [`ballot_hash`] of what it found.
+    pub ballot_hash: &'a Hash32,
+    /// Root of the execution trace; zero in profile 1.
+    pub trace_root: &'a Hash32,
+    /// 32 random bytes, kept until the reveal.
+    pub salt: &'a Hash32,
+}
+
+/// `H(domain, job_uid, round u8, provider, ballot hash, trace root, salt)`. Opens for this juror and this round alone
+/// (P-01).
+#[must_use]
+pub fn vote_commitment(input: &VoteCommitmentInput<'_>) -> Hash32 {
+    let round = [input.round];
+    let VoteCommitmentInput { job_uid, provider, ballot_hash, trace_root, salt, .. } = input;
+    hashv(&[Domain::Vote.tag(), *job_uid, &round, *provider, *ballot_hash, *trace_root, *salt]).to_bytes()
+}
+
+/// `H(domain, bytes)` of an encoded outcome, or of the zeros by which a juror says that the content cannot be had: one rule
+/// for both.
+#[must_use]
+pub fn ballot_hash(ballot: &[u8; OUTCOME_BYTES]) -> Hash32 {
+    hashv(&[Domain::Outcome.tag(), ballot]).to_bytes()
+}
+
 impl TaskSpec {
     /// `H(domain, encoding)`: equal digest, equal outcome, wherever and whenever it runs (I-08).
     #[must_use]
@@ -119,6 +190,6 @@ impl Outcome {
     /// `H(domain, encoding)`: what votes and commitments carry. Results are equal when their outcome bytes are equal.
     #[must_use]
     pub fn hash(&self) -> Hash32 {
-        hashv(&[Domain::Outcome.tag(), &self.encode()]).to_bytes()
+        ballot_hash(&self.encode())
     }
 }

@@ -10,20 +10,29 @@
     warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::cast_possible_truncation)
 )]
 
+pub mod ballot;
+pub mod draw;
 pub mod fees;
 pub mod ids;
 pub mod limits;
 pub mod outcome;
 pub mod receipt;
+pub mod seats;
 pub mod status;
+pub mod tally;
 pub mod task;
 pub mod terms;
+pub mod tickets;
 
+pub use ballot::{round_expected, round_verdict, Ballot, Expected, Round, Verdict};
+pub use draw::{Draw, DrawError, DrawNow, DrawState, DrawStep, Lookup, Purpose, SlotHash, Subject};
 pub use fees::FeeError;
-pub use ids::{cluster_tag, commitment, job_uid, Domain, Hash32};
+pub use ids::{ballot_hash, challenge_commitment, cluster_tag, commitment, job_uid, vote_commitment, Domain, Hash32};
 pub use outcome::{InvalidReason, Outcome, OutcomeError, OutcomeKind, Trap};
 pub use receipt::{Posting, Receipt, ReceiptError, ReceiptRun};
+pub use seats::{agreed, seats_max, seats_paid_max, Mode, Rule};
 pub use status::{ExecutionEvent, ExecutionStatus, JobEvent, JobStatus, TransitionError};
+pub use tally::{Entry, Measure, Tally, Voice, TALLY_BYTES};
 pub use task::{TaskLimits, TaskSpec, METERED_HASH_UNSTATED};
 pub use terms::{MarketTerms, TermsError};
 

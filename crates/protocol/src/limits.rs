@@ -39,6 +39,25 @@ pub const BASE_FEE_LAMPORTS_MAX: u64 = 1_000_000_000_000;
 /// Price is stated per this much gas.
 pub const PRICE_UNIT_GAS: u64 = 1_000_000_000_000;
 
+/// Slots from fixing a draw to the block that gives its seed: that block cannot know what it decides about.
+pub const SEED_DELAY_SLOTS: u64 = 4;
+/// Most times that a lost seed is replaced by a later one; then everybody is drawn.
+pub const SEED_REARMS_MAX: u8 = 3;
+/// Entries of the chain's list of recent slots when it is full.
+pub const SLOT_HASHES_MAX: u64 = 512;
+/// Most seconds one draw takes while somebody records it: four times 512 + 4 slots of 400 ms, rounded up. Only bounds use it.
+pub const SEED_WAIT_S: u32 = 900;
+/// Most tickets of one provider: whoever looks for its own that win hashes all of them, in less than a second.
+pub const TICKETS_MAX: u32 = 1 << 20;
+/// Most tickets of one vote of a drawn round.
+pub const VOTE_TICKETS_MAX: u32 = 64;
+/// The first threshold of a job's seats expects this many times the seats wanted.
+pub const SEATS_START_FACTOR: u64 = 2;
+/// Entries of a tally: as many as there are seats at most.
+pub const TALLY_ENTRIES: usize = 9;
+/// The last round of a dispute, in which everybody votes.
+pub const ROUND_LAST: u8 = 3;
+
 /// Gas limit of a job that states none.
 pub const GAS_LIMIT_DEFAULT: u64 = 1_000_000_000;
 /// Highest gas limit the protocol knows.

@@ -41,6 +41,21 @@ fn receipts_agree_with_the_golden_vectors() {
 }
 
 #[test]
+fn draws_agree_with_the_golden_vectors() {
+    golden::check_draws();
+}
+
+#[test]
+fn tickets_agree_with_the_golden_vectors() {
+    golden::check_tickets();
+}
+
+#[test]
+fn tallies_agree_with_the_golden_vectors() {
+    golden::check_tallies();
+}
+
+#[test]
 fn the_whole_set_is_one_call_for_dependants() {
     golden::check_all();
 }

@@ -1,0 +1,83 @@
+//! Tickets: what stake counts for in a draw. Each ticket wins or loses alone, so splitting stake over many names changes
+//! nobody's chance (P-15).
+
+use solana_sha256_hasher::hashv;
+
+use crate::{
+    ids::{Domain, Hash32},
+    limits::{SEATS_START_FACTOR, TICKETS_MAX},
+};
+
+/// The threshold that every ticket is below.
+pub const EVERYBODY: u64 = u64::MAX;
+
+/// `floor(stake / unit)`, at most [`TICKETS_MAX`]. A unit of zero is refused by the market's bounds; here it counts as one.
+#[must_use]
+pub fn tickets_of(stake_lamports: u64, unit_lamports: u64) -> u32 {
+    let tickets = stake_lamports.checked_div(unit_lamports.max(1)).unwrap_or(0);
+    u32::try_from(tickets).unwrap_or(TICKETS_MAX).min(TICKETS_MAX)
+}
+
+/// How likely one ticket wins when `expected` of `total` are to win: `floor(2^64 × expected / max(1, total))`, at most
+/// 2^64 − 1, which is [`EVERYBODY`].
+#[must_use]
+pub fn threshold(expected: u64, total: u64) -> u64 {
+    let scaled = (u128::from(expected) << 64).checked_div(u128::from(total.max(1))).unwrap_or(0);
+    u64::try_from(scaled).unwrap_or(EVERYBODY)
+}
+
+/// What the threshold of a job's free seats depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Seats wanted, the taken ones included.
+    pub wanted: u8,
+    /// All tickets of the market when the draw was fixed.
+    pub tickets_total: u64,
+    /// When the job was queued, seconds.
+    pub fill_unix: i64,
+    /// When its queue ends, seconds.
+    pub queue_deadline_unix: i64,
+    /// Seconds in which the threshold doubles.
+    pub widen_s: u32,
+    /// Whether the draw itself is everybody's, see [`crate::Draw::is_everybody`].
+    pub is_everybody: bool,
+}
+
+/// The threshold of a seat at this moment: that of twice the seats wanted, doubled every `widen_s` seconds, and
+/// [`EVERYBODY`] from half of the queue's time on. It never falls.
+#[must_use]
+pub fn seat_threshold(fill: &Fill, now_unix: i64) -> u64 {
+    let waited_s = now_unix.saturating_sub(fill.fill_unix).max(0);
+    let queue_s = fill.queue_deadline_unix.saturating_sub(fill.fill_unix);
+    if fill.is_everybody || waited_s.saturating_mul(2) >= queue_s {
+        return EVERYBODY;
+    }
+    let start = threshold(u64::from(fill.wanted).saturating_mul(SEATS_START_FACTOR), fill.tickets_total);
+    let doublings = u64::try_from(waited_s).unwrap_or(0).checked_div(u64::from(fill.widen_s.max(1))).unwrap_or(0);
+    match u32::try_from(doublings) {
+        Ok(doublings) if doublings <= start.leading_zeros() => start.checked_shl(doublings).unwrap_or(EVERYBODY),
+        _ => EVERYBODY,
+    }
+}
+
+/// Whether one ticket wins: the first 8 bytes (LE) of `H(domain, seed, holder, index u32)` are below the threshold, or
+/// every ticket wins. `holder` is the address of the Provider account.
+#[must_use]
+pub fn wins(seed: &Hash32, holder: &Hash32, index: u32, threshold: u64) -> bool {
+    if threshold == EVERYBODY {
+        return true;
+    }
+    let digest = hashv(&[Domain::Ticket.tag(), seed, holder, &index.to_le_bytes()]).to_bytes();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h]) < threshold
+}
+
+/// All tickets below `tickets` that win, ascending. For whoever looks for its own; the program checks single ones.
+pub fn winning<'a>(
+    seed: &'a Hash32,
+    holder: &'a Hash32,
+    tickets: u32,
+    threshold: u64,
+) -> impl Iterator<Item = u32> + use<'a> {
+    (0..tickets).filter(move |index| wins(seed, holder, *index, threshold))
+}
