@@ -5,6 +5,7 @@ pub mod act;
 pub mod cast;
 pub mod draw;
 pub mod money;
+pub mod odds;
 pub mod promises;
 pub mod rules;
 pub mod state;
