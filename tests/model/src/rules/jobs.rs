@@ -88,13 +88,6 @@ impl Model {
             0 => now + i64::from(otherwise),
             expires => expires,
         };
-        let uid = job_uid(&JobUidInput {
-            program: &self.program.0,
-            cluster: &market.cluster,
-            job: &key.0,
-            created_slot: self.slot,
-            task_digest: &posting.task.digest(),
-        });
         Job {
             status: JobStatus::Open,
             market: market_key,
@@ -122,7 +115,7 @@ impl Model {
             id: posting.id,
             created_slot: self.slot,
             created_unix: now,
-            uid,
+            uid: self.uid(key, market, posting),
             gas_limit,
             price: posting.price,
             base_fee_lamports: posting.base_fee_lamports,
@@ -153,6 +146,16 @@ impl Model {
             tally: Tally::default(),
             outcome: None,
         }
+    }
+
+    fn uid(&self, job: Key, market: &Market, posting: &Posting) -> [u8; 32] {
+        job_uid(&JobUidInput {
+            program: &self.program.0,
+            cluster: &market.cluster,
+            job: &job.0,
+            created_slot: self.slot,
+            task_digest: &posting.task.digest(),
+        })
     }
 
     pub(super) fn cancel_job(&mut self, signer: Key, key: Key) -> Verdict {
