@@ -20,8 +20,24 @@ use crate::{
     wasi::{Start, Wasi},
 };
 
-/// What a directive gave: how it is counted, and in variant G also gas left and stack peak.
-pub type Mark = (String, Option<(i64, u64)>);
+/// What a directive gave.
+#[derive(Debug, PartialEq)]
+pub struct Mark {
+    /// How it is counted.
+    pub word: String,
+    /// Of its call, if that came back: both variants have to agree.
+    pub returned: Option<Returned>,
+    /// Gas left and stack peak of the newest instance, in variant G.
+    pub figures: Option<(i64, u64)>,
+}
+
+/// What a call that came back took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Returned {
+    gas: i64,
+    /// Nothing gives the stack back that a trap left behind, and variants leave different heights: `None` behind one.
+    stack_peak_bytes: Option<u64>,
+}
 
 /// A way to run.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +57,18 @@ struct Guest {
     machine: Machine,
     /// What was called since the instance was made and came back.
     calls: Vec<(String, Vec<u64>)>,
+    has_trapped: bool,
+}
+
+impl Guest {
+    fn call(&mut self, name: &str, args: Vec<u64>) -> Result<(Vec<u64>, Returned), Interruption> {
+        let before = self.machine.figures()?.gas_left;
+        let results = self.machine.call(name, &args).inspect_err(|_| self.has_trapped = true)?;
+        self.calls.push((name.to_owned(), args));
+        let figures = self.machine.figures()?;
+        let stack_peak_bytes = (!self.has_trapped).then_some(figures.stack_peak_bytes);
+        Ok((results, Returned { gas: before - figures.gas_left, stack_peak_bytes }))
+    }
 }
 
 /// Why a module has no instance.
@@ -61,10 +89,11 @@ pub fn run(source: &str, way: Way, lenient: bool) -> Result<Vec<Mark>, String> {
     let mut marks = Vec::new();
     for directive in directives {
         let span = directive.span();
-        let mark = script.directive(directive);
-        let mark = mark.map_err(|message| format!("line {}: {message}", span.linecol_in(source).0 + 1))?;
+        script.returned = None;
+        let word = script.directive(directive);
+        let word = word.map_err(|message| format!("line {}: {message}", span.linecol_in(source).0 + 1))?;
         let figures = if way.variant == Variant::Canonical { script.figures() } else { None };
-        marks.push((mark, figures));
+        marks.push(Mark { word, returned: script.returned, figures });
     }
     Ok(marks)
 }
@@ -78,6 +107,8 @@ struct Script {
     registered: Registered,
     /// Which instance was registered under a name.
     exporters: BTreeMap<String, usize>,
+    /// Of the directive's call.
+    returned: Option<Returned>,
 }
 
 fn passed(what: &str) -> Result<String, String> {
@@ -98,6 +129,7 @@ impl Script {
             definitions: BTreeMap::new(),
             registered: Registered::new(),
             exporters: BTreeMap::new(),
+            returned: None,
         }
     }
 
@@ -274,7 +306,7 @@ impl Script {
         if machine.has(export::START) {
             machine.call(export::START, &[]).map_err(Refusal::Stopped)?;
         }
-        Ok(Guest { wasm, machine, calls: vec![] })
+        Ok(Guest { wasm, machine, calls: vec![], has_trapped: false })
     }
 
     /// Calls or reads; the results, or what stopped it, or why there is nothing to call.
@@ -289,12 +321,10 @@ impl Script {
                         Err(skipped("an argument that is no function"))
                     }
                     Slot::Live(guest) => {
-                        let args = args.unwrap_or_default();
-                        let ended = guest.machine.call(invoke.name, &args);
-                        if ended.is_ok() {
-                            guest.calls.push((invoke.name.to_owned(), args));
-                        }
-                        Ok(ended)
+                        Ok(guest.call(invoke.name, args.unwrap_or_default()).map(|(results, returned)| {
+                            self.returned = Some(returned);
+                            results
+                        }))
                     }
                 }
             }
