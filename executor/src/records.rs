@@ -138,12 +138,11 @@ impl Records {
         read_receipt(&self.shared.data_dir, uid)
     }
 
-    /// Of the receipts that no content node has yet, the one behind `last` in the order of the uids, or the first. Gauges how
-    /// many there are.
+    /// The receipts that no content node has yet, in the order of the uids. Gauges how many there are. Looks at every file.
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub(crate) fn next_unpublished(&self, last: Option<JobUid>) -> io::Result<Option<JobUid>> {
+    pub(crate) fn unpublished(&self) -> io::Result<BTreeSet<JobUid>> {
         let mut waiting = BTreeSet::new();
         for entry in fs::read_dir(self.directory())? {
             let marked = uid_of(&entry?.path(), UNPUBLISHED);
@@ -151,8 +150,7 @@ impl Records {
         }
         let count = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
         metrics::gauge!(names::RECEIPTS_WAITING).set(f64::from(count));
-        let behind = waiting.iter().find(|uid| last.is_some_and(|last| **uid > last));
-        Ok(behind.or_else(|| waiting.first()).copied())
+        Ok(waiting)
     }
 
     /// The content nodes have the receipt of this job, or there is none any more.

@@ -1,5 +1,6 @@
 use assay_protocol::{InvalidReason, Outcome, OutcomeKind, TaskLimits, TaskSpec};
 use assay_sdk::receipt::{ReceiptSignature, RunFacts};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use solana_keypair::Keypair;
 
 use super::*;
@@ -196,7 +197,7 @@ fn the_oldest_lines_about_runs_go_when_they_are_too_old_or_too_many() {
 fn what_waits_to_be_published_is_known_after_a_restart_and_in_turn() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = records(dir.path(), RecordsConfig::default());
-    assert_eq!(first.next_unpublished(None).expect("read"), None);
+    assert!(first.unpublished().expect("read").is_empty());
     let receipt = receipt(&first, &view(), 1_000);
     let uids = [1, 2, 3].map(|number| JobUid([number; 32]));
     for uid in uids {
@@ -208,14 +209,16 @@ fn what_waits_to_be_published_is_known_after_a_restart_and_in_turn() {
     drop(first);
     let second = records(dir.path(), RecordsConfig::default());
     let [one, two, three] = uids;
-    for (last, next) in [(None, one), (Some(one), two), (Some(two), three), (Some(three), one)] {
-        assert_eq!(second.next_unpublished(last).expect("read"), Some(next));
-    }
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let waiting = metrics::with_local_recorder(&recorder, || second.unpublished());
+    assert_eq!(waiting.expect("read"), uids.into());
+    let metrics = recorder.handle().render();
+    assert!(metrics.contains(&format!("\n{} 3\n", names::RECEIPTS_WAITING)), "{metrics}");
     for uid in [two, one, three, three] {
         second.published(uid).expect("marked");
         assert!(is_published(dir.path(), uid));
     }
-    assert_eq!(second.next_unpublished(Some(one)).expect("read"), None);
+    assert!(second.unpublished().expect("read").is_empty());
     assert!(second.signed(two).expect("read").is_some(), "it is kept");
 }
 

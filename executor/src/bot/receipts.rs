@@ -36,40 +36,41 @@ pub(super) async fn keep_published(
     }
 }
 
-/// Goes around all that wait, so that one that no node takes holds back no other.
+/// Goes around all that wait, so that one that no node takes holds back no other. What waits is looked at anew only behind a
+/// failure, and its pause, or when all of it was published: a look takes the longer the more there is.
 async fn publish_all<F: Future<Output = bool>>(
     records: &Records,
     issued: &Notify,
     mut backoff: Backoff,
     publish: impl Fn(JobUid) -> F,
 ) {
-    let (mut last, mut pruned) = (None, Instant::now());
+    let (mut refused, mut pruned) = (None, Instant::now());
     loop {
         if pruned.elapsed() >= PRUNE_INTERVAL {
             pruned = Instant::now();
             on_disk(records, "records_not_pruned", Records::prune).await;
         }
-        let uid = match on_disk(records, "receipts_not_read", move |records| records.next_unpublished(last)).await {
-            Some(Some(uid)) => uid,
-            Some(None) => {
-                tokio::select! {
-                    () = issued.notified() => {}
-                    () = sleep(PRUNE_INTERVAL) => {}
-                }
-                continue;
-            }
-            None => {
-                sleep(backoff.next_pause()).await;
-                continue;
-            }
-        };
-        last = Some(uid);
-        let is_done = publish(uid).await
-            && on_disk(records, "receipt_not_marked", move |records| records.published(uid)).await.is_some();
-        if is_done {
-            backoff.reset();
-        } else {
+        let Some(waiting) = on_disk(records, "receipts_not_read", Records::unpublished).await else {
             sleep(backoff.next_pause()).await;
+            continue;
+        };
+        if waiting.is_empty() {
+            tokio::select! {
+                () = issued.notified() => {}
+                () = sleep(PRUNE_INTERVAL) => {}
+            }
+        }
+        let (behind, before): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|uid| refused.is_some_and(|at| *uid > at));
+        for uid in behind.into_iter().chain(before) {
+            let is_done = publish(uid).await
+                && on_disk(records, "receipt_not_marked", move |records| records.published(uid)).await.is_some();
+            if !is_done {
+                refused = Some(uid);
+                sleep(backoff.next_pause()).await;
+                break;
+            }
+            backoff.reset();
         }
     }
 }

@@ -65,6 +65,29 @@ async fn e_07_a_receipt_that_no_node_takes_is_offered_again_and_holds_back_no_ot
 }
 
 #[tokio::test]
+async fn what_waits_is_looked_at_once_for_all_that_are_taken() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let records = waiting(dir.path(), &[1, 3]);
+    let (issued, all_taken, taken) = (Notify::new(), Notify::new(), RefCell::new(vec![]));
+    let publish = |uid: JobUid| {
+        taken.borrow_mut().push(uid.0[0]);
+        match taken.borrow().len() {
+            // One that would be next, if each looked for its next one.
+            1 => drop(waiting(dir.path(), &[2])),
+            3 => all_taken.notify_one(),
+            _ => {}
+        }
+        async { true }
+    };
+    let pace = Backoff::new(Duration::from_millis(1), Duration::from_millis(2));
+    select! {
+        () = publish_all(&records, &issued, pace, publish) => {}
+        () = all_taken.notified() => {}
+    }
+    assert_eq!(*taken.borrow(), [1, 3, 2]);
+}
+
+#[tokio::test]
 async fn e_01_what_waited_when_the_process_ended_is_published_by_the_next_one() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = Node::default();
