@@ -263,7 +263,7 @@ async fn verify_one(output: Output, chain: &Chain, samples: &[Sample]) -> CliRes
         let engine = EngineArgs { engine: Engine::Auto, no_cache: true, timeout_s: None };
         let again = AgainArgs { engine, both: false };
         let subject = Subject { job, dir: None };
-        verify::verify(chain, subject, Again::new(&again, None, output), &mut progress).await?
+        verify::verify(chain, subject, Again::check(&again, None, output), &mut progress).await?
     };
     if !output.json {
         verify::print(&verdict);

@@ -80,7 +80,7 @@ fn cache_home() -> Option<PathBuf> {
     named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))
 }
 
-/// Flags of commands that check a run by another one.
+/// Flags of commands that may run a task in both engines.
 #[derive(Clone, Debug, Args)]
 pub struct AgainArgs {
     #[command(flatten)]
@@ -90,7 +90,7 @@ pub struct AgainArgs {
     pub both: bool,
 }
 
-/// How a run is checked by another one, or by two.
+/// How a task is run: once, or in both engines.
 #[derive(Debug)]
 pub struct Again {
     manners: Vec<Manner>,
@@ -99,10 +99,21 @@ pub struct Again {
 }
 
 impl Again {
-    /// By the flags, and by the engine that is said to have run it; a chain says nothing of that.
-    pub fn new(args: &AgainArgs, used: Option<EngineKind>, output: Output) -> Self {
-        let both = [Engine::Wasmi, Engine::Wasmtime].map(|engine| Manner { engine, variant: Variant::Canonical });
-        let manners = if args.both { both.to_vec() } else { vec![args.engine.verifier_manner(used)] };
+    /// To check a run: by the flags, and by the engine that is said to have run it; a chain says nothing of that.
+    pub fn check(args: &AgainArgs, used: Option<EngineKind>, output: Output) -> Self {
+        Self::new(args, (args.engine.verifier_manner(used), Variant::Canonical), output)
+    }
+
+    /// As a provider runs it; with `--both`, against the program itself in the reference.
+    pub fn trial(args: &AgainArgs, output: Output) -> Self {
+        Self::new(args, (args.engine.provider_manner(), Variant::Fast), output)
+    }
+
+    /// `compiled` is the variant that the compiler runs of both.
+    fn new(args: &AgainArgs, (alone, compiled): (Manner, Variant), output: Output) -> Self {
+        let reference = Manner { engine: Engine::Wasmi, variant: Variant::Canonical };
+        let both = || vec![reference, Manner { engine: Engine::Wasmtime, variant: compiled }];
+        let manners = if args.both { both() } else { vec![alone] };
         Self { manners, deadline: args.engine.deadline(), compiled: args.engine.cache(output) }
     }
 

@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> CliResult {
     let chain = Chain::reading(context).await?.with_content(context)?;
     let (verdict, found) = {
         let mut progress = Progress::quiet_start(context.output, "reading the job");
-        let again = Again::new(&args.again, None, context.output);
+        let again = Again::check(&args.again, None, context.output);
         let subject = Subject { job: args.job, dir: args.dir.as_deref() };
         verify(&chain, subject, again, &mut progress).await?
     };

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_executor::worker::Manner;
 use assay_protocol::OutcomeKind;
-use assay_runtime::{Engine, Variant};
 use clap::Args;
 use serde::Serialize;
 
@@ -13,12 +11,13 @@ use super::{
     project::{Target, Task, TaskArgs},
 };
 use crate::{
-    engine::EngineArgs,
+    engine::{Again, AgainArgs},
     error::{CliError, CliResult, Exit},
     output::{Output, grouped, printable, shown_path, typeable},
     progress::Progress,
+    receipt,
     run::RunLine,
-    sandbox::{self, JobDirectory, Order, Ran},
+    sandbox::{JobDirectory, Ran},
 };
 
 /// Gas of a test unless the manifest or a flag says otherwise.
@@ -31,6 +30,7 @@ const SHOWN_BYTES_MAX: usize = 2_000;
 /// `assay test`.
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("both", |flag| flag.help("Runs it in both engines, which must agree on everything")),
     mut_arg("gas_limit", |flag| flag.help("Most gas [default: the manifest's, else 1,000,000]")),
     after_help = "DIR is a result directory (stdout.txt, stderr.txt, output/; what is not there is not compared) or the \
 output directory alone. A project's own `expected/` is the default.\nExit codes: 0 the module exited with 0 and wrote what is expected · \
@@ -43,10 +43,7 @@ pub struct TestArgs {
     #[arg(long, value_name = "DIR")]
     expect: Option<PathBuf>,
     #[command(flatten)]
-    engine: EngineArgs,
-    /// Runs it in both engines, which must agree on everything.
-    #[arg(long, conflicts_with = "engine")]
-    both: bool,
+    again: AgainArgs,
 }
 
 /// What `--json` prints.
@@ -81,33 +78,15 @@ pub async fn run(output: Output, args: &TestArgs) -> CliResult {
     let differences = wanted.map(|wanted| differences(&wanted.entries, &ran.entries)).unwrap_or_default();
     let checked = check(&ran, gas_limit, (expected.as_deref(), &hints), &differences);
     let as_expected = expected.is_some().then_some(differences.is_empty());
-    let tested = Tested { run: RunLine::of(&ran), gas_limit, both_engines: args.both, as_expected, differences };
+    let tested = Tested { run: RunLine::of(&ran), gas_limit, both_engines: args.again.both, as_expected, differences };
     output.result_and(&tested, checked, || show(&ran, &tested))
 }
 
 /// Runs it as a provider does, or in both engines.
 async fn run_task(output: Output, args: &TestArgs, task: Task) -> CliResult<Ran> {
-    let compiled = args.engine.cache(output);
-    let order = |manner| Order {
-        task: task.spec,
-        entries: task.entries.clone(),
-        deadline: args.engine.deadline(),
-        manner,
-        compiled: compiled.clone(),
-    };
-    if !args.both {
-        return sandbox::run(order(args.engine.provider_manner())).await;
-    }
-    let reference = sandbox::run(order(Manner { engine: Engine::Wasmi, variant: Variant::Canonical })).await?;
-    let fast = sandbox::run(order(Manner { engine: Engine::Wasmtime, variant: Variant::Fast })).await?;
-    if reference.outcome.encode() == fast.outcome.encode() && reference.facts == fast.facts {
-        return Ok(reference);
-    }
-    Err(CliError::new("the two engines disagree about this module")
-        .with_exit(Exit::Differs)
-        .with_cause(format!("wasmi: {}, {} gas", reference.text(), grouped(reference.outcome.gas_used)))
-        .with_cause(format!("wasmtime: {}, {} gas", fast.text(), grouped(fast.outcome.gas_used)))
-        .with_next("report it, with the module and its input: engines must never disagree"))
+    let runs = Again::trial(&args.again, output).run(task.spec, &task.entries).await?;
+    receipt::require_agreement(&receipt::found_each(None, task.spec, &runs)?)?;
+    runs.into_iter().next().ok_or_else(|| CliError::new("the module was not run"))
 }
 
 /// A project's recorded result; not for another input than its own.

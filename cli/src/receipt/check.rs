@@ -77,11 +77,36 @@ pub fn compare_runs(
             fields: compare(claimed, &compared(receipt)),
         })
         .collect();
-    if let [(first, _), (second, _)] = found {
-        let fields = compare(&first.fields(), &second.fields());
-        parts.push(Part { with: Source::OtherEngine, engine: None, fields });
-    }
+    parts.extend(compare_engines(found));
     parts
+}
+
+/// What two runs gave against each other; `None` of one.
+fn compare_engines(found: &[(Receipt, Option<EngineRow>)]) -> Option<Part> {
+    let [(first, _), (second, _)] = found else { return None };
+    let fields = compare(&first.fields(), &second.fields());
+    Some(Part { with: Source::OtherEngine, engine: None, fields })
+}
+
+/// Exit code 3, and each field that differs, when two runs gave different things.
+pub fn require_agreement(found: &[(Receipt, Option<EngineRow>)]) -> CliResult {
+    let differing: Vec<_> =
+        compare_engines(found).into_iter().flat_map(|part| part.fields).filter(|row| !row.equal).collect();
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let sides = found.iter().map(|(_, engine)| engine.map_or("nothing ran".to_owned(), |engine| engine.text()));
+    let error = engines_differ().with_cause(format!("compared: {}", sides.collect::<Vec<_>>().join(" · ")));
+    Err(differing.iter().fold(error, |error, Comparison { field, claimed, found, .. }| {
+        let (first, second) = shown_pair(claimed, found);
+        error.with_cause(format!("{field}: {first} · {second}"))
+    }))
+}
+
+fn engines_differ() -> CliError {
+    CliError::new("the engines do not agree, so one of them is wrong")
+        .with_exit(Exit::Differs)
+        .with_next("keep the job directory and report it with this output; it says nothing of anything else")
 }
 
 /// What a check found.
@@ -172,9 +197,7 @@ pub fn require_equal(verdict: &Verdict) -> CliResult {
         return Ok(());
     }
     if verdict.engines_agree == Some(false) {
-        return Err(CliError::new("the engines do not agree, so one of them is wrong")
-            .with_exit(Exit::Differs)
-            .with_next("keep the job directory and report it with this output; it says nothing about the claim"));
+        return Err(engines_differ());
     }
     let fields = verdict.differing();
     let next = match fields.as_slice() {
@@ -291,7 +314,7 @@ pub async fn verify(globals: &GlobalArgs, args: &VerifyArgs) -> CliResult {
         None => None,
     };
     let used = receipt.engine.as_ref().and_then(|engine| EngineKind::from_name(&engine.name));
-    let again = Again::new(&args.again, used, output);
+    let again = Again::check(&args.again, used, output);
     let (mut compared, runs) = run_again(globals, (args, &again), &receipt, &mut progress).await?;
     drop(progress);
     let job = recorded.map(|(part, job)| {
@@ -436,39 +459,5 @@ pub fn record_fields(view: &JobView) -> Vec<Field> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn i_08_engines_that_differ_are_told_before_any_claim_is_judged() {
-        let part = |with, equal| {
-            let (field, claimed, found) =
-                ("outcome.gas_used", "1".to_owned(), if equal { "1" } else { "2" }.to_owned());
-            Part { with, engine: None, fields: vec![Comparison { field, claimed, found, equal }] }
-        };
-        let parts = vec![part(Source::Run, true), part(Source::Run, false), part(Source::OtherEngine, false)];
-        let mut verdict = Verdict::new(None, parts);
-        assert_eq!((verdict.verified, verdict.differing()), (false, vec!["outcome.gas_used"]));
-        let error = format!("{:?}", require_equal(&verdict).expect_err("they differ"));
-        assert!(error.contains("what is claimed is not so: outcome.gas_used"), "{error}");
-        verdict.engines_agree = Some(false);
-        let error = format!("{:?}", require_equal(&verdict).expect_err("they differ"));
-        assert!(error.contains("the engines do not agree") && error.contains("Differs"), "{error}");
-    }
-
-    #[test]
-    fn two_long_values_are_shown_where_they_begin_to_differ() {
-        let long = |end: &str| format!("{}{end}", "a".repeat(500));
-        let (left, right) = shown_pair(&long("left"), &long("right\u{1b}[2J"));
-        assert_eq!(left, format!("…{}left (504 bytes)", "a".repeat(SHOWN_COMMON_CHARS)));
-        assert!(right.contains("aright\\u{1b}[2J (") && !right.contains('\u{1b}'), "{right}");
-        // One that is the beginning of the other.
-        let (left, right) = shown_pair(&long(""), &long("x"));
-        assert!(
-            left != right && left.ends_with("a (500 bytes)") && right.ends_with("ax (501 bytes)"),
-            "{left} {right}"
-        );
-        assert_eq!(shown_pair("same1", "same2"), ("same1".to_owned(), "same2".to_owned()));
-        assert!(shown_value(&long("")).ends_with("a… (500 bytes)"));
-    }
-}
+#[path = "check_tests.rs"]
+mod tests;

@@ -12,7 +12,8 @@ use serde_json::Value;
 use solana_pubkey::Pubkey;
 
 pub use check::{
-    Verdict, compare_runs, found, found_each, print_verdict, read_directory, record_fields, require_equal,
+    Verdict, compare_runs, found, found_each, print_verdict, read_directory, record_fields, require_agreement,
+    require_equal,
 };
 pub use file::write;
 
