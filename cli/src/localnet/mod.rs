@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::{
     error::{CliError, CliResult, Context as _},
-    output::Output,
+    output::{Output, typeable},
     progress::Progress,
     provider::{NewProvider, create_local},
 };
@@ -285,14 +285,13 @@ fn lock(dir: &Path) -> CliResult<File> {
 }
 
 fn print(info: &NetworkInfo, dir: &Path) {
-    let poster = info.poster_keypair.display();
     println!("The local network is up.");
     println!("  RPC          {}", info.rpc_url);
     println!("  WebSocket    {}", info.ws_url);
     println!("  content      {}  (Kubo RPC)", info.content_url);
     println!("  gateway      {}", info.gateway_url);
     println!("  market       {}", info.market);
-    println!("  poster       {poster}  (funded)");
+    println!("  poster       {}  (funded)", info.poster_keypair.display());
     match info.providers.len() {
         0 => println!("  providers    none"),
         count => println!("  providers    {count}, logs in {}", dir.join("provider-*/provider.log").display()),
@@ -300,7 +299,7 @@ fn print(info: &NetworkInfo, dir: &Path) {
     println!();
     println!("In another terminal:");
     println!("  export ASSAY_CLUSTER={} ASSAY_WS_URL={}", info.rpc_url, info.ws_url);
-    println!("  export ASSAY_CONTENT={} ASSAY_KEYPAIR={poster}", info.content_url);
+    println!("  export ASSAY_CONTENT={} ASSAY_KEYPAIR={}", info.content_url, typeable(&info.poster_keypair));
     // A sample job where there is one.
     let sample = Path::new("examples/jobs/word-count/job");
     if sample.is_dir() {

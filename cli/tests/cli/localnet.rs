@@ -1,7 +1,13 @@
 //! How a local network begins and ends.
 #![cfg(all(feature = "localnet", target_os = "linux"))]
 
-use std::{fs, net::TcpListener, path::Path};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    process::Command,
+};
 
 use crate::{assay, home, network::Localnet, stderr};
 
@@ -72,4 +78,49 @@ fn a_network_whose_provider_dies_ends_with_the_reason() {
     for part in ["provider-1 ended by itself (signal: 9", "because: its log", "provider-1/provider.log"] {
         assert!(printed.contains(part), "{part} is not in {printed}");
     }
+}
+
+/// Types what a network proposes for another terminal, where `assay` is on the path and a Rust toolchain that gives the
+/// committed module. What it asks for is not confirmed by hand: `added` goes behind the last line.
+fn type_proposal(network: &Localnet, (home, directory): (&Path, &Path), added: &str) -> String {
+    let tools = home.join("tools");
+    fs::create_dir_all(&tools).unwrap();
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/modules/rust.wasm");
+    let built = format!(r#"{{"reason":"compiler-artifact","filenames":["{}"]}}"#, module.display());
+    for (tool, does) in [("cargo", format!("echo '{built}'")), ("rustc", "exit 1".to_owned())] {
+        fs::write(tools.join(tool), format!("#!/bin/sh\n{does}\n")).unwrap();
+        fs::set_permissions(tools.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    symlink(env!("CARGO_BIN_EXE_assay"), tools.join("assay")).unwrap();
+    let proposed = network.printed.iter().skip_while(|line| *line != "In another terminal:").skip(1);
+    let proposed: Vec<&str> = proposed.take_while(|line| line.starts_with("  ")).map(String::as_str).collect();
+    assert_eq!(proposed.len(), 3, "{:?}", network.printed);
+    let mut shell = Command::new("bash");
+    shell.arg("-ec").arg(format!("{} {added}", proposed.join("\n"))).current_dir(directory);
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default());
+    let output = shell.env_clear().env("HOME", home).env("PATH", path).output().unwrap();
+    let text = format!("{proposed:#?}\n{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    assert!(output.status.success(), "{text}");
+    text
+}
+
+#[test]
+fn what_a_network_proposes_can_be_typed_in_another_terminal() {
+    let home = home();
+    let own = home.path().join("my own");
+    fs::create_dir(&own).unwrap();
+    let network = Localnet::start_with(&own, &["--providers", "1"]);
+    let text = type_proposal(&network, (home.path(), &own), "--yes");
+    assert!(text.contains("assay init numbers") && own.join("numbers/job/numbers.wasm").is_file(), "{text}");
+    assert!(network.interrupt().success());
+}
+
+#[test]
+fn a_network_started_where_the_sample_jobs_are_proposes_one_of_them() {
+    let home = home();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let network = Localnet::start_in(root, home.path(), &["--providers", "1"]);
+    let text = type_proposal(&network, (home.path(), root), "--yes");
+    assert!(text.contains("assay job submit examples/jobs/word-count/job --wait"), "{text}");
+    assert!(network.interrupt().success());
 }

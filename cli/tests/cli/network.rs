@@ -15,6 +15,8 @@ use crate::{assay, author, home, last_json, stderr};
 pub struct Localnet {
     pub child: Child,
     pub info: Value,
+    /// What it prints once it is up.
+    pub printed: Vec<String>,
 }
 
 impl Localnet {
@@ -24,22 +26,32 @@ impl Localnet {
 
     /// Starts it on free ports: on a shared machine the usual ones may be taken, which is not what is tested.
     pub fn start_with(dir: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(dir, dir, arguments)
+    }
+
+    /// The same from a working directory.
+    pub fn start_in(working_directory: &Path, dir: &Path, arguments: &[&str]) -> Self {
         // Two that look for free ports at the same moment find the same ones: one after the other, across processes too.
         let turn = std::fs::File::create(std::env::temp_dir().join("assay-cli-network-test.lock")).unwrap();
         turn.lock().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
         let path = std::env::var_os("PATH").unwrap_or_default();
-        command.env_clear().env("HOME", dir).env("PATH", path);
+        command.env_clear().env("HOME", dir).env("PATH", path).current_dir(working_directory);
         command.args(["localnet", "--slot-ms", "50"]).args(arguments).arg("--dir").arg(dir.join("net"));
         let said = std::fs::File::create(dir.join("said")).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(said).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut printed = Vec::new();
         let is_last = |line: &String| line.starts_with('{') || line.starts_with("Ctrl-C");
-        let up = lines.find(is_last);
+        for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+            printed.push(line);
+            if printed.last().is_some_and(is_last) {
+                break;
+            }
+        }
         turn.unlock().unwrap();
-        assert!(up.is_some(), "{}", std::fs::read_to_string(dir.join("said")).unwrap());
+        assert!(printed.last().is_some_and(is_last), "{}", std::fs::read_to_string(dir.join("said")).unwrap());
         let info = std::fs::read_to_string(dir.join("net/network.json")).unwrap();
-        Self { child, info: serde_json::from_str(&info).unwrap() }
+        Self { child, info: serde_json::from_str(&info).unwrap(), printed }
     }
 
     pub fn url(&self, key: &str) -> &str {
