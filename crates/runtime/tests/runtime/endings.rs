@@ -2,8 +2,8 @@
 //! take for wrong.
 
 use assay_metering::bounds::CONSTANT_OPERATORS_MAX;
-use assay_protocol::Trap;
-use assay_runtime::{End, EntryPoint, RunRequest};
+use assay_protocol::{TaskLimits, Trap};
+use assay_runtime::{End, EntryPoint};
 
 /// One of them.
 pub struct Ending {
@@ -11,82 +11,65 @@ pub struct Ending {
     /// Under this name the module is recorded.
     pub file: &'static str,
     pub text: String,
-    /// What makes its task another than a module alone.
-    pub change: fn(&mut RunRequest),
+    pub entry: EntryPoint,
+    pub limits: TaskLimits,
     pub end: End,
 }
 
 /// All of them.
 pub fn all() -> Vec<Ending> {
     let text = traps();
-    let trapping = TRAPS
-        .iter()
-        .map(|(trap, change, _)| ending(&format!("trap, {trap:?}"), "traps", &text, *change, End::Trapped(*trap)));
+    let trapping = TRAPS.iter().map(|(trap, _)| Ending {
+        entry: EntryPoint::Function(format!("{trap:?}")),
+        ..command(&format!("trap, {trap:?}"), "traps", &text, End::Trapped(*trap))
+    });
     different().into_iter().chain(trapping).collect()
 }
 
-fn ending(name: &str, file: &'static str, text: &str, change: fn(&mut RunRequest), end: End) -> Ending {
-    Ending { name: name.to_owned(), file, text: text.to_owned(), change, end }
+/// A command within the usual limits.
+fn command(name: &str, file: &'static str, text: &str, end: End) -> Ending {
+    let (name, text, limits) = (name.to_owned(), text.to_owned(), TaskLimits::default());
+    Ending { name, file, text, entry: EntryPoint::Command, limits, end }
+}
+
+fn reactor(name: &str, file: &'static str, text: &str, end: End) -> Ending {
+    Ending { entry: EntryPoint::Reactor, ..command(name, file, text, end) }
 }
 
 /// Those that have a module of their own.
 fn different() -> Vec<Ending> {
-    let as_it_is: fn(&mut RunRequest) = |_| {};
-    let reactor: fn(&mut RunRequest) = |request| request.entry = EntryPoint::Reactor;
+    let limits = TaskLimits::default;
     vec![
-        ending("start function", "start", START, as_it_is, End::Exited(3)),
-        ending("start function that exits", "start-exits", START_EXITS, as_it_is, End::Exited(4)),
-        ending("reactor with a code", "reactor", REACTOR, reactor, End::Exited(42)),
-        ending(
-            "gas below that of instantiation",
-            "reactor",
-            REACTOR,
-            |request| {
-                request.entry = EntryPoint::Reactor;
-                request.limits.gas_limit = 10_000;
-            },
-            End::OutOfGas,
-        ),
-        ending(
-            "output too large",
-            "writes",
-            WRITES,
-            |request| {
-                request.entry = EntryPoint::Reactor;
-                request.limits.output_bytes = 19;
-            },
-            End::OutputTooLarge(7),
-        ),
-        ending(
-            "initial memory over the limit",
-            "three-pages",
-            THREE_PAGES,
-            |request| {
-                request.limits.memory_bytes = 2 * 65_536;
-            },
-            End::Trapped(Trap::MemoryLimit),
-        ),
-        ending("data that does not fit", "data-outside", DATA_OUTSIDE, as_it_is, End::Trapped(Trap::MemoryOutOfBounds)),
-        ending(
-            "elements that do not fit",
-            "elements-outside",
-            ELEMENTS_OUTSIDE,
-            as_it_is,
-            End::Trapped(Trap::TableOutOfBounds),
-        ),
-        ending(
-            "input of no bytes at an address outside",
-            "alloc-outside",
-            ALLOC_OUTSIDE,
-            |request| {
-                request.entry = EntryPoint::Function("answer".into());
-            },
-            End::Trapped(Trap::AbiViolation),
-        ),
-        ending("growing, and elements", "elements", ELEMENTS, as_it_is, End::Exited(0)),
-        ending("constant expressions", "constants", &constants(), as_it_is, End::Exited(32)),
-        ending("long numbers", "long-numbers", &long_numbers(), as_it_is, End::Exited(0)),
-        ending("long function references", "long-references", &long_references(), as_it_is, End::Exited(0)),
+        command("start function", "start", START, End::Exited(3)),
+        command("start function that exits", "start-exits", START_EXITS, End::Exited(4)),
+        reactor("reactor with a code", "reactor", REACTOR, End::Exited(42)),
+        Ending {
+            limits: TaskLimits { gas_limit: 10_000, ..limits() },
+            ..reactor("gas below that of instantiation", "reactor", REACTOR, End::OutOfGas)
+        },
+        Ending {
+            limits: TaskLimits { output_bytes: 19, ..limits() },
+            ..reactor("output too large", "writes", WRITES, End::OutputTooLarge(7))
+        },
+        Ending {
+            limits: TaskLimits { memory_bytes: 2 * 65_536, ..limits() },
+            ..command("initial memory over the limit", "three-pages", THREE_PAGES, End::Trapped(Trap::MemoryLimit))
+        },
+        command("data that does not fit", "data-outside", DATA_OUTSIDE, End::Trapped(Trap::MemoryOutOfBounds)),
+        command("elements that do not fit", "elements-outside", ELEMENTS_OUTSIDE, End::Trapped(Trap::TableOutOfBounds)),
+        Ending {
+            entry: EntryPoint::Function("answer".into()),
+            ..command(
+                "input of no bytes at an address outside",
+                "alloc-outside",
+                ALLOC_OUTSIDE,
+                End::Trapped(Trap::AbiViolation),
+            )
+        },
+        command("growing, and elements", "elements", ELEMENTS, End::Exited(0)),
+        command("constant expressions", "constants", &constants(), End::Exited(32)),
+        command("long numbers", "long-numbers", &long_numbers(), End::Exited(0)),
+        command("long function references", "long-references", &long_references(), End::Exited(0)),
     ]
 }
 
@@ -201,35 +184,27 @@ fn binary(sections: &[(u8, Vec<u8>)]) -> String {
     format!("(module binary \"{text}\")")
 }
 
-/// Every trap that code can have: what makes a task end so, and code that leaves nothing.
-type Trapping = (Trap, fn(&mut RunRequest), &'static str);
-
-macro_rules! trap {
-    ($trap:ident, $code:literal) => {
-        (Trap::$trap, |request| request.entry = EntryPoint::Function(stringify!($trap).into()), $code)
-    };
-}
-
-const TRAPS: &[Trapping] = &[
-    trap!(Unreachable, "unreachable"),
-    trap!(MemoryOutOfBounds, "i32.const -4 i32.load drop"),
-    trap!(TableOutOfBounds, "i32.const 9 call_indirect"),
-    trap!(IndirectCallToNull, "i32.const 0 call_indirect"),
-    trap!(BadSignature, "i32.const 3 i32.const 1 call_indirect (param i32)"),
-    trap!(IntegerDivisionByZero, "i32.const 1 i32.const 0 i32.div_s drop"),
-    trap!(IntegerOverflow, "i32.const 0x80000000 i32.const -1 i32.div_s drop"),
-    trap!(BadConversionToInteger, "f32.const nan i32.trunc_f32_s drop"),
-    trap!(StackExhausted, "call $deep"),
-    trap!(MemoryLimit, "i32.const 2000 memory.grow drop"),
-    trap!(TableLimit, "ref.null func i32.const 200000 table.grow 0 drop"),
-    trap!(HostPointerOutOfBounds, "i32.const -1 i32.const 8 call $random drop"),
+/// Every trap that code can have, and code that has it and leaves nothing.
+const TRAPS: &[(Trap, &str)] = &[
+    (Trap::Unreachable, "unreachable"),
+    (Trap::MemoryOutOfBounds, "i32.const -4 i32.load drop"),
+    (Trap::TableOutOfBounds, "i32.const 9 call_indirect"),
+    (Trap::IndirectCallToNull, "i32.const 0 call_indirect"),
+    (Trap::BadSignature, "i32.const 3 i32.const 1 call_indirect (param i32)"),
+    (Trap::IntegerDivisionByZero, "i32.const 1 i32.const 0 i32.div_s drop"),
+    (Trap::IntegerOverflow, "i32.const 0x80000000 i32.const -1 i32.div_s drop"),
+    (Trap::BadConversionToInteger, "f32.const nan i32.trunc_f32_s drop"),
+    (Trap::StackExhausted, "call $deep"),
+    (Trap::MemoryLimit, "i32.const 2000 memory.grow drop"),
+    (Trap::TableLimit, "ref.null func i32.const 200000 table.grow 0 drop"),
+    (Trap::HostPointerOutOfBounds, "i32.const -1 i32.const 8 call $random drop"),
 ];
 
 /// All of them in one module, each in a function entry of its name.
 fn traps() -> String {
-    let functions = TRAPS.iter().map(|(trap, _, code)| {
-        format!(r#"(func (export "{trap:?}") (param i32 i32) (result i64) {code} i64.const 0)"#)
-    });
+    let functions = TRAPS
+        .iter()
+        .map(|(trap, code)| format!(r#"(func (export "{trap:?}") (param i32 i32) (result i64) {code} i64.const 0)"#));
     format!(
         r#"(module (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
             (memory (export "memory") 1) (table 2 funcref) (elem (i32.const 1) func $nothing)

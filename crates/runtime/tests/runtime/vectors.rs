@@ -129,9 +129,9 @@ fn tasks() -> Vec<Task> {
         let request = RunRequest { metered, ..script.request() };
         tasks.push(Task { name: name.into(), module, request, calls: script.len(), end: Some(End::Exited(0)) });
     }
-    for Ending { name, file, text, change, end } in endings::all() {
+    for Ending { name, file, text, entry, limits, end } in endings::all() {
         let mut task = small(&name, file, &text, end);
-        change(&mut task.request);
+        task.request = RunRequest { entry, limits, ..task.request };
         tasks.push(task);
     }
     tasks
