@@ -81,6 +81,12 @@ pub fn plain_address(seeds: &[&[u8]]) -> Key {
     Key(hasher.finalize().into())
 }
 
+/// The address of a wallet where there are no key pairs.
+#[must_use]
+pub fn wallet(number: u64) -> Key {
+    Key(Sha256::new().chain_update(b"wallet").chain_update(number.to_le_bytes()).finalize().into())
+}
+
 /// A hash for a slot.
 #[must_use]
 pub fn slot_hash(slot: u64) -> [u8; 32] {

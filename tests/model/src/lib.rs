@@ -8,6 +8,7 @@ pub mod money;
 pub mod odds;
 pub mod promises;
 pub mod rules;
+pub mod schedule;
 pub mod state;
 pub mod tally;
 

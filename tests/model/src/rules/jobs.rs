@@ -259,9 +259,8 @@ impl Model {
         let job = self.job_mut(key);
         job.compensation_lamports += to_poster;
         job.attempt += 1;
-        if job.attempt < job.attempts_max && now < job.total_deadline_unix {
-            job.wait_again(now);
-        } else {
+        job.wait_again(now);
+        if job.attempt == job.attempts_max || now >= job.total_deadline_unix {
             (job.status, job.resolved_unix) = (JobStatus::Expired, now);
         }
         Ok(())

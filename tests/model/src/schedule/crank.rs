@@ -1,0 +1,50 @@
+//! What anybody may do because its time has come: a stranger ends every job with it (I-04).
+
+use crate::{
+    act::Act,
+    draw::DrawState,
+    state::{Audit, JobStatus, Model},
+};
+
+/// Every act without an author that goes through now.
+#[must_use]
+pub fn cranks(model: &Model) -> Vec<Act> {
+    let mut acts = Vec::new();
+    for (key, job) in &model.jobs {
+        let job_key = *key;
+        let draws = job.draw.state == DrawState::Armed && !job.status.is_terminal();
+        let drawn = draws && (job.status == JobStatus::Open || job.audit == Audit::SeedPending);
+        if drawn && model.slot > job.draw.seed_slot {
+            acts.push(Act::RecordSeed { job: job_key });
+        }
+        let due = model.due_unix(job).is_some_and(|due| model.now_unix >= due);
+        match job.status {
+            JobStatus::Open | JobStatus::Deadlocked if due => {
+                acts.push(Act::ExpireJob { job: job_key, provider: None })
+            }
+            JobStatus::Assigned if due && job.seats_wanted == 1 => {
+                let runner = job.executors.iter().copied().find(|executor| *executor != crate::state::Key::default());
+                acts.push(Act::ExpireJob { job: job_key, provider: runner });
+            }
+            JobStatus::Assigned | JobStatus::Revealing if due && job.audit != Audit::SeedPending => {
+                acts.push(Act::ExpireJob { job: job_key, provider: None });
+            }
+            JobStatus::Submitted if due => acts.push(Act::FinalizeJob { job: job_key }),
+            status if status.is_terminal() => {
+                let seats = model.executions.keys().filter(|(of, _)| of == key);
+                acts.extend(seats.map(|(_, provider)| Act::SettleExecution { job: job_key, provider: *provider }));
+                if job.executions_open == 0 && model.slot > job.created_slot {
+                    acts.push(Act::CloseJob { job: job_key });
+                }
+            }
+            _ => {}
+        }
+    }
+    acts
+}
+
+/// The next moment at which something is due, for whoever has nothing to do.
+#[must_use]
+pub fn next_due_unix(model: &Model) -> Option<i64> {
+    model.jobs.values().filter_map(|job| model.due_unix(job)).filter(|due| *due > model.now_unix).min()
+}

@@ -1,0 +1,117 @@
+//! Random stories in the model alone: the promises hold after every step, and a stranger ends everything.
+
+use assay_model::{
+    schedule::{
+        Keys, Schedule, Step,
+        coverage::Coverage,
+        crank::{cranks, next_due_unix},
+    },
+    state::{JobStatus, Model, SeatStatus},
+};
+
+/// Stories; each is told in milliseconds.
+const STORIES: u64 = 120;
+/// More rounds than the longest end of a story takes.
+const ROUNDS_MAX: usize = 400;
+
+struct Story {
+    model: Model,
+    coverage: Coverage,
+    total: u128,
+}
+
+impl Story {
+    fn step(&mut self, step: &Step) -> bool {
+        let before = self.model.clone();
+        let verdict = step.apply(&mut self.model);
+        self.model.check_promises();
+        if let Step::Act(_) = step {
+            assert_eq!(self.model.lamports_total(), self.total, "I-01: {step:?}");
+        }
+        self.total = self.model.lamports_total();
+        if verdict.is_err() {
+            assert_eq!(before.lamports, self.model.lamports, "a refusal moved lamports: {step:?}");
+        }
+        for (key, job) in &before.jobs {
+            // I-03: what is final stays.
+            if let (JobStatus::Resolved, Some(now)) = (job.status, self.model.jobs.get(key)) {
+                assert_eq!((job.outcome, now.status), (now.outcome, JobStatus::Resolved), "I-03: {key:?}");
+            }
+        }
+        self.coverage.note(&before, step, &verdict, &self.model);
+        verdict.is_ok()
+    }
+
+    /// I-04: with time and strangers alone everything comes to its end.
+    fn finish(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            if self.model.jobs.is_empty() {
+                break;
+            }
+            for act in cranks(&self.model) {
+                self.step(&Step::Act(act));
+            }
+            let seconds = next_due_unix(&self.model).map_or(0, |due| due - self.model.now_unix);
+            self.step(&Step::Wait { seconds, slots: 6 });
+        }
+        assert!(self.model.jobs.is_empty() && self.model.executions.is_empty(), "I-04: {:?}", self.model.jobs);
+        for provider in self.model.providers.values() {
+            assert_eq!((provider.locked_lamports, provider.children_open), (0, 0), "I-04");
+        }
+    }
+}
+
+fn tell(seed: u64) -> Coverage {
+    let (mut schedule, model) = Schedule::new(seed, &Keys::PLAIN);
+    schedule.world.adaptive = true;
+    let total = model.lamports_total();
+    let mut story = Story { model, coverage: Coverage::default(), total };
+    for step in schedule.world.prologue(seed) {
+        story.step(&step);
+    }
+    // A streak takes longer than a story, so some begin with one.
+    for (index, provider) in story.model.providers.values_mut().enumerate() {
+        provider.trust.consecutive_valid = if index % 3 == 0 { 12 } else { 0 };
+    }
+    for _ in 0..schedule.length() {
+        let step = schedule.next(&story.model);
+        story.step(&step);
+    }
+    story.finish();
+    story.coverage
+}
+
+#[test]
+fn i_01_i_02_i_03_i_04_i_05_promises_hold_after_every_step_of_any_story() {
+    let mut all = Coverage::default();
+    for seed in 1..=STORIES {
+        let told = std::panic::catch_unwind(|| tell(seed));
+        all.add(&told.unwrap_or_else(|_| panic!("story {seed} broke a promise")));
+    }
+    println!("{all}");
+    let seats = [SeatStatus::Accepted, SeatStatus::Committed, SeatStatus::Submitted, SeatStatus::Missed];
+    for status in seats {
+        assert!(all.seats.contains_key(&(Some(status), None)), "no seat ended {status:?}");
+    }
+    use JobStatus::{Assigned, Cancelled, Deadlocked, Expired, Open, Resolved, Revealing, Submitted};
+    for (from, to) in [
+        (Open, Assigned),
+        (Open, Cancelled),
+        (Open, Expired),
+        (Open, Deadlocked),
+        (Assigned, Open),
+        (Assigned, Expired),
+        (Assigned, Submitted),
+        (Assigned, Revealing),
+        (Assigned, Deadlocked),
+        (Revealing, Open),
+        (Revealing, Submitted),
+        (Revealing, Deadlocked),
+        (Submitted, Resolved),
+        (Deadlocked, Expired),
+        // An audit whose seats nobody took.
+        (Open, Revealing),
+    ] {
+        assert!(all.jobs.contains_key(&(Some(from), Some(to))), "no job went from {from:?} to {to:?}\n{all}");
+    }
+}
