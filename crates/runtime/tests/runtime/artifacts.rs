@@ -173,7 +173,7 @@ fn w_11_what_others_may_write_to_is_not_trusted() {
 }
 
 #[test]
-fn the_directory_stays_within_its_bytes_and_what_was_used_longest_ago_leaves_first() {
+fn w_11_the_directory_stays_within_its_bytes_and_what_was_used_longest_ago_leaves_first() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("notes.txt"), [0; 100_000]).unwrap();
     let limits = CacheLimits { memory_bytes: 0, disk_bytes: 1_000 };
@@ -198,7 +198,7 @@ fn the_directory_stays_within_its_bytes_and_what_was_used_longest_ago_leaves_fir
 }
 
 #[test]
-fn the_directory_stays_within_its_files_also_those_that_no_key_names() {
+fn w_11_the_directory_stays_within_its_files_also_those_that_no_key_names() {
     let directory = TempDir::new().unwrap();
     for number in 0..8_200 {
         fs::write(directory.path().join(format!("{number}.artifact")), "of an earlier version").unwrap();
@@ -214,7 +214,7 @@ fn the_directory_stays_within_its_files_also_those_that_no_key_names() {
 }
 
 #[test]
-fn memory_stays_within_its_bytes() {
+fn w_11_memory_stays_within_its_bytes() {
     let cache = ArtifactCache::open(None, CacheLimits { memory_bytes: 1_000, disk_bytes: 0 }).unwrap();
     for number in 0..100 {
         cache.keep(&key(number), vec![number; 300].into());

@@ -30,20 +30,20 @@ macro_rules! agree {
 }
 
 agree! {
-    w_09_compress_agrees_everywhere_at_any_limit: "compress",
-    w_09_dispatch_agrees_everywhere_at_any_limit: "dispatch",
-    w_09_json_agrees_everywhere_at_any_limit: "json",
-    w_09_lua_agrees_everywhere_at_any_limit: "lua",
-    w_09_matrix_agrees_everywhere_at_any_limit: "matrix",
-    w_09_nan_agrees_everywhere_at_any_limit: "nan",
-    w_09_pi_agrees_everywhere_at_any_limit: "pi",
-    w_09_recursion_agrees_everywhere_at_any_limit: "recursion",
-    w_09_regex_agrees_everywhere_at_any_limit: "regex",
-    w_09_sha256_agrees_everywhere_at_any_limit: "sha256",
-    w_09_sort_agrees_everywhere_at_any_limit: "sort",
-    w_09_sqlite_agrees_everywhere_at_any_limit: "sqlite",
-    w_09_store_agrees_everywhere_at_any_limit: "store",
-    w_09_vm_agrees_everywhere_at_any_limit: "vm"
+    w_01_w_02_w_09_compress_agrees_everywhere_at_any_limit: "compress",
+    w_01_w_02_w_09_dispatch_agrees_everywhere_at_any_limit: "dispatch",
+    w_01_w_02_w_09_json_agrees_everywhere_at_any_limit: "json",
+    w_01_w_02_w_09_lua_agrees_everywhere_at_any_limit: "lua",
+    w_01_w_02_w_09_matrix_agrees_everywhere_at_any_limit: "matrix",
+    w_01_w_02_w_09_nan_agrees_everywhere_at_any_limit: "nan",
+    w_01_w_02_w_09_pi_agrees_everywhere_at_any_limit: "pi",
+    w_01_w_02_w_09_recursion_agrees_everywhere_at_any_limit: "recursion",
+    w_01_w_02_w_09_regex_agrees_everywhere_at_any_limit: "regex",
+    w_01_w_02_w_09_sha256_agrees_everywhere_at_any_limit: "sha256",
+    w_01_w_02_w_09_sort_agrees_everywhere_at_any_limit: "sort",
+    w_01_w_02_w_09_sqlite_agrees_everywhere_at_any_limit: "sqlite",
+    w_01_w_02_w_09_store_agrees_everywhere_at_any_limit: "store",
+    w_01_w_02_w_09_vm_agrees_everywhere_at_any_limit: "vm"
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn start_functions_and_function_entries_come_through_the_hooks() {
 }
 
 #[test]
-fn a_sample_job_uses_the_same_gas_with_hooks() {
+fn w_16_a_sample_job_uses_the_same_gas_with_hooks() {
     let (request, gas_used) = sample("customer-tiers");
     assert_eq!(traced(&request).report.gas_used, gas_used);
 }

@@ -399,7 +399,7 @@ fn sums(modules: &BTreeSet<Module>) -> String {
 }
 
 #[test]
-fn w_09_the_golden_vectors_of_metering_v1_hold() {
+fn w_09_w_10_the_golden_vectors_of_metering_v1_hold() {
     let tasks = tasks();
     let modules = modules(&tasks);
     let found = json!({

@@ -119,6 +119,28 @@ fn w_07_a_pointer_outside_the_memory_traps_everywhere() {
 }
 
 #[test]
+fn w_07_gas_is_charged_by_the_bytes_asked_for() {
+    type Arguments = fn(&mut Script, u64) -> Vec<u64>;
+    let asked = |name, args: Arguments, length| {
+        let mut script = Script::new();
+        let args = args(&mut script, length);
+        script.call(name, &args);
+        script
+    };
+    let calls: [(&str, Arguments, u64); 3] = [
+        ("random_get", |_, length| vec![0, length], 16 * 8_000),
+        ("fd_write", |script, length| vec![1, script.vector(0, length), 1, 60_000], 8_000 / 8),
+        // Of a path that is refused as well.
+        ("path_unlink_file", |_, length| vec![ROOT, 0, length], 4 * 8_000),
+    ];
+    for (name, args, price) in calls {
+        // Both lengths have as many bytes in the module, which are paid for, too.
+        let gas = [100, 8_100].map(|length| asked(name, args, length).play().report.gas_used);
+        assert_eq!(gas[1] - gas[0], price, "{name}");
+    }
+}
+
+#[test]
 fn w_07_a_guest_without_memory_has_no_valid_pointer() {
     let report = crate::guest::run_everywhere(&crate::guest::request(
         r#"(module (import "wasi_snapshot_preview1" "random_get" (func $r (param i32 i32) (result i32)))
