@@ -34,6 +34,37 @@ pub struct AtSeat {
     pub provider: Key,
 }
 
+/// The winning tickets of a vote: the first so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tickets {
+    /// In order; what is behind `count` means nothing.
+    pub indices: [u32; 64],
+    /// How many.
+    pub count: usize,
+}
+
+impl Tickets {
+    /// Of a round in which everybody votes.
+    pub const NONE: Self = Self { indices: [0; 64], count: 0 };
+
+    /// The first 64 of these.
+    #[must_use]
+    pub fn of(indices: impl IntoIterator<Item = u32>) -> Self {
+        let mut made = Self::NONE;
+        for (place, index) in made.indices.iter_mut().zip(indices) {
+            *place = index;
+            made.count += 1;
+        }
+        made
+    }
+
+    /// As they stand.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u32] {
+        &self.indices[..self.count]
+    }
+}
+
 /// One instruction. `signer` is whoever signs in the place of the key that has to.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "PROTOCOL.md, under the same names")]
@@ -142,6 +173,71 @@ pub enum Act {
     CloseJob {
         job: Key,
     },
+    SetDuty {
+        signer: Key,
+        provider: Key,
+        on: bool,
+    },
+    OpenDispute {
+        payer: Key,
+        job: Key,
+        commitment: Option<[u8; 32]>,
+    },
+    EnterDispute {
+        challenger: Key,
+        job: Key,
+        commitment: [u8; 32],
+    },
+    /// `record_seed` with the dispute.
+    RecordJury {
+        job: Key,
+    },
+    CommitVote {
+        at: AtSeat,
+        commitment: [u8; 32],
+        weight: u32,
+        tickets: Tickets,
+    },
+    RevealVote {
+        at: AtSeat,
+        round: u8,
+        ballot: [u8; 79],
+        salt: [u8; 32],
+    },
+    RevealOutcome {
+        challenger: Key,
+        job: Key,
+        outcome: [u8; 79],
+        salt: [u8; 32],
+    },
+    TallyRound {
+        job: Key,
+    },
+    SlashAbsent {
+        job: Key,
+        provider: Key,
+        ticket: u32,
+    },
+    Appeal {
+        appellant: Key,
+        job: Key,
+        ballot: [u8; 79],
+    },
+    SettleDispute {
+        job: Key,
+    },
+    SettleChallenge {
+        job: Key,
+        challenger: Key,
+    },
+    SettleVote {
+        job: Key,
+        round: u8,
+        provider: Key,
+    },
+    CloseDispute {
+        job: Key,
+    },
 }
 
 impl Act {
@@ -173,6 +269,20 @@ impl Act {
             Self::FinalizeJob { .. } => "finalize_job",
             Self::SettleExecution { .. } => "settle_execution",
             Self::CloseJob { .. } => "close_job",
+            Self::SetDuty { .. } => "set_duty",
+            Self::OpenDispute { .. } => "open_dispute",
+            Self::EnterDispute { .. } => "enter_dispute",
+            Self::RecordJury { .. } => "record_seed",
+            Self::CommitVote { .. } => "commit_vote",
+            Self::RevealVote { .. } => "reveal_vote",
+            Self::RevealOutcome { .. } => "reveal_outcome",
+            Self::TallyRound { .. } => "tally_round",
+            Self::SlashAbsent { .. } => "slash_absent",
+            Self::Appeal { .. } => "appeal",
+            Self::SettleDispute { .. } => "settle_dispute",
+            Self::SettleChallenge { .. } => "settle_challenge",
+            Self::SettleVote { .. } => "settle_vote",
+            Self::CloseDispute { .. } => "close_dispute",
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A small world to tell stories in: one market, its providers, a poster.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use assay_protocol::{Outcome, OutcomeKind, TaskLimits, TaskSpec, commitment, ids::CommitmentInput};
 use sha2::{Digest, Sha256};
 
@@ -139,7 +137,8 @@ impl Cast {
     /// When the rules refuse the beginning of every story.
     #[must_use]
     pub fn with(address: Address, terms: Terms, stakes_sol: &[u64]) -> Self {
-        let mut lamports = BTreeMap::new();
+        let mut model = Model::empty(Key([200; 32]), address);
+        let lamports = &mut model.lamports;
         let mut wallet = |number: u8| {
             let key = Key([number; 32]);
             lamports.insert(key, 1_000_000 * SOL);
@@ -150,20 +149,6 @@ impl Cast {
             .map(|index| u8::try_from(index).expect("few"))
             .map(|index| (wallet(10 + 2 * index), wallet(11 + 2 * index)))
             .collect();
-        let model = Model {
-            program: Key([200; 32]),
-            address,
-            slot: 1_000,
-            now_unix: 1_800_000_000,
-            slot_hashes: VecDeque::new(),
-            lamports,
-            markets: BTreeMap::new(),
-            providers: BTreeMap::new(),
-            jobs: BTreeMap::new(),
-            executions: BTreeMap::new(),
-            sink_lamports: None,
-            paid: BTreeMap::new(),
-        };
         let name = [7; 32];
         let market = model.at(&[b"market", &owner.0, &name]);
         let names: Vec<Name> = keys

@@ -1,6 +1,6 @@
 //! What holds after every instruction, whatever was asked (docs/THREATS.md, I-01 to I-05).
 
-use crate::state::{Job, JobStatus, Key, Model, Provider, SeatStatus, rent_lamports, size};
+use crate::state::{Dispute, DisputeStatus, Job, JobStatus, Key, Model, Provider, SeatStatus, rent_lamports, size};
 
 impl Model {
     /// Lamports of everybody and everything.
@@ -33,6 +33,15 @@ impl Model {
             );
             self.backed(self.seat(*job, *provider), size::EXECUTION, 0);
         }
+        for (key, dispute) in &self.disputes {
+            self.check_dispute(*key, dispute);
+        }
+        for (job, challenger) in self.challenges.keys() {
+            self.backed(self.challenge_key(*job, *challenger), size::CHALLENGE, 0);
+        }
+        for (job, round, juror) in self.votes.keys() {
+            self.backed(self.vote_key(*job, *round, *juror), size::VOTE, 0);
+        }
         if let Some(burned) = self.sink_lamports {
             self.backed(self.sink(), size::SINK, burned);
         }
@@ -48,11 +57,13 @@ impl Model {
         self.backed(key, size::PROVIDER, fields);
         let seats = || self.executions.iter().filter(|((_, holder), _)| *holder == key).map(|(_, seat)| seat);
         let held = || seats().filter(|seat| seat.status != SeatStatus::Missed);
-        let locks: u64 = held().map(|seat| seat.lock_lamports).sum();
+        let votes = || self.votes.iter().filter(|((_, _, juror), _)| *juror == key).map(|(_, vote)| vote);
+        let locks: u64 = held().map(|seat| seat.lock_lamports).chain(votes().map(|vote| vote.lock_lamports)).sum();
         assert_eq!(provider.locked_lamports, locks + provider.duty_lock_lamports, "locks of {key:?}");
         assert!(provider.locked_lamports <= provider.stake_lamports, "{key:?} locks more than its stake");
         assert_eq!(usize::from(provider.active), held().count(), "seats of {key:?}");
-        assert_eq!(provider.children_open as usize, seats().count(), "children of {key:?}");
+        assert_eq!(provider.children_open as usize, seats().count() + votes().count(), "children of {key:?}");
+        assert_eq!(usize::from(provider.votes_open), votes().count(), "votes of {key:?}");
     }
 
     fn check_job(&self, key: Key, job: &Job) {
@@ -79,7 +90,35 @@ impl Model {
             assert!(job.escrow_lamports >= due, "I-05: {key:?} owes {due}");
         }
         let due = self.due_unix(job);
-        assert_eq!(due.is_none(), job.status.is_terminal(), "I-04: {key:?} waits for nothing");
+        let over = job.status.is_terminal() || job.status == JobStatus::Disputed;
+        assert_eq!(due.is_none(), over, "I-04: {key:?} waits for nothing");
+        assert_eq!(job.disputes_open == 1, self.disputes.contains_key(&key), "disputes of {key:?}");
+    }
+
+    fn check_dispute(&self, key: Key, dispute: &Dispute) {
+        self.backed(self.dispute_key(key), size::DISPUTE, dispute.held_lamports);
+        let own = || self.challenges.iter().filter(|((job, _), _)| *job == key).map(|(_, challenge)| challenge);
+        assert_eq!(dispute.challenges_open as usize, own().count(), "challenges of {key:?}");
+        let votes = self.votes.keys().filter(|(job, _, _)| *job == key).count();
+        assert_eq!(dispute.votes_open as usize, votes, "votes of {key:?}");
+        let over = dispute.status == DisputeStatus::Final;
+        assert_eq!(self.jobs[&key].status == JobStatus::Disputed, !over, "I-04: {key:?} and its dispute disagree");
+        let bonds: u64 = own().map(|challenge| challenge.bond_lamports).sum();
+        assert!(dispute.held_lamports >= bonds, "I-01: {key:?} holds less than its bonds");
+        assert_eq!(self.due_in_dispute_unix(dispute).is_none(), over, "I-04: {key:?} waits for nothing");
+    }
+
+    /// From when anybody may go on with a dispute; `None` when it has its verdict.
+    #[must_use]
+    pub const fn due_in_dispute_unix(&self, dispute: &Dispute) -> Option<i64> {
+        Some(match dispute.status {
+            DisputeStatus::Entry => dispute.entry_deadline_unix,
+            // A seed is anybody's to record, at any time.
+            DisputeStatus::Drawing => self.now_unix,
+            DisputeStatus::Voting => dispute.reveal_deadline_unix,
+            DisputeStatus::Tallied => dispute.verdict_deadline_unix,
+            DisputeStatus::Final => return None,
+        })
     }
 
     /// From when anybody may end what a job waits for; `None` when it waits for nothing.
@@ -92,7 +131,7 @@ impl Model {
             JobStatus::Revealing if job.audit == crate::state::Audit::SeedPending => self.now_unix,
             JobStatus::Assigned | JobStatus::Revealing => job.reveal_deadline_unix,
             JobStatus::Submitted | JobStatus::Deadlocked => job.window_deadline_unix,
-            JobStatus::Disputed => return None,
+            JobStatus::Disputed => return None, // Its dispute is waited for.
             JobStatus::Resolved | JobStatus::Cancelled | JobStatus::Expired => return None,
         })
     }

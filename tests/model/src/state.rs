@@ -33,6 +33,12 @@ pub mod size {
     pub const EXECUTION: u64 = 316;
     /// Sink.
     pub const SINK: u64 = 51;
+    /// Dispute.
+    pub const DISPUTE: u64 = 1_310;
+    /// Challenge.
+    pub const CHALLENGE: u64 = 195;
+    /// Vote.
+    pub const VOTE: u64 = 212;
 }
 
 /// Least balance of an account of this many bytes.
@@ -242,6 +248,7 @@ pub struct Job {
     pub seats_filled: u8,
     pub seats_max: u8,
     pub executions_open: u8,
+    pub disputes_open: u8,
     pub attempt: u8,
     pub fill: Fill,
     pub audit: Audit,
@@ -253,6 +260,8 @@ pub struct Job {
     pub quorum_bps: u16,
     pub fee_bps: u16,
     pub miss_rate_bps: u16,
+    pub jury_lambda: u16,
+    pub jury_quorum_bps: u16,
     pub attempts_max: u8,
     pub id: u64,
     pub created_slot: u64,
@@ -268,6 +277,7 @@ pub struct Job {
     pub bond_lamports: u64,
     pub delay_fee_lamports: u64,
     pub decline_fee_lamports: u64,
+    pub juror_bond_lamports: u64,
     pub queue_timeout_s: i64,
     pub widen_s: i64,
     pub execution_s: i64,
@@ -323,6 +333,118 @@ pub struct Execution {
     pub elapsed_s: u32,
 }
 
+/// Where a dispute stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "PROTOCOL.md, under the same names")]
+pub enum DisputeStatus {
+    Entry = 1,
+    Drawing = 2,
+    Voting = 3,
+    Tallied = 4,
+    Final = 5,
+}
+
+/// What a round, and in the end the dispute, came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nothing: too few votes, or no majority.
+    None = 0,
+    /// An outcome.
+    Outcome = 1,
+    /// That the content cannot be had.
+    Unavailable = 2,
+    /// Nothing, and no round follows.
+    NoQuorum = 3,
+}
+
+/// A dispute about a job's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "PROTOCOL.md, under the same names")]
+pub struct Dispute {
+    pub status: DisputeStatus,
+    pub market: Key,
+    pub rent_payer: Key,
+    pub poster: Key,
+    pub uid: [u8; 32],
+    pub executors: [Key; 9],
+    pub round: u8,
+    pub is_deadlock: bool,
+    pub verdict: Verdict,
+    pub right: u8,
+    pub standing_hash: [u8; 32],
+    pub verdict_hash: [u8; 32],
+    /// The ballot that leads, zeros for Unavailable.
+    pub outcome: [u8; 79],
+    pub gas_limit: u64,
+    pub bond_lamports: u64,
+    pub juror_bond_lamports: u64,
+    pub ticket_lamports: u64,
+    pub miss_rate_bps: u16,
+    pub lambda: u16,
+    pub quorum_bps: u16,
+    pub execution_s: i64,
+    pub reveal_s: i64,
+    pub duty_tickets_total: u64,
+    pub expected: u64,
+    pub opened_unix: i64,
+    pub entry_deadline_unix: i64,
+    pub commit_deadline_unix: i64,
+    pub reveal_deadline_unix: i64,
+    pub verdict_deadline_unix: i64,
+    pub final_unix: i64,
+    pub draw: Draw,
+    pub tally: Tally,
+    pub votes_committed: u32,
+    pub votes_revealed: u32,
+    pub votes_open: u32,
+    pub revealed_weight: [u64; 4],
+    pub challenges: u32,
+    pub challenges_revealed: u32,
+    pub challenges_counted: u32,
+    pub challenges_open: u32,
+    /// Everything that lies in it beyond rent.
+    pub held_lamports: u64,
+    /// Bonds of lost challenges.
+    pub lost_lamports: u64,
+    /// Bonds of won challenges.
+    pub won_lamports: u64,
+    /// Wrong and hidden results, and absences.
+    pub pot_lamports: u64,
+}
+
+/// Where a challenge stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "PROTOCOL.md, under the same names")]
+pub enum ChallengeStatus {
+    Entered = 1,
+    Revealed = 2,
+    Won = 3,
+}
+
+/// Somebody's bond against a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "PROTOCOL.md, under the same names")]
+pub struct Challenge {
+    pub status: ChallengeStatus,
+    pub commitment: [u8; 32],
+    pub outcome_hash: [u8; 32],
+    pub bond_lamports: u64,
+    pub entered_unix: i64,
+}
+
+/// A juror's vote in one round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "PROTOCOL.md, under the same names")]
+pub struct Vote {
+    pub is_revealed: bool,
+    pub rent_payer: Key,
+    pub weight: u64,
+    pub lock_lamports: u64,
+    pub commitment: [u8; 32],
+    pub ballot_hash: [u8; 32],
+    pub committed_unix: i64,
+}
+
 /// The whole chain as the protocol sees it.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -346,8 +468,38 @@ pub struct Model {
     pub jobs: BTreeMap<Key, Job>,
     /// By job and provider.
     pub executions: BTreeMap<(Key, Key), Execution>,
+    /// By job.
+    pub disputes: BTreeMap<Key, Dispute>,
+    /// By job and challenger.
+    pub challenges: BTreeMap<(Key, Key), Challenge>,
+    /// By job, round and provider.
+    pub votes: BTreeMap<(Key, u8, Key), Vote>,
     /// What the Sink got, once it is there.
     pub sink_lamports: Option<u64>,
     /// What each seat was paid, by posting and provider: once (I-02).
     pub paid: BTreeMap<([u8; 32], Key), u64>,
+}
+
+impl Model {
+    /// A chain with nothing on it.
+    #[must_use]
+    pub const fn empty(program: Key, address: Address) -> Self {
+        Self {
+            program,
+            address,
+            slot: 1_000,
+            now_unix: 1_800_000_000,
+            slot_hashes: VecDeque::new(),
+            lamports: BTreeMap::new(),
+            markets: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            executions: BTreeMap::new(),
+            disputes: BTreeMap::new(),
+            challenges: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            sink_lamports: None,
+            paid: BTreeMap::new(),
+        }
+    }
 }

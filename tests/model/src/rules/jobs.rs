@@ -100,6 +100,7 @@ impl Model {
             seats_filled: 0,
             seats_max: seats_max(posting, terms),
             executions_open: 0,
+            disputes_open: 0,
             attempt: 0,
             fill: Fill::First,
             audit: Audit::None,
@@ -111,6 +112,8 @@ impl Model {
             quorum_bps: terms.quorum_bps,
             fee_bps: terms.fee_bps,
             miss_rate_bps: terms.miss_rate_bps,
+            jury_lambda: terms.jury_lambda,
+            jury_quorum_bps: terms.jury_quorum_bps,
             attempts_max: terms.attempts_max,
             id: posting.id,
             created_slot: self.slot,
@@ -126,6 +129,7 @@ impl Model {
             bond_lamports: money::share(pay_max, terms.bond_rate_bps).max(terms.bond_min_lamports),
             delay_fee_lamports: terms.delay_fee_lamports,
             decline_fee_lamports: terms.decline_fee_lamports,
+            juror_bond_lamports: terms.juror_bond_lamports,
             queue_timeout_s: i64::from(terms.queue_timeout_s),
             widen_s: i64::from(terms.widen_s),
             execution_s: terms.window_s(terms.execution_base_s, gas_limit),
@@ -317,7 +321,7 @@ impl Job {
     }
 
     /// What each right seat is paid, from the result that stands.
-    fn fix_payments(&mut self) {
+    pub(super) fn fix_payments(&mut self) {
         let outcome = self.outcome.expect("a result stands");
         self.pay_lamports = money::pay_of(self.base_fee_lamports, self.price, &outcome);
         self.fee_lamports = money::share(self.pay_lamports, u32::from(self.fee_bps));

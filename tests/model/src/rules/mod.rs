@@ -2,17 +2,22 @@
 //!
 //! A refusal names every demand that is not met: which of them the program looks at first is its own affair.
 
+mod disputes;
 mod jobs;
+mod juries;
 mod providers;
 mod reveals;
 mod seats;
 mod settlement;
+mod shares;
 
 use std::collections::BTreeSet;
 
+pub use disputes::UNAVAILABLE;
+
 use crate::{
     act::Act,
-    state::{Execution, Job, Key, Market, Model, Provider},
+    state::{Dispute, Execution, Job, Key, Market, Model, Provider},
 };
 
 /// Every reason why an instruction is refused, by the program's names for them; never empty.
@@ -78,6 +83,22 @@ impl Model {
             Act::FinalizeJob { job } => self.finalize_job(job),
             Act::SettleExecution { job, provider } => self.settle_execution(job, provider),
             Act::CloseJob { job } => self.close_job(job),
+            Act::SetDuty { signer, provider, on } => self.set_duty(signer, provider, on),
+            Act::OpenDispute { payer, job, commitment } => self.open_dispute(payer, job, commitment),
+            Act::EnterDispute { challenger, job, commitment } => self.enter_dispute(challenger, job, commitment),
+            Act::RecordJury { job } => self.record_jury(job),
+            Act::CommitVote { at, commitment, weight, tickets } => self.commit_vote(at, commitment, weight, &tickets),
+            Act::RevealVote { at, round, ballot, salt } => self.reveal_vote(at, round, &ballot, &salt),
+            Act::RevealOutcome { challenger, job, outcome, salt } => {
+                self.reveal_outcome(challenger, job, &outcome, &salt)
+            }
+            Act::TallyRound { job } => self.tally_round(job),
+            Act::SlashAbsent { job, provider, ticket } => self.slash_absent(job, provider, ticket),
+            Act::Appeal { appellant, job, ballot } => self.appeal(appellant, job, &ballot),
+            Act::SettleDispute { job } => self.settle_dispute(job),
+            Act::SettleChallenge { job, challenger } => self.settle_challenge(job, challenger),
+            Act::SettleVote { job, round, provider } => self.settle_vote(job, round, provider),
+            Act::CloseDispute { job } => self.close_dispute(job),
         }
     }
 
@@ -97,6 +118,24 @@ impl Model {
     #[must_use]
     pub fn seat(&self, job: Key, provider: Key) -> Key {
         self.at(&[b"execution", &job.0, &provider.0])
+    }
+
+    /// The address of a job's dispute.
+    #[must_use]
+    pub fn dispute_key(&self, job: Key) -> Key {
+        self.at(&[b"dispute", &job.0, &[0]])
+    }
+
+    /// The address of a challenge.
+    #[must_use]
+    pub fn challenge_key(&self, job: Key, challenger: Key) -> Key {
+        self.at(&[b"challenge", &self.dispute_key(job).0, &challenger.0])
+    }
+
+    /// The address of a vote.
+    #[must_use]
+    pub fn vote_key(&self, job: Key, round: u8, provider: Key) -> Key {
+        self.at(&[b"vote", &self.dispute_key(job).0, &[round], &provider.0])
     }
 
     /// Balance, zero when there is nothing.
@@ -145,6 +184,14 @@ impl Model {
 
     fn execution(&self, job: Key, provider: Key) -> Result<&Execution, Refusal> {
         self.executions.get(&(job, provider)).ok_or_else(missing)
+    }
+
+    fn dispute(&self, job: Key) -> Result<&Dispute, Refusal> {
+        self.disputes.get(&job).ok_or_else(missing)
+    }
+
+    fn dispute_mut(&mut self, job: Key) -> &mut Dispute {
+        self.disputes.get_mut(&job).expect("it was there")
     }
 
     fn market_mut(&mut self, key: Key) -> &mut Market {

@@ -3,7 +3,7 @@
 use super::{Demands, Verdict};
 use crate::{
     money,
-    state::{Audit, Execution, Job, JobStatus, Key, Model, Provider, SeatStatus, Trust},
+    state::{Audit, Dispute, Execution, Job, JobStatus, Key, Model, Provider, SeatStatus, Trust},
 };
 
 /// A result that paid less in fees confirms nothing.
@@ -20,6 +20,9 @@ impl Model {
         let (job, seat) = (self.job(key)?.clone(), self.execution(key, provider)?.clone());
         let mut demands = Demands::default();
         demands.that(job.status.is_terminal(), "JobNotTerminal");
+        let uncounted = |dispute: &Dispute| dispute.challenges_counted != dispute.challenges;
+        demands
+            .that(!job.status.is_terminal() || !self.disputes.get(&key).is_some_and(uncounted), "ChallengesUncounted");
         demands.met()?;
         let resolved = job.status == JobStatus::Resolved;
         match seat.status {
@@ -29,9 +32,9 @@ impl Model {
             SeatStatus::Submitted | SeatStatus::Committed => {
                 let lost = seat.lock_lamports;
                 self.release(key, provider, lost);
-                self.burn(provider, lost);
+                self.forfeit(key, provider, lost, resolved);
                 self.shrink_tickets(provider);
-                self.record_wrong(provider, job.market);
+                self.record_wrong(provider, job.market, resolved && self.disputes.contains_key(&key));
             }
             SeatStatus::Accepted if job.seats > 0 => self.settle_silence(key, provider, &job),
             SeatStatus::Accepted => self.release(key, provider, 0),
@@ -49,10 +52,18 @@ impl Model {
         self.pay(key, provider, pay);
         self.pay(key, job.market, fee);
         self.market_mut(job.market).fees_lamports += fee;
+        let share = self.disputes.get(&key).map_or(0, Dispute::executors_share);
+        let judged = self.disputes.contains_key(&key);
+        if let Some(dispute) = self.disputes.get_mut(&key) {
+            dispute.held_lamports =
+                dispute.held_lamports.checked_sub(share).expect("I-05: a dispute pays what it holds");
+        }
+        self.pay(self.dispute_key(key), provider, share);
         let holder = self.provider_mut(provider);
-        holder.earnings_lamports += pay;
+        holder.earnings_lamports += pay + share;
+        holder.trust.disputes_won += u32::from(judged);
         holder.trust.record_right(job, seat);
-        if is_confirmed(job, seat) {
+        if is_confirmed(job, seat, judged) {
             holder.trust.confirmed += 1;
             holder.trust.consecutive_valid += 1;
             holder.trust.confirmed_fee_lamports += fee;
@@ -64,6 +75,17 @@ impl Model {
         }
         let before = self.paid.insert((job.uid, provider), pay);
         assert!(before.is_none(), "I-02: a seat was paid twice");
+    }
+
+    /// What a wrong or hidden result loses: the dispute's, where one was judged, else the Sink's.
+    fn forfeit(&mut self, key: Key, provider: Key, lost: u64, judged: bool) {
+        if !judged || !self.disputes.contains_key(&key) {
+            return self.burn(provider, lost);
+        }
+        self.pay(provider, self.dispute_key(key), lost);
+        let dispute = self.dispute_mut(key);
+        dispute.pot_lamports += lost;
+        dispute.held_lamports += lost;
     }
 
     /// The clock ran and nothing came.
@@ -79,10 +101,11 @@ impl Model {
         self.provider_mut(provider).record_missed(now, Some(jail_s));
     }
 
-    fn record_wrong(&mut self, provider: Key, market: Key) {
+    fn record_wrong(&mut self, provider: Key, market: Key, judged: bool) {
         let until_unix = self.now_unix + self.jail_s(market);
         let holder = self.provider_mut(provider);
         holder.trust.failed += 1;
+        holder.trust.disputes_lost += u32::from(judged);
         holder.trust.consecutive_valid = 0;
         holder.jailed_until_unix = until_unix;
     }
@@ -96,6 +119,7 @@ impl Model {
         let mut demands = Demands::default();
         demands.that(job.status.is_terminal(), "JobNotTerminal");
         demands.that(job.executions_open == 0, "ExecutionsOpen");
+        demands.that(job.disputes_open == 0, "DisputesOpen");
         demands.that(self.slot > job.created_slot, "SlotTooEarly");
         demands.met()?;
         let poster = job.poster;
@@ -105,13 +129,13 @@ impl Model {
     }
 }
 
-/// Whether somebody who was drawn says the same, of one who was drawn or audited.
-fn is_confirmed(job: &Job, seat: &Execution) -> bool {
+/// Whether a jury judged it so, or somebody who was drawn says the same, of one who was drawn or audited.
+fn is_confirmed(job: &Job, seat: &Execution, judged: bool) -> bool {
     let outcome = seat.outcome.expect("a seat that is paid handed one in");
     let drawn = job.tally.entry(&crate::outcome_hash(&outcome)).map_or(0, |entry| entry.drawn);
     let others = drawn - u8::from(seat.drawn);
     let counts = seat.drawn || (seat.solo && job.audit == Audit::Drawn);
-    job.fee_lamports >= FEE_CONFIRMING_LAMPORTS && counts && others > 0
+    job.fee_lamports >= FEE_CONFIRMING_LAMPORTS && (judged || (counts && others > 0))
 }
 
 impl Provider {

@@ -45,6 +45,7 @@ impl Habit {
 
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a story keeps a dozen of them")]
 pub enum Step {
     /// Somebody asks for something.
     Act(Act),

@@ -1,7 +1,5 @@
 //! Who takes part in a story, and under which terms.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use super::Habit;
 use crate::{
     act::{Act, Posting},
@@ -73,20 +71,7 @@ const GAS: u64 = 1_200_000_000;
 impl World {
     /// Wallets, markets with their terms, providers with mature, enrolled stake.
     pub(super) fn new(rng: &mut Rng, keys: &Keys) -> (Self, Model) {
-        let mut model = Model {
-            program: keys.program,
-            address: keys.address,
-            slot: 1_000,
-            now_unix: 1_800_000_000,
-            slot_hashes: VecDeque::new(),
-            lamports: BTreeMap::new(),
-            markets: BTreeMap::new(),
-            providers: BTreeMap::new(),
-            jobs: BTreeMap::new(),
-            executions: BTreeMap::new(),
-            sink_lamports: None,
-            paid: BTreeMap::new(),
-        };
+        let mut model = Model::empty(keys.program, keys.address);
         let mut names = 0;
         let mut person = |model: &mut Model| {
             names += 1;

@@ -1,0 +1,214 @@
+//! Who judges: duty, votes, absences.
+
+use assay_protocol::ids::{VoteCommitmentInput, vote_commitment};
+
+use super::{Demands, POOR, Verdict, disputes::UNAVAILABLE};
+use crate::{
+    act::{AtSeat, Tickets},
+    draw::{DrawState, EVERYBODY, threshold, wins},
+    money,
+    state::{Dispute, DisputeStatus, Key, Model, Provider, Vote, rent_lamports, size},
+    tally::Measure,
+};
+
+impl Dispute {
+    /// The threshold of this round's tickets.
+    #[must_use]
+    pub fn threshold(&self) -> u64 {
+        match self.draw.state {
+            DrawState::Everybody => EVERYBODY,
+            _ => threshold(self.expected, self.duty_tickets_total),
+        }
+    }
+}
+
+impl Model {
+    pub(super) fn set_duty(&mut self, signer: Key, key: Key, on: bool) -> Verdict {
+        let (provider, now) = (self.provider(key)?, self.now_unix);
+        let terms = *self.market(provider.market)?.terms_at(now);
+        let usable = provider.usable_tickets(terms.ticket_lamports);
+        let stake = u64::from(provider.tickets) * terms.ticket_lamports;
+        let lock = money::share(stake, u32::from(terms.duty_rate_bps));
+        let mut demands = Demands::default();
+        demands.that(provider.authority == signer, "AuthorityMismatch");
+        // While it holds a seat its tickets are taken out of that job's jury: they may neither come nor go.
+        let (held, leaves) = (provider.duty_lock_lamports, provider.is_on_duty());
+        demands.that(provider.active == 0 || (!on && !leaves), "SeatsHeld");
+        if on {
+            demands.that(held == 0 && !leaves, "DutyUnchanged");
+            demands.that(usable >= 1, "WeightOutOfRange");
+            demands.that(provider.stake_lamports - provider.locked_lamports >= lock, "FreeStakeTooSmall");
+            demands.that(provider.locked_lamports + lock <= provider.exposure_cap_lamports, "ExposureCapReached");
+        } else if !leaves {
+            demands.that(held > 0, "DutyUnchanged");
+            demands.that(held == 0 || now >= provider.duty_until_unix + i64::from(terms.unbonding_s), "StillOnDuty");
+        }
+        demands.met()?;
+        let provider = self.provider_mut(key);
+        let (market, tickets) = (provider.market, u64::from(provider.tickets));
+        if on {
+            provider.locked_lamports += lock;
+            provider.duty_lock_lamports = lock;
+            (provider.duty_from_unix, provider.duty_until_unix) = (now, i64::MAX);
+            self.market_mut(market).duty_tickets_total += tickets;
+        } else if leaves {
+            self.end_duty(key);
+        } else {
+            provider.locked_lamports -= provider.duty_lock_lamports;
+            provider.duty_lock_lamports = 0;
+        }
+        Ok(())
+    }
+
+    /// From now on it is in no jury that is drawn for a later dispute.
+    fn end_duty(&mut self, key: Key) {
+        let now = self.now_unix;
+        let provider = self.provider_mut(key);
+        if !provider.is_on_duty() {
+            return;
+        }
+        provider.duty_until_unix = now;
+        let (market, tickets) = (provider.market, u64::from(provider.tickets));
+        self.market_mut(market).duty_tickets_total -= tickets;
+    }
+
+    /// Whether a provider belongs to the jury of this dispute: there when it was opened, and no party.
+    #[must_use]
+    pub fn is_juror(&self, job: Key, key: Key, provider: &Provider) -> bool {
+        let dispute = &self.disputes[&job];
+        let opened = dispute.opened_unix;
+        let there = provider.duty_from_unix <= opened
+            && provider.tickets_from_unix <= opened
+            && opened < provider.duty_until_unix
+            && provider.market == dispute.market;
+        let party = dispute.executors.contains(&key)
+            || [provider.authority, provider.node_key].contains(&dispute.poster)
+            || self.challenges.contains_key(&(job, provider.node_key));
+        there && !party
+    }
+
+    pub(super) fn commit_vote(&mut self, at: AtSeat, commitment: [u8; 32], weight: u32, tickets: &Tickets) -> Verdict {
+        let (dispute, provider, now) = (self.dispute(at.job)?, self.provider(at.provider)?, self.now_unix);
+        let round = dispute.round;
+        let lock = u64::from(weight) * dispute.juror_bond_lamports;
+        let vote = self.vote_key(at.job, round, at.provider);
+        let cost = self.cost(vote, rent_lamports(size::VOTE), 0);
+        let usable = provider.usable_tickets(dispute.ticket_lamports);
+        let voting = dispute.status == DisputeStatus::Voting;
+        let mut demands = Demands::default();
+        demands.that(provider.node_key == at.signer, "NodeKeyMismatch");
+        demands.that(voting, "DisputeNotVoting");
+        demands.that(!voting || now < dispute.commit_deadline_unix, "DeadlinePassed");
+        demands.that(provider.market == dispute.market, "MarketMismatch");
+        demands.that(self.is_juror(at.job, at.provider, provider), "NotAJuror");
+        demands.that(commitment != [0; 32], "CommitmentZero");
+        demands.that(!self.votes.contains_key(&(at.job, round, at.provider)), "AlreadyVoted");
+        let chosen = tickets.as_slice();
+        if dispute.is_last() {
+            demands.that(chosen.is_empty() && (1..=usable).contains(&weight), "WeightOutOfRange");
+        } else {
+            demands.that(!chosen.is_empty() && chosen.len() == weight as usize, "WeightOutOfRange");
+            demands.that(chosen.is_sorted_by(|one, next| one < next), "TicketsUnordered");
+            let threshold = dispute.threshold();
+            let win = |index: &u32| *index < usable && wins(&dispute.draw.seed, &at.provider.0, *index, threshold);
+            demands.that(chosen.iter().all(win), "TicketLoses");
+        }
+        demands.that(provider.stake_lamports - provider.locked_lamports >= lock, "FreeStakeTooSmall");
+        demands.that(
+            provider.locked_lamports.saturating_add(lock) <= provider.exposure_cap_lamports,
+            "ExposureCapReached",
+        );
+        demands.that(self.balance(at.signer) >= cost, POOR);
+        demands.met()?;
+        self.pay(at.signer, vote, cost);
+        let provider = self.provider_mut(at.provider);
+        provider.locked_lamports += lock;
+        provider.votes_open += 1;
+        provider.children_open += 1;
+        let dispute = self.dispute_mut(at.job);
+        dispute.votes_committed += 1;
+        dispute.votes_open += 1;
+        let cast = Vote {
+            is_revealed: false,
+            rent_payer: at.signer,
+            weight: u64::from(weight),
+            lock_lamports: lock,
+            commitment,
+            ballot_hash: [0; 32],
+            committed_unix: now,
+        };
+        self.votes.insert((at.job, round, at.provider), cast);
+        Ok(())
+    }
+
+    pub(super) fn reveal_vote(&mut self, at: AtSeat, round: u8, ballot: &[u8; 79], salt: &[u8; 32]) -> Verdict {
+        let (dispute, provider) = (self.dispute(at.job)?, self.provider(at.provider)?);
+        let vote = self.votes.get(&(at.job, round, at.provider)).ok_or_else(super::missing)?;
+        let hash = crate::outcome_hash(ballot);
+        let committed = vote_commitment(&VoteCommitmentInput {
+            job_uid: &dispute.uid,
+            round,
+            provider: &at.provider.0,
+            ballot_hash: &hash,
+            trace_root: &[0; 32],
+            salt,
+        });
+        let mut demands = Demands::default();
+        dispute.demand_reveals(&mut demands, self.now_unix);
+        demands.that(provider.node_key == at.signer, "NodeKeyMismatch");
+        demands.that(round == dispute.round, "RoundOver");
+        demands.that(!vote.is_revealed, "VoteNotCommitted");
+        demands.that(vote.commitment == committed, "CommitmentMismatch");
+        demands.that(*ballot == UNAVAILABLE || crate::is_canonical(ballot, dispute.gas_limit), "OutcomeNotCanonical");
+        demands.met()?;
+        let vote = self.votes.get_mut(&(at.job, round, at.provider)).expect("it was there");
+        (vote.is_revealed, vote.ballot_hash) = (true, hash);
+        let weight = vote.weight;
+        let dispute = self.dispute_mut(at.job);
+        if dispute.tally.add(hash, weight, false, Measure::Weight) {
+            dispute.outcome = *ballot;
+        }
+        dispute.votes_revealed += 1;
+        dispute.revealed_weight[usize::from(round)] += weight;
+        Ok(())
+    }
+
+    pub(super) fn slash_absent(&mut self, key: Key, juror: Key, ticket: u32) -> Verdict {
+        let (dispute, provider) = (self.dispute(key)?, self.provider(juror)?);
+        let usable = provider.usable_tickets(dispute.ticket_lamports);
+        let vote = self.votes.get(&(key, dispute.round, juror));
+        let won = match dispute.is_last() {
+            true => usable >= 1,
+            false => ticket < usable && wins(&dispute.draw.seed, &juror.0, ticket, dispute.threshold()),
+        };
+        let lost = provider.duty_lock_lamports;
+        let mut demands = Demands::default();
+        demands.that(dispute.status == DisputeStatus::Tallied, "DisputeNotTallied");
+        demands.that(self.is_juror(key, juror, provider), "NotAJuror");
+        demands.that(won, "TicketLoses");
+        demands.that(vote.is_none_or(|vote| !vote.is_revealed), "JurorWasPresent");
+        demands.that(provider.votes_open < 2, "JurorWasBusy");
+        demands.that(lost > 0, "NothingToSlash");
+        demands.met()?;
+        self.end_duty(juror);
+        let provider = self.provider_mut(juror);
+        provider.duty_lock_lamports = 0;
+        provider.lose_lock(lost, lost);
+        self.shrink_tickets(juror);
+        self.pay(juror, self.dispute_key(key), lost);
+        let dispute = self.dispute_mut(key);
+        dispute.pot_lamports += lost;
+        dispute.held_lamports += lost;
+        Ok(())
+    }
+}
+
+impl Provider {
+    /// Ends a lock, of which so much is lost. Whoever calls moves the lamports.
+    pub(super) fn lose_lock(&mut self, lock: u64, lost: u64) {
+        assert!(lost <= lock, "no loss exceeds its lock");
+        self.locked_lamports -= lock;
+        self.stake_lamports -= lost;
+        self.exposure_cap_lamports = self.exposure_cap_lamports.saturating_sub(lost);
+    }
+}
