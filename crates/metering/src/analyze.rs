@@ -34,8 +34,8 @@ pub(crate) enum Splice {
         /// What L does here.
         payment: Payment,
     },
-    /// A call, which stands there still.
-    Call,
+    /// A call, which stands there still. L pays this behind it.
+    Call { gas: i64 },
     /// A `br_if`, which stands there still unless L pays this where it is taken.
     Branch { depth: u32, gas: i64 },
     /// A `return` under this many labels.
@@ -89,6 +89,10 @@ pub(crate) struct Plan {
     pub operands: u64,
     /// Whether it calls anything: if not, its frame is only checked, not kept.
     pub calls: bool,
+    /// How many `return`s it has.
+    pub returns: u64,
+    /// Whether a branch leads out of it, as a `return` does.
+    pub branches_out: bool,
     /// What a compiler may take: see [`crate::ModuleInfo::compile_ns`].
     pub compile_ns: u64,
     /// For L, if it is wanted.
@@ -158,8 +162,8 @@ struct Analysis {
     labels: Vec<Label>,
     /// Index of the current segment's edit.
     segment: usize,
-    /// Index of the edit of the branch that is being read.
-    branch: Option<usize>,
+    /// Index of the edit of the branch or call that is being read, if L can pay there.
+    pays: Option<usize>,
     /// A float result whose NaN is not canonical yet, and the offset behind it.
     pending_nan: Option<(usize, Float)>,
     br_table_targets: u64,
@@ -244,7 +248,7 @@ impl Analysis {
             self.begin_segment(behind, matches!(op, Operator::Loop { .. }));
         }
         if let Some((debts, _)) = &mut self.faster {
-            debts.operator(op, Edits { begins: ends.then_some(self.segment), branch: self.branch.take() });
+            debts.operator(op, Edits { begins: ends.then_some(self.segment), pays: self.pays.take() });
         }
         Ok(ends)
     }
@@ -278,15 +282,17 @@ impl Analysis {
         match op {
             O::Return => {
                 let labels = u32::try_from(self.labels.len().saturating_sub(1)).unwrap_or(u32::MAX);
+                self.plan.returns = self.plan.returns.saturating_add(1);
                 self.edit(at, width, Splice::Return { labels });
             }
             O::BrIf { relative_depth } if self.faster.is_some() && self.carries_nothing(*relative_depth) => {
-                self.branch = Some(self.plan.edits.len());
+                self.pays = Some(self.plan.edits.len());
                 self.edit(at, width, Splice::Branch { depth: *relative_depth, gas: 0 });
             }
             O::Call { .. } | O::CallIndirect { .. } => {
                 self.plan.calls = true;
-                self.edit(at, width, Splice::Call);
+                self.pays = Some(self.plan.edits.len());
+                self.edit(at, width, Splice::Call { gas: 0 });
             }
             O::MemoryGrow { .. } => self.edit(at, width, Splice::Inject(Injected::MemoryGrow)),
             O::TableGrow { table } => self.edit(at, width, Splice::Inject(Injected::TableGrow(*table))),
@@ -340,6 +346,8 @@ impl Analysis {
                 let joins = label.is_some_and(|label| {
                     let falls_through = if label.kind == Kind::If { 2 } else { 1 };
                     self.compiling.close(label.kind == Kind::Loop, label.branches.saturating_add(falls_through));
+                    // The last one stays: the function's own.
+                    self.plan.branches_out = label.branches > 0;
                     match label.kind {
                         Kind::If => true,
                         Kind::Block => label.branches > 0,

@@ -26,8 +26,7 @@ const UNCHECKED_GAS_MAX: u64 = 2_000;
 /// What lets L be written faster than G.
 #[derive(Default)]
 pub(crate) struct Debts {
-    /// Sets of points whose debts are known relative to each other.
-    points: Vec<Relative>,
+    points: Points,
     labels: Vec<Label>,
     segments: Vec<Segment>,
     current: Current,
@@ -50,8 +49,8 @@ struct Relative {
 pub(crate) struct Edits {
     /// Of the segment that begins behind it.
     pub begins: Option<usize>,
-    /// Of itself, if L can pay where it branches.
-    pub branch: Option<usize>,
+    /// Of itself, if L can pay there: where it branches, or behind a call.
+    pub pays: Option<usize>,
 }
 
 struct Label {
@@ -68,8 +67,12 @@ struct Segment {
     edit: usize,
     from: Point,
     to: Point,
+    /// What it costs; known when all is read.
+    price: i64,
     weight: u64,
     heads: bool,
+    /// Whether paying costs nothing if the counter is in a local, which is loaded there in any case.
+    loads: bool,
 }
 
 /// The segment that is being read.
@@ -85,22 +88,18 @@ struct Current {
     looked_at: bool,
     looks: u64,
     calls: u64,
+    /// The edit of the call that looked at it last; `None` if something else did.
+    call: Option<usize>,
 }
 
 impl Debts {
     /// Begins with the function's first segment, whose charge is this edit.
     pub(crate) fn new(edit: usize) -> Self {
         let mut debts = Self { is_leaf: true, ..Self::default() };
-        let settled = debts.point();
+        let settled = debts.points.add();
         debts.labels.push(Label { target: settled, fork: None, weight: ONCE, loops: false });
         debts.begin(edit, settled, ONCE, false);
         debts
-    }
-
-    fn point(&mut self) -> Point {
-        let point = self.points.len();
-        self.points.push(Relative { parent: point, above: 0 });
-        point
     }
 
     fn begin(&mut self, edit: usize, from: Point, weight: u64, heads: bool) {
@@ -108,17 +107,27 @@ impl Debts {
     }
 
     fn end(&mut self, to: Point) {
-        let Current { edit, from, weight, heads, looked_at, looks, calls, .. } = self.current;
+        let Current { edit, from, weight, next_weight, heads, looked_at, looks, calls, call } = self.current;
         self.looks = self.looks.saturating_add(looks);
         self.calls = self.calls.saturating_add(calls);
-        if looked_at {
-            self.relate(SETTLED, to, 0);
+        // The function's first segment, at whose beginning the counter is loaded.
+        let loads = self.segments.is_empty();
+        let before = if looked_at { SETTLED } else { to };
+        self.segments.push(Segment { edit, from, to: before, price: 0, weight, heads, loads });
+        match call {
+            // From here on L may pay for what comes behind, or let it be unpaid.
+            Some(edit) => {
+                let behind =
+                    Segment { edit, from: SETTLED, to, price: 0, weight: next_weight, heads: false, loads: true };
+                self.segments.push(behind);
+            }
+            None if looked_at => self.points.relate(SETTLED, to, 0),
+            None => {}
         }
-        self.segments.push(Segment { edit, from, to, weight, heads });
     }
 
     /// Follows an operator.
-    pub(crate) fn operator(&mut self, op: &Operator<'_>, Edits { begins, branch }: Edits) {
+    pub(crate) fn operator(&mut self, op: &Operator<'_>, Edits { begins, pays }: Edits) {
         use Operator as O;
         let weight = self.current.next_weight;
         let edit = begins.unwrap_or_default();
@@ -126,25 +135,25 @@ impl Debts {
             O::Call { .. } | O::CallIndirect { .. } => {
                 self.is_leaf = false;
                 self.current.calls = self.current.calls.saturating_add(weight);
-                self.look(weight);
+                self.look(weight, pays);
             }
-            O::MemoryGrow { .. } | O::TableGrow { .. } => self.look(weight),
+            O::MemoryGrow { .. } | O::TableGrow { .. } => self.look(weight, None),
             // What they cost is paid in place, and looked at.
-            O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => self.current.looked_at = true,
-            O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => self.current.looked_at = true,
+            O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => self.look(0, None),
+            O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => self.look(0, None),
             O::Block { .. } => {
-                let target = self.point();
+                let target = self.points.add();
                 self.labels.push(Label { target, fork: None, weight, loops: false });
             }
             O::Loop { .. } => {
                 self.loops = true;
-                let target = self.point();
+                let target = self.points.add();
                 self.end(target);
                 self.labels.push(Label { target, fork: None, weight, loops: true });
                 self.begin(edit, target, weight.saturating_mul(TURNS), true);
             }
             O::If { .. } => {
-                let (target, fork) = (self.point(), self.point());
+                let (target, fork) = (self.points.add(), self.points.add());
                 self.end(fork);
                 self.labels.push(Label { target, fork: Some(fork), weight, loops: false });
                 self.begin(edit, fork, weight / 2, false);
@@ -157,7 +166,7 @@ impl Debts {
                 }
             }
             O::End => self.close(begins),
-            O::BrIf { relative_depth } => self.branch(*relative_depth, edit, branch),
+            O::BrIf { relative_depth } => self.branch(*relative_depth, edit, pays),
             O::Br { relative_depth } => {
                 let target = self.target(*relative_depth);
                 self.leave(target, edit);
@@ -166,13 +175,13 @@ impl Debts {
                 let target = self.target(targets.default());
                 for other in targets.targets().flatten() {
                     let other = self.target(other);
-                    self.relate(target, other, 0);
+                    self.points.relate(target, other, 0);
                 }
                 self.leave(target, edit);
             }
             O::Return => self.leave(SETTLED, edit),
             O::Unreachable => {
-                let nowhere = self.point();
+                let nowhere = self.points.add();
                 // What leads here runs at most once: programs end like that.
                 (self.current.weight, self.current.looks, self.current.calls) = (0, 0, 0);
                 self.leave(nowhere, edit);
@@ -190,12 +199,12 @@ impl Debts {
             _ => weight / 4,
         };
         // Where nothing can be paid on the way to the target, the debt here is what it is there.
-        let fork = if edit.is_some() { self.point() } else { target };
+        let fork = if edit.is_some() { self.points.add() } else { target };
         self.end(fork);
         if let Some(edit) = edit {
             // Paying there takes a branch more.
             let weight = taken.saturating_mul(2);
-            self.segments.push(Segment { edit, from: fork, to: target, weight, heads: false });
+            self.segments.push(Segment { edit, from: fork, to: target, price: 0, weight, heads: false, loads: false });
         }
         self.begin(begins, fork, weight.saturating_sub(taken), false);
     }
@@ -205,15 +214,16 @@ impl Debts {
         self.current.next_weight
     }
 
-    fn look(&mut self, weight: u64) {
+    fn look(&mut self, weight: u64, call: Option<usize>) {
         self.current.looked_at = true;
+        self.current.call = call;
         self.current.looks = self.current.looks.saturating_add(weight);
     }
 
     /// Ends the segment for good; what stands behind is never reached.
     fn leave(&mut self, to: Point, edit: usize) {
         self.end(to);
-        let from = self.point();
+        let from = self.points.add();
         self.begin(edit, from, 0, false);
     }
 
@@ -224,7 +234,7 @@ impl Debts {
             return;
         }
         if let Some(fork) = label.fork {
-            self.relate(fork, label.target, 0);
+            self.points.relate(fork, label.target, 0);
         }
         match begins {
             Some(edit) => {
@@ -250,8 +260,66 @@ impl Debts {
         self.label(depth).is_some_and(|label| label.loops)
     }
 
+    /// Writes into the charges what L pays there, and says how else the function is written.
+    pub(crate) fn settle(self, edits: &mut [Edit]) -> Fast {
+        let Self { points, mut segments, looks, .. } = self;
+        segments.sort_by_key(|segment| core::cmp::Reverse(segment.weight));
+        let mut total = 0_i64;
+        for segment in &mut segments {
+            segment.price = match edits.get(segment.edit).map(|edit| edit.what) {
+                Some(Splice::Charge { gas, .. }) => i64::try_from(gas).unwrap_or(i64::MAX),
+                _ => 0,
+            };
+            total = total.saturating_add(segment.price);
+        }
+        let (mut global, global_payments) = solve(points.clone(), &segments, false);
+        let (mut local, local_payments) = solve(points, &segments, true);
+        // A payment is one instruction in a local and three in the global; every look at a local costs three, and so do
+        // entry and exit together.
+        let in_local = local_payments.saturating_add(looks.saturating_add(ONCE).saturating_mul(3));
+        let in_global = global_payments.saturating_mul(3) < in_local;
+        let points = if in_global { &mut global } else { &mut local };
+        for segment in &segments {
+            let paid = points.payment(segment);
+            match edits.get_mut(segment.edit).map(|edit| &mut edit.what) {
+                Some(Splice::Charge { payment, .. }) => *payment = paid,
+                Some(Splice::Branch { gas, .. } | Splice::Call { gas }) => *gas = paid.gas,
+                _ => {}
+            }
+        }
+        let cheap = u64::try_from(total).is_ok_and(|total| total <= UNCHECKED_GAS_MAX);
+        Fast { in_global, unchecked: cheap && !self.loops && self.is_leaf, frame_at_calls: self.calls <= ONCE }
+    }
+}
+
+/// Finds a maximum spanning tree of segments in descending order of their weight, and how much is paid outside it, by weight.
+fn solve(mut points: Points, segments: &[Segment], in_local: bool) -> (Points, u64) {
+    let is_free = |segment: &&Segment| in_local && segment.loads;
+    for segment in segments.iter().filter(|segment| !is_free(segment)).chain(segments.iter().filter(is_free)) {
+        points.relate(segment.from, segment.to, segment.price);
+    }
+    let mut payments = 0_u64;
+    for segment in segments.iter().filter(|segment| !is_free(segment)) {
+        if segment.heads || points.payment(segment).gas != 0 {
+            payments = payments.saturating_add(segment.weight);
+        }
+    }
+    (points, payments)
+}
+
+/// Sets of points whose debts are known relative to each other.
+#[derive(Clone, Default)]
+struct Points(Vec<Relative>);
+
+impl Points {
+    fn add(&mut self) -> Point {
+        let point = self.0.len();
+        self.0.push(Relative { parent: point, above: 0 });
+        point
+    }
+
     fn relative(&self, point: Point) -> Relative {
-        self.points.get(point).copied().unwrap_or(Relative { parent: point, above: 0 })
+        self.0.get(point).copied().unwrap_or(Relative { parent: point, above: 0 })
     }
 
     /// The set of a point, and its debt relative to the set's.
@@ -269,7 +337,7 @@ impl Debts {
         let (mut place, mut rest) = (point, above);
         while place != root {
             let step = self.relative(place);
-            if let Some(entry) = self.points.get_mut(place) {
+            if let Some(entry) = self.0.get_mut(place) {
                 *entry = Relative { parent: root, above: rest };
             }
             rest = rest.saturating_sub(step.above);
@@ -282,47 +350,19 @@ impl Debts {
     fn relate(&mut self, from: Point, to: Point, more: i64) {
         let ((from, from_above), (to, to_above)) = (self.find(from), self.find(to));
         if from != to
-            && let Some(entry) = self.points.get_mut(to)
+            && let Some(entry) = self.0.get_mut(to)
         {
             *entry = Relative { parent: from, above: from_above.saturating_add(more).saturating_sub(to_above) };
         }
     }
 
-    /// Writes into the charges what L pays there, and says how else the function is written.
-    pub(crate) fn settle(mut self, edits: &mut [Edit]) -> Fast {
-        let mut segments = core::mem::take(&mut self.segments);
-        segments.sort_by_key(|segment| core::cmp::Reverse(segment.weight));
-        let price = |edits: &[Edit], segment: &Segment| match edits.get(segment.edit).map(|edit| edit.what) {
-            Some(Splice::Charge { gas, .. }) => i64::try_from(gas).unwrap_or(i64::MAX),
-            _ => 0,
-        };
-        for segment in &segments {
-            self.relate(segment.from, segment.to, price(edits, segment));
-        }
-        let (mut payments, mut total) = (0_u64, 0_i64);
-        let (_, settled) = self.find(SETTLED);
-        for segment in &segments {
-            let price = price(edits, segment);
-            let (before, behind) = (self.find(segment.from).1, self.find(segment.to).1);
-            let gas = price.saturating_add(before).saturating_sub(behind);
-            let floor = behind.saturating_sub(settled);
-            match edits.get_mut(segment.edit).map(|edit| &mut edit.what) {
-                Some(Splice::Charge { payment, .. }) => *payment = Payment { gas, floor },
-                Some(Splice::Branch { gas: paid, .. }) => *paid = gas,
-                _ => {}
-            }
-            if gas != 0 || segment.heads {
-                payments = payments.saturating_add(segment.weight);
-            }
-            total = total.saturating_add(price);
-        }
-        let cheap = u64::try_from(total).is_ok_and(|total| total <= UNCHECKED_GAS_MAX);
-        Fast {
-            // A payment is one instruction in a local and three in the global; every look at a local costs three, and
-            // so do entry and exit together.
-            in_global: payments.saturating_mul(2) < self.looks.saturating_add(ONCE).saturating_mul(3),
-            unchecked: cheap && !self.loops && self.is_leaf,
-            frame_at_calls: self.calls <= ONCE,
+    /// What L pays in a segment.
+    fn payment(&mut self, segment: &Segment) -> Payment {
+        let (before, behind) = (self.find(segment.from).1, self.find(segment.to).1);
+        let settled = self.find(SETTLED).1;
+        Payment {
+            gas: segment.price.saturating_add(before).saturating_sub(behind),
+            floor: behind.saturating_sub(settled),
         }
     }
 }

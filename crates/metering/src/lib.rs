@@ -27,6 +27,7 @@ mod parts;
 pub mod profile;
 mod rewrite;
 mod scan;
+mod scratch;
 pub mod trace;
 mod unmetered;
 

@@ -12,11 +12,15 @@ use wasm_encoder::{BlockType, Encode, Instruction as I, ValType};
 
 use crate::{
     Signature, ValueType,
-    analyze::{Edit, Fast, Float, Payment, Splice},
+    analyze::{Edit, Fast, Float, Payment, Plan, Splice},
     export,
     inject::Injected,
-    scan::{Body, Raw, Shape},
+    scan::{Body, Shape},
+    scratch::Scratch,
 };
+
+/// A function with no more `return`s than this may have what is done on the way out before each.
+const RETURNS_MAX: u64 = 8;
 
 /// Which of the two rewritings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,64 +119,6 @@ impl Additions {
     }
 }
 
-/// Scratch locals of one function, behind its own.
-#[derive(Default)]
-struct Scratch {
-    next: u32,
-    gas: Option<u32>,
-    f32: Option<u32>,
-    f64: Option<u32>,
-    room: Option<u32>,
-    count: Option<u32>,
-}
-
-impl Scratch {
-    fn new(body: &Body<'_, '_>, variant: Variant) -> Self {
-        let params = u64::try_from(body.signature.params.len()).unwrap_or(u64::MAX);
-        let own = u32::try_from(params.saturating_add(body.plan.locals)).unwrap_or(u32::MAX);
-        let mut scratch = Self { next: own, ..Self::default() };
-        let is_fast = variant == Variant::Fast;
-        let Fast { in_global, unchecked, frame_at_calls } = body.plan.fast;
-        // Locals cost time where functions are entered: L has none that it does not need.
-        scratch.gas = (!is_fast || !in_global || !unchecked).then(|| scratch.take());
-        let (mut f32, mut f64, mut counts) = (false, false, false);
-        for edit in &body.plan.edits {
-            match edit.what {
-                Splice::Canonical { width, in_canonical, in_fast } if if is_fast { in_fast } else { in_canonical } => {
-                    *(if width == Float::F32 { &mut f32 } else { &mut f64 }) = true;
-                }
-                Splice::Inject(Injected::ChargeBytes | Injected::ChargeElements) => counts = is_fast,
-                _ => {}
-            }
-        }
-        scratch.f32 = f32.then(|| scratch.take());
-        scratch.f64 = f64.then(|| scratch.take());
-        scratch.room = (is_fast && body.plan.calls && !frame_at_calls).then(|| scratch.take());
-        scratch.count = counts.then(|| scratch.take());
-        scratch
-    }
-
-    const fn take(&mut self) -> u32 {
-        let index = self.next;
-        self.next = self.next.saturating_add(1);
-        index
-    }
-
-    /// The declarations of locals: the module's own groups as they stand, then ours.
-    fn declare(&self, own: Raw<'_>, out: &mut Vec<u8>) {
-        let (gas, room) = (self.gas.map(|_| ValType::I64), self.room.map(|_| ValType::I32));
-        let count = self.count.map(|_| ValType::I32);
-        let ours = [gas, self.f32.map(|_| ValType::F32), self.f64.map(|_| ValType::F64), room, count];
-        let added = u32::try_from(ours.iter().flatten().count()).unwrap_or(0);
-        own.count.saturating_add(added).encode(out);
-        out.extend_from_slice(own.entries);
-        for ty in ours.iter().flatten() {
-            1_u32.encode(out);
-            ty.encode(out);
-        }
-    }
-}
-
 /// The rewritten body of a function, without its length.
 pub(crate) fn function(body: &Body<'_, '_>, variant: Variant, additions: &mut Additions) -> Vec<u8> {
     let scratch = Scratch::new(body, variant);
@@ -204,7 +150,7 @@ impl Writer<'_, '_, '_> {
             Variant::Canonical => self.enter_frame(),
             Variant::Fast => self.enter_room(),
         }
-        if self.is_wrapped() {
+        if self.has_block() {
             self.open_wrapping();
         }
         let mut copied = 0_usize;
@@ -213,17 +159,42 @@ impl Writer<'_, '_, '_> {
             copied = edit.at.saturating_add(edit.replaces);
             self.splice(edit.what, code.get(edit.at..copied).unwrap_or_default());
         }
-        self.out.extend_from_slice(code.get(copied..).unwrap_or_default());
-        if self.is_wrapped() {
-            // The function's own last `end` closed the block that wraps it.
-            self.leave_frame();
-            self.write_back();
-            self.emit(&[I::End]);
-        }
+        // The function's own last `end` closes the block that wraps it, if there is one.
+        let end = code.len().saturating_sub(usize::from(!self.has_block()));
+        self.out.extend_from_slice(code.get(copied..end).unwrap_or_default());
+        self.leave();
+        self.emit(&[I::End]);
         self.out
     }
 
-    /// Whether something is to be done on every way out, so that the body needs a block whose end they all reach.
+    /// Whether what is to be done on every way out stands at the end of a block that they all lead to. L does without where
+    /// it can, and does it before each `return`.
+    fn has_block(&self) -> bool {
+        let Plan { returns, branches_out, .. } = self.body.plan;
+        let shares = self.variant == Variant::Canonical || branches_out || returns > RETURNS_MAX;
+        self.is_wrapped() && shares
+    }
+
+    /// What is to be done on the way out; the results are on the stack.
+    fn leave(&mut self) {
+        let Signature { params, results } = self.body.signature;
+        // The interpreter returns a single result where the first local is, and has to bring it to safety from what comes
+        // here otherwise.
+        let in_local = self.is_wrapped()
+            && self.variant == Variant::Fast
+            && results.len() == 1
+            && params.first() == results.first();
+        if in_local {
+            self.emit(&[I::LocalSet(0)]);
+        }
+        self.leave_frame();
+        self.write_back();
+        if in_local {
+            self.emit(&[I::LocalGet(0)]);
+        }
+    }
+
+    /// Whether something is to be done on every way out.
     fn is_wrapped(&self) -> bool {
         self.keeps_frame() || self.counts_in_local()
     }
@@ -331,15 +302,21 @@ impl Writer<'_, '_, '_> {
             Splice::Charge { loops, payment, .. } if self.variant == Variant::Fast => self.pay(payment, loops),
             Splice::Charge { gas: 0, .. } => {}
             Splice::Charge { gas, .. } => self.charge(gas),
-            Splice::Call => self.looked_at(|writer| writer.call(replaced)),
+            Splice::Call { gas } => {
+                let gas = if self.variant == Variant::Fast { gas } else { 0 };
+                self.looked_at(gas, |writer| writer.call(replaced));
+            }
             Splice::Branch { depth, gas } if self.variant == Variant::Fast && gas != 0 => {
                 self.emit(&[I::If(BlockType::Empty)]);
                 self.pay(Payment { gas, floor: 0 }, false);
                 self.emit(&[I::Br(depth.saturating_add(1)), I::End]);
             }
             Splice::Branch { .. } => self.out.extend_from_slice(replaced),
-            Splice::Return { labels } if self.is_wrapped() => self.emit(&[I::Br(labels)]),
-            Splice::Return { .. } => self.emit(&[I::Return]),
+            Splice::Return { labels } if self.has_block() => self.emit(&[I::Br(labels)]),
+            Splice::Return { .. } => {
+                self.leave();
+                self.emit(&[I::Return]);
+            }
             Splice::Canonical { width, in_canonical, in_fast } => {
                 if if self.variant == Variant::Fast { in_fast } else { in_canonical } {
                     self.make_canonical(width);
@@ -349,7 +326,7 @@ impl Writer<'_, '_, '_> {
                 Some(price) if self.variant == Variant::Fast => self.pay_count(&price),
                 _ => {
                     let index = self.additions.function_index(function);
-                    self.looked_at(|writer| writer.emit(&[I::Call(index)]));
+                    self.looked_at(0, |writer| writer.emit(&[I::Call(index)]));
                 }
             },
         }
@@ -438,12 +415,16 @@ impl Writer<'_, '_, '_> {
         self.emit(&[I::LocalGet(count)]);
     }
 
-    /// Writes something that looks at the counter, and may change it.
-    fn looked_at(&mut self, write: impl FnOnce(&mut Self)) {
+    /// Writes something that looks at the counter, and may change it; pays behind it.
+    fn looked_at(&mut self, gas: i64, write: impl FnOnce(&mut Self)) {
         self.write_back();
         write(self);
         if self.counts_in_local() {
-            self.emit(&[I::GlobalGet(self.additions.globals.gas_left), I::LocalSet(self.gas())]);
+            self.emit(&[I::GlobalGet(self.additions.globals.gas_left)]);
+            self.subtract(gas);
+            self.emit(&[I::LocalSet(self.gas())]);
+        } else {
+            self.pay(Payment { gas, floor: 0 }, false);
         }
     }
 

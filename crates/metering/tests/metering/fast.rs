@@ -60,6 +60,28 @@ const PROGRAM: &str = r#"(module
         local.get 0 call $deep return
       end
       local.get 0 i32.const 12 i32.mul)
+    (func $nine (param i64 i32) (result i64)
+      local.get 1 i32.const 1 i32.eq if i64.const 2 return end
+      local.get 1 i32.const 2 i32.eq if local.get 0 return end
+      local.get 1 i32.const 3 i32.eq if local.get 0 local.get 0 i64.mul return end
+      local.get 1 i32.const 4 i32.eq if i64.const 3 local.get 1 call $deep i64.extend_i32_s return end
+      local.get 1 i32.const 5 i32.eq if i64.const 4 return end
+      local.get 1 i32.const 6 i32.eq if i64.const 5 return end
+      local.get 1 i32.const 7 i32.eq if i64.const 6 return end
+      local.get 1 i32.const 8 i32.eq if i64.const 7 return end
+      local.get 1 i32.const 9 i32.eq if i64.const 8 return end
+      local.get 1 call $many i64.extend_i32_s)
+    (func $calls (type $unary) (local $sum i32)
+      loop $turn
+        local.get 0 call $leaf local.set $sum
+        local.get $sum i32.const 7 i32.eq if
+          local.get $sum i32.const 3 i32.mul local.set $sum
+        else
+          local.get $sum call $leaf local.get $sum i32.add local.set $sum
+        end
+        local.get 0 i32.const 1 i32.sub local.tee 0 i32.const 0 i32.gt_s br_if $turn
+      end
+      local.get $sum)
     (func (export "f") (param i32) (result i64)
       i32.const 16 local.get 0 i32.const 64 memory.fill
       ref.null func i32.const 1 table.grow $t drop
@@ -68,6 +90,8 @@ const PROGRAM: &str = r#"(module
       local.get 0 local.get 0 i32.const 3 i32.and call_indirect $t (type $unary)
       i32.add i32.const 32 i32.const 0 local.get 0 memory.copy
       local.get 0 call $seldom i32.add
+      i64.const 77 local.get 0 call $nine i32.wrap_i64 i32.add
+      local.get 0 call $calls i32.add
       call $pair drop i64.extend_i32_s))"#;
 
 #[test]
