@@ -22,8 +22,10 @@ const NUMBER: Class = 1;
 #[derive(Default)]
 pub(crate) struct Nans {
     params: u32,
-    /// One per operand, up to the last that is not [`EXACT`].
-    stack: Vec<Class>,
+    /// Operands that are not [`EXACT`] and how many lie below each. The others, of which there may be many, are not here.
+    stack: Vec<(usize, Class)>,
+    /// Operands, those others too.
+    height: usize,
     /// One per local that a float went through; [`EXACT`]: none did.
     locals: Vec<Class>,
     sets: Vec<Set>,
@@ -124,8 +126,30 @@ impl Nans {
         }
     }
 
+    fn top(&self) -> Class {
+        let last = self.stack.last().filter(|(below, _)| below.saturating_add(1) == self.height);
+        last.map_or(EXACT, |(_, class)| *class)
+    }
+
     fn pop(&mut self) -> Class {
-        self.stack.pop().unwrap_or(EXACT)
+        let class = self.top();
+        self.truncate(self.height.saturating_sub(1));
+        class
+    }
+
+    fn push(&mut self, class: Class) {
+        if class != EXACT {
+            self.stack.push((self.height, class));
+        }
+        self.height = self.height.saturating_add(1);
+    }
+
+    /// Leaves so many operands.
+    fn truncate(&mut self, height: usize) {
+        self.height = height;
+        while self.stack.last().is_some_and(|(below, _)| *below >= height) {
+            self.stack.pop();
+        }
     }
 
     fn local(&mut self, local: u32) -> Class {
@@ -154,11 +178,8 @@ impl Nans {
         if self.stack.is_empty() && !begins_float(op) {
             return;
         }
-        self.stack.resize(usize::try_from(validator.operand_stack_height()).unwrap_or(0), EXACT);
+        self.truncate(usize::try_from(validator.operand_stack_height()).unwrap_or(0));
         self.follow(op, validator);
-        while self.stack.last() == Some(&EXACT) {
-            self.stack.pop();
-        }
     }
 
     fn follow<T: WasmModuleResources>(&mut self, op: &Operator<'_>, validator: &FuncValidator<T>) {
@@ -167,14 +188,14 @@ impl Nans {
             && frame.unreachable
         {
             // What is never run may take what is not there; what lies below is waiting for the end of the block.
-            self.stack.truncate(frame.height);
+            self.truncate(frame.height);
             return;
         }
         let is_float = |local| matches!(validator.get_local_type(local), Some(ValType::F32 | ValType::F64));
         match op {
             O::LocalGet { local_index } => {
                 let class = if is_float(*local_index) { self.local(*local_index) } else { EXACT };
-                self.stack.push(class);
+                self.push(class);
             }
             O::LocalSet { local_index } | O::LocalTee { local_index } => {
                 let value = self.pop();
@@ -184,7 +205,7 @@ impl Nans {
                     self.unite(value, class);
                 }
                 if matches!(op, O::LocalTee { .. }) {
-                    self.stack.push(class);
+                    self.push(class);
                 }
             }
             O::Drop => _ = self.pop(),
@@ -192,7 +213,7 @@ impl Nans {
                 self.pop();
                 let (one, other) = (self.pop(), self.pop());
                 let class = self.unite(one, other);
-                self.stack.push(class);
+                self.push(class);
             }
             O::F32Abs | O::F64Abs => {}
             O::F32Neg | O::F64Neg => self.turn_sign(),
@@ -207,7 +228,7 @@ impl Nans {
             }
             O::I32ReinterpretF32 | O::I64ReinterpretF64 => {
                 self.sink = self.pop();
-                self.stack.push(EXACT);
+                self.push(EXACT);
             }
             op => self.other(op, validator),
         }
@@ -225,18 +246,16 @@ impl Nans {
         }
         if nan_result(op).is_some() {
             self.latest = self.class();
-            self.stack.push(self.latest);
+            self.push(self.latest);
             return;
         }
         let class = if is_number(op) { NUMBER } else { EXACT };
-        let results = usize::try_from(results).unwrap_or(0);
-        self.stack.resize(self.stack.len().saturating_add(results), class);
+        (0..results).for_each(|_| self.push(class));
     }
 
     /// A canonical NaN may become another, so that it must not be made canonical behind this.
     fn turn_sign(&mut self) {
-        let class = self.stack.last().copied().unwrap_or(EXACT);
-        self.keep_exact(class);
+        self.keep_exact(self.top());
     }
 
     /// The latest result, which nobody took yet, is made canonical by this edit.
