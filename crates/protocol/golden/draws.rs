@@ -12,7 +12,7 @@ use assay_protocol::{
 };
 use serde_json::Value;
 
-use super::{flag, hash, narrow, number, parse, rows, text};
+use super::{flag, hash, narrow, number, parse, rows, text, unix};
 
 const DRAWS: &str = include_str!("draws.json");
 const TICKETS: &str = include_str!("tickets.json");
@@ -214,8 +214,4 @@ fn purpose(vector: &Value) -> Purpose {
 fn mode(vector: &Value) -> Mode {
     let name = text(vector, "mode");
     Mode::ALL.into_iter().find(|mode| format!("{mode:?}") == name).unwrap_or_else(|| panic!("no mode {name}"))
-}
-
-fn unix(vector: &Value, field: &str) -> i64 {
-    vector[field].as_i64().unwrap_or_else(|| panic!("{field} is no time in {vector}"))
 }

@@ -5,8 +5,11 @@ library: what the Rust crate and this script agree on was written down twice. Ve
 import base64
 import hashlib
 import struct
+import sys
 
+sys.dont_write_bytecode = True
 import draws
+import trust
 from vectors import ONE, U64_MAX, key, tagged, write
 
 # Tasks.
@@ -235,29 +238,63 @@ FEES = dict(
             window(2**32 - 1, 10**15, 1), window(1, 5, 0)],
 )
 
-# Statuses: the whole table; what is not listed is refused.
-JOB_STATUSES = dict(Open=1, Assigned=2, Submitted=3, Resolved=4, Cancelled=5, Expired=6, Disputed=7)
-EVENTS = ["SeatsFilled", "Cancelled", "QueueTimedOut", "Declined", "MissedRequeued", "MissedLast", "Submitted", "Finalized"]
-ALLOWED = {
-    ("Open", "SeatsFilled"): "Assigned",
-    ("Open", "Cancelled"): "Cancelled",
-    ("Open", "QueueTimedOut"): "Expired",
-    ("Assigned", "Declined"): "Open",
-    ("Assigned", "MissedRequeued"): "Open",
-    ("Assigned", "MissedLast"): "Expired",
-    ("Assigned", "Submitted"): "Submitted",
-    ("Submitted", "Finalized"): "Resolved",
-}
-STATUS = dict(
-    job_statuses=[dict(name=n, code=c, terminal=n in ("Resolved", "Cancelled", "Expired")) for n, c in JOB_STATUSES.items()],
-    execution_statuses=[dict(name=n, code=c) for n, c in dict(Accepted=1, Submitted=2, Missed=3).items()],
-    execution_transitions=[
-        {"from": f, "event": e, "to": {(1, "Submitted"): 2, (1, "Missed"): 3}.get((f, e))}
-        for f in (1, 2, 3)
-        for e in ("Submitted", "Missed")
-    ],
-    transitions=[{"from": f, "event": e, "to": ALLOWED.get((f, e))} for f in JOB_STATUSES for e in EVENTS],
+# Statuses: for each kind of account its codes, its events in the crate's order, and what each event leads to from where. What
+# is not listed is refused.
+MACHINES = dict(
+    job=(
+        dict(Open=1, Assigned=2, Submitted=3, Resolved=4, Cancelled=5, Expired=6, Disputed=7, Revealing=8, Deadlocked=9),
+        dict(
+            SeatsFilled=dict(Open="Assigned"),
+            Cancelled=dict(Open="Cancelled"),
+            QueueTimedOut=dict(Open="Expired"),
+            AuditUnderfilled=dict(Open="Assigned"),
+            AuditUnfilled=dict(Open="Revealing"),
+            ArbiterMissing=dict(Open="Deadlocked"),
+            Declined=dict(Assigned="Open"),
+            MissedRequeued=dict(Assigned="Open"),
+            MissedLast=dict(Assigned="Expired"),
+            Submitted=dict(Assigned="Submitted"),
+            CommitsClosed=dict(Assigned="Revealing"),
+            AuditDrawn=dict(Revealing="Open"),
+            Agreed=dict(Assigned="Submitted", Revealing="Submitted"),
+            DisagreedRequeued=dict(Assigned="Open", Revealing="Open"),
+            DisagreedLast=dict(Assigned="Deadlocked", Revealing="Deadlocked"),
+            Finalized=dict(Submitted="Resolved"),
+            Disputed=dict(Submitted="Disputed", Deadlocked="Disputed"),
+            NobodyAppealed=dict(Deadlocked="Expired"),
+            Judged=dict(Disputed="Resolved"),
+            Voided=dict(Disputed="Expired"),
+        ),
+    ),
+    execution=(
+        dict(Accepted=1, Submitted=2, Missed=3, Committed=4),
+        dict(
+            Submitted=dict(Accepted="Submitted"),
+            Missed=dict(Accepted="Missed"),
+            Committed=dict(Accepted="Committed"),
+            Revealed=dict(Committed="Submitted"),
+        ),
+    ),
+    dispute=(
+        dict(Entry=1, Drawing=2, Voting=3, Tallied=4, Final=5),
+        dict(
+            DrawArmed=dict(Entry="Drawing", Tallied="Drawing"),
+            VotingOpened=dict(Entry="Voting", Tallied="Voting", Drawing="Voting"),
+            Tallied=dict(Voting="Tallied"),
+            Settled=dict(Tallied="Final"),
+        ),
+    ),
+    challenge=(dict(Entered=1, Revealed=2, Won=3), dict(Revealed=dict(Entered="Revealed"), Won=dict(Revealed="Won"))),
+    vote=(dict(Committed=1, Revealed=2), dict(Revealed=dict(Committed="Revealed"))),
 )
+TERMINAL = ("Resolved", "Cancelled", "Expired")
+STATUS = {
+    name: dict(
+        statuses=[dict(name=status, code=code) | (dict(terminal=status in TERMINAL) if name == "job" else {}) for status, code in codes.items()],
+        transitions=[{"from": status, "event": event, "to": events[event].get(status)} for status in codes for event in events],
+    )
+    for name, (codes, events) in MACHINES.items()
+}
 
 # Terms: changes to the base, and the first bound they break (null: allowed).
 BASE = dict(
@@ -547,3 +584,5 @@ if __name__ == "__main__":
     write("draws", "Seed slots in lists of recent slots, seeds, and what recording does", **draws.DRAWS)
     write("tickets", "Tickets of a stake, thresholds, and which tickets win", **draws.TICKETS)
     write("tallies", "Voices counted, agreement of seats, rounds of juries", tallies=draws.TALLIES, seats=draws.SEATS, agreed=draws.AGREED, **draws.ROUNDS)
+    write("trust", "Scores, what settling records, audits, locks, duty", **trust.TRUST)
+    write("pots", "Bonds of appeals, what is kept of challengers, and what disputes divide; null is an overflow", **trust.POT)

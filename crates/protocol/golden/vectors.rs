@@ -19,14 +19,17 @@
 use assay_protocol::{
     challenge_commitment, cluster_tag, commitment, fees,
     ids::{ChallengeCommitmentInput, CommitmentInput, JobUidInput, VoteCommitmentInput},
-    job_uid, receipt, vote_commitment, Ballot, ExecutionEvent, ExecutionStatus, FeeError, Hash32, JobEvent, JobStatus,
-    MarketTerms, Outcome, OutcomeKind, Posting, Receipt, ReceiptRun, TaskLimits, TaskSpec,
+    job_uid, receipt, vote_commitment, Ballot, ChallengeEvent, ChallengeStatus, DisputeEvent, DisputeStatus,
+    ExecutionEvent, ExecutionStatus, FeeError, Hash32, JobEvent, JobStatus, MarketTerms, Outcome, OutcomeKind, Posting,
+    Receipt, ReceiptRun, TaskLimits, TaskSpec, VoteEvent, VoteStatus,
 };
 use serde_json::Value;
 
 mod draws;
+mod trust;
 
 pub use draws::{check_draws, check_tallies, check_tickets};
+pub use trust::{check_pots, check_trust};
 
 const TASKS: &str = include_str!("tasks.json");
 const IDS: &str = include_str!("ids.json");
@@ -51,6 +54,8 @@ pub fn check_all() {
     check_draws();
     check_tickets();
     check_tallies();
+    check_trust();
+    check_pots();
 }
 
 /// Encodings, digests and bounds of tasks.
@@ -196,44 +201,43 @@ pub fn check_fees() {
     }
 }
 
-/// Codes of statuses and the whole table of transitions.
+/// One status with its code, and every event in it.
+macro_rules! check_machine {
+    ($machine:expr, $status:ty, $event:ty) => {{
+        let statuses = rows($machine, "statuses");
+        assert_eq!(statuses.len(), <$status>::ALL.len(), "a status without a vector");
+        for (vector, status) in statuses.iter().zip(<$status>::ALL) {
+            assert_eq!(format!("{status:?}"), text(vector, "name"));
+            assert_eq!(status.code(), narrow::<u8>(vector, "code"), "{vector}");
+            assert_eq!(<$status>::from_code(status.code()), Some(status), "{vector}");
+        }
+        let mut transitions = rows($machine, "transitions").iter();
+        for from in <$status>::ALL {
+            for event in <$event>::ALL {
+                let vector = transitions.next().expect("a vector for every status and event");
+                assert_eq!(
+                    (format!("{from:?}").as_str(), format!("{event:?}").as_str()),
+                    (text(vector, "from"), text(vector, "event"))
+                );
+                let to = from.transition(*event).into_iter().next().map(|status| format!("{status:?}"));
+                assert_eq!(to.as_deref(), vector["to"].as_str(), "{vector}");
+            }
+        }
+        assert!(transitions.next().is_none(), "a vector for a status or event that does not exist");
+    }};
+}
+
+/// Codes of statuses and the whole tables of transitions.
 pub fn check_statuses() {
     let file = parse(STATUSES);
-    let job_statuses = rows(&file, "job_statuses");
-    assert_eq!(job_statuses.len(), JobStatus::ALL.len(), "a status without a vector");
-    for (vector, status) in job_statuses.iter().zip(JobStatus::ALL) {
-        assert_eq!(format!("{status:?}"), text(vector, "name"));
-        assert_eq!(status.code(), narrow::<u8>(vector, "code"), "{vector}");
-        assert_eq!(JobStatus::from_code(status.code()), Some(status), "{vector}");
+    check_machine!(&file["job"], JobStatus, JobEvent);
+    check_machine!(&file["execution"], ExecutionStatus, ExecutionEvent);
+    check_machine!(&file["dispute"], DisputeStatus, DisputeEvent);
+    check_machine!(&file["challenge"], ChallengeStatus, ChallengeEvent);
+    check_machine!(&file["vote"], VoteStatus, VoteEvent);
+    for (vector, status) in rows(&file["job"], "statuses").iter().zip(JobStatus::ALL) {
         assert_eq!(status.is_terminal(), flag(vector, "terminal"), "{vector}");
     }
-    for vector in rows(&file, "execution_statuses") {
-        let status = ExecutionStatus::from_code(narrow(vector, "code")).expect("a known code");
-        assert_eq!(format!("{status:?}"), text(vector, "name"));
-        assert_eq!(status.code(), narrow::<u8>(vector, "code"), "{vector}");
-    }
-    for vector in rows(&file, "execution_transitions") {
-        let from = ExecutionStatus::from_code(narrow(vector, "from")).expect("a known code");
-        let event = match text(vector, "event") {
-            "Submitted" => ExecutionEvent::Submitted,
-            "Missed" => ExecutionEvent::Missed,
-            other => panic!("no event of a seat is called {other}"),
-        };
-        assert_eq!(from.transition(event).map(ExecutionStatus::code), optional_code(vector, "to"), "{vector}");
-    }
-    let mut allowed = rows(&file, "transitions").iter();
-    for from in JobStatus::ALL {
-        for event in JOB_EVENTS {
-            let vector = allowed.next().expect("a vector for every status and event");
-            assert_eq!(
-                (format!("{from:?}"), format!("{event:?}")),
-                (text(vector, "from").to_owned(), text(vector, "event").to_owned())
-            );
-            let to = from.transition(event).ok().map(|status| format!("{status:?}"));
-            assert_eq!(to.as_deref(), vector["to"].as_str(), "{vector}");
-        }
-    }
-    assert!(allowed.next().is_none(), "a vector for a status or event that does not exist");
 }
 
 /// Bounds of a market's terms.
@@ -305,18 +309,6 @@ pub fn refused_outcomes() -> Vec<Vec<u8>> {
     let file = parse(OUTCOMES);
     rows(&file, "refused").iter().map(|row| hex::decode(text(row, "encoding")).expect("hexadecimal")).collect()
 }
-
-/// All events, in the order of `statuses.json`.
-pub const JOB_EVENTS: [JobEvent; 8] = [
-    JobEvent::SeatsFilled,
-    JobEvent::Cancelled,
-    JobEvent::QueueTimedOut,
-    JobEvent::Declined,
-    JobEvent::MissedRequeued,
-    JobEvent::MissedLast,
-    JobEvent::Submitted,
-    JobEvent::Finalized,
-];
 
 fn task(vector: &Value) -> TaskSpec {
     let limits = &vector["limits"];
@@ -430,10 +422,6 @@ fn narrow<T: TryFrom<u64>>(vector: &Value, field: &str) -> T {
     T::try_from(number(vector, field)).unwrap_or_else(|_| panic!("{field} is too large in {vector}"))
 }
 
-fn optional_code(vector: &Value, field: &str) -> Option<u8> {
-    vector[field].as_u64().map(|code| u8::try_from(code).expect("a code"))
-}
-
 fn lamports(vector: &Value, field: &str) -> Result<u64, FeeError> {
     assert!(vector.get(field).is_some(), "no {field} in {vector}");
     vector[field].as_u64().ok_or(FeeError)
@@ -442,4 +430,8 @@ fn lamports(vector: &Value, field: &str) -> Result<u64, FeeError> {
 fn hash(vector: &Value, field: &str) -> Hash32 {
     let bytes = hex::decode(text(vector, field)).expect("hexadecimal");
     bytes.try_into().expect("32 bytes")
+}
+
+fn unix(vector: &Value, field: &str) -> i64 {
+    vector[field].as_i64().unwrap_or_else(|| panic!("{field} is no time in {vector}"))
 }

@@ -57,6 +57,24 @@ pub const SEATS_START_FACTOR: u64 = 2;
 pub const TALLY_ENTRIES: usize = 9;
 /// The last round of a dispute, in which everybody votes.
 pub const ROUND_LAST: u8 = 3;
+/// Share of a dispute's pot for challengers who were right, or of lost bonds for the right seats when none was, basis points.
+pub const WINNERS_BPS: u32 = 5_000;
+/// Share of the pot for jurors, basis points. The rest, at least 20 %, is burned: disputing with oneself loses that much.
+pub const JURORS_BPS: u32 = 3_000;
+/// Confirmed results in a row from which a provider may run an adaptive job alone.
+pub const TRUSTED_STREAK: u32 = 10;
+/// Each further arbiter's least trust is higher by this much, basis points.
+pub const ARBITRATION_TRUST_STEP_BPS: u16 = 500;
+/// Missed deadlines in a row that put a provider in jail.
+pub const MISSES_IN_ROW_JAIL: u8 = 3;
+/// Confirmed fees that give half of the score's volume, lamports.
+pub const TRUST_HALF_FEE_LAMPORTS: u64 = 1_000_000;
+/// A result whose fee was lower confirms nothing, lamports.
+pub const TRUST_FEE_LAMPORTS_MIN: u64 = 1_000;
+/// Confirmed results that one failure outweighs in the score's record.
+pub const TRUST_WEIGHT_FAILED: u64 = 20;
+/// Confirmed results that one missed deadline outweighs.
+pub const TRUST_WEIGHT_MISSED: u64 = 2;
 
 /// Gas limit of a job that states none.
 pub const GAS_LIMIT_DEFAULT: u64 = 1_000_000_000;

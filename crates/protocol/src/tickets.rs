@@ -18,6 +18,12 @@ pub fn tickets_of(stake_lamports: u64, unit_lamports: u64) -> u32 {
     u32::try_from(tickets).unwrap_or(TICKETS_MAX).min(TICKETS_MAX)
 }
 
+/// The tickets that count: those enrolled, as far as the stake still covers them, so that a loss lowers them at once.
+#[must_use]
+pub fn usable(enrolled: u32, stake_lamports: u64, unit_lamports: u64) -> u32 {
+    tickets_of(stake_lamports, unit_lamports).min(enrolled)
+}
+
 /// How likely one ticket wins when `expected` of `total` are to win: `floor(2^64 × expected / max(1, total))`, at most
 /// 2^64 − 1, which is [`EVERYBODY`].
 #[must_use]

@@ -56,6 +56,16 @@ fn tallies_agree_with_the_golden_vectors() {
 }
 
 #[test]
+fn trust_agrees_with_the_golden_vectors() {
+    golden::check_trust();
+}
+
+#[test]
+fn pots_agree_with_the_golden_vectors() {
+    golden::check_pots();
+}
+
+#[test]
 fn the_whole_set_is_one_call_for_dependants() {
     golden::check_all();
 }

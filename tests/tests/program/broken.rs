@@ -13,7 +13,7 @@ const UNREACHABLE: [(&str, &str); 1] =
 
 #[test]
 fn a_status_byte_that_no_version_wrote_is_refused() {
-    for status in [0, 8, u8::MAX] {
+    for status in [0, 10, u8::MAX] {
         let mut s = Scenario::assigned();
         s.world.edit::<Job>(&s.party.job, |job| job.status = status);
         for call in [

@@ -2,43 +2,88 @@
 
 use assay_protocol::{
     limits::{GAS_LIMIT_MAX, JOB_TOTAL_S_MAX, UNBONDING_S_MAX, VERIFY_RATE_GAS_PER_S_MAX, WINDOW_S_MAX},
-    ExecutionStatus, JobEvent, JobStatus, MarketTerms,
+    ChallengeStatus, DisputeEvent, DisputeStatus, ExecutionEvent, ExecutionStatus, JobEvent, JobStatus, MarketTerms,
+    VoteStatus,
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, sample::select};
 
-use crate::golden::{base_terms, JOB_EVENTS};
+use crate::golden::base_terms;
 
-/// Events that anybody may cause once a deadline has passed.
-const PERMISSIONLESS: [JobEvent; 4] =
-    [JobEvent::QueueTimedOut, JobEvent::MissedRequeued, JobEvent::MissedLast, JobEvent::Finalized];
+/// Events that anybody may cause once a deadline has passed or a block is there; a party can at most be quicker.
+const PERMISSIONLESS: [JobEvent; 14] = [
+    JobEvent::QueueTimedOut,
+    JobEvent::AuditUnderfilled,
+    JobEvent::AuditUnfilled,
+    JobEvent::ArbiterMissing,
+    JobEvent::MissedRequeued,
+    JobEvent::MissedLast,
+    JobEvent::AuditDrawn,
+    JobEvent::Agreed,
+    JobEvent::DisagreedRequeued,
+    JobEvent::DisagreedLast,
+    JobEvent::Finalized,
+    JobEvent::NobodyAppealed,
+    JobEvent::Judged,
+    JobEvent::Voided,
+];
 
 #[test]
-fn i_04_every_status_that_can_be_reached_has_a_permissionless_way_to_a_final_one() {
-    for status in JobStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
-        // Reserved: no transition leads here yet, which the next test holds.
-        if status == JobStatus::Disputed {
-            continue;
+fn i_04_every_status_has_a_permissionless_way_to_a_final_one() {
+    for start in JobStatus::ALL {
+        let (mut reached, mut seen) = (vec![start], vec![start]);
+        while let Some(status) = reached.pop() {
+            let next = PERMISSIONLESS.iter().filter_map(|event| status.transition(*event).ok());
+            reached.extend(next.filter(|next| !seen.contains(next)).collect::<Vec<_>>());
+            seen.extend(reached.iter().copied());
         }
-        let ends = PERMISSIONLESS.iter().filter_map(|event| status.transition(*event).ok());
-        assert!(ends.into_iter().any(JobStatus::is_terminal), "{status:?} has no permissionless exit");
+        assert!(seen.into_iter().any(JobStatus::is_terminal), "{start:?} has no permissionless way out");
     }
 }
 
 #[test]
-fn nothing_leads_to_a_dispute_yet() {
-    for from in JobStatus::ALL {
-        for event in JOB_EVENTS {
-            assert_ne!(from.transition(event), Ok(JobStatus::Disputed));
+fn i_04_every_status_is_reached_and_every_event_happens_somewhere() {
+    let steps = JobStatus::ALL.into_iter().flat_map(|from| JobEvent::ALL.iter().map(move |event| (from, *event)));
+    let steps: Vec<_> = steps.filter_map(|(from, event)| Some((event, from.transition(event).ok()?))).collect();
+    for event in JobEvent::ALL {
+        assert!(steps.iter().any(|(happens, _)| happens == event), "{event:?} never happens");
+    }
+    for status in JobStatus::ALL.into_iter().filter(|status| *status != JobStatus::Open) {
+        assert!(steps.iter().any(|(_, to)| *to == status), "{status:?} is never reached");
+    }
+}
+
+#[test]
+fn i_04_a_dispute_ends_from_every_status_and_its_end_stays() {
+    for start in DisputeStatus::ALL {
+        let mut status = start;
+        for event in [DisputeEvent::VotingOpened, DisputeEvent::Tallied, DisputeEvent::Settled] {
+            status = status.transition(event).unwrap_or(status);
         }
+        assert_eq!(status, DisputeStatus::Final, "from {start:?}");
+    }
+    assert!(DisputeEvent::ALL.iter().all(|event| DisputeStatus::Final.transition(*event).is_none()));
+}
+
+#[test]
+fn p_06_no_result_stands_before_everybody_had_its_time_to_reveal() {
+    for from in JobStatus::ALL {
+        assert_eq!(
+            from.transition(JobEvent::Agreed).is_ok(),
+            matches!(from, JobStatus::Assigned | JobStatus::Revealing)
+        );
+    }
+    // What was committed is never taken back: it is revealed or lost.
+    for event in ExecutionEvent::ALL.iter().filter(|event| **event != ExecutionEvent::Revealed) {
+        assert_eq!(ExecutionStatus::Committed.transition(*event), None, "{event:?}");
     }
 }
 
 #[test]
 fn i_03_a_final_status_never_changes() {
     for from in JobStatus::ALL.into_iter().filter(|status| status.is_terminal()) {
-        for event in JOB_EVENTS {
-            let error = from.transition(event).expect_err("a final status");
-            assert_eq!((error.from, error.event), (from, event));
+        for event in JobEvent::ALL {
+            let error = from.transition(*event).expect_err("a final status");
+            assert_eq!((error.from, error.event), (from, *event));
         }
     }
 }
@@ -59,8 +104,11 @@ fn a_refused_transition_names_status_and_event() {
 #[test]
 fn unknown_codes_are_no_statuses() {
     for code in 0..=u8::MAX {
-        assert_eq!(JobStatus::from_code(code).is_some(), (1..=7).contains(&code));
-        assert_eq!(ExecutionStatus::from_code(code).is_some(), (1..=3).contains(&code));
+        assert_eq!(JobStatus::from_code(code).is_some(), (1..=9).contains(&code));
+        assert_eq!(ExecutionStatus::from_code(code).is_some(), (1..=4).contains(&code));
+        assert_eq!(DisputeStatus::from_code(code).is_some(), (1..=5).contains(&code));
+        assert_eq!(ChallengeStatus::from_code(code).is_some(), (1..=3).contains(&code));
+        assert_eq!(VoteStatus::from_code(code).is_some(), (1..=2).contains(&code));
     }
 }
 
@@ -110,10 +158,10 @@ fn wild_terms() -> impl Strategy<Value = MarketTerms> {
 
 proptest! {
     #[test]
-    fn i_02_a_life_of_random_events_resolves_at_most_once(events in prop::collection::vec(0..JOB_EVENTS.len(), 0..64)) {
+    fn i_02_a_life_of_random_events_resolves_at_most_once(events in prop::collection::vec(select(JobEvent::ALL), 0..64)) {
         let (mut status, mut finals) = (JobStatus::Open, 0);
-        for index in events {
-            if let Ok(next) = status.transition(JOB_EVENTS[index]) {
+        for event in events {
+            if let Ok(next) = status.transition(event) {
                 prop_assert!(!status.is_terminal());
                 finals += u32::from(next.is_terminal());
                 status = next;

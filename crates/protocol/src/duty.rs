@@ -1,0 +1,42 @@
+//! Jury duty: who is a juror of a dispute, and what a juror puts at stake.
+
+use crate::fees::{share_bps, FeeError};
+
+/// `duty_until_unix` of a provider that is on duty.
+pub const ON_DUTY: i64 = i64::MAX;
+
+/// What a provider's account says about its duty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DutyView {
+    /// When its duty began.
+    pub duty_from_unix: i64,
+    /// When it ended; [`ON_DUTY`] while it lasts, zero when it never began.
+    pub duty_until_unix: i64,
+    /// When its tickets last grew.
+    pub tickets_from_unix: i64,
+}
+
+/// Whether the provider is a juror of a dispute that was opened then: it was on duty and had its tickets. So nobody enlists
+/// into, or leaves, a jury that is already counted; who is a party is excluded besides.
+#[must_use]
+pub const fn is_juror(duty: &DutyView, opened_unix: i64) -> bool {
+    duty.duty_from_unix <= opened_unix && duty.tickets_from_unix <= opened_unix && opened_unix < duty.duty_until_unix
+}
+
+/// Enrolled stake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Enrolled {
+    /// Tickets.
+    pub tickets: u32,
+    /// Lamports of each.
+    pub unit_lamports: u64,
+}
+
+/// What duty locks, lamports: `⌊tickets × unit × rate⌋`. The most that being absent costs, once.
+///
+/// # Errors
+/// [`FeeError`] when the stake leaves `u64`.
+pub fn duty_lock(enrolled: Enrolled, duty_rate_bps: u16) -> Result<u64, FeeError> {
+    let stake = u64::from(enrolled.tickets).checked_mul(enrolled.unit_lamports).ok_or(FeeError)?;
+    share_bps(stake, u32::from(duty_rate_bps))
+}
