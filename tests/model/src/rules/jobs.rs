@@ -84,10 +84,7 @@ impl Model {
         let gas_limit = posting.task.limits.gas_limit;
         let pay_max = money::pay(posting.base_fee_lamports, posting.price, gas_limit);
         let challenge_s = terms.window_s(terms.challenge_base_s, gas_limit);
-        let ends = |otherwise: u32| match posting.expires_unix {
-            0 => now + i64::from(otherwise),
-            expires => expires,
-        };
+        let ends = |after_s| if posting.expires_unix == 0 { now + i64::from(after_s) } else { posting.expires_unix };
         Job {
             status: JobStatus::Open,
             market: market_key,
