@@ -54,16 +54,21 @@ impl Story {
             let seconds = next_due_unix(&self.model).map_or(0, |due| due - self.model.now_unix);
             self.step(&Step::Wait { seconds, slots: 6 });
         }
-        assert!(self.model.jobs.is_empty() && self.model.executions.is_empty(), "I-04: {:?}", self.model.jobs);
+        assert!(
+            self.model.jobs.is_empty() && self.model.executions.is_empty() && self.model.disputes.is_empty(),
+            "I-04: {:?}",
+            self.model.jobs
+        );
         for provider in self.model.providers.values() {
-            assert_eq!((provider.locked_lamports, provider.children_open), (0, 0), "I-04");
+            let bound = (provider.locked_lamports - provider.duty_lock_lamports, provider.children_open);
+            assert_eq!(bound, (0, 0), "I-04");
         }
     }
 }
 
 fn tell(seed: u64) -> Coverage {
     let (mut schedule, model) = Schedule::new(seed, &Keys::PLAIN);
-    schedule.world.adaptive = true;
+    (schedule.world.adaptive, schedule.world.disputes) = (true, true);
     let total = model.lamports_total();
     let mut story = Story { model, coverage: Coverage::default(), total };
     for step in schedule.world.prologue(seed) {
@@ -89,11 +94,15 @@ fn i_01_i_02_i_03_i_04_i_05_promises_hold_after_every_step_of_any_story() {
         all.add(&told.unwrap_or_else(|_| panic!("story {seed} broke a promise")));
     }
     println!("{all}");
+    for (name, (done, _)) in &all.acts {
+        let seldom = ["close_provider", "withdraw_stake"].contains(name);
+        assert!(*done > 0 || seldom, "{name} never went through\n{all}");
+    }
     let seats = [SeatStatus::Accepted, SeatStatus::Committed, SeatStatus::Submitted, SeatStatus::Missed];
     for status in seats {
         assert!(all.seats.contains_key(&(Some(status), None)), "no seat ended {status:?}");
     }
-    use JobStatus::{Assigned, Cancelled, Deadlocked, Expired, Open, Resolved, Revealing, Submitted};
+    use JobStatus::{Assigned, Cancelled, Deadlocked, Disputed, Expired, Open, Resolved, Revealing, Submitted};
     for (from, to) in [
         (Open, Assigned),
         (Open, Cancelled),
@@ -111,6 +120,10 @@ fn i_01_i_02_i_03_i_04_i_05_promises_hold_after_every_step_of_any_story() {
         (Deadlocked, Expired),
         // An audit whose seats nobody took.
         (Open, Revealing),
+        (Submitted, Disputed),
+        (Deadlocked, Disputed),
+        (Disputed, Resolved),
+        (Disputed, Expired),
     ] {
         assert!(all.jobs.contains_key(&(Some(from), Some(to))), "no job went from {from:?} to {to:?}\n{all}");
     }

@@ -58,6 +58,9 @@ impl Schedule {
             }
         }
         acts.extend(crate::schedule::crank::cranks(model));
+        if self.world.disputes {
+            self.litigate(model, &mut acts);
+        }
         // Money and new jobs, now and then.
         if model.jobs.len() < JOBS_MAX || self.rng.below(8) == 0 {
             acts.extend(self.post(model));

@@ -9,7 +9,7 @@ use crate::{
 /// Every act without an author that goes through now.
 #[must_use]
 pub fn cranks(model: &Model) -> Vec<Act> {
-    let mut acts = Vec::new();
+    let mut acts = super::court::cranks(model);
     for (key, job) in &model.jobs {
         let job_key = *key;
         let draws = job.draw.state == DrawState::Armed && !job.status.is_terminal();
@@ -31,9 +31,11 @@ pub fn cranks(model: &Model) -> Vec<Act> {
             }
             JobStatus::Submitted if due => acts.push(Act::FinalizeJob { job: job_key }),
             status if status.is_terminal() => {
-                let seats = model.executions.keys().filter(|(of, _)| of == key);
+                let counted =
+                    model.disputes.get(key).is_none_or(|dispute| dispute.challenges_counted == dispute.challenges);
+                let seats = model.executions.keys().filter(|(of, _)| counted && of == key);
                 acts.extend(seats.map(|(_, provider)| Act::SettleExecution { job: job_key, provider: *provider }));
-                if job.executions_open == 0 && model.slot > job.created_slot {
+                if job.executions_open == 0 && job.disputes_open == 0 && model.slot > job.created_slot {
                     acts.push(Act::CloseJob { job: job_key });
                 }
             }
@@ -46,5 +48,7 @@ pub fn cranks(model: &Model) -> Vec<Act> {
 /// The next moment at which something is due, for whoever has nothing to do.
 #[must_use]
 pub fn next_due_unix(model: &Model) -> Option<i64> {
-    model.jobs.values().filter_map(|job| model.due_unix(job)).filter(|due| *due > model.now_unix).min()
+    let jobs = model.jobs.values().filter_map(|job| model.due_unix(job));
+    let disputes = model.disputes.values().filter_map(|dispute| model.due_in_dispute_unix(dispute));
+    jobs.chain(disputes).filter(|due| *due > model.now_unix).min()
 }

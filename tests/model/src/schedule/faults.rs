@@ -30,6 +30,9 @@ impl Schedule {
         let (posting, place) = (&model.jobs[&job], at(signer, job, provider));
         let status = model.executions.get(&(job, provider)).map(|seat| seat.status);
         let (uid, outcome) = (posting.uid, truth(&posting.uid));
+        if self.world.disputes && self.rng.below(3) == 0 {
+            return self.contempt(model, job);
+        }
         match self.rng.below(18) {
             0 => Act::AcceptJob { at: place, uid, ticket: u32::try_from(self.rng.below(400)).expect("small") },
             1 => Act::AcceptJob { at: place, uid: [1; 32], ticket: 0 },

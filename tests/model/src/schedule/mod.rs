@@ -2,6 +2,7 @@
 //! whole story.
 
 pub mod actors;
+pub mod court;
 pub mod coverage;
 pub mod crank;
 mod faults;
@@ -12,7 +13,7 @@ use std::collections::VecDeque;
 use crate::{
     act::{Act, AtSeat},
     odds::Rng,
-    state::{Job, Key, Model},
+    state::{DisputeStatus, Job, Key, Model},
 };
 
 pub use world::{Keys, Poster, Seat, World};
@@ -73,6 +74,8 @@ pub struct Schedule {
     pub world: World,
     recent: VecDeque<Act>,
     ready: VecDeque<Act>,
+    /// Whether disputes are mostly carried to their end before anything else happens.
+    patient: bool,
 }
 
 impl Schedule {
@@ -81,7 +84,8 @@ impl Schedule {
     pub fn new(seed: u64, keys: &Keys) -> (Self, Model) {
         let mut rng = Rng::new(seed);
         let (world, model) = World::new(&mut rng, keys);
-        (Self { rng, world, recent: VecDeque::new(), ready: VecDeque::new() }, model)
+        let patient = seed % 2 == 1;
+        (Self { rng, world, recent: VecDeque::new(), ready: VecDeque::new(), patient }, model)
     }
 
     /// How many steps this story has.
@@ -93,6 +97,11 @@ impl Schedule {
     pub fn next(&mut self, model: &Model) -> Step {
         if let Some(act) = self.ready.pop_front() {
             return self.sent(act);
+        }
+        if self.patient && self.rng.below(8) > 0 {
+            if let Some(step) = self.carry_on(model) {
+                return step;
+            }
         }
         match self.rng.below(100) {
             0..60 => self.due_or_wait(model),
@@ -124,6 +133,27 @@ impl Schedule {
         }
     }
 
+    /// The next step of a dispute that has no verdict yet: what is due, else time until it is.
+    fn carry_on(&mut self, model: &Model) -> Option<Step> {
+        let (key, dispute) = model.disputes.iter().find(|(_, dispute)| dispute.status != DisputeStatus::Final)?;
+        let mut acts = self.proceed(model, *key, dispute);
+        acts.retain(|act| model.clone().apply(act).is_ok());
+        if let Some(act) = self.pick(&acts) {
+            return Some(self.sent(act));
+        }
+        if dispute.status == DisputeStatus::Drawing {
+            return Some(Step::Wait { seconds: 1, slots: 5 });
+        }
+        let next = [
+            dispute.entry_deadline_unix,
+            dispute.commit_deadline_unix,
+            dispute.reveal_deadline_unix,
+            dispute.verdict_deadline_unix,
+        ];
+        let seconds = next.into_iter().filter(|at| *at > model.now_unix).min()? - model.now_unix;
+        Some(Step::Wait { seconds, slots: 6 })
+    }
+
     /// Two acts that are due, the later one first.
     fn swapped(&mut self, model: &Model) -> Step {
         let due = self.due(model);
@@ -142,6 +172,10 @@ impl Schedule {
         let mut ahead: Vec<i64> = model.jobs.values().flat_map(deadlines).collect();
         ahead.extend(model.providers.values().map(|provider| provider.unbonding_until_unix));
         ahead.extend(model.markets.values().map(|market| market.pending_from_unix));
+        ahead.extend(model.disputes.values().flat_map(|dispute| {
+            let own = [dispute.entry_deadline_unix, dispute.commit_deadline_unix];
+            own.into_iter().chain([dispute.reveal_deadline_unix, dispute.verdict_deadline_unix])
+        }));
         let offset = i64::try_from(self.rng.below(3)).expect("small") - 1;
         ahead.retain(|at| *at + offset > now);
         ahead.sort_unstable();

@@ -61,6 +61,8 @@ pub struct World {
     pub bystanders: Vec<Key>,
     /// Whether jobs may be adaptive.
     pub adaptive: bool,
+    /// Whether results are contested.
+    pub disputes: bool,
 }
 
 /// Job ids of each poster.
@@ -97,7 +99,7 @@ impl World {
                 Seat { authority, node_key, provider, market, habit }
             })
             .collect();
-        (Self { markets, seats, posters, bystanders, adaptive: false }, model)
+        (Self { markets, seats, posters, bystanders, adaptive: false, disputes: false }, model)
     }
 
     /// What has to happen before a story can begin.
@@ -120,6 +122,12 @@ impl World {
         steps.push(super::Step::Wait { seconds: 86_400, slots: 700 });
         for seat in self.seats.iter().filter(|_| rng.below(10) > 0) {
             steps.push(super::Step::Act(Act::EnrollStake { signer: seat.node_key, provider: seat.provider }));
+        }
+        if self.disputes {
+            for seat in self.seats.iter().filter(|_| rng.below(4) > 0) {
+                let act = Act::SetDuty { signer: seat.authority, provider: seat.provider, on: true };
+                steps.push(super::Step::Act(act));
+            }
         }
         steps
     }
