@@ -310,7 +310,8 @@ impl Dispute {
     }
 
     /// What this round came to.
-    fn found(&self) -> (Found, [u8; 32]) {
+    #[must_use]
+    pub fn found(&self) -> (Found, [u8; 32]) {
         let revealed = self.revealed_weight[usize::from(self.round)];
         let needed = u128::from(self.expected) * u128::from(self.quorum_bps);
         let enough = self.duty_tickets_total > 0 && u128::from(revealed) * 10_000 >= needed;

@@ -286,7 +286,9 @@ fn draw_demands(
     }
     if job.mode == Mode::Adaptive && ticket == TICKET_SOLO && job.fill == Fill::First && job.seats_filled == 0 {
         let (streak, pay_max) = (provider.trust.consecutive_valid, job.pay_max());
-        let trusted = streak >= TRUSTED_STREAK && provider.unaudited_lamports + pay_max <= provider.stake_lamports;
+        let audits = terms.audit_one_in_max > 0;
+        let trusted =
+            audits && streak >= TRUSTED_STREAK && provider.unaudited_lamports + pay_max <= provider.stake_lamports;
         demands.that(trusted, "NotTrusted");
         let (least, most) = (u32::from(terms.audit_one_in_min), u32::from(terms.audit_one_in_max));
         taken.audit_one_in = u16::try_from(streak.clamp(least, most)).expect("at most a hundred");

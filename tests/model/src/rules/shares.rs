@@ -13,7 +13,8 @@ const WINNERS_BPS: u32 = 5_000;
 
 impl Dispute {
     /// What the winner of a challenge gets on top of this bond.
-    fn winners_share(&self, bond: u64) -> u64 {
+    #[must_use]
+    pub fn winners_share(&self, bond: u64) -> u64 {
         let pool = money::share(self.lost_lamports + self.pot_lamports, WINNERS_BPS);
         let share = u128::from(pool) * u128::from(bond) / u128::from(self.won_lamports);
         u64::try_from(share).expect("at most the pool")
@@ -27,7 +28,8 @@ impl Dispute {
     }
 
     /// What a right vote of this weight gets.
-    fn jurors_share(&self, round: u8, weight: u64) -> u64 {
+    #[must_use]
+    pub fn jurors_share(&self, round: u8, weight: u64) -> u64 {
         let pool = money::share(self.lost_lamports + self.pot_lamports, JURORS_BPS);
         let rounds = u64::from(self.round) + 1;
         weight * (pool / rounds / self.revealed_weight[usize::from(round)])

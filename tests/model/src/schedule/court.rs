@@ -163,7 +163,9 @@ impl Schedule {
             let told = [truth(&dispute.uid), ring_lie(&dispute.uid)];
             let held = told.iter().find(|told| challenge.commitment == contested(&dispute.uid, *challenger, told));
             // The sham challenger shows nothing.
-            if let (Some(outcome), false) = (held, *challenger == self.world.bystanders[0] && dispute.uid[3] % 2 == 0) {
+            if let (Some(outcome), false) =
+                (held, *challenger == self.world.bystanders[0] && dispute.uid[3].is_multiple_of(2))
+            {
                 let salt = salt(&dispute.uid, *challenger);
                 acts.push(Act::RevealOutcome { challenger: *challenger, job: key, outcome: *outcome, salt });
             }

@@ -98,10 +98,9 @@ impl Schedule {
         if let Some(act) = self.ready.pop_front() {
             return self.sent(act);
         }
-        if self.patient && self.rng.below(8) > 0 {
-            if let Some(step) = self.carry_on(model) {
-                return step;
-            }
+        let carried = if self.patient && self.rng.below(8) > 0 { self.carry_on(model) } else { None };
+        if let Some(step) = carried {
+            return step;
         }
         match self.rng.below(100) {
             0..60 => self.due_or_wait(model),
