@@ -132,8 +132,8 @@ mod tests {
     fn a_priority_fee_is_paid_for_a_limited_number_of_units() {
         // The bounds that the program's tests hold each transaction to.
         let bounds = [
-            (TxKind::Accept, 16_000),
-            (TxKind::Decline, 12_000),
+            (TxKind::Accept, 20_000),
+            (TxKind::Decline, 15_000),
             (TxKind::Submit, 12_000),
             (TxKind::Settle, 40_000),
             (TxKind::Claim, 10_000),

@@ -88,7 +88,7 @@ pub struct JobFilter {
     pub market: Option<Pubkey>,
     /// Who posted them.
     pub poster: Option<Pubkey>,
-    /// The Provider account that holds the seat.
+    /// The Provider account that holds the first seat.
     pub provider: Option<Pubkey>,
 }
 
@@ -108,7 +108,7 @@ impl JobFilter {
         self.status.is_none_or(|status| status.code() == job.status)
             && self.market.is_none_or(|market| market == job.market)
             && self.poster.is_none_or(|poster| poster == job.poster)
-            && self.provider.is_none_or(|provider| provider == job.executor)
+            && self.provider.is_none_or(|provider| job.executors.first() == Some(&provider))
     }
 }
 
@@ -178,7 +178,7 @@ mod tests {
         let mut job = Job::deserialize(&mut [0; 4_096].as_slice()).unwrap();
         job.version = 1;
         job.status = JobStatus::Open.code();
-        (job.market, job.poster, job.executor) = (Pubkey::new_unique(), Pubkey::new_unique(), Pubkey::new_unique());
+        (job.market, job.poster, job.executors[0]) = (Pubkey::new_unique(), Pubkey::new_unique(), Pubkey::new_unique());
         job
     }
 
@@ -197,7 +197,7 @@ mod tests {
             JobFilter::default(),
             JobFilter { status: Some(JobStatus::Open), ..JobFilter::default() },
             JobFilter { market: Some(job.market), poster: Some(job.poster), ..JobFilter::default() },
-            JobFilter { provider: Some(job.executor), ..JobFilter::default() },
+            JobFilter { provider: Some(job.executors[0]), ..JobFilter::default() },
         ];
         for filter in matching {
             assert!(passes(&filter.to_rpc(), &bytes) && filter.matches(&job), "{filter:?}");

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use assay_protocol::JobStatus;
-use solana_pubkey::Pubkey;
-
 use crate::program::{
     STATUS_ACTIVE,
     accounts::{Execution, Job, Market, Provider},
 };
+use assay_protocol::JobStatus;
 
 /// What the conditions are evaluated on.
 #[derive(Clone, Copy, Debug)]
@@ -140,10 +138,10 @@ fn pause_detail(market: &Market, now_unix: i64) -> String {
 fn open_detail(job: &Job) -> String {
     match job.job_status() {
         Some(JobStatus::Open) => "the job is open".to_owned(),
-        Some(status) if job.executor != Pubkey::default() => {
-            format!("the job is {status:?} and held by provider {}", job.executor)
-        }
-        Some(status) => format!("the job is {status:?}"),
+        Some(status) => match job.seat_holder() {
+            Some(holder) => format!("the job is {status:?} and held by provider {holder}"),
+            None => format!("the job is {status:?}"),
+        },
         None => format!("the job has the unknown status {}", job.status),
     }
 }
@@ -170,6 +168,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use anchor_lang::AnchorDeserialize;
+    use solana_pubkey::Pubkey;
 
     fn zeroed<T: AnchorDeserialize>() -> T {
         T::deserialize(&mut [0; 4_096].as_slice()).unwrap()

@@ -18,7 +18,7 @@ fn terms() -> MarketTerms {
 
 fn job(executor: Pubkey) -> Job {
     let mut job = Job::deserialize(&mut [0; 4_096].as_slice()).unwrap();
-    job.executor = executor;
+    job.executors[0] = executor;
     job
 }
 

@@ -179,7 +179,7 @@ pub(super) async fn update(context: &Context, args: &UpdateArgs) -> CliResult {
 pub(super) async fn close(context: &Context) -> CliResult {
     let (own, provider) = Own::registered(context).await?;
     let steps = [
-        (provider.active > 0 || provider.executions_open > 0, "its seats are not all settled", "wait, or settle them"),
+        (provider.active > 0 || provider.children_open > 0, "its seats are not all settled", "wait, or settle them"),
         (provider.stake_lamports > 0, "it has stake", "take it out: `assay provider unstake AMOUNT`"),
         (provider.unbonding_lamports > 0, "stake is on its way out", "wait, then `assay provider withdraw`"),
         (provider.earnings_lamports > 0, "it has earnings", "pay them out: `assay provider claim`"),

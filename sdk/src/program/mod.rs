@@ -5,7 +5,8 @@
 
 use anchor_lang::AnchorDeserialize;
 use assay_protocol::{
-    ExecutionStatus, FeeError, Hash32, JobStatus, MarketTerms, Outcome, OutcomeError, TaskLimits, TaskSpec, fees,
+    Draw, DrawState, ExecutionStatus, FeeError, Hash32, JobStatus, MarketTerms, Mode, Outcome, OutcomeError, Tally,
+    TaskLimits, TaskSpec, fees,
 };
 use solana_pubkey::Pubkey;
 
@@ -55,6 +56,25 @@ impl From<types::TaskLimits> for TaskLimits {
     fn from(limits: types::TaskLimits) -> Self {
         let types::TaskLimits { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes } = limits;
         Self { gas_limit, memory_bytes, stack_bytes, output_bytes, stdio_bytes }
+    }
+}
+
+impl From<types::Draw> for Draw {
+    fn from(draw: types::Draw) -> Self {
+        let types::Draw { seed_slot, fixed_unix, seed, rearmed, state } = draw;
+        let state = match state {
+            types::DrawState::None => DrawState::None,
+            types::DrawState::Armed => DrawState::Armed,
+            types::DrawState::Recorded => DrawState::Recorded,
+            types::DrawState::Everybody => DrawState::Everybody,
+        };
+        Self { seed_slot, fixed_unix, seed, rearmed, state }
+    }
+}
+
+impl From<types::Tally> for Tally {
+    fn from(tally: types::Tally) -> Self {
+        Self::from_bytes(tally.bytes)
     }
 }
 
@@ -174,10 +194,21 @@ impl accounts::Job {
         standing(&self.outcome, self.limits.gas_limit)
     }
 
-    /// The provider that holds the seat, if one does.
+    /// How the result is found; `None` for a code of a later program version.
+    #[must_use]
+    pub fn job_mode(&self) -> Option<Mode> {
+        Mode::from_code(self.mode)
+    }
+
+    /// The providers that hold a seat, by seat; a missed seat of several stays theirs.
+    pub fn seat_holders(&self) -> impl Iterator<Item = Pubkey> + '_ {
+        self.executors.iter().copied().filter(|provider| *provider != Pubkey::default())
+    }
+
+    /// The provider that holds the first seat, if one does.
     #[must_use]
     pub fn seat_holder(&self) -> Option<Pubkey> {
-        Some(self.executor).filter(|provider| *provider != Pubkey::default())
+        self.seat_holders().next()
     }
 
     /// The content identifier of the job directory.

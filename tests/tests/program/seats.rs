@@ -29,7 +29,7 @@ fn p_06_the_first_to_accept_wins_and_the_second_loses_nothing() {
         let (first, second) = if first_is_rival { (rival, s.party) } else { (s.party, rival) };
         s.world.ok(&first.accept_job(&s.world));
         s.world.refuse(&second.accept_job(&s.world), "JobNotOpen");
-        assert_eq!(s.job().executor, first.provider);
+        assert_eq!(s.job().executors[0], first.provider);
     }
 }
 
@@ -136,7 +136,7 @@ fn declining_frees_the_job_counts_no_attempt_and_costs_the_time() {
     let (job, provider) = (s.job(), s.provider());
     assert_eq!(s.status(), JobStatus::Open);
     assert_eq!((job.attempt, job.seats_filled, job.executions_open), (0, 0, 0));
-    assert_eq!(job.executor, solana_pubkey::Pubkey::default());
+    assert_eq!(job.executors[0], solana_pubkey::Pubkey::default());
     assert_eq!(job.queue_deadline_unix, s.world.now() + 600);
     assert_eq!(provider.stake_lamports, STAKE - DECLINE_COST);
     assert_eq!((provider.locked_lamports, provider.active, provider.trust.declined), (0, 0, 1));

@@ -11,14 +11,14 @@
 //! `FreeStakeTooSmall`, `ExposureCapReached`, `CapacityReached`, `ExecutionExists`, `AddressMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
-use assay_protocol::{outcome::OUTCOME_BYTES, ExecutionStatus, JobEvent, JobStatus, PROTOCOL_VERSION};
+use assay_protocol::{outcome::OUTCOME_BYTES, ExecutionStatus, JobStatus, PROTOCOL_VERSION};
 
 use crate::{
     errors::AssayError,
     events::JobAccepted,
     invariants::check_backed,
     pda::{write_new, NewAccount},
-    state::{deadline_unix, seeds, Execution, Job, Market, Provider},
+    state::{seeds, Execution, Job, Market, Provider},
 };
 
 /// Arguments of `accept_job`.
@@ -82,16 +82,13 @@ impl AcceptJob<'_> {
     pub fn handler(ctx: Context<Self>, args: AcceptJobArgs) -> Result<()> {
         let clock = Clock::get()?;
         ctx.accounts.validate(&args, clock.unix_timestamp)?;
-        ctx.accounts.open_execution(&clock)?;
+        let seat = ctx.accounts.job.take_seat(ctx.accounts.provider.key(), ctx.accounts.provider.stake_lamports)?;
+        ctx.accounts.open_execution(seat, &clock)?;
 
         let Self { node_key: _, market, provider, job, execution, system_program: _ } = ctx.accounts;
         provider.lock_seat(job.bond_lamports)?;
-        job.executions_open = job.executions_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
-        job.seats_filled = job.seats_filled.checked_add(1).ok_or(AssayError::AmountOverflow)?;
-        job.executor = provider.key();
-        if job.seats_filled == job.redundancy {
-            job.transition(JobEvent::SeatsFilled)?;
-            job.execution_deadline_unix = deadline_unix(clock.unix_timestamp, job.execution_s)?;
+        if job.seats_filled == job.seats_wanted {
+            job.start(clock.unix_timestamp)?;
         }
         check_backed(provider)?;
         emit!(JobAccepted {
@@ -105,7 +102,7 @@ impl AcceptJob<'_> {
         Ok(())
     }
 
-    fn open_execution(&self, clock: &Clock) -> Result<()> {
+    fn open_execution(&self, seat: u8, clock: &Clock) -> Result<()> {
         let Self { node_key, market: _, provider, job, execution, system_program: _ } = self;
         let (job_key, provider_key) = (job.key(), provider.key());
         let created = NewAccount {
@@ -124,15 +121,18 @@ impl AcceptJob<'_> {
             provider: provider_key,
             node_key: node_key.key(),
             rent_payer: node_key.key(),
-            seat: job.seats_filled,
+            seat,
             attempt: job.attempt,
+            drawn: 0,
             lock_lamports: job.bond_lamports,
+            weight_lamports: provider.stake_lamports,
             commitment: [0; 32],
             outcome: [0; OUTCOME_BYTES],
             accepted_unix: clock.unix_timestamp,
             accepted_slot: clock.slot,
             submitted_unix: 0,
-            reserved: [0; 32],
+            elapsed_s: 0,
+            reserved: [0; 19],
         };
         write_new(execution, &opened)
     }

@@ -33,7 +33,7 @@ impl CloseProvider<'_> {
         require!(provider.active == 0, AssayError::ProviderInUse);
         // A missed seat's account names this provider until its job is over, and settling it needs the provider: closing
         // first would lock the poster's escrow (I-04).
-        require!(provider.executions_open == 0, AssayError::ProviderInUse);
+        require!(provider.children_open == 0, AssayError::ProviderInUse);
         Ok(())
     }
 

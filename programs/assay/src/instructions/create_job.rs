@@ -14,16 +14,16 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{
     fees::{bond, escrow_required, Price},
     ids::{job_uid, JobUidInput},
-    limits::{BASE_FEE_LAMPORTS_MAX, PRICE_MAX},
+    limits::{BASE_FEE_LAMPORTS_MAX, PRICE_MAX, REDUNDANCY_MAX},
     outcome::OUTCOME_BYTES,
-    JobStatus, MarketTerms, TaskLimits, TaskSpec, PROFILE_V1, PROTOCOL_VERSION,
+    Draw, JobStatus, MarketTerms, Mode, Tally, TaskLimits, TaskSpec, PROFILE_V1, PROTOCOL_VERSION,
 };
 
 use crate::{
     errors::AssayError,
     events::JobCreated,
     pda::{write_new, Created, NewAccount},
-    state::{deadline_unix, seeds, Job, Market, KIND_SINGLE, MODE_OPTIMISTIC},
+    state::{deadline_unix, seeds, Job, Market, KIND_SINGLE},
 };
 
 /// Arguments of `create_job`.
@@ -92,7 +92,7 @@ impl CreateJob<'_> {
         require_keys_eq!(*job.owner, system_program::ID, AssayError::JobExists);
 
         require!(args.redundancy == 1, AssayError::RedundancyUnsupported);
-        require!(args.mode == MODE_OPTIMISTIC, AssayError::ModeUnsupported);
+        require!(args.mode == Mode::Optimistic.code(), AssayError::ModeUnsupported);
         require!(args.min_trust_bps == 0, AssayError::TrustUnsupported);
         require!(args.profile == PROFILE_V1, AssayError::ProfileForbidden);
         require!(terms.allows_profile(args.profile), AssayError::ProfileForbidden);
@@ -177,14 +177,31 @@ impl CreateJob<'_> {
             status: JobStatus::Open.code(),
             market: self.market.key(),
             poster: self.poster.key(),
-            executor: Pubkey::default(),
+            executors: [Pubkey::default(); REDUNDANCY_MAX as usize],
             kind: KIND_SINGLE,
             mode: args.mode,
             redundancy: args.redundancy,
+            seats: 0,
+            seats_wanted: args.redundancy,
             seats_filled: 0,
+            seats_max: 1,
             executions_open: 0,
+            disputes_open: 0,
             attempt: 0,
+            fill: 0,
+            audit: 0,
+            right: 0,
+            pending_commits: 0,
+            pending_reveals: 0,
+            collision_recorded: 0,
+            audit_one_in: 0,
             min_trust_bps: args.min_trust_bps,
+            quorum_bps: 0,
+            fee_bps: terms.fee_bps,
+            miss_rate_bps: terms.miss_rate_bps,
+            jury_lambda: 0,
+            jury_quorum_bps: 0,
+            attempts_max: terms.attempts_max,
             task_count: 1,
             id: args.id,
             created_slot: clock.slot,
@@ -204,22 +221,30 @@ impl CreateJob<'_> {
             pay_lamports: 0,
             fee_lamports: 0,
             bond_lamports: computed.bond_lamports,
-            fee_bps: terms.fee_bps,
-            miss_rate_bps: terms.miss_rate_bps,
-            attempts_max: terms.attempts_max,
             delay_fee_lamports: terms.delay_fee_lamports,
             decline_fee_lamports: terms.decline_fee_lamports,
+            juror_bond_lamports: 0,
             queue_timeout_s: terms.queue_timeout_s,
+            widen_s: 0,
             execution_s: window_s(terms.execution_s(args.limits.gas_limit))?,
             challenge_s: window_s(terms.challenge_s(args.limits.gas_limit))?,
+            reveal_s: 0,
+            agreement_s: 0,
+            fill_unix: clock.unix_timestamp,
             queue_deadline_unix: computed.queue_deadline_unix,
             total_deadline_unix: computed.total_deadline_unix,
             execution_deadline_unix: 0,
+            reveal_deadline_unix: 0,
             window_deadline_unix: 0,
             resolved_unix: 0,
+            tickets_total: self.market.tickets_total,
+            executors_duty_tickets: 0,
+            weight_total_lamports: 0,
+            draw: Draw::default(),
+            tally: Tally::default(),
             outcome: [0; OUTCOME_BYTES],
             rent_lamports: created.rent_lamports,
-            reserved: [0; 120],
+            reserved: [0; 60],
         }))
     }
 }

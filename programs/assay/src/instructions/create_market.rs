@@ -90,6 +90,8 @@ impl CreateMarket<'_> {
             pending_terms: args.terms,
             pending_from_unix: 0,
             rent_lamports: created.rent_lamports,
+            tickets_total: 0,
+            duty_tickets_total: 0,
             reserved: [0; 64],
         });
         write_new(market, &*opened)?;

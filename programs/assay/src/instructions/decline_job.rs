@@ -88,10 +88,11 @@ impl DeclineJob<'_> {
         let fee_lamports = decline.cost(held_s).map_err(AssayError::from)?; // P-23
         provider.unlock_seat(execution.lock_lamports)?;
         provider.lose_stake(fee_lamports)?;
-        provider.forget_execution()?;
+        provider.forget_child()?;
         provider.trust.record_declined();
         job.transition(JobEvent::Declined)?;
-        job.free_seat(now_unix)?;
+        job.free_seat(execution)?;
+        job.requeue(now_unix)?;
         job.forget_execution()?;
         sink.burned_lamports = sink.burned_lamports.checked_add(fee_lamports).ok_or(AssayError::AmountOverflow)?;
         provider.sub_lamports(fee_lamports)?;

@@ -112,7 +112,8 @@ impl ExpireJob<'_> {
             job.compensation_lamports.checked_add(poster_lamports).ok_or(AssayError::AmountOverflow)?;
         sink.burned_lamports = sink.burned_lamports.checked_add(sink_lamports).ok_or(AssayError::AmountOverflow)?;
         job.attempt = job.attempt.checked_add(1).ok_or(AssayError::AmountOverflow)?;
-        job.free_seat(now_unix)?;
+        job.free_seat(execution)?;
+        job.requeue(now_unix)?;
         let requeued = job.attempt < job.attempts_max && now_unix < job.total_deadline_unix;
         job.transition(if requeued { JobEvent::MissedRequeued } else { JobEvent::MissedLast })?;
 

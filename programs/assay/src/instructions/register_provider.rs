@@ -98,8 +98,17 @@ impl RegisterProvider<'_> {
             trust: TrustVector::default(),
             registered_unix: now_unix,
             rent_lamports: created.rent_lamports,
-            executions_open: 0,
+            children_open: 0,
             maturing_s,
+            tickets: 0,
+            tickets_from_unix: 0,
+            duty_lock_lamports: 0,
+            duty_from_unix: 0,
+            duty_until_unix: 0,
+            jailed_until_unix: 0,
+            misses_in_row: 0,
+            votes_open: 0,
+            unaudited_lamports: 0,
             reserved: [0; 48],
         });
         write_new(provider, &*opened)?;

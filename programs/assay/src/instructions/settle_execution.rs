@@ -79,15 +79,14 @@ impl SettleExecution<'_> {
                 provider.earnings_lamports.checked_add(pay_lamports).ok_or(AssayError::AmountOverflow)?;
             market.fees_lamports = market.fees_lamports.checked_add(fee_lamports).ok_or(AssayError::AmountOverflow)?;
             provider.unlock_seat(unlocked_lamports)?;
-            let elapsed_s = execution.submitted_unix.saturating_sub(execution.accepted_unix);
             let outcome = job.standing_outcome()?;
-            provider.trust.record_completed(&outcome, u64::try_from(elapsed_s).unwrap_or(0));
+            provider.trust.record_completed(&outcome, u64::from(execution.elapsed_s));
             job.sub_lamports(spent_lamports)?;
             provider.add_lamports(pay_lamports)?;
             market.add_lamports(fee_lamports)?;
         }
         job.forget_execution()?;
-        provider.forget_execution()?;
+        provider.forget_child()?;
         check_backed(job)?;
         check_backed(provider)?;
         check_backed(market)?;

@@ -65,6 +65,8 @@ impl SubmitResults<'_> {
         execution.node_key = node_key.key();
         execution.outcome = args.outcome;
         execution.submitted_unix = now_unix;
+        execution.elapsed_s = job.elapsed_s(now_unix);
+        job.forget_pending_commit()?;
         job.transition(JobEvent::Submitted)?;
         job.outcome = args.outcome;
         job.window_deadline_unix = deadline_unix(now_unix, job.challenge_s)?;

@@ -22,24 +22,30 @@ pub struct Execution {
     pub node_key: Pubkey,
     /// Who paid rent and gets it back.
     pub rent_payer: Pubkey,
-    /// Number of the seat, from 0.
+    /// Number of the seat, from 0: the place in the job's `executors`.
     pub seat: u8,
     /// The job's attempt in which the seat was taken, from 0.
     pub attempt: u8,
-    /// Bond reserved for this seat, lamports; zero once it was lost.
+    /// 1 when a ticket won the seat while not every ticket did, else 0. Only such seats confirm others.
+    pub drawn: u8,
+    /// Stake reserved for this seat, lamports; zero once it was lost.
     pub lock_lamports: u64,
-    /// Hidden result of a redundant job; zero until those exist.
+    /// The provider's stake when the seat was taken, lamports.
+    pub weight_lamports: u64,
+    /// Hidden result; zero until committed, and when there is one seat.
     pub commitment: [u8; 32],
-    /// Encoded outcome; zero until submitted.
+    /// Encoded outcome; zero until submitted or revealed.
     pub outcome: [u8; OUTCOME_BYTES],
     /// When the seat was taken.
     pub accepted_unix: i64,
     /// In which slot.
     pub accepted_slot: u64,
-    /// When the outcome arrived; zero before.
+    /// When the commitment arrived, or with one seat the outcome; zero before.
     pub submitted_unix: i64,
+    /// Seconds from the moment when the last seat was taken to that.
+    pub elapsed_s: u32,
     /// Zero.
-    pub reserved: [u8; 32],
+    pub reserved: [u8; 19],
 }
 
 impl Execution {

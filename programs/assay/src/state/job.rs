@@ -1,13 +1,13 @@
 use anchor_lang::prelude::*;
-use assay_protocol::{fees::Price, outcome::OUTCOME_BYTES, JobEvent, JobStatus, Outcome, TaskLimits};
+use assay_protocol::{
+    fees::Price, limits::REDUNDANCY_MAX, outcome::OUTCOME_BYTES, Draw, JobEvent, JobStatus, Outcome, Tally, TaskLimits,
+};
 
-use super::{sum_lamports, Ledger};
+use super::{sum_lamports, Execution, Ledger};
 use crate::errors::AssayError;
 
 /// `Job.kind` of a job with one task.
 pub const KIND_SINGLE: u8 = 0;
-/// `Job.mode`: a result stands unless it is challenged in its window.
-pub const MODE_OPTIMISTIC: u8 = 1;
 
 /// A posted task with its escrow. PDA("job", market, poster, id).
 #[account]
@@ -23,22 +23,56 @@ pub struct Job {
     pub market: Pubkey,
     /// Who paid in and gets every remainder back.
     pub poster: Pubkey,
-    /// Provider account that holds the seat; zero while it is free, and in redundant jobs.
-    pub executor: Pubkey,
+    /// Provider accounts that hold the seats, by seat; zero where a seat is free.
+    pub executors: [Pubkey; REDUNDANCY_MAX as usize],
     /// 0: one task.
     pub kind: u8,
-    /// 1: optimistic.
+    /// [`assay_protocol::Mode`].
     pub mode: u8,
-    /// Seats.
+    /// Seats that the poster asked for.
     pub redundancy: u8,
+    /// Seats whose clock ever started, silent and vacated ones too.
+    pub seats: u8,
+    /// Seats that are to be filled, the filled ones included.
+    pub seats_wanted: u8,
     /// Seats taken.
     pub seats_filled: u8,
+    /// Most seats that the job may come to, arbiters included.
+    pub seats_max: u8,
     /// Execution accounts of this job, missed ones included.
     pub executions_open: u8,
-    /// Deadlines missed so far.
+    /// Dispute accounts of this job; zero until disputes exist.
+    pub disputes_open: u8,
+    /// One seat: deadlines missed so far. Several: arbitrations so far.
     pub attempt: u8,
+    /// What the free seats are for: 0 the first run, 1 an audit, 2 arbitration.
+    pub fill: u8,
+    /// 0 none, 1 waits for its seed, 2 not drawn, 3 drawn. Zero until adaptive jobs exist.
+    pub audit: u8,
+    /// Seats that said what is final, set by `finalize_job`.
+    pub right: u8,
+    /// Seats of this attempt that have given neither commitment nor outcome.
+    pub pending_commits: u8,
+    /// Seats of this attempt that have committed and not revealed.
+    pub pending_reveals: u8,
+    /// 1 when different outcomes of this job were recorded for its module; zero until that exists.
+    pub collision_recorded: u8,
+    /// An audit is drawn with a chance of one in this; zero until adaptive jobs exist.
+    pub audit_one_in: u16,
     /// Least trust score of a provider, basis points.
     pub min_trust_bps: u16,
+    /// Copied term: least share of the seats' stake that agrees by quorum, basis points.
+    pub quorum_bps: u16,
+    /// Copied term: market fee, basis points of the pay.
+    pub fee_bps: u16,
+    /// Copied term: share of the bond lost by a missed deadline, basis points.
+    pub miss_rate_bps: u16,
+    /// Copied term: tickets of a dispute's first round.
+    pub jury_lambda: u16,
+    /// Copied term: least share of them that must be revealed, basis points.
+    pub jury_quorum_bps: u16,
+    /// Copied term: missed deadlines of a single seat before the job expires.
+    pub attempts_max: u8,
     /// Tasks, 1.
     pub task_count: u32,
     /// Chosen by the poster; part of the address.
@@ -71,44 +105,60 @@ pub struct Job {
     pub escrow_lamports: u64,
     /// Delay fees received, lamports; the poster's.
     pub compensation_lamports: u64,
-    /// Pay of each seat, set by `finalize_job`, lamports.
+    /// Pay of each right seat, set by `finalize_job`, lamports.
     pub pay_lamports: u64,
-    /// Market fee of each seat, set by `finalize_job`, lamports.
+    /// Market fee of each right seat, set by `finalize_job`, lamports.
     pub fee_lamports: u64,
     /// Bond of each seat, lamports.
     pub bond_lamports: u64,
-    /// Copied term: market fee, basis points of the pay.
-    pub fee_bps: u16,
-    /// Copied term: share of the bond lost by a missed deadline, basis points.
-    pub miss_rate_bps: u16,
-    /// Copied term: missed deadlines before the job expires.
-    pub attempts_max: u8,
     /// Copied term: most of a penalty that goes to the poster, lamports.
     pub delay_fee_lamports: u64,
     /// Copied term: least cost of giving a seat back, lamports.
     pub decline_fee_lamports: u64,
+    /// Copied term: bond of a juror's ticket, lamports.
+    pub juror_bond_lamports: u64,
     /// Copied term: seconds in the queue, each time.
     pub queue_timeout_s: u32,
+    /// Copied term: seconds in which the chance of a ticket doubles.
+    pub widen_s: u32,
     /// Seconds to execute, from the terms and the gas limit.
     pub execution_s: u32,
     /// Seconds of the challenge window, from the terms and the gas limit.
     pub challenge_s: u32,
+    /// Copied term: seconds to reveal.
+    pub reveal_s: u32,
+    /// Seconds of the window after several seats agreed; the poster's choice.
+    pub agreement_s: u32,
+    /// When the free seats were put up.
+    pub fill_unix: i64,
     /// An open job may be accepted before this moment.
     pub queue_deadline_unix: i64,
     /// The job is not queued again from this moment.
     pub total_deadline_unix: i64,
-    /// Results may be submitted before this moment; zero while no seat is taken.
+    /// Results or commitments are taken before this moment; zero while a seat is free.
     pub execution_deadline_unix: i64,
+    /// Reveals are taken before this moment; zero while a seat is free, and when there is one seat.
+    pub reveal_deadline_unix: i64,
     /// The result is final from this moment; zero before there is one.
     pub window_deadline_unix: i64,
     /// When the job was resolved, cancelled or expired; zero before.
     pub resolved_unix: i64,
-    /// Encoded outcome; zero until a result stands.
+    /// Tickets of the market when the job was created.
+    pub tickets_total: u64,
+    /// Duty tickets of the executors when they took their seats; zero until juries exist.
+    pub executors_duty_tickets: u32,
+    /// Stakes of the seats when they were taken, together, lamports.
+    pub weight_total_lamports: u64,
+    /// The draw of the free seats; none when the first to come is taken.
+    pub draw: Draw,
+    /// Who said the same, see [`Tally`].
+    pub tally: Tally,
+    /// Encoded outcome that stands, or while seats reveal the one that leads; zero before, and when the job expired.
     pub outcome: [u8; OUTCOME_BYTES],
     /// Rent paid at creation, lamports.
     pub rent_lamports: u64,
     /// Zero.
-    pub reserved: [u8; 120],
+    pub reserved: [u8; 60],
 }
 
 impl Job {
@@ -147,17 +197,75 @@ impl Job {
         Ok(Outcome::decode(&self.outcome, self.limits.gas_limit).map_err(|_| AssayError::OutcomeNotCanonical)?)
     }
 
-    /// Frees the executor's seat and queues the job again, at most until its last deadline.
+    /// Puts a provider on the first free seat and says which that is.
     ///
     /// # Errors
-    /// [`AssayError::AmountOverflow`] when a counter or time leaves its range.
-    pub fn free_seat(&mut self, now_unix: i64) -> Result<()> {
-        self.executor = Pubkey::default();
+    /// [`AssayError::AmountOverflow`] when no seat is free or a sum leaves its range.
+    pub fn take_seat(&mut self, provider: Pubkey, weight_lamports: u64) -> Result<u8> {
+        let free = self.executors.iter().position(|executor| *executor == Pubkey::default());
+        let seat = free.ok_or(AssayError::AmountOverflow)?;
+        *self.executors.get_mut(seat).ok_or(AssayError::AmountOverflow)? = provider;
+        self.executions_open = self.executions_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        self.seats_filled = self.seats_filled.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        self.pending_commits = self.pending_commits.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        let weight_total_lamports = self.weight_total_lamports.checked_add(weight_lamports);
+        self.weight_total_lamports = weight_total_lamports.ok_or(AssayError::AmountOverflow)?;
+        Ok(u8::try_from(seat).map_err(|_| AssayError::AmountOverflow)?)
+    }
+
+    /// Undoes [`Self::take_seat`]; the Execution account stays counted, see [`Self::forget_execution`].
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the ledger is broken.
+    pub fn free_seat(&mut self, execution: &Execution) -> Result<()> {
+        let seat = self.executors.get_mut(usize::from(execution.seat)).ok_or(AssayError::AmountOverflow)?;
+        *seat = Pubkey::default();
         self.seats_filled = self.seats_filled.checked_sub(1).ok_or(AssayError::AmountOverflow)?;
+        self.forget_pending_commit()?;
+        let weight_total_lamports = self.weight_total_lamports.checked_sub(execution.weight_lamports);
+        self.weight_total_lamports = weight_total_lamports.ok_or(AssayError::AmountOverflow)?;
+        Ok(())
+    }
+
+    /// Stops waiting for the commitment, or the one outcome, of a seat.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the ledger is broken.
+    pub fn forget_pending_commit(&mut self) -> Result<()> {
+        self.pending_commits = self.pending_commits.checked_sub(1).ok_or(AssayError::AmountOverflow)?;
+        Ok(())
+    }
+
+    /// Starts the clock: every seat is taken.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a time leaves its range.
+    pub fn start(&mut self, now_unix: i64) -> Result<()> {
+        self.transition(JobEvent::SeatsFilled)?;
+        self.seats = self.seats_filled;
+        self.execution_deadline_unix = deadline_unix(now_unix, self.execution_s)?;
+        Ok(())
+    }
+
+    /// Puts the one seat up again, at most until the job's last deadline.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a time leaves its range.
+    pub fn requeue(&mut self, now_unix: i64) -> Result<()> {
+        self.seats = 0;
         self.execution_deadline_unix = 0;
+        self.fill_unix = now_unix;
         let queue_deadline_unix = deadline_unix(now_unix, self.queue_timeout_s)?;
         self.queue_deadline_unix = queue_deadline_unix.min(self.total_deadline_unix);
         Ok(())
+    }
+
+    /// Seconds from the moment when the last seat was taken to now.
+    #[must_use]
+    pub fn elapsed_s(&self, now_unix: i64) -> u32 {
+        let start_unix = self.execution_deadline_unix.saturating_sub(i64::from(self.execution_s));
+        // A clock that stepped back makes it zero.
+        u32::try_from(now_unix.saturating_sub(start_unix).max(0)).unwrap_or(u32::MAX)
     }
 
     /// Stops counting an Execution account that is being closed.

@@ -39,6 +39,10 @@ pub struct Market {
     pub pending_from_unix: i64,
     /// Rent paid at creation, lamports.
     pub rent_lamports: u64,
+    /// Tickets that the market's providers have enrolled, together.
+    pub tickets_total: u64,
+    /// Those of them whose providers are on duty as jurors.
+    pub duty_tickets_total: u64,
     /// Zero.
     pub reserved: [u8; 64],
 }

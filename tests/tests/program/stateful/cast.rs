@@ -111,7 +111,7 @@ impl Cast {
             let others = self.parties.iter().filter(|party| party.market == job.market).map(|party| party.provider);
             let at: Vec<Pubkey> = match step.act {
                 Act::Settle => seats.collect(),
-                _ if job.executor != Pubkey::default() => vec![job.executor],
+                _ if job.executors[0] != Pubkey::default() => vec![job.executors[0]],
                 _ if own.market == job.market => vec![own.provider],
                 _ => others.take(1).collect(),
             };

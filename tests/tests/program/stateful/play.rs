@@ -251,7 +251,7 @@ impl Play {
         assert!(ledgers.jobs.is_empty() && ledgers.executions.is_empty(), "I-04: something is stuck");
         for (key, provider) in &ledgers.providers {
             assert_eq!((provider.locked_lamports, provider.active), (0, 0), "I-04: {key} is stuck");
-            assert_eq!(provider.executions_open, 0, "I-04: {key} cannot close");
+            assert_eq!(provider.children_open, 0, "I-04: {key} cannot close");
             if provider.earnings_lamports > 0 {
                 let owed = Party { provider: *key, authority: provider.authority, ..self.stranger() };
                 self.must(&owed.claim_reward());
