@@ -15,9 +15,6 @@ mod corpus;
 
 use corpus::bombs::{self, Bomb, Harm, Size, Way};
 
-const WASMI: Way = (EngineKind::Wasmi, Variant::Canonical);
-const WASMTIME: [Way; 2] = [(EngineKind::Wasmtime, Variant::Fast), (EngineKind::Wasmtime, Variant::Canonical)];
-
 /// Most processor time of metering and of compiling, ms.
 const MS_MAX: f64 = 5_000.0;
 /// Most memory of the whole process, MiB.
@@ -35,8 +32,8 @@ fn main() -> ExitCode {
         println!("{metering_ms} {compiling_ms} {peak_mib}");
         return ExitCode::SUCCESS;
     }
-    println!("| family | largest | metering | wasmi | | within the budget | wasmtime, L | G | |");
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("| family | largest | metering | wasmi, L | G | | within the budget | wasmtime, L | G | |");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     let chosen = bombs::all().into_iter().filter(|bomb| words.is_empty() || words.iter().any(|word| word == bomb.name));
     let over = chosen.filter(|bomb| !print(bomb)).count();
     if over > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -44,35 +41,59 @@ fn main() -> ExitCode {
 
 /// Prints the row of a family; whether it stays within the bounds.
 fn print(bomb: &Bomb) -> bool {
-    let largest = bomb.largest();
-    let wasmi = alone(bomb, largest, WASMI);
+    let reference = both(bomb, bomb.largest(1), EngineKind::Wasmi);
     let sizes = bomb.within(COMPILE_EFFORT_MAX).into_iter();
-    let rows = sizes.map(|size| (size, WASMTIME.map(|way| alone(bomb, size, way))));
-    let rows: Vec<(Size, [Harm; 2])> = rows.collect();
-    let worst = rows.iter().max_by(|(_, one), (_, other)| ms(one).total_cmp(&ms(other))).unwrap();
-    let (size, [fast, canonical]) = worst;
-    let mib = rows.iter().flat_map(|(_, harms)| harms).fold(0.0, |most, harm| harm.peak_mib.max(most));
-    let is_within = ms(&[fast.to_owned(), *canonical]).max(wasmi.compiling_ms).max(wasmi.metering_ms) <= MS_MAX
-        && mib.max(wasmi.peak_mib) <= MIB_MAX;
+    let compiled: Vec<Both> = sizes.map(|size| both(bomb, size, EngineKind::Wasmtime)).collect();
+    let compiler = compiled.iter().max_by(|one, other| one.compiling_ms().total_cmp(&other.compiling_ms())).unwrap();
+    let compiler_mib = compiled.iter().map(Both::peak_mib).fold(0.0, f64::max);
+    let ms = reference.metering_ms().max(reference.compiling_ms()).max(compiler.compiling_ms());
+    let is_within = ms <= MS_MAX && reference.peak_mib().max(compiler_mib) <= MIB_MAX;
     println!(
-        "| {} | {} | {:.0} ms | {:.0} ms | {:.0} MiB | {}{} | {:.0} ms | {:.0} ms | {mib:.0} MiB |{}",
+        "| {} | {} | {:.0} ms | {:.0} ms | {:.0} ms | {:.0} MiB | {} | {:.0} ms | {:.0} ms | {compiler_mib:.0} MiB |{}",
         bomb.name,
-        largest.count,
-        wasmi.metering_ms,
-        wasmi.compiling_ms,
-        wasmi.peak_mib,
-        if size.functions > 1 { format!("{} × ", size.functions) } else { String::new() },
-        size.count,
-        fast.compiling_ms,
-        canonical.compiling_ms,
+        reference.size(),
+        reference.metering_ms(),
+        reference.fast.compiling_ms,
+        reference.canonical.compiling_ms,
+        reference.peak_mib(),
+        compiler.size(),
+        compiler.fast.compiling_ms,
+        compiler.canonical.compiling_ms,
         if is_within { "" } else { " over" }
     );
     is_within
 }
 
-/// The longer of both.
-fn ms(harms: &[Harm; 2]) -> f64 {
-    harms.iter().fold(0.0, |most, harm| harm.compiling_ms.max(most))
+/// What a module did in one engine.
+struct Both {
+    size: Size,
+    fast: Harm,
+    canonical: Harm,
+}
+
+fn both(bomb: &Bomb, size: Size, engine: EngineKind) -> Both {
+    let [fast, canonical] = [Variant::Fast, Variant::Canonical].map(|variant| alone(bomb, size, (engine, variant)));
+    Both { size, fast, canonical }
+}
+
+impl Both {
+    fn size(&self) -> String {
+        let Size { functions, count } = self.size;
+        if functions > 1 { format!("{functions} × {count}") } else { count.to_string() }
+    }
+
+    /// The longer or the larger of both, as the others.
+    fn metering_ms(&self) -> f64 {
+        self.fast.metering_ms.max(self.canonical.metering_ms)
+    }
+
+    fn compiling_ms(&self) -> f64 {
+        self.fast.compiling_ms.max(self.canonical.compiling_ms)
+    }
+
+    fn peak_mib(&self) -> f64 {
+        self.fast.peak_mib.max(self.canonical.peak_mib)
+    }
 }
 
 /// The figures of a process that does nothing else.

@@ -6,12 +6,12 @@ use std::fs;
 use assay_metering::{
     bounds::{
         BR_TABLE_MAX, BR_TABLE_TOTAL_MAX, DATA_SEGMENTS_MAX, ELEMENT_SEGMENTS_MAX, ELEMENTS_MAX, EXPORTS_MAX,
-        FUNCTIONS_MAX, GLOBALS_MAX, IMPORTS_MAX, LOCALS_MAX, NAME_BYTES_MAX, NESTING_MAX, OPERANDS_MAX, PARAMS_MAX,
-        RESULTS_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX, TYPES_MAX,
+        FUNCTIONS_MAX, GLOBALS_MAX, IMPORTS_MAX, LOCALS_MAX, METERED_CODE_BYTES_MAX, NAME_BYTES_MAX, NESTING_MAX,
+        OPERANDS_MAX, PARAMS_MAX, RESULTS_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX, TYPES_MAX,
     },
-    meter_with_fast,
+    meter, meter_with_fast,
 };
-use assay_protocol::limits::GAS_LIMIT_MAX;
+use assay_protocol::limits::{GAS_LIMIT_MAX, MODULE_BYTES_MAX};
 use assay_runtime::{End, EngineKind, RunOptions, Variant, compile_effort, run_with};
 use rustix::time::{ClockId, clock_gettime};
 use wasm_encoder::{BlockType, InstructionSink};
@@ -21,7 +21,8 @@ use super::{bomb_parts::Parts, request::request_wasm};
 /// A family of modules.
 pub struct Bomb {
     pub name: &'static str,
-    /// The largest count of a module: one more is refused, for a bound of its own or for the size of a body.
+    /// The largest count of a function, or of a module if it is not one: one more is refused, for a bound of its own or
+    /// for the size of a body.
     pub most: u64,
     /// Adds so many of it.
     add: fn(&mut Parts, u64),
@@ -73,13 +74,28 @@ impl Bomb {
         compile_effort(&meter_with_fast(&self.build(size)).unwrap())
     }
 
-    /// Its largest module.
-    pub const fn largest(&self) -> Size {
-        Size { functions: 1, count: self.most }
+    /// Its largest module, or that part of it: as many functions as a module that small may hold, and so much smaller ones.
+    pub fn largest(&self, part: u64) -> Size {
+        let count = self.most.div_ceil(part);
+        if !self.is_function {
+            return Size { functions: 1, count };
+        }
+        // All are alike: what the second adds to the module, and to the metered one, every other adds, too.
+        let lengths = |functions| {
+            let wasm = self.build(Size { functions, count });
+            [wasm.len(), meter(&wasm).unwrap().wasm.len()].map(|length| u64::try_from(length).unwrap())
+        };
+        let ([one, metered_one], [two, metered_two]) = (lengths(1), lengths(2));
+        let room = |bytes_max: u64, one, two| (bytes_max / part).saturating_sub(one) / (two - one);
+        let more = room(MODULE_BYTES_MAX, one, two).min(room(METERED_CODE_BYTES_MAX, metered_one, metered_two));
+        // Not all of a metered module is code: there may be room for one more.
+        let functions = (2 + more).min(FUNCTIONS_MAX - Parts::FUNCTIONS);
+        let is_accepted = |functions: &u64| self.is_accepted(Size { functions: *functions, count });
+        Size { functions: (1..=functions).rev().find(is_accepted).unwrap(), count }
     }
 
     fn is_accepted(&self, size: Size) -> bool {
-        meter_with_fast(&self.build(size)).is_ok()
+        meter(&self.build(size)).is_ok()
     }
 
     /// Modules that the compiler may take just as long for, by its estimate: one function, and many that each have a part.
