@@ -331,6 +331,10 @@ impl Core {
         if matches!(result, Ok(Preparation::Runnable)) && is_idle {
             actions.push(Action::Warm(uid));
         }
+        if result.is_ok() {
+            // It did no harm: prepared again after a lost race, it is not on its way into quarantine (E-24).
+            job.row.prepare_attempts = attempt.saturating_sub(1);
+        }
         job.row.phase = match result {
             Ok(Preparation::Runnable) => Phase::Prepared,
             Ok(Preparation::Invalid) if accept_invalid => Phase::Prepared,

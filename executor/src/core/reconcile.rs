@@ -173,6 +173,8 @@ impl Job {
     fn on_no_seat(&mut self, status: JobStatus, slot: u64, actions: &mut Vec<Action>) {
         let is_open = status == JobStatus::Open;
         match self.row.phase {
+            // Whoever was quicker gave the seat back.
+            Phase::Dropped(DropReason::LostRace) if is_open => self.row.phase = Phase::Seen,
             // A job that is left alone stays known while it could be taken again.
             Phase::Dropped(_) | Phase::Halted => {}
             phase if is_open && !phase.is_after_accept() => {}

@@ -31,6 +31,27 @@ fn a_claim_that_somebody_else_made_is_not_tried_to_the_end() {
 }
 
 #[test]
+fn a_job_that_others_took_and_gave_back_is_taken_as_if_it_were_new() {
+    let mut world = World::new(1);
+    let uid = JobUid([1; 32]);
+    // More often than a preparation may fail.
+    for _ in 0..2 * settings().prepare_attempts_max {
+        for status in [JobStatus::Assigned, JobStatus::Open] {
+            world.slot += 1;
+            world.step(Event::Polled(world.snapshot()));
+            while let Some(event) = world.pending.pop() {
+                world.step(event);
+            }
+            let job = world.jobs.get_mut(&uid).expect("there");
+            job.status = status;
+        }
+        assert_eq!(world.row(uid).phase, Phase::Dropped(DropReason::LostRace));
+    }
+    world.run_to_the_end();
+    assert_eq!((world.accepted, world.jobs.len(), world.halted), (1, 0, false));
+}
+
+#[test]
 fn e_05_a_submission_that_landed_unseen_counts_and_is_not_signed_again() {
     let mut world = World::new(1);
     let uid = JobUid([1; 32]);
