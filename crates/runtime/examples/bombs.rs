@@ -2,7 +2,8 @@
 //! cost the compiler: the table of docs/benchmarks.md, "Bombs" (W-03).
 //! `cargo run --release -p assay-runtime --example bombs -- [NAME…]`
 //!
-//! Each runs in a process of its own, so that its memory can be told. Fails over 5 s or 1 GiB. Linux only.
+//! Each runs in a process of its own, so that its memory can be told; G takes the place of an L that is over a bound. Fails
+//! over 5 s or 1 GiB. Linux only.
 #![expect(clippy::unwrap_used, reason = "a tool of this crate's authors; what it does is shared with the tests")]
 
 use std::process::{Command, ExitCode};
