@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -38,8 +38,8 @@ pub const EXECUTIONS_FILE: &str = "executions.jsonl";
 const EXECUTIONS_FILE_OLD: &str = "executions.old.jsonl";
 /// Receipts written before all of them are looked at again.
 const PRUNE_EVERY: u32 = 256;
-/// Longest line about a run, bytes: two quotations and numbers.
-const LINE_BYTES_MAX: u64 = 16 << 10;
+/// Of the lines, what is looked at for when they begin, bytes: several lines, of two quotations and numbers each.
+const LINES_LOOKED_AT_BYTES: u64 = 16 << 10;
 
 const SIGNED: &str = "json";
 const DRAFT: &str = "draft";
@@ -69,24 +69,27 @@ impl Records {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Makes the directory of the receipts, and room in it.
+    /// Makes the directory of the receipts, and room in it if it can: seats that are held are worth more than old records.
     ///
     /// # Errors
-    /// When it cannot be made or read.
+    /// When it cannot be made.
     pub(crate) fn open(&self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(self.directory())?;
-        self.prune()
+        if let Err(error) = self.prune() {
+            tracing::warn!(%error, data_dir = %self.shared.data_dir.display(), "records_not_pruned");
+        }
+        Ok(())
     }
 
     /// Lets the oldest records go, until the rest is within the bounds.
     ///
     /// # Errors
-    /// When a file cannot be read or removed.
+    /// When a file cannot be read or removed; the rest is looked at all the same.
     pub(crate) fn prune(&self) -> io::Result<()> {
         let _writing = self.lock();
         let now = SystemTime::now();
-        prune_receipts(&self.directory(), &self.shared.bounds, now)?;
-        self.prune_executions(now)
+        let receipts = prune_receipts(&self.directory(), &self.shared.bounds, now);
+        receipts.and(self.prune_executions(now))
     }
 
     /// The job as its receipt names it.
@@ -201,15 +204,10 @@ impl Records {
         if fs::metadata(&old).and_then(|old| old.modified()).is_ok_and(|modified| age(modified, now) > half) {
             remove(&old)?;
         }
-        let Ok(file) = File::open(&path) else { return Ok(()) };
-        let mut first = String::new();
-        BufReader::new(file.take(LINE_BYTES_MAX)).read_line(&mut first)?;
-        let begun = serde_json::from_str::<Value>(&first).ok().and_then(|line| line["ended_unix"].as_u64());
-        let begun = UNIX_EPOCH.checked_add(Duration::from_secs(begun.unwrap_or_default()));
-        if begun.is_none_or(|begun| age(begun, now) > half) {
-            fs::rename(&path, &old)?;
+        match begun(&path)? {
+            Some(begun) if age(begun, now) > half => fs::rename(&path, &old),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The lines, and those before them.
@@ -339,6 +337,23 @@ fn age(time: SystemTime, now: SystemTime) -> Duration {
 
 fn path(data_dir: &Path, uid: JobUid, kind: &str) -> PathBuf {
     data_dir.join(RECEIPTS_DIRECTORY).join(format!("{uid}.{kind}"))
+}
+
+/// When the lines of a file begin: by the first that says it, or else no later than its last change. What is damaged says
+/// nothing. `None` of an empty file, which a full disk leaves, and of none.
+fn begun(path: &Path) -> io::Result<Option<SystemTime>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let modified = file.metadata()?.modified()?;
+    let mut bytes = Vec::new();
+    if file.take(LINES_LOOKED_AT_BYTES).read_to_end(&mut bytes)? == 0 {
+        return Ok(None);
+    }
+    let ended = |line| serde_json::from_slice::<Value>(line).ok()?["ended_unix"].as_u64();
+    let begin = bytes.split(|byte| *byte == b'\n').find_map(ended).map(Duration::from_secs);
+    Ok(begin.and_then(|begin| UNIX_EPOCH.checked_add(begin)).or(Some(modified)))
 }
 
 /// A receipt as it is published: a directory with one file.

@@ -194,6 +194,39 @@ fn the_oldest_lines_about_runs_go_when_they_are_too_old_or_too_many() {
 }
 
 #[test]
+fn lines_about_runs_that_are_damaged_are_kept_and_keep_no_bot_from_starting() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bounds = RecordsConfig { age_max: Span(DAY * 2), ..RecordsConfig::default() };
+    let start = || records(dir.path(), bounds);
+    let [path, old] = start().executions();
+    fs::write(&old, "the lines before\n").expect("written");
+    // Torn by a power cut, cut short, without a time, with one that no clock shows, and what a full disk leaves.
+    let damaged =
+        [&b"\xff\xfe garbage"[..], b"{\"ended_unix\":17", b"{}\n", b"{\"ended_unix\":18446744073709551615}\n", b""];
+    for lines in damaged {
+        fs::write(&path, lines).expect("written");
+        start();
+        assert_eq!(fs::read(&path).expect("lines"), lines);
+        assert_eq!(fs::read(&old).expect("lines"), b"the lines before\n", "{lines:?}");
+    }
+    // Not even when nothing was added for long: there is nothing to put aside.
+    set_age(&path, DAY * 3);
+    start();
+    assert!(path.exists() && old.exists());
+    // The last change decides, unless a line behind the damage says when it was written.
+    fs::write(&path, b"\xff\xfe garbage\n{\"ended_unix\":1}\n").expect("written");
+    start();
+    assert!(!path.exists() && fs::read(&old).expect("lines").starts_with(b"\xff\xfe"));
+    fs::write(&path, b"\xff\xfe other garbage").expect("written");
+    set_age(&path, DAY + DAY / 2);
+    start();
+    assert!(!path.exists() && fs::read(&old).expect("lines").ends_with(b"other garbage"));
+    // Whatever else cannot be put in order is told, and no more.
+    fs::create_dir(&path).expect("made");
+    assert!(start().prune().is_err());
+}
+
+#[test]
 fn what_waits_to_be_published_is_known_after_a_restart_and_in_turn() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = records(dir.path(), RecordsConfig::default());

@@ -62,9 +62,9 @@ pub enum StartError {
     /// The engine that was asked for does not work here.
     #[error("use worker.engine = \"wasmtime\" on this machine: {0}; set it to auto or wasmi")]
     Engine(String),
-    /// The receipts cannot be used.
+    /// Receipts cannot be kept.
     #[error(
-        "open the receipts in provider.data_dir: {0}; free or repair the disk, and see that the directory is yours"
+        "make the directory receipts in provider.data_dir: {0}; free or repair the disk, and see that the directory is yours"
     )]
     Records(io::Error),
     /// A source of content cannot be used.
