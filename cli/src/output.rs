@@ -8,6 +8,7 @@ use std::{
     sync::{LazyLock, OnceLock},
 };
 
+use assay_executor::Stderr;
 use clap::CommandFactory;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
@@ -114,9 +115,9 @@ pub fn print(text: fmt::Arguments<'_>) {
     }
 }
 
-/// What `eprintln!` and `eprint!` are in this crate. There is nobody left to tell when stderr takes nothing.
+/// What `eprintln!` and `eprint!` are in this crate.
 pub fn print_error(text: fmt::Arguments<'_>) {
-    drop(io::stderr().lock().write_all(shown(text).as_bytes()));
+    drop(Stderr.write_all(shown(text).as_bytes()));
 }
 
 /// Where logs go: stderr, with what could deceive made harmless. Escape characters are the log's own colours; it escapes
@@ -135,12 +136,12 @@ impl Write for LogWriter {
                 text.extend(character.escape_default());
             }
         }
-        io::stderr().lock().write_all(text.as_bytes())?;
+        Stderr.write_all(text.as_bytes())?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().lock().flush()
+        Stderr.flush()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Options, RunError, Shutdown, StartError, config, journal};
+use crate::{Options, RunError, Shutdown, StartError, Stderr, config, journal};
 
 /// As those of `assay`; 2 is the argument parser's own.
 const EXIT_CODES: &str =
@@ -208,7 +208,7 @@ fn show_or_repair(command: JournalCommand, data_dir: &Path) -> Result<(), Failur
 fn start_logging(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("ASSAY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Stderr);
     let builder = builder.with_ansi(std::io::stderr().is_terminal());
     let started = if json { builder.json().try_init() } else { builder.try_init() };
     if let Err(error) = started {

@@ -4,6 +4,11 @@
 //! is signed, the chain is believed before the journal, and guest code runs in a child process without keys. [`run`] is
 //! the whole bot; the binary `assay-executor` and the command line's `assay provider start` call it.
 
+// The standard macro panics when the reader has gone. This shadows it in every module below.
+macro_rules! eprintln {
+    ($($text:tt)*) => { drop(std::io::Write::write_fmt(&mut $crate::Stderr, format_args!("{}\n", format_args!($($text)*)))) };
+}
+
 mod backoff;
 mod bot;
 pub mod chain;
@@ -21,6 +26,7 @@ mod sender;
 mod server;
 mod signer;
 mod startup;
+mod stderr;
 mod supervisor;
 mod transactions;
 mod work;
@@ -32,6 +38,7 @@ pub use config::Config;
 pub use lock::{InstanceLock, LockError};
 pub use records::{EXECUTIONS_FILE, is_published, read_receipt, receipt_package, receipts};
 pub use startup::StartError;
+pub use stderr::Stderr;
 
 /// What is said on the command line rather than in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -18,6 +18,15 @@ fn executor(home: &TempDir, arguments: &[&str]) -> Output {
     command.arg("--config").arg(config).args(arguments).env("ASSAY_LOG", "info").output().expect("it starts")
 }
 
+/// The same with nobody at the other end of stderr; the exit code.
+fn unread(home: &TempDir, arguments: &[&str]) -> Option<i32> {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_assay-executor"));
+    command.arg("--config").arg(home.path().join("provider.toml")).args(arguments).env("ASSAY_LOG", "info");
+    command.stderr(writer).output().expect("it starts").status.code()
+}
+
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -90,6 +99,17 @@ fn what_the_start_would_refuse_is_refused_by_the_check() {
         assert_eq!(output.status.code(), Some(1), "{expected}");
         let said = stderr(&output);
         assert!(said.contains(expected) && said.starts_with("error: failed to "), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn a_reader_of_stderr_that_has_gone_changes_no_exit_code() {
+    let home = home(QUIET);
+    assert_eq!(unread(&home, &["config", "check", "--offline"]), Some(0), "it has notes");
+    fs::remove_file(home.path().join("node.json")).expect("removed");
+    // An error alone, and behind logs.
+    for arguments in [["config", "check", "--offline"].as_slice(), &["run"], &["run", "--log-json"]] {
+        assert_eq!(unread(&home, arguments), Some(1), "{arguments:?}");
     }
 }
 
