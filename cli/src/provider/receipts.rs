@@ -17,8 +17,6 @@ use crate::{
 struct Row {
     job_uid: String,
     path: String,
-    /// Whether the content nodes have it, under its CID.
-    published: bool,
     /// What it says.
     #[serde(flatten)]
     said: Option<Said>,
@@ -31,6 +29,8 @@ struct Row {
 #[derive(Debug, Serialize)]
 struct Said {
     job: Option<String>,
+    /// Whether the content nodes have it, under its CID.
+    published: bool,
     /// Its kind, as in the receipt.
     outcome: &'static str,
     exit_code: u32,
@@ -43,11 +43,12 @@ struct Said {
 }
 
 impl Said {
-    fn by(json: &[u8]) -> Result<Self, String> {
+    fn by(json: &[u8], published: bool) -> Result<Self, String> {
         let receipt = Receipt::from_json(json).map_err(|error| error.to_string())?;
         let package = receipt_package(json).map_err(|error| error.to_string())?;
         Ok(Self {
             job: receipt.posting.map(|posting| Pubkey::from(posting.job).to_string()),
+            published,
             outcome: receipt.outcome.kind.name(),
             exit_code: receipt.outcome.exit_code,
             gas_used: receipt.outcome.gas_used,
@@ -70,15 +71,14 @@ pub fn list(output: Output, args: &ReceiptsArgs) -> CliResult {
         let said = match read_receipt(data_dir, uid) {
             // The bot let it go meanwhile.
             Ok(None) => continue,
-            Ok(Some(json)) => Said::by(&json),
+            Ok(Some(json)) => Said::by(&json, is_published(data_dir, uid)),
             Err(error) => Err(error.to_string()),
         };
         let (said, error) = match said {
             Ok(said) => (Some(said), None),
             Err(error) => (None, Some(error)),
         };
-        let published = is_published(data_dir, uid);
-        rows.push(Row { job_uid: uid.to_string(), path: path.display().to_string(), published, said, error });
+        rows.push(Row { job_uid: uid.to_string(), path: path.display().to_string(), said, error });
     }
     output.result(&rows, || print(&rows));
     Ok(())
@@ -86,14 +86,14 @@ pub fn list(output: Output, args: &ReceiptsArgs) -> CliResult {
 
 fn print(rows: &[Row]) {
     let mut shown = table(["job", "outcome", "gas", "published", "receipt"]);
-    for Row { path, published, said, .. } in rows {
+    for Row { path, said, .. } in rows {
         let Some(said) = said else { continue };
         shown.add_row([
             said.job.clone().unwrap_or_else(|| "none".to_owned()),
             said.text.clone(),
             grouped(said.gas_used),
-            if *published { "yes" } else { "not yet" }.to_owned(),
-            if *published { said.cid.clone() } else { path.clone() },
+            if said.published { "yes" } else { "not yet" }.to_owned(),
+            if said.published { said.cid.clone() } else { path.clone() },
         ]);
     }
     println!("{shown}");
@@ -105,6 +105,6 @@ fn print(rows: &[Row]) {
     let readable = rows.iter().find_map(|row| row.said.as_ref().map(|said| (row, said)));
     if let Some((row, said)) = readable {
         // A CID names nothing that can be fetched until the nodes have it.
-        println!("next: assay receipt show {}", if row.published { &said.cid } else { &row.path });
+        println!("next: assay receipt show {}", if said.published { &said.cid } else { &row.path });
     }
 }

@@ -1,7 +1,7 @@
 //! A provider and a market owner from zero, and what they are told when something is refused.
 #![cfg(all(feature = "localnet", target_os = "linux"))]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{
     assay, home,
@@ -202,6 +202,41 @@ fn doctor_skips_what_an_earlier_failure_hides() {
     let key = home.path().join(".config/solana/id.json");
     assay(home.path()).args(["wallet", "new", "--out"]).arg(key).assert().success();
     assert_eq!(states(doctor(home.path()))("wallet"), skip);
+}
+
+/// Settings of a bot that has no chain, and perhaps its key.
+fn without_a_chain(home: &Path) -> PathBuf {
+    let text = "[provider]\nmarket = \"11111111111111111111111111111111\"\n\
+                authority = \"11111111111111111111111111111111\"\nnode_key_path = \"node.json\"\ndata_dir = \"data\"\n\
+                [worker]\nisolation = \"required\"\n[chain]\ncluster = \"http://127.0.0.1:1\"\n";
+    let config = home.join("provider.toml");
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
+#[test]
+fn a_bot_whose_log_nobody_reads_any_more_does_not_end_of_it() {
+    let home = home();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_assay"));
+    command.env_clear().env("HOME", home.path()).args(["provider", "start", "--config"]);
+    let output = command.arg(without_a_chain(home.path())).stderr(writer).output().unwrap();
+    // It has no key, which it says behind the first lines of its log.
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_file_that_is_no_receipt_is_listed_as_that_and_neither_as_published_nor_as_waiting() {
+    let home = home();
+    let receipts = home.path().join("data/receipts");
+    std::fs::create_dir_all(&receipts).unwrap();
+    std::fs::write(receipts.join(format!("{}.json", "ab".repeat(32))), "{}").unwrap();
+    let config = without_a_chain(home.path());
+    let rows = json(&mut assay(home.path()), &["provider", "receipts", "--config", config.to_str().unwrap()]);
+    let mut keys: Vec<_> = rows[0].as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["error", "job_uid", "path"], "{rows}");
 }
 
 #[test]
