@@ -17,7 +17,10 @@ use std::{
 use assay_content::{ClientLimits, node};
 use axum::{
     Router,
-    extract::{Path, Query, State},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::StatusCode,
     response::IntoResponse,
     routing::get,
@@ -212,6 +215,8 @@ pub(crate) async fn serve(listener: TcpListener, served: Served, stopping: Cance
         .route("/healthz", get(health))
         .route("/receipts", get(list_receipts))
         .route("/receipts/{job_uid}", get(receipt))
+        .fallback(async || not_found("nothing is served here but /metrics, /healthz, /receipts and /receipts/JOB_UID"))
+        .method_not_allowed_fallback(async || refused(StatusCode::METHOD_NOT_ALLOWED, "this is only read, with GET"))
         .with_state(served);
     let limits = ClientLimits {
         connections_max: CONNECTIONS_MAX,
@@ -255,7 +260,10 @@ struct Page {
 }
 
 /// The uids of the jobs whose receipts are kept, newest first, at most [`RECEIPTS_LISTED_MAX`] of them.
-async fn list_receipts(State(served): State<Served>, Query(page): Query<Page>) -> impl IntoResponse {
+async fn list_receipts(State(served): State<Served>, page: Result<Query<Page>, QueryRejection>) -> impl IntoResponse {
+    let Ok(Query(page)) = page else {
+        return refused(StatusCode::BAD_REQUEST, "nothing can be asked for but `after`, once, the uid of a job");
+    };
     let uids = match served.uids().await {
         Ok(uids) => uids,
         Err(error) => return failed(&error),
@@ -277,8 +285,8 @@ async fn list_receipts(State(served): State<Served>, Query(page): Query<Page>) -
 }
 
 /// The receipt of a job, as it is kept. What is no uid names no file.
-async fn receipt(State(served): State<Served>, Path(uid): Path<String>) -> impl IntoResponse {
-    let found = blocking(move || match JobUid::from_hex(&uid) {
+async fn receipt(State(served): State<Served>, uid: Result<Path<String>, PathRejection>) -> impl IntoResponse {
+    let found = blocking(move || match uid.ok().and_then(|Path(uid)| JobUid::from_hex(&uid)) {
         Some(uid) => read_receipt(&served.data_dir, uid),
         None => Ok(None),
     });
@@ -291,14 +299,17 @@ async fn receipt(State(served): State<Served>, Path(uid): Path<String>) -> impl 
 
 type Answer = (StatusCode, [(&'static str, &'static str); 1], Vec<u8>);
 
+fn refused(code: StatusCode, error: &str) -> Answer {
+    (code, JSON, json!({ "error": error }).to_string().into_bytes())
+}
+
 fn not_found(error: &str) -> Answer {
-    (StatusCode::NOT_FOUND, JSON, json!({ "error": error }).to_string().into_bytes())
+    refused(StatusCode::NOT_FOUND, error)
 }
 
 fn failed(error: &std::io::Error) -> Answer {
     tracing::warn!(%error, "receipts_not_read");
-    let body = json!({ "error": "the receipts cannot be read" }).to_string().into_bytes();
-    (StatusCode::INTERNAL_SERVER_ERROR, JSON, body)
+    refused(StatusCode::INTERNAL_SERVER_ERROR, "the receipts cannot be read")
 }
 
 #[cfg(test)]

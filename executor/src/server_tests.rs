@@ -76,8 +76,12 @@ impl Server {
 
     /// Status, head and body.
     async fn get(&self, path: &str) -> (u16, String, Vec<u8>) {
+        self.ask(&format!("GET {path}")).await
+    }
+
+    async fn ask(&self, what: &str) -> (u16, String, Vec<u8>) {
         let mut stream = self.connect().await;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let request = format!("{what} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
         parse(&answer(&mut stream).await)
     }
@@ -162,6 +166,32 @@ async fn c_19_the_list_of_receipts_comes_in_bounded_parts_and_ends() {
     assert!(server.uids(&after(kept.last().expect("some"))).await.is_empty());
     for (query, code) in [("after=x", 404), (&*format!("after={}", "ab".repeat(32)), 404), ("befor=1", 400)] {
         assert_eq!(server.get(&format!("/receipts?{query}")).await.0, code, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_refused_is_one_json_object_that_says_why() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = Server::start(dir.path()).await;
+    let after = format!("after={}", "ab".repeat(32));
+    for (what, code) in [
+        ("GET /".to_owned(), 404),
+        ("GET /receipt".to_owned(), 404),
+        ("GET /receipts/".to_owned(), 404),
+        ("GET /receipts/x".to_owned(), 404),
+        ("GET /receipts/%ff".to_owned(), 404),
+        (format!("GET /receipts?{after}"), 404),
+        ("GET /receipts?foo=1".to_owned(), 400),
+        ("GET /receipts?after=%ff".to_owned(), 404),
+        (format!("GET /receipts?{after}&{after}"), 400),
+        ("DELETE /receipts".to_owned(), 405),
+        ("POST /healthz".to_owned(), 405),
+    ] {
+        let (found, head, body) = server.ask(&what).await;
+        assert_eq!(found, code, "{what}: {head}");
+        assert!(head.contains("content-type: application/json"), "{what}: {head}");
+        let answer: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert!(answer["error"].as_str().is_some_and(|error| !error.is_empty()), "{what}: {answer}");
     }
 }
 
