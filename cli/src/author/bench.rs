@@ -12,7 +12,7 @@ use assay_runtime::{
 use clap::Args;
 use serde::Serialize;
 
-use super::{meter::outcome, project::TaskArgs};
+use super::{advice::Closer, meter::outcome, project::TaskArgs};
 use crate::{
     error::{CliError, CliResult, Context as _, Exit},
     output::{Output, grouped, table},
@@ -78,11 +78,11 @@ struct Way {
 pub async fn run(output: Output, args: BenchArgs) -> CliResult {
     let task = args.task.task(GAS_LIMIT)?;
     let wasm = task.target.module()?;
-    let meter = args.task.hint(&task.target, "meter");
-    let request = task.ready()?.request;
+    let (ready, closer) = task.ready()?;
+    let request = ready.request;
     let benched = {
         let _progress = Progress::quiet_start(output, "measuring");
-        let work = move || Bench::new(&wasm, request, (args.runs, &meter))?.measure();
+        let work = move || Bench::new(&wasm, request, (args.runs, &closer))?.measure();
         tokio::task::spawn_blocking(work).await.context("the measurement failed")??
     };
     output.result(&benched, || print(&benched));
@@ -120,8 +120,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// `meter` is the command that shows where a run stopped.
-    fn new(wasm: &[u8], request: RunRequest, (runs, meter): (u32, &str)) -> CliResult<Self> {
+    fn new(wasm: &[u8], request: RunRequest, (runs, closer): (u32, &Closer)) -> CliResult<Self> {
         let began = Instant::now();
         let metered = meter_with_fast(wasm)?;
         let mut metering = began.elapsed();
@@ -144,9 +143,7 @@ impl Bench {
         let reference = assay_runtime::run(&request)?;
         if !matches!(reference.end, End::Exited(_)) {
             return Err(CliError::new(format!("the module does not run to its end: {}", outcome(reference.end)))
-                .with_next(format!(
-                    "raise --gas-limit or --memory, or name a --stdin; {meter} shows where it stopped"
-                )));
+                .with_next(closer.next_step(reference.end, &request.limits)));
         }
         let requests =
             forms.into_iter().map(|(form, metered)| (form, RunRequest { metered, ..request.clone() })).collect();

@@ -88,7 +88,8 @@ pub async fn run(output: Output, args: MeterArgs) -> CliResult {
     require_new_file(args.flame.as_deref(), "--flame")?;
     let task = args.task.task(GAS_LIMIT)?;
     let inspection = inspect(&task.target.module()?);
-    let request = task.ready()?.request;
+    let (ready, _) = task.ready()?;
+    let request = ready.request;
     let names = FunctionNames::new(&inspection);
     let traced = {
         let _progress = Progress::quiet_start(output, "running");

@@ -1,6 +1,7 @@
 //! Commands for people who write modules: a project from a template, build, test, and what a module holds, needs and
 //! costs. None of them uses a network.
 
+mod advice;
 mod bench;
 mod build;
 mod compare;

@@ -15,6 +15,7 @@ use assay_sdk::{
 };
 use clap::Args;
 
+use super::advice::Closer;
 use crate::{
     error::{CliError, CliResult, Context as _},
     output::{shown_path, typeable},
@@ -149,6 +150,8 @@ pub struct Task {
     pub spec: TaskSpec,
     /// The job directory.
     pub entries: Vec<Entry>,
+    /// What looks closer at it.
+    pub closer: Closer,
 }
 
 impl TaskArgs {
@@ -193,15 +196,21 @@ impl TaskArgs {
         entries.retain(|entry| entry.path != MANIFEST_FILE_NAME);
         entries.push(Entry::file(MANIFEST_FILE_NAME, manifest.to_json()?));
         let directory = JobDirectory::from_entries(entries)?;
-        Ok(Task { target, spec: directory.spec(terms)?, entries: directory.entries })
+        let closer = self.closer(&target);
+        Ok(Task { target, spec: directory.spec(terms)?, entries: directory.entries, closer })
     }
 
-    /// `assay NAME`, on the same path.
-    pub fn hint(&self, target: &Target, name: &str) -> String {
+    fn closer(&self, target: &Target) -> Closer {
         let Self { path: _, stdin, terms, function, args } = self;
         let is_plain = stdin.is_none() && function.is_none() && args.is_empty() && *terms == TermArgs::default();
         let flags = if is_plain { "" } else { " with the same flags" };
-        format!("`{}`{flags}", target.command(name))
+        let command = |name| format!("`{}`", target.command(name));
+        Closer {
+            meter: command("meter") + flags,
+            validate: command("validate"),
+            inspect: command("inspect"),
+            is_function_told: function.is_some(),
+        }
     }
 }
 
@@ -210,12 +219,12 @@ impl Task {
     ///
     /// # Errors
     /// When no host can run it.
-    pub fn ready(self) -> CliResult<ReadyTask> {
+    pub fn ready(self) -> CliResult<(ReadyTask, Closer)> {
         match prepare(&TaskInput { spec: self.spec, entries: self.entries }, Variant::Canonical)? {
-            PreparedTask::Ready(ready) => Ok(*ready),
+            PreparedTask::Ready(ready) => Ok((*ready, self.closer)),
             PreparedTask::Invalid(invalid) => Err(CliError::new("no provider can run this task")
                 .with_cause(invalid.to_string())
-                .with_next(format!("`{}` lists everything that is wrong with it", self.target.command("validate")))),
+                .with_next(self.closer.next_step_of_invalid(invalid.reason))),
         }
     }
 }

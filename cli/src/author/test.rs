@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_protocol::OutcomeKind;
+use assay_content::Entry;
+use assay_protocol::{OutcomeKind, TaskLimits, TaskSpec};
 use clap::Args;
 use serde::Serialize;
 
 use super::{
+    advice::{Closer, end_of},
     compare::{DIFFERENCES_MAX, Difference, differences},
     project::{Target, Task, TaskArgs},
 };
@@ -61,31 +63,27 @@ struct Tested {
 
 /// Runs `assay test`.
 pub async fn run(output: Output, args: &TestArgs) -> CliResult {
-    let task = args.task.task(GAS_LIMIT)?;
-    let gas_limit = task.spec.limits.gas_limit;
-    let expected = args.expect.clone().or_else(|| own_expectation(args, &task.target));
-    let hints = Hints {
-        record: how_to_record(args, &task.target, expected.as_deref()),
-        meter: args.task.hint(&task.target, "meter"),
-        validate: format!("`{}`", task.target.command("validate")),
-    };
+    let Task { target, spec, entries, closer } = args.task.task(GAS_LIMIT)?;
+    let expected = args.expect.clone().or_else(|| own_expectation(args, &target));
+    let hints = Hints { record: how_to_record(args, &target, expected.as_deref()), closer };
     // Read before the run, which may take long.
     let wanted = expected.as_deref().map(JobDirectory::read).transpose()?;
     let ran = {
         let _progress = Progress::quiet_start(output, "running");
-        run_task(output, args, task).await?
+        run_task(output, args, (spec, &entries)).await?
     };
     let differences = wanted.map(|wanted| differences(&wanted.entries, &ran.entries)).unwrap_or_default();
-    let checked = check(&ran, gas_limit, (expected.as_deref(), &hints), &differences);
+    let checked = check(&ran, &spec.limits, (expected.as_deref(), &hints), &differences);
     let as_expected = expected.is_some().then_some(differences.is_empty());
+    let gas_limit = spec.limits.gas_limit;
     let tested = Tested { run: RunLine::of(&ran), gas_limit, both_engines: args.again.both, as_expected, differences };
     output.result_and(&tested, checked, || show(&ran, &tested))
 }
 
 /// Runs it as a provider does, or in both engines.
-async fn run_task(output: Output, args: &TestArgs, task: Task) -> CliResult<Ran> {
-    let runs = Again::trial(&args.again, output).run(task.spec, &task.entries).await?;
-    receipt::require_agreement(&receipt::found_each(None, task.spec, &runs)?)?;
+async fn run_task(output: Output, args: &TestArgs, (spec, entries): (TaskSpec, &[Entry])) -> CliResult<Ran> {
+    let runs = Again::trial(&args.again, output).run(spec, entries).await?;
+    receipt::require_agreement(&receipt::found_each(None, spec, &runs)?)?;
     runs.into_iter().next().ok_or_else(|| CliError::new("the module was not run"))
 }
 
@@ -120,26 +118,17 @@ fn is_success(ran: &Ran) -> bool {
 /// Commands to be typed next.
 struct Hints {
     record: String,
-    meter: String,
-    validate: String,
+    closer: Closer,
 }
 
 fn check(
     ran: &Ran,
-    gas_limit: u64,
+    limits: &TaskLimits,
     (expected, hints): (Option<&Path>, &Hints),
     differences: &[Difference],
 ) -> CliResult {
     if !is_success(ran) {
-        let next = match ran.outcome.kind {
-            OutcomeKind::OutOfGas => {
-                format!("give it more than {} with --gas-limit; {} shows what uses it", grouped(gas_limit), hints.meter)
-            }
-            OutcomeKind::Invalid => format!("{} lists everything that is wrong with it", hints.validate),
-            OutcomeKind::OutputTooLarge => "write less, or allow more with --output-bytes".to_owned(),
-            OutcomeKind::Trapped => format!("{} shows where it was when it stopped", hints.meter),
-            _ => "read what it wrote to stderr".to_owned(),
-        };
+        let next = hints.closer.next_step(end_of(&ran.outcome), limits);
         return Err(CliError::new(format!("the test failed: {}", ran.text())).with_next(next));
     }
     let Some(expected) = expected else { return Ok(()) };

@@ -208,6 +208,18 @@ fn a_test_that_fails_says_why_and_what_to_do() {
         code(&output, 1);
         assert!(stderr(&output).contains(named), "{flags:?}: {}", stderr(&output));
     }
+    // The next step is one that helps.
+    for (flags, next, useless) in [
+        (["--memory", "65536"], "more than 65,536 bytes with --memory", "assay meter"),
+        (["--function", "nope"], "another with --function, or none; `assay inspect` shows", "assay validate"),
+    ] {
+        for command in ["test", "bench"] {
+            let output = at(&project, &[&[command][..], &flags].concat());
+            code(&output, 1);
+            let said = stderr(&output);
+            assert!(said.contains(next) && !said.contains(useless), "{command} {flags:?}: {said}");
+        }
+    }
     code(&at(&project, &["test", "--stack", "4096", "--seed", "7", "--clock-unix-ns", "8"]), 0);
     // The name that it had before.
     code(&at(&project, &["test", "--input", "../words.txt"]), 1);
@@ -361,7 +373,9 @@ fn bench_runs_both_engines_and_every_form() {
     let trap = wat_module(home.path(), r#"(module (func (export "_start") unreachable))"#);
     let refused = at(home.path(), &["bench", trap.to_str().unwrap()]);
     code(&refused, 1);
-    assert!(stderr(&refused).contains("does not run to its end"), "{}", stderr(&refused));
+    let said = stderr(&refused);
+    assert!(said.contains("does not run to its end") && said.contains("shows where it was when"), "{said}");
+    assert!(!said.contains("--memory") && !said.contains("--gas-limit"), "{said}");
 }
 
 #[test]
