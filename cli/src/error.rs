@@ -169,6 +169,18 @@ impl<E: std::error::Error> From<E> for CliError {
     }
 }
 
+/// What went wrong of two things that were both tried: the first says the exit code, and the second is a cause beside its own.
+pub fn both(first: CliResult, second: CliResult) -> CliResult {
+    match (first, second) {
+        (Err(first), Err(second)) => {
+            let besides = std::iter::once(second.what()).chain(second.causes().iter().map(String::as_str));
+            let besides = besides.collect::<Vec<_>>().join(": ");
+            Err(first.with_cause(format!("besides, {besides}")))
+        }
+        (first, second) => first.and(second),
+    }
+}
+
 /// Keeps the next step that an error of the SDK knows.
 pub trait Hint<T> {
     /// As `?`, with the error's own next step.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use assay_content::{Cid, Entry, write_entries};
-use assay_protocol::{OutcomeKind, limits::INPUT_BYTES_MAX};
+use assay_protocol::{OutcomeKind, TaskSpec, limits::INPUT_BYTES_MAX};
 use assay_sdk::{
     JobManifest,
     manifest::MANIFEST_FILE_NAME,
@@ -18,8 +18,8 @@ use serde::Serialize;
 
 use crate::{
     engine::{EngineArgs, EngineRow},
-    error::{CliError, CliResult, Context as _},
-    output::{Output, grouped, print_bytes, print_json, require_new_directory, require_new_file, shown_path},
+    error::{CliError, CliResult, Context as _, both},
+    output::{Output, grouped, print_bytes, require_new_directory, require_new_file, shown_path},
     progress::Progress,
     receipt,
     sandbox::{JobDirectory, Order, Ran, TaskTerms, TermArgs, manifest_terms, run as run_in_sandbox},
@@ -35,7 +35,7 @@ const OUTPUT_PATH: &str = "output";
 #[command(
     after_help = "Exit codes: 0 the run came to an outcome, whichever it is: Exited (with any exit code of the guest), Trapped, \
 OutOfGas, OutputTooLarge, Invalid; read `outcome`, `exit_code` and, if it is there, `reason` of --json · 1 this host came to none: a file \
-that cannot be read, --timeout-s is over, the sandbox failed · 2 wrong usage · 130 interrupted"
+that cannot be read, --timeout-s is over, the sandbox failed; or what --out and --receipt name could not be written · 2 wrong usage · 130 interrupted"
 )]
 pub struct RunArgs {
     /// The module; or a job directory, which is then run by its manifest.
@@ -125,21 +125,29 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
         let (manner, compiled) = (args.engine.provider_manner(), args.engine.cache(output));
         run_in_sandbox(Order { task, entries: directory.entries, deadline, manner, compiled }).await?
     };
+    // A disk that is full takes nothing of what the run has shown.
+    let kept = both(keep_result(output, &args, &ran), keep_receipt(&args, task, &ran));
+    show(output, &ran, kept)
+}
+
+fn keep_result(output: Output, args: &RunArgs, ran: &Ran) -> CliResult {
     match &args.out {
         Some(out) if ran.root.is_none() => {
             output.note(format!("nothing was written to {}: an invalid job has no result", shown_path(out)));
+            Ok(())
         }
-        Some(out) => {
-            write_entries(out, &ran.entries)
-                .context(format!("cannot write the result to {}", shown_path(out)))
-                .next("name another directory with --out, on a disk that has room")?;
-        }
-        None => {}
+        Some(out) => write_entries(out, &ran.entries)
+            .context(format!("cannot write the result to {}", shown_path(out)))
+            .next("name another directory with --out, on a disk that has room"),
+        None => Ok(()),
     }
-    if let Some(path) = &args.receipt {
-        receipt::write(path, &receipt::found(None, task, &ran)?)?;
+}
+
+fn keep_receipt(args: &RunArgs, task: TaskSpec, ran: &Ran) -> CliResult {
+    match &args.receipt {
+        Some(path) => receipt::write(path, &receipt::found(None, task, ran)?),
+        None => Ok(()),
     }
-    show(output, &ran)
 }
 
 fn terms(args: &RunArgs, manifest: Option<&JobManifest>) -> TaskTerms {
@@ -235,7 +243,8 @@ fn module_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
     Ok((JobDirectory::from_entries(entries)?, terms(args, None)))
 }
 
-fn show(output: Output, ran: &Ran) -> CliResult {
+/// The run, and what could not be `kept` of it.
+fn show(output: Output, ran: &Ran, kept: CliResult) -> CliResult {
     let line = RunLine::of(ran);
     let (stdout, stderr) = (ran.file(STDOUT_FILE_NAME), ran.file(STDERR_FILE_NAME));
     print_bytes(&mut io::stdout().lock(), stdout)?;
@@ -245,8 +254,7 @@ fn show(output: Output, ran: &Ran) -> CliResult {
         if stdout.last().is_some_and(|byte| *byte != b'\n') {
             println!();
         }
-        print_json(&line);
-        return Ok(());
+        return output.result_and(&line, kept, || ());
     }
     if stderr.last().is_some_and(|byte| *byte != b'\n') {
         eprintln!();
@@ -259,5 +267,5 @@ fn show(output: Output, ran: &Ran) -> CliResult {
         eprintln!("metered      {}", line.metered_hash.as_deref().unwrap_or("none"));
         eprintln!("engine       {}", line.engine.as_ref().map_or("none".to_owned(), EngineRow::text));
     }
-    Ok(())
+    kept
 }

@@ -14,7 +14,7 @@ use crate::{
     chain::Chain,
     context::Context,
     engine::{Again, AgainArgs},
-    error::{CliError, CliResult, Context as _, Hint},
+    error::{CliError, CliResult, Context as _, Hint, both},
     job::state::no_result,
     output::require_new_file,
     parse,
@@ -26,7 +26,8 @@ use crate::{
 /// `assay verify`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 everything agrees · 3 something differs · 1 it could not be checked · 5 the job ended \
+    after_help = "Exit codes: 0 everything agrees · 3 something differs · 1 it could not be checked, or everything agrees and FILE \
+could not be written · 5 the job ended \
 without a result · 6 the job has no result yet · 2 wrong usage · 7 the cluster cannot be reached"
 )]
 pub struct VerifyArgs {
@@ -53,10 +54,10 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> CliResult {
         let subject = Subject { job: args.job, dir: args.dir.as_deref() };
         verify(&chain, subject, again, &mut progress).await?
     };
-    if let Some(path) = &args.receipt {
-        receipt::write(path, &found)?;
-    }
-    context.output.result_and(&verdict, receipt::require_equal(&verdict), || print(&verdict))
+    // A disk that is full takes nothing of what the run has shown, nor does it hide that something differs.
+    let kept = args.receipt.as_deref().map_or(Ok(()), |path| receipt::write(path, &found));
+    let checked = both(receipt::require_equal(&verdict), kept);
+    context.output.result_and(&verdict, checked, || print(&verdict))
 }
 
 /// What is verified.

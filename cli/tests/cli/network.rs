@@ -180,6 +180,12 @@ fn receipts_of_a_settled_job(network: &Localnet, home: &Path, job: &str) -> Path
     // What anybody computes is the provider's receipt but for the signature.
     let (own, signed) = (home.join("own.json"), home.join("signed.json"));
     json(&mut network.poster(home), &["verify", job, "--receipt", own.to_str().unwrap()]);
+    // One that cannot be written, of a name that is too long, hides no verdict.
+    let unwritten = home.join("n".repeat(300));
+    let arguments = ["verify", job, "--receipt", unwritten.to_str().unwrap()];
+    let (code, found) = refused(&mut network.poster(home), &arguments);
+    assert_eq!((code, &found["verified"]), (Some(1), &true.into()), "{found}");
+    assert!(says(&found["error"], "cannot write") && found["compared"].is_array(), "{found}");
     std::fs::write(&signed, shown["receipt"].to_string()).unwrap();
     let arguments = ["receipt", "diff", own.to_str().unwrap(), signed.to_str().unwrap()];
     let difference = json(&mut assay(home), &arguments);

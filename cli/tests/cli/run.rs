@@ -209,6 +209,32 @@ fn what_cannot_be_read_or_written_is_said_before_the_run_with_what_to_do() {
 }
 
 #[test]
+fn what_cannot_be_kept_of_a_run_hides_nothing_of_it() {
+    let home = home();
+    let path = module(home.path(), EXIT_3);
+    // Longer than a name may be, which is found out when it is made, as a full disk is.
+    let name = "n".repeat(300);
+    for flags in [vec!["--receipt", &name], vec!["--out", &name], vec!["--out", &name, "--receipt", &name]] {
+        let run = |more: &[&str]| {
+            let mut command = assay(home.path());
+            command.current_dir(home.path()).arg("run").arg(&path).args(&flags).args(more).output().unwrap()
+        };
+        let output = run(&["--json"]);
+        let json = last_json(&output);
+        assert_eq!(
+            (output.status.code(), &json["outcome"], &json["exit_code"]),
+            (Some(1), &"Exited".into(), &3.into())
+        );
+        assert!(json["error"].as_str().unwrap().starts_with("cannot write"), "{json}");
+        let named = json["causes"].as_array().unwrap().iter().filter(|cause| cause.to_string().contains("too long"));
+        assert_eq!(named.count(), flags.len() / 2, "{json}");
+        let output = run(&[]);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b"hello"[..]));
+        assert!(stderr(&output).contains("outcome      Exited(3)") && stderr(&output).contains("error: cannot write"));
+    }
+}
+
+#[test]
 fn time_that_is_over_is_no_outcome_and_names_the_flag() {
     let home = home();
     let path = module(home.path(), LOOP);
