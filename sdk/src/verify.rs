@@ -202,7 +202,7 @@ pub fn execute(input: &TaskInput, options: &RunOptions) -> Result<ExecutedTask, 
     execute_with(input, options.variant, |request| run_with(request, options).map_err(VerifyFault::from))
 }
 
-/// As [`execute`], with the run, which begins with this variant, done by `runner`.
+/// As [`execute`], with the module metered for this variant, and the run done by `runner`.
 ///
 /// # Errors
 /// As [`execute`]; whatever fault the runner gives.

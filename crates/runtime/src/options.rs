@@ -24,7 +24,8 @@ pub enum Engine {
     /// whenever the compiler fails.
     Auto,
     /// Whoever checks a run: the engine other than this one; without one, other than [`Self::Auto`] takes that has
-    /// nothing in its store. The reference whenever the compiler fails.
+    /// nothing in its store, as far as the estimate tells: that of the same module, metered with variant L or without it,
+    /// as there. The reference whenever the compiler fails.
     Unlike(Option<EngineKind>),
 }
 

@@ -85,7 +85,7 @@ fn answer(request: WorkRequest, given: Option<Code>, fences: &Fences) -> WorkRep
     match work {
         Work::Prepare => prepare(&input, Variant::Canonical, |_| WorkReply::Prepared(Prepared::Runnable)),
         Work::Compile(manner) => {
-            prepare(&input, manner.variant, |request| compile(request, manner, given.unwrap_or_default()))
+            prepare(&input, manner.metered_for(), |request| compile(request, manner, given.unwrap_or_default()))
         }
         Work::Run(manner) => {
             // Without the first filter, which whoever runs this allowed, a second one would be no fence either.
@@ -98,7 +98,7 @@ fn answer(request: WorkRequest, given: Option<Code>, fences: &Fences) -> WorkRep
                 before_guest: is_filtered.then_some(confine::before_guest),
                 ..RunOptions::default()
             };
-            run(&input, &options)
+            run(&input, manner.metered_for(), &options)
         }
     }
 }
@@ -128,9 +128,9 @@ fn compile(request: &RunRequest, manner: Manner, given: Code) -> WorkReply {
     WorkReply::Compiled(Arc::into_inner(store).map(Handover::into_made).unwrap_or_default())
 }
 
-fn run(input: &TaskInput, options: &RunOptions) -> WorkReply {
+fn run(input: &TaskInput, metered_for: Variant, options: &RunOptions) -> WorkReply {
     let mut metered_hash = None;
-    let executed = verify::execute_with(input, options.variant, |request| {
+    let executed = verify::execute_with(input, metered_for, |request| {
         metered_hash = Some(request.metered.hash);
         assay_runtime::run_with(request, options).map_err(VerifyFault::from)
     });

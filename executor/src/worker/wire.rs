@@ -50,6 +50,12 @@ impl Manner {
     pub const QUICKEST: Self = Self { engine: Engine::Auto, variant: Variant::Fast };
     /// The program itself, interpreted.
     pub const REFERENCE: Self = Self { engine: Engine::Wasmi, variant: Variant::Canonical };
+
+    /// The variant that a module is metered for: the one to begin with. Whoever takes another engine than a provider would
+    /// has to estimate what a provider estimates, which is with the fast variant.
+    pub(super) fn metered_for(self) -> Variant {
+        if self.engine == Engine::Unlike(None) { Self::QUICKEST.variant } else { self.variant }
+    }
 }
 
 impl Work {

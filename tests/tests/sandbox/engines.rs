@@ -8,7 +8,8 @@ use assay_executor::worker::{
     run_in_child,
 };
 use assay_protocol::{METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec, Trap};
-use assay_runtime::{ArtifactCache, CacheLimits, Engine, EngineKind, Variant};
+use assay_runtime::{ArtifactCache, CacheLimits, Engine, EngineKind, Variant, compile_effort};
+use assay_sdk::verify::{PreparedTask, TaskInput, prepare};
 
 const EXECUTOR: &str = env!("CARGO_BIN_EXE_executor_plain");
 const MANIFEST: &[u8] = br#"{"executable": "job.wasm", "args": [], "output_path": "output/"}"#;
@@ -259,6 +260,28 @@ fn w_11_w_13_code_from_a_child_that_was_to_run_a_guest_is_never_kept() {
     let empty = Kept::new();
     let fault = ran(&broken, &stand_in(&empty.open())).expect_err("no answer to that question");
     assert!(matches!(fault, WorkerFault::OtherQuestion) && empty.files().is_empty(), "{fault:?}");
+}
+
+#[test]
+fn i_08_a_check_takes_the_other_engine_of_a_module_that_only_the_fast_variant_makes_too_long_to_compile() {
+    let module = start(&"(f64.store (i32.const 0) (f64.add (f64.load (i32.const 0)) (f64.const 1)))".repeat(1_000));
+    let [alone, with_fast] = [Variant::Canonical, Variant::Fast].map(|variant| {
+        let WorkRequest { task: spec, entries, .. } = request(&module, GAS, Work::Prepare);
+        let PreparedTask::Ready(ready) = prepare(&TaskInput { spec, entries }, variant).expect("prepared") else {
+            panic!("it can run")
+        };
+        compile_effort(&ready.request.metered)
+    });
+    assert!(alone < with_fast, "{alone} and {with_fast}");
+    // The gas is worth compiling the program itself, and not what a provider runs.
+    for (gas_limit, provider) in [(alone, EngineKind::Wasmi), (with_fast, EngineKind::Wasmtime)] {
+        let run = |work| ran(&request(&module, gas_limit, work), &settings()).expect("an answer");
+        let check = Manner { engine: Engine::Unlike(None), variant: Variant::Canonical };
+        let (provided, checked) = (run(run_in(Engine::Auto)), run(Work::Run(check)));
+        assert_eq!((provided.engine, checked.variant), (Some(provider), Variant::Canonical));
+        assert!(checked.engine.is_some_and(|engine| engine != provider), "{:?}", checked.engine);
+        assert_eq!(checked.outcome, provided.outcome);
+    }
 }
 
 #[test]
