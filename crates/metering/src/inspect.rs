@@ -74,12 +74,11 @@ pub struct Inspection {
     pub function_names: BTreeMap<u32, String>,
 }
 
-/// Looks at a module, also at one that the profile does not accept, of which there is less to say. Takes some ten times as
-/// long as validating it.
+/// Looks at a module, also at one that the profile does not accept, of which there is less to say.
 #[must_use]
 pub fn inspect(wasm: &[u8]) -> Inspection {
-    let (sections, function_names) = read_sections(wasm);
-    let Reader { imports, exports, functions, .. } = Reader::read(wasm);
+    let Reader { imports, exports, functions, function_names, .. } = Reader::read(wasm);
+    let sections = sections(wasm);
     let mut found = Inspection { sections, function_names, imports, exports, functions, ..Inspection::default() };
     if let Some((accepted, refused)) = profile::used(wasm) {
         let refused = refused.iter().filter_map(|error| match error {
@@ -113,6 +112,7 @@ struct Reader {
     imports: Vec<Item>,
     exports: Vec<Item>,
     functions: Vec<FunctionSize>,
+    function_names: BTreeMap<u32, String>,
 }
 
 impl Reader {
@@ -135,6 +135,11 @@ impl Reader {
                     }
                 }
                 Payload::CodeSectionEntry(body) => reader.body(&body),
+                Payload::CustomSection(custom) => {
+                    if let KnownCustom::Name(_) = custom.as_known() {
+                        read_names(custom.data(), &mut reader.function_names);
+                    }
+                }
                 _ => {}
             }
         }
@@ -259,28 +264,24 @@ fn refused_names(wasm: &[u8]) -> Vec<MeterError> {
     found
 }
 
-fn read_sections(wasm: &[u8]) -> (Vec<Section>, BTreeMap<u32, String>) {
+/// The sections of a file, in order; up to where it can be read. One pass over the file and nothing of what is in them.
+#[must_use]
+pub fn sections(wasm: &[u8]) -> Vec<Section> {
     let mut sections = Vec::new();
-    let mut names = BTreeMap::new();
     for payload in Parser::new(0).parse_all(wasm).map_while(Result::ok) {
         let Some((id, range)) = payload.as_section() else { continue };
         // The code section comes by in parts, of which the first has all of its range.
         if matches!(payload, Payload::CodeSectionEntry(_)) {
             continue;
         }
-        let size_bytes = range.end.saturating_sub(range.start);
         let name = match &payload {
-            Payload::CustomSection(custom) => {
-                if let KnownCustom::Name(_) = custom.as_known() {
-                    read_names(custom.data(), &mut names);
-                }
-                custom.name().chars().take(64).collect()
-            }
+            Payload::CustomSection(custom) => custom.name().chars().take(64).collect(),
             _ => section_name(id).to_owned(),
         };
+        let size_bytes = range.end.saturating_sub(range.start);
         sections.push(Section { name, is_custom: matches!(payload, Payload::CustomSection(_)), size_bytes });
     }
-    (sections, names)
+    sections
 }
 
 fn read_names(data: &[u8], names: &mut BTreeMap<u32, String>) {

@@ -1,6 +1,9 @@
 //! The feature profile: which proposals a module may use, and what it may import.
 
-use wasmparser::WasmFeatures;
+use wasmparser::{
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, ValidPayload, Validator, ValidatorResources,
+    WasmFeatures,
+};
 
 use crate::{MeterError, ValueType};
 
@@ -114,7 +117,7 @@ fn necessary_feature(wasm: &[u8]) -> Option<(&'static str, &'static str)> {
     if wasm.len() > BYTES_MAX {
         return None;
     }
-    let is_valid = |features| wasmparser::Validator::new_with_features(features).validate_all(wasm).is_ok();
+    let is_valid = |features| Validator::new_with_features(features).validate_all(wasm).is_ok();
     if !is_valid(WasmFeatures::all()) {
         return None;
     }
@@ -126,19 +129,89 @@ fn necessary_feature(wasm: &[u8]) -> Option<(&'static str, &'static str)> {
 /// Features without which the module is not valid: those of the profile by name, and the others as what refuses them.
 /// `None` for a module that is not valid with all features together.
 pub(crate) fn used(wasm: &[u8]) -> Option<(Vec<&'static str>, Vec<MeterError>)> {
-    let without = |bit: WasmFeatures| {
-        let features = WasmFeatures::all().difference(bit);
-        wasmparser::Validator::new_with_features(features).validate_all(wasm).err()
-    };
-    if without(WasmFeatures::empty()).is_some() {
-        return None;
+    let mut needs = Needs::new();
+    // In a validator's order: what is declared in all of the module, then the functions.
+    needs.narrow(|features| validate_declarations(wasm, features))?;
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    let mut parser = Parser::new(0);
+    parser.set_features(WasmFeatures::all());
+    for payload in parser.parse_all(wasm) {
+        if let ValidPayload::Func(function, body) = validator.payload(&payload.ok()?).ok()? {
+            needs.narrow(|features| validate_function(&function, &body, features))?;
+        }
     }
-    let accepted = ACCEPTED.iter().filter(|(bit, _)| without(*bit).is_some()).map(|(_, name)| *name);
+    let accepted = ACCEPTED.iter().filter(|(bit, _)| needs.of(*bit).is_some()).map(|(_, name)| *name);
     let refused = REFUSED.iter().filter_map(|(bit, feature, flag)| {
-        let error = without(*bit)?;
+        let error = needs.of(*bit)?;
         Some(MeterError::Feature { feature, flag, message: error.message().to_owned(), offset: error.offset() })
     });
     Some((accepted.collect(), refused.collect()))
+}
+
+/// Everything but the functions' bodies.
+fn validate_declarations(wasm: &[u8], features: WasmFeatures) -> wasmparser::Result<()> {
+    let mut validator = Validator::new_with_features(features);
+    let mut parser = Parser::new(0);
+    parser.set_features(features);
+    parser.parse_all(wasm).try_for_each(|payload| validator.payload(&payload?).map(drop))
+}
+
+fn validate_function(
+    function: &FuncToValidate<ValidatorResources>,
+    body: &FunctionBody<'_>,
+    features: WasmFeatures,
+) -> wasmparser::Result<()> {
+    let FuncToValidate { resources, index, ty, features: _ } = function;
+    let function = FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features };
+    function.into_validator(FuncValidatorAllocations::default()).validate(body)
+}
+
+/// Which features a module needs, found part by part. A part that is valid without all features that nothing needed
+/// before it is looked at once: more features never make it invalid. So what a module takes beyond validating it depends
+/// on how many features it uses, not on how many there are.
+struct Needs {
+    /// Those that nothing needed so far.
+    unused: WasmFeatures,
+    /// The others, with what is said of the first place that needs each.
+    used: Vec<(WasmFeatures, wasmparser::Error)>,
+}
+
+impl Needs {
+    fn new() -> Self {
+        Self { unused: candidates().collect(), used: Vec::new() }
+    }
+
+    /// Goes on with the next part, which `validate` validates with the features that it is given. `None` when the part is
+    /// not valid with all of them.
+    fn narrow(&mut self, validate: impl Fn(WasmFeatures) -> wasmparser::Result<()>) -> Option<()> {
+        let without = |features: WasmFeatures| validate(WasmFeatures::all().difference(features)).err();
+        let Some(mut error) = without(self.unused) else { return Some(()) };
+        validate(WasmFeatures::all()).ok()?;
+        loop {
+            let missing = error.missing_wasm_feature().unwrap_or(WasmFeatures::empty());
+            let mut left: Vec<_> = candidates().filter(|bit| self.unused.contains(*bit)).collect();
+            // The error may name another one than the first of the list.
+            left.sort_by_key(|bit| !bit.intersects(missing));
+            let found = left.into_iter().find_map(|bit| Some((bit, without(bit)?)));
+            // Where one of several would do, none is necessary.
+            let Some((bit, said)) = found else { return Some(()) };
+            self.unused.remove(bit);
+            self.used.push((bit, said));
+            match without(self.unused) {
+                Some(next) => error = next,
+                None => return Some(()),
+            }
+        }
+    }
+
+    fn of(&self, bit: WasmFeatures) -> Option<&wasmparser::Error> {
+        self.used.iter().find(|(used, _)| *used == bit).map(|(_, error)| error)
+    }
+}
+
+/// Features that have a name here.
+fn candidates() -> impl Iterator<Item = WasmFeatures> {
+    ACCEPTED.iter().map(|(bit, _)| *bit).chain(REFUSED.iter().map(|(bit, ..)| *bit))
 }
 
 fn name_feature(missing: WasmFeatures) -> Option<(&'static str, &'static str)> {
@@ -212,3 +285,7 @@ pub const WASI_FUNCTIONS: &[WasiFunction] = &[
     wasi("sock_send", &[I, I, I, I, I]),
     wasi("sock_shutdown", &[I, I]),
 ];
+
+#[cfg(test)]
+#[path = "profile_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use assay_metering::{
     MeterError,
-    inspect::{FunctionSize, Inspection, Item, findings, inspect},
+    inspect::{FunctionSize, Inspection, Item, findings, inspect, sections},
     meter,
 };
 
@@ -21,6 +21,7 @@ fn an_accepted_module_shows_sections_features_frames_and_names() {
     let names: Vec<_> = found.sections.iter().map(|section| (section.name.as_str(), section.is_custom)).collect();
     let standard = ["type", "import", "function", "memory", "export", "code", "data"].map(|name| (name, false));
     assert_eq!(names, [&standard[..], &[("name", true)]].concat());
+    assert_eq!(sections(&wasm), found.sections);
     let bytes: u64 = found.sections.iter().map(|section| section.size_bytes).sum();
     // A header of eight bytes, and two of each section.
     assert_eq!(bytes, u64::try_from(wasm.len()).unwrap() - 8 - 2 * 8);
