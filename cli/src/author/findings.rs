@@ -1,9 +1,9 @@
 //! What is wrong with a module, and what to do about each of it.
 
-use assay_metering::MeterError;
+use assay_metering::{MeterError, SIZE_ADVICE};
 use serde::Serialize;
 
-use crate::error::CliError;
+use crate::{error::CliError, output::grouped};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,14 +20,15 @@ impl Finding {
     /// Of the module in a file of this name.
     pub fn of_module(place: &str, error: &MeterError) -> Self {
         let (what, next) = match error {
-            MeterError::Feature { feature, flag, message, offset } => {
-                (format!("it uses {feature}: {message} (at byte {offset})"), format!("build it with {flag}"))
-            }
+            MeterError::Feature { feature, flag, message, offset } => (
+                format!("it uses {feature}: {message} (at byte {})", grouped(*offset)),
+                format!("build it with {flag}"),
+            ),
             MeterError::UnknownImport { module, name, problem } => {
                 (format!("it imports {module}.{name}: {problem}"), import_advice(module, name).to_owned())
             }
             MeterError::OverBounds { what, found, limit } => (
-                format!("{what} is {found}; at most {limit} are accepted"),
+                format!("{what} is {}; at most {} are accepted", grouped(*found), grouped(*limit)),
                 "split what is generated into smaller functions, or move tables from code into data".to_owned(),
             ),
             MeterError::ReservedExport { name } => {
@@ -36,13 +37,17 @@ impl Finding {
             MeterError::NotWasm { found, next } => {
                 (format!("it is {found}, not a WebAssembly module"), (*next).to_owned())
             }
-            MeterError::Invalid { message, offset } => {
-                (format!("it is not valid WebAssembly: {message} (at byte {offset})"), "build it again".to_owned())
-            }
+            MeterError::Invalid { message, offset } => (
+                format!("it is not valid WebAssembly: {message} (at byte {})", grouped(*offset)),
+                "build it again".to_owned(),
+            ),
             MeterError::TooLarge { size_bytes, limit_bytes } => (
-                format!("it has {size_bytes} bytes; at most {limit_bytes} are accepted"),
-                "strip debug info (Rust: strip = \"debuginfo\"; clang: -Wl,--strip-debug) or optimise for size"
-                    .to_owned(),
+                format!(
+                    "it has {} bytes; at most {} are accepted",
+                    grouped(u64::try_from(*size_bytes).unwrap_or(u64::MAX)),
+                    grouped(*limit_bytes)
+                ),
+                SIZE_ADVICE.to_owned(),
             ),
             other => (other.to_string(), "build it for wasm32-wasip1".to_owned()),
         };

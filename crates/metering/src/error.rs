@@ -3,14 +3,17 @@
 use assay_protocol::InvalidReason;
 use thiserror::Error;
 
-/// Why a module is refused. A property of the bytes: the same on every host.
+/// What to do about a module that is too large. Names of functions stay: the tools show them, and metering drops them.
+pub const SIZE_ADVICE: &str =
+    "strip debug info (Rust: strip = \"debuginfo\"; clang: -Wl,--strip-debug) or optimise for size";
+
+/// Why a module is refused. A property of the bytes: the same on every host. Each message says it of the module, behind
+/// the reason that an outcome states: "module is not valid: it uses …".
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MeterError {
     /// More bytes than the profile allows.
-    #[error(
-        "accept the module: it has {size_bytes} bytes, the profile allows {limit_bytes}; strip debug info (`-C strip=symbols`, `-Wl,--strip-all`) or optimise for size"
-    )]
+    #[error("it has {size_bytes} bytes, the profile allows {limit_bytes}; {}", SIZE_ADVICE)]
     TooLarge {
         /// Bytes of the module.
         size_bytes: usize,
@@ -18,7 +21,7 @@ pub enum MeterError {
         limit_bytes: u64,
     },
     /// The bytes are something else altogether.
-    #[error("read the module: it is {found}, not a WebAssembly module; {next}")]
+    #[error("it is {found}, not a WebAssembly module; {next}")]
     NotWasm {
         /// What they look like.
         found: &'static str,
@@ -26,7 +29,7 @@ pub enum MeterError {
         next: &'static str,
     },
     /// The bytes are not valid WebAssembly.
-    #[error("read the module: {message} (at byte {offset}); it is not valid WebAssembly, build it again")]
+    #[error("{message} (at byte {offset}); it is not valid WebAssembly, build it again")]
     Invalid {
         /// What the validator said.
         message: String,
@@ -34,9 +37,7 @@ pub enum MeterError {
         offset: u64,
     },
     /// A feature outside the profile.
-    #[error(
-        "accept the module: it uses {feature}, which the profile does not have ({message}, at byte {offset}); build it with {flag}"
-    )]
+    #[error("it uses {feature}, which the profile does not have ({message}, at byte {offset}); build it with {flag}")]
     Feature {
         /// Name of the feature.
         feature: &'static str,
@@ -48,9 +49,7 @@ pub enum MeterError {
         offset: u64,
     },
     /// An import that the profile does not have, or with another signature.
-    #[error(
-        "accept the module: it imports {module}.{name} ({problem}); only the functions of wasi_snapshot_preview1 can be imported"
-    )]
+    #[error("it imports {module}.{name} ({problem}); only the functions of wasi_snapshot_preview1 can be imported")]
     UnknownImport {
         /// Module of the import.
         module: String,
@@ -60,7 +59,7 @@ pub enum MeterError {
         problem: &'static str,
     },
     /// A structural bound of the profile is exceeded.
-    #[error("accept the module: {what} is {found}, the profile allows {limit}")]
+    #[error("{what} is {found}, the profile allows {limit}")]
     OverBounds {
         /// What is counted.
         what: &'static str,
@@ -70,7 +69,7 @@ pub enum MeterError {
         limit: u64,
     },
     /// An export uses a name reserved for the metering.
-    #[error("accept the module: its export {name:?} begins with \"assay:\", which is reserved; rename it")]
+    #[error("its export {name:?} begins with \"assay:\", which is reserved; rename it")]
     ReservedExport {
         /// Name of the export.
         name: String,

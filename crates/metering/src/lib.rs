@@ -31,7 +31,7 @@ mod scratch;
 pub mod trace;
 mod unmetered;
 
-pub use error::MeterError;
+pub use error::{MeterError, SIZE_ADVICE};
 pub use module::{
     EntryPoints, Export, ExportKind, FastVariant, Import, MemoryInfo, Metered, ModuleInfo, Signature, ValueType,
 };

@@ -172,8 +172,26 @@ fn w_03_declared_counts_are_never_believed() {
 }
 
 #[test]
+fn w_03_more_than_a_thousand_custom_sections_are_refused_by_name() {
+    let header = b"\0asm\x01\0\0\0".to_vec();
+    // Id, length, length of the name, the name.
+    let section = [0, 2, 1, b'x'];
+    let most = usize::try_from(bounds::CUSTOM_SECTIONS_MAX).unwrap();
+    let module = |count: usize| [header.clone(), section.repeat(count)].concat();
+    meter(&module(most)).unwrap();
+    let expected = MeterError::OverBounds {
+        what: "number of custom sections",
+        found: bounds::CUSTOM_SECTIONS_MAX + 1,
+        limit: bounds::CUSTOM_SECTIONS_MAX,
+    };
+    assert_eq!(refusal(&module(most + 1)), expected);
+}
+
+#[test]
 fn w_03_a_module_over_ten_mebibytes_is_refused_before_it_is_read() {
     let error = refusal(&vec![0; (10 << 20) + 1]);
+    // Names of functions stay, which `assay meter` shows.
+    assert!(error.to_string().contains("-Wl,--strip-debug"), "{error}");
     assert_eq!(error.reason(), InvalidReason::ModuleTooLarge);
 }
 
