@@ -39,6 +39,18 @@ pub const fn terms() -> MarketTerms {
         verify_rate_gas_per_s: 10_000_000,
         gas_limit_max: 10_000_000_000,
         profiles: 1,
+        quorum_bps: 6_667,
+        executions_max: 9,
+        ticket_lamports: 100_000_000,
+        widen_s: 10,
+        reveal_s: 60,
+        jury_lambda: 9,
+        jury_quorum_bps: 5_000,
+        juror_bond_lamports: 5_000_000,
+        duty_rate_bps: 500,
+        audit_one_in_min: 10,
+        audit_one_in_max: 50,
+        jail_s: 86_400,
     }
 }
 

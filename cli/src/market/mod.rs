@@ -149,6 +149,10 @@ async fn update(context: &Context, args: &TermsArgs) -> CliResult {
     let current = market.current_terms(now_unix);
     let is_announced = market.pending_from_unix > now_unix;
     let next = args.over(if is_announced { market.pending_terms.into() } else { current })?;
+    if next.ticket_lamports != current.ticket_lamports {
+        let is = format!("a ticket of this market is {} for ever", lamports(current.ticket_lamports));
+        return Err(CliError::usage(is).with_next("leave --ticket out, or create another market"));
+    }
     if next == current && !is_announced {
         return Err(CliError::usage("these are the terms that hold already").with_next("`--help` lists the terms"));
     }

@@ -27,6 +27,18 @@ pub const DEFAULTS: MarketTerms = MarketTerms {
     verify_rate_gas_per_s: 100_000_000,
     gas_limit_max: 1_000_000_000_000,
     profiles: 1,
+    quorum_bps: 6_667,
+    executions_max: 9,
+    ticket_lamports: 100_000_000,
+    widen_s: 10,
+    reveal_s: 60,
+    jury_lambda: 9,
+    jury_quorum_bps: 5_000,
+    juror_bond_lamports: 5_000_000,
+    duty_rate_bps: 500,
+    audit_one_in_min: 10,
+    audit_one_in_max: 50,
+    jail_s: 86_400,
 };
 
 /// Terms as flags; in brackets what a new market has when they are left out.
@@ -77,6 +89,42 @@ pub struct TermsArgs {
     /// Highest gas limit of a job [1000000000000].
     #[arg(long, value_name = "GAS")]
     gas_limit_max: Option<u64>,
+    /// Share of the seats' stake that agrees in a job by quorum, basis points [6667].
+    #[arg(long, value_name = "BPS")]
+    quorum_bps: Option<u16>,
+    /// Most seats of a job, arbiters included [9].
+    #[arg(long, value_name = "N")]
+    executions_max: Option<u8>,
+    /// Stake of one ticket in draws, for ever [0.1sol].
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_lamports)]
+    ticket: Option<u64>,
+    /// Seconds in which the chance of a ticket for a free seat doubles [10].
+    #[arg(long, value_name = "SECONDS")]
+    widen_s: Option<u32>,
+    /// Seconds to reveal what was committed to [60].
+    #[arg(long, value_name = "SECONDS")]
+    reveal_s: Option<u32>,
+    /// Tickets of the jury in a dispute's first round [9].
+    #[arg(long, value_name = "N")]
+    jury_lambda: Option<u16>,
+    /// Share of the jury that a verdict needs, basis points [5000].
+    #[arg(long, value_name = "BPS")]
+    jury_quorum_bps: Option<u16>,
+    /// What a vote locks for each of its tickets [0.005sol].
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_lamports)]
+    juror_bond: Option<u64>,
+    /// Share of the enrolled stake that jury duty locks, basis points [500].
+    #[arg(long, value_name = "BPS")]
+    duty_rate_bps: Option<u16>,
+    /// Audits at most one in so many results of jobs that run alone [10].
+    #[arg(long, value_name = "N")]
+    audit_one_in_min: Option<u16>,
+    /// Audits at least one in so many; both 0: no job runs alone [50].
+    #[arg(long, value_name = "N")]
+    audit_one_in_max: Option<u16>,
+    /// Seconds without seats after a wrong result or repeated misses [86400].
+    #[arg(long, value_name = "SECONDS")]
+    jail_s: Option<u32>,
 }
 
 /// The flag of a term in the help of `update`, where no value stands in for one that is left out.
@@ -108,6 +156,18 @@ impl TermsArgs {
             verify_rate_gas_per_s: self.verify_rate.unwrap_or(base.verify_rate_gas_per_s),
             gas_limit_max: self.gas_limit_max.unwrap_or(base.gas_limit_max),
             profiles: base.profiles,
+            quorum_bps: self.quorum_bps.unwrap_or(base.quorum_bps),
+            executions_max: self.executions_max.unwrap_or(base.executions_max),
+            ticket_lamports: self.ticket.unwrap_or(base.ticket_lamports),
+            widen_s: self.widen_s.unwrap_or(base.widen_s),
+            reveal_s: self.reveal_s.unwrap_or(base.reveal_s),
+            jury_lambda: self.jury_lambda.unwrap_or(base.jury_lambda),
+            jury_quorum_bps: self.jury_quorum_bps.unwrap_or(base.jury_quorum_bps),
+            juror_bond_lamports: self.juror_bond.unwrap_or(base.juror_bond_lamports),
+            duty_rate_bps: self.duty_rate_bps.unwrap_or(base.duty_rate_bps),
+            audit_one_in_min: self.audit_one_in_min.unwrap_or(base.audit_one_in_min),
+            audit_one_in_max: self.audit_one_in_max.unwrap_or(base.audit_one_in_max),
+            jail_s: self.jail_s.unwrap_or(base.jail_s),
         };
         terms
             .check()
@@ -137,6 +197,18 @@ pub struct TermsView {
     verify_rate_gas_per_s: u64,
     gas_limit_max: u64,
     profiles: u32,
+    quorum_bps: u16,
+    executions_max: u8,
+    ticket_lamports: u64,
+    widen_s: u32,
+    reveal_s: u32,
+    jury_lambda: u16,
+    jury_quorum_bps: u16,
+    juror_bond_lamports: u64,
+    duty_rate_bps: u16,
+    audit_one_in_min: u16,
+    audit_one_in_max: u16,
+    jail_s: u32,
 }
 
 impl From<MarketTerms> for TermsView {
@@ -159,6 +231,18 @@ impl From<MarketTerms> for TermsView {
             verify_rate_gas_per_s,
             gas_limit_max,
             profiles,
+            quorum_bps,
+            executions_max,
+            ticket_lamports,
+            widen_s,
+            reveal_s,
+            jury_lambda,
+            jury_quorum_bps,
+            juror_bond_lamports,
+            duty_rate_bps,
+            audit_one_in_min,
+            audit_one_in_max,
+            jail_s,
         } = terms;
         Self {
             fee_bps,
@@ -177,6 +261,18 @@ impl From<MarketTerms> for TermsView {
             verify_rate_gas_per_s,
             gas_limit_max,
             profiles,
+            quorum_bps,
+            executions_max,
+            ticket_lamports,
+            widen_s,
+            reveal_s,
+            jury_lambda,
+            jury_quorum_bps,
+            juror_bond_lamports,
+            duty_rate_bps,
+            audit_one_in_min,
+            audit_one_in_max,
+            jail_s,
         }
     }
 }
@@ -211,7 +307,43 @@ pub fn rows(terms: &MarketTerms) -> Vec<(&'static str, String)> {
         ("unbonding", seconds(terms.unbonding_s)),
         ("gas limit", format!("at most {}", grouped(terms.gas_limit_max))),
         ("profiles", profiles.join(", ")),
+        (
+            "seats",
+            format!(
+                "at most {}, arbiters included; a quorum is {} of their stake",
+                terms.executions_max,
+                percent(terms.quorum_bps)
+            ),
+        ),
+        (
+            "draws",
+            format!(
+                "one ticket for each {} of stake; its chance doubles every {}",
+                lamports(terms.ticket_lamports),
+                seconds(terms.widen_s)
+            ),
+        ),
+        ("reveal", seconds(terms.reveal_s)),
+        (
+            "jury",
+            format!(
+                "{} tickets at first, of which {} must vote; each locks {}",
+                terms.jury_lambda,
+                percent(terms.jury_quorum_bps),
+                lamports(terms.juror_bond_lamports)
+            ),
+        ),
+        ("duty", format!("locks {} of the enrolled stake", percent(terms.duty_rate_bps))),
+        ("audits", audits(terms)),
+        ("jail", seconds(terms.jail_s)),
     ]
+}
+
+fn audits(terms: &MarketTerms) -> String {
+    match terms.audit_one_in_max {
+        0 => "none: no job runs alone".to_owned(),
+        most => format!("one in {} to one in {most} results of jobs that run alone", terms.audit_one_in_min),
+    }
 }
 
 /// `2.50 %`.
@@ -249,8 +381,8 @@ mod tests {
     #[test]
     fn a_changed_term_changes_a_row() {
         let all = serde_json::to_value(TermsView::from(DEFAULTS)).unwrap();
-        assert_eq!(all.as_object().unwrap().len(), 16);
-        let changes: [fn(&mut MarketTerms); 16] = [
+        assert_eq!(all.as_object().unwrap().len(), 28);
+        let changes: [fn(&mut MarketTerms); 28] = [
             |terms| terms.fee_bps += 1,
             |terms| terms.stake_min_lamports += 1,
             |terms| terms.bond_min_lamports += 1,
@@ -267,6 +399,18 @@ mod tests {
             |terms| terms.verify_rate_gas_per_s += 1,
             |terms| terms.gas_limit_max += 1,
             |terms| terms.profiles += 2,
+            |terms| terms.quorum_bps += 1,
+            |terms| terms.executions_max += 1,
+            |terms| terms.ticket_lamports += 1,
+            |terms| terms.widen_s += 1,
+            |terms| terms.reveal_s += 1,
+            |terms| terms.jury_lambda += 1,
+            |terms| terms.jury_quorum_bps += 1,
+            |terms| terms.juror_bond_lamports += 1,
+            |terms| terms.duty_rate_bps += 1,
+            |terms| terms.audit_one_in_min += 1,
+            |terms| terms.audit_one_in_max += 1,
+            |terms| terms.jail_s += 86_400,
         ];
         for (index, change) in changes.into_iter().enumerate() {
             let mut terms = DEFAULTS;

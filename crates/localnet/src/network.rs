@@ -106,10 +106,23 @@ impl NetworkConfig {
             execution_base_s: 60,
             challenge_base_s,
             job_total_s: self.challenge_s.saturating_add(3_600),
-            unbonding_s: self.challenge_s.saturating_add(600),
+            // Above the longest dispute, see `MarketTerms::dispute_s`.
+            unbonding_s: self.challenge_s.saturating_add(4_800),
             verify_rate_gas_per_s: 10_000_000_000,
             gas_limit_max: 1_000_000_000_000,
             profiles: 1,
+            quorum_bps: 6_667,
+            executions_max: 9,
+            ticket_lamports: 50_000_000,
+            widen_s: 1,
+            reveal_s: 3,
+            jury_lambda: 9,
+            jury_quorum_bps: 5_000,
+            juror_bond_lamports: 5_000_000,
+            duty_rate_bps: 500,
+            audit_one_in_min: 3,
+            audit_one_in_max: 5,
+            jail_s: 30,
         };
         terms.check().map_err(|error| problem(error.to_string()))?;
         Ok(terms)

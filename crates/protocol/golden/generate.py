@@ -301,11 +301,22 @@ BASE = dict(
     fee_bps=250, stake_min_lamports=10**9, bond_min_lamports=10**7, bond_rate_bps=15_000, miss_rate_bps=5_000,
     delay_fee_lamports=10**6, decline_fee_lamports=10**4, attempts_max=3, queue_timeout_s=600, execution_base_s=60,
     challenge_base_s=60, job_total_s=3_600, unbonding_s=86_400, verify_rate_gas_per_s=10**7, gas_limit_max=10**10, profiles=1,
+    quorum_bps=6_667, executions_max=9, ticket_lamports=10**8, widen_s=10, reveal_s=60, jury_lambda=9, jury_quorum_bps=5_000,
+    juror_bond_lamports=5 * 10**6, duty_rate_bps=500, audit_one_in_min=10, audit_one_in_max=50, jail_s=86_400,
 )
 WEEK, MONTH = 7 * 86_400, 30 * 86_400
 # One run of the base takes 60 + 1,000 s, and so does its challenge window.
 RUN = 60 + 10**10 // 10**7
 LIFE = 600 + 2 * RUN
+
+
+def known(execution=RUN, challenge=RUN, reveal=60):
+    """Seconds from taking a seat to the last word about it: four rounds, three draws of 900 s."""
+    return execution + reveal + challenge + 4 * 2 * (execution + reveal) + 3 * 900
+
+
+# The longest run of which the last word is known within a month, with these windows and reveals of one second.
+LONGEST = (MONTH - 1 - known(0, RUN, 1)) // 9
 
 
 def terms(error, **changes):
@@ -327,7 +338,7 @@ TERMS = [
     terms(None, miss_rate_bps=1_000), terms("MissRate", miss_rate_bps=999), terms("MissRate", miss_rate_bps=0),
     terms(None, delay_fee_lamports=10**8), terms("FixedFee", delay_fee_lamports=10**8 + 1),
     terms(None, delay_fee_lamports=0),
-    terms(None, decline_fee_lamports=10**8, bond_min_lamports=2 * 10**8),
+    terms(None, decline_fee_lamports=10**8, bond_min_lamports=2 * 10**8, juror_bond_lamports=10**8),
     terms(None, decline_fee_lamports=5_000), terms("FixedFee", decline_fee_lamports=4_999), terms("FixedFee", decline_fee_lamports=0),
     terms("FixedFee", decline_fee_lamports=10**8 + 1, bond_min_lamports=10**9),
     terms("Attempts", attempts_max=0), terms(None, attempts_max=1), terms(None, attempts_max=5), terms("Attempts", attempts_max=6),
@@ -336,21 +347,41 @@ TERMS = [
     terms(None, gas_limit_max=10**15, verify_rate_gas_per_s=10**10, job_total_s=MONTH, unbonding_s=MONTH),
     terms("Window", queue_timeout_s=0), terms(None, queue_timeout_s=WEEK, job_total_s=MONTH), terms("Window", queue_timeout_s=WEEK + 1, job_total_s=MONTH),
     terms("Window", execution_base_s=WEEK), terms("Window", challenge_base_s=2**32 - 1),
-    terms(None, execution_base_s=WEEK - RUN + 60, unbonding_s=MONTH, job_total_s=MONTH),
+    terms("Unbonding", execution_base_s=WEEK - RUN + 60, unbonding_s=MONTH, job_total_s=MONTH),
     terms("Window", execution_base_s=WEEK - RUN + 61, unbonding_s=MONTH, job_total_s=MONTH),
+    terms(None, execution_base_s=LONGEST - RUN + 60, reveal_s=1, unbonding_s=MONTH, job_total_s=MONTH),
+    terms("Unbonding", execution_base_s=LONGEST - RUN + 61, reveal_s=1, unbonding_s=MONTH, job_total_s=MONTH),
     terms(None, challenge_base_s=WEEK - RUN + 60, unbonding_s=MONTH, job_total_s=MONTH),
     terms("Window", challenge_base_s=WEEK - RUN + 61, unbonding_s=MONTH, job_total_s=MONTH),
     terms(None, execution_base_s=0), terms(None, challenge_base_s=0),
-    # The longest of everything fits the longest total.
-    terms(None, queue_timeout_s=WEEK, execution_base_s=WEEK - RUN + 60, challenge_base_s=WEEK - RUN + 60,
-          unbonding_s=MONTH, job_total_s=3 * WEEK),
+    # The longest queue and challenge, and runs of two days.
+    terms(None, queue_timeout_s=WEEK, execution_base_s=2 * 86_400 - RUN + 60, challenge_base_s=WEEK - RUN + 60, unbonding_s=MONTH,
+          job_total_s=2 * WEEK + 2 * 86_400),
+    terms("Window", queue_timeout_s=WEEK, execution_base_s=2 * 86_400 - RUN + 60, challenge_base_s=WEEK - RUN + 60, unbonding_s=MONTH,
+          job_total_s=2 * WEEK + 2 * 86_400 - 1),
     terms(None, job_total_s=MONTH), terms("Window", job_total_s=MONTH + 1),
     terms("Window", job_total_s=0), terms("Window", job_total_s=LIFE - 1), terms(None, job_total_s=LIFE),
     terms(None, unbonding_s=MONTH), terms("Unbonding", unbonding_s=MONTH + 1),
-    terms("Unbonding", unbonding_s=2 * RUN), terms(None, unbonding_s=2 * RUN + 1), terms("Unbonding", unbonding_s=0),
+    terms("Unbonding", unbonding_s=known()), terms(None, unbonding_s=known() + 1), terms("Unbonding", unbonding_s=0),
+    terms("Unbonding", unbonding_s=known() + 9, reveal_s=61), terms(None, unbonding_s=known() + 10, reveal_s=61),
     terms("Profiles", profiles=0), terms("Profiles", profiles=2), terms("Profiles", profiles=3),
     terms("Profiles", profiles=1 + 2**31),
     terms("Window", verify_rate_gas_per_s=1),
+    terms(None, quorum_bps=5_001), terms("Quorum", quorum_bps=5_000), terms(None, quorum_bps=10_000), terms("Quorum", quorum_bps=10_001),
+    terms(None, executions_max=1), terms("Quorum", executions_max=0), terms("Quorum", executions_max=10),
+    terms(None, ticket_lamports=10**6, juror_bond_lamports=10**6), terms("Ticket", ticket_lamports=10**6 - 1, juror_bond_lamports=10**4),
+    terms(None, ticket_lamports=10**15), terms("Ticket", ticket_lamports=10**15 + 1), terms("Ticket", ticket_lamports=0),
+    terms("Window", widen_s=0), terms(None, widen_s=1), terms(None, widen_s=600), terms("Window", widen_s=601),
+    terms("Window", reveal_s=0), terms(None, reveal_s=1), terms("Window", reveal_s=WEEK + 1), terms("Unbonding", reveal_s=WEEK),
+    terms("Jury", jury_lambda=8), terms(None, jury_lambda=16), terms("Jury", jury_lambda=17),
+    terms("Jury", jury_quorum_bps=3_333), terms(None, jury_quorum_bps=3_334), terms(None, jury_quorum_bps=6_667), terms("Jury", jury_quorum_bps=6_668),
+    terms("Jury", juror_bond_lamports=9_999), terms(None, juror_bond_lamports=10**4), terms(None, juror_bond_lamports=10**8),
+    terms("Jury", juror_bond_lamports=10**8 + 1), terms("Jury", juror_bond_lamports=0),
+    terms("Jury", duty_rate_bps=99), terms(None, duty_rate_bps=100), terms(None, duty_rate_bps=5_000), terms("Jury", duty_rate_bps=5_001),
+    terms(None, audit_one_in_min=0, audit_one_in_max=0), terms("Audit", audit_one_in_min=0), terms("Audit", audit_one_in_max=0),
+    terms(None, audit_one_in_min=2, audit_one_in_max=2), terms("Audit", audit_one_in_min=1), terms("Audit", audit_one_in_min=51),
+    terms(None, audit_one_in_min=100, audit_one_in_max=100), terms("Audit", audit_one_in_max=101),
+    terms("Jail", jail_s=0), terms(None, jail_s=1), terms(None, jail_s=WEEK), terms("Jail", jail_s=WEEK + 1),
 ]
 
 # Receipts. The signature is RFC 8032's, from its own text.

@@ -247,6 +247,11 @@ pub fn check_terms() {
         let error = terms(&file["base"], &vector["changes"]).check().err().map(|error| format!("{error:?}"));
         assert_eq!(error.as_deref(), vector["error"].as_str(), "{vector}");
     }
+    let base = base_terms();
+    for (terms, error) in terms_checks() {
+        let expected = error.or_else(|| (terms.ticket_lamports != base.ticket_lamports).then(|| "Ticket".to_owned()));
+        assert_eq!(terms.check_after(&base).err().map(|error| format!("{error:?}")), expected, "{terms:?}");
+    }
 }
 
 /// Encodings and hashes of receipts, and what is none.
@@ -389,6 +394,18 @@ fn terms(base: &Value, changes: &Value) -> MarketTerms {
         verify_rate_gas_per_s: number(all, "verify_rate_gas_per_s"),
         gas_limit_max: number(all, "gas_limit_max"),
         profiles: narrow(all, "profiles"),
+        quorum_bps: narrow(all, "quorum_bps"),
+        executions_max: narrow(all, "executions_max"),
+        ticket_lamports: number(all, "ticket_lamports"),
+        widen_s: narrow(all, "widen_s"),
+        reveal_s: narrow(all, "reveal_s"),
+        jury_lambda: narrow(all, "jury_lambda"),
+        jury_quorum_bps: narrow(all, "jury_quorum_bps"),
+        juror_bond_lamports: number(all, "juror_bond_lamports"),
+        duty_rate_bps: narrow(all, "duty_rate_bps"),
+        audit_one_in_min: narrow(all, "audit_one_in_min"),
+        audit_one_in_max: narrow(all, "audit_one_in_max"),
+        jail_s: narrow(all, "jail_s"),
     }
 }
 

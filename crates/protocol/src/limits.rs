@@ -1,5 +1,7 @@
 //! Every protocol-wide bound, in one place. A market may be stricter, never laxer.
 
+use core::ops::RangeInclusive;
+
 /// Most seats one job may ask for.
 pub const REDUNDANCY_MAX: u8 = 9;
 /// Most times a job is handed out before it expires.
@@ -75,6 +77,18 @@ pub const TRUST_FEE_LAMPORTS_MIN: u64 = 1_000;
 pub const TRUST_WEIGHT_FAILED: u64 = 20;
 /// Confirmed results that one missed deadline outweighs.
 pub const TRUST_WEIGHT_MISSED: u64 = 2;
+/// Least share of all seats' stake that agrees by quorum, basis points: more than half.
+pub const QUORUM_BPS_MIN: u16 = 5_001;
+/// Stake of one ticket, lamports.
+pub const TICKET_LAMPORTS: RangeInclusive<u64> = 1_000_000..=1_000_000_000_000_000;
+/// Tickets expected in a dispute's first round. With more, one vote could not show all tickets of a large name in the third.
+pub const JURY_LAMBDA: RangeInclusive<u16> = 9..=16;
+/// Share of the expected tickets that a verdict needs, basis points.
+pub const JURY_QUORUM_BPS: RangeInclusive<u16> = 3_334..=6_667;
+/// Share of the enrolled stake that duty locks, basis points.
+pub const DUTY_RATE_BPS: RangeInclusive<u16> = 100..=5_000;
+/// One in how many results of a job that runs alone is audited.
+pub const AUDIT_ONE_IN: RangeInclusive<u16> = 2..=100;
 
 /// Gas limit of a job that states none.
 pub const GAS_LIMIT_DEFAULT: u64 = 1_000_000_000;

@@ -38,11 +38,11 @@ pub enum AssayError {
     TermsAttempts,
     /// See [`TermsError::Window`].
     #[msg(
-        "each window must be 1 second to 7 days, the job's total at least queue timeout, longest execution and longest challenge together and at most 30 days"
+        "each window must be 1 second to 7 days, the widening time at most the queue timeout, the job's total at least queue timeout, longest execution and longest challenge together and at most 30 days"
     )]
     TermsWindow,
     /// See [`TermsError::Unbonding`].
-    #[msg("unbonding must be longer than the longest execution and challenge together, and at most 30 days")]
+    #[msg("unbonding must be longer than the longest execution, reveal, challenge and dispute together, and at most 30 days")]
     TermsUnbonding,
     /// See [`TermsError::Gas`].
     #[msg("the verify rate must be 1 to 10^10 gas per second, the gas limit 1 to 10^15")]
@@ -217,6 +217,23 @@ pub enum AssayError {
     /// See [`TermsError::Stake`].
     #[msg("the least stake must be at most 1,000,000 SOL")]
     TermsStake,
+    /// See [`TermsError::Quorum`].
+    #[msg("the quorum must be 5,001 to 10,000 basis points and the most seats 1 to 9")]
+    TermsQuorum,
+    /// See [`TermsError::Ticket`].
+    #[msg("a ticket must be 10^6 to 10^15 lamports, and the same as before")]
+    TermsTicket,
+    /// See [`TermsError::Jury`].
+    #[msg(
+        "a jury must begin with 9 to 16 tickets, its quorum be 3,334 to 6,667 basis points, a juror's bond between the decline fee and a ticket, and the duty rate 100 to 5,000 basis points"
+    )]
+    TermsJury,
+    /// See [`TermsError::Audit`].
+    #[msg("audits must be one in 2 to one in 100, least first, or both zero")]
+    TermsAudit,
+    /// See [`TermsError::Jail`].
+    #[msg("jail must be between one second and 7 days")]
+    TermsJail,
 }
 
 impl From<FeeError> for AssayError {
@@ -243,6 +260,11 @@ impl From<TermsError> for AssayError {
             TermsError::Unbonding => Self::TermsUnbonding,
             TermsError::Gas => Self::TermsGas,
             TermsError::Stake => Self::TermsStake,
+            TermsError::Quorum => Self::TermsQuorum,
+            TermsError::Ticket => Self::TermsTicket,
+            TermsError::Jury => Self::TermsJury,
+            TermsError::Audit => Self::TermsAudit,
+            TermsError::Jail => Self::TermsJail,
             // `TermsError` is non-exhaustive; a bound added there gets its own number here in the same commit.
             _ => Self::TermsProfiles,
         }

@@ -100,6 +100,18 @@ macro_rules! convert_terms {
                     verify_rate_gas_per_s: terms.verify_rate_gas_per_s,
                     gas_limit_max: terms.gas_limit_max,
                     profiles: terms.profiles,
+                    quorum_bps: terms.quorum_bps,
+                    executions_max: terms.executions_max,
+                    ticket_lamports: terms.ticket_lamports,
+                    widen_s: terms.widen_s,
+                    reveal_s: terms.reveal_s,
+                    jury_lambda: terms.jury_lambda,
+                    jury_quorum_bps: terms.jury_quorum_bps,
+                    juror_bond_lamports: terms.juror_bond_lamports,
+                    duty_rate_bps: terms.duty_rate_bps,
+                    audit_one_in_min: terms.audit_one_in_min,
+                    audit_one_in_max: terms.audit_one_in_max,
+                    jail_s: terms.jail_s,
                 }
             }
         }

@@ -92,7 +92,8 @@ fn p_22_no_terms_change_under_a_job_that_is_on_its_way() {
     // Whatever the change, and whoever it favours: a job that arrives right after it gets the terms that were to be seen.
     let base = terms();
     for (changed, error) in golden::terms_checks() {
-        if error.is_some() || changed == base {
+        // Another ticket is never taken, see the next test.
+        if error.is_some() || changed == base || changed.ticket_lamports != base.ticket_lamports {
             continue;
         }
         let mut s = Scenario::ready();
@@ -106,11 +107,24 @@ fn p_22_no_terms_change_under_a_job_that_is_on_its_way() {
             (base.fee_bps, base.miss_rate_bps, base.attempts_max)
         );
         assert_eq!((job.execution_s, job.challenge_s, job.queue_timeout_s), (160, 160, base.queue_timeout_s));
+        assert_eq!((job.reveal_s, job.widen_s, job.quorum_bps), (base.reveal_s, base.widen_s, base.quorum_bps));
+        assert_eq!(
+            (job.jury_lambda, job.jury_quorum_bps, job.juror_bond_lamports),
+            (base.jury_lambda, base.jury_quorum_bps, base.juror_bond_lamports)
+        );
         assert_eq!(job.total_deadline_unix, s.world.now() + i64::from(base.job_total_s));
         s.world.advance_to(from);
         s.world.ok(&s.party.update_market(&changed));
         assert_eq!((MarketTerms::from(market(&s).terms), market(&s).pending_from_unix), (changed, 0));
     }
+}
+
+#[test]
+fn p_15_a_ticket_stays_what_it_was() {
+    let mut s = Scenario::ready();
+    let changed = MarketTerms { ticket_lamports: 2 * terms().ticket_lamports, ..terms() };
+    assert_eq!(changed.check(), Ok(()));
+    s.world.refuse(&s.party.update_market(&changed), "TermsTicket");
 }
 
 #[test]
@@ -150,7 +164,7 @@ fn a_new_announcement_replaces_the_pending_one_and_waits_anew() {
 #[test]
 fn p_22_a_job_keeps_the_terms_it_was_created_under() {
     let mut s = Scenario::open();
-    let next = MarketTerms { fee_bps: 1_000, challenge_base_s: 1, queue_timeout_s: 1, ..terms() };
+    let next = MarketTerms { fee_bps: 1_000, challenge_base_s: 1, queue_timeout_s: 1, widen_s: 1, ..terms() };
     s.world.ok(&s.party.update_market(&next));
     s.world.advance(5);
     s.world.ok(&s.party.accept_job(&s.world));

@@ -112,28 +112,33 @@ fn unknown_codes_are_no_statuses() {
     }
 }
 
-/// Terms of any size inside the protocol's bounds: work of up to three days, and windows around it that reach to the bounds.
+/// Terms of any size inside the protocol's bounds: work of up to a day, and windows around it that reach to the bounds.
 fn sound_terms() -> impl Strategy<Value = MarketTerms> {
-    let work_s_max = u64::from(WINDOW_S_MAX) * 3 / 7;
+    const DAY_S: u32 = 86_400;
     let rate = prop_oneof![1..=1_000_000_000u64, 1..=VERIFY_RATE_GAS_PER_S_MAX];
-    let work = rate.prop_flat_map(move |rate| (Just(rate), 1..=GAS_LIMIT_MAX.min(rate.saturating_mul(work_s_max))));
+    let work = rate.prop_flat_map(|rate| (Just(rate), 1..=GAS_LIMIT_MAX.min(rate.saturating_mul(u64::from(DAY_S)))));
     // Shares of what is left of each bound: nothing, everything, or some of it.
     let share = prop_oneof![1 => Just(0.0), 1 => Just(1.0), 4 => 0.0..1.0f64];
-    (work, prop::array::uniform5(share)).prop_map(|((verify_rate_gas_per_s, gas_limit_max), shares)| {
-        let mut terms = MarketTerms { verify_rate_gas_per_s, gas_limit_max, ..base_terms() };
+    (work, prop::array::uniform7(share)).prop_map(|((verify_rate_gas_per_s, gas_limit_max), shares)| {
+        let mut terms = MarketTerms { verify_rate_gas_per_s, gas_limit_max, reveal_s: 1, ..base_terms() };
         let between = |least: u64, most: u32, share: f64| {
             let least = u32::try_from(least).expect("inside the bound");
             least + (f64::from(most - least) * share) as u32
         };
-        let [queue, execution, challenge, total, unbonding] = shares;
+        let [queue, execution, challenge, reveal, widen, total, unbonding] = shares;
         (terms.execution_base_s, terms.challenge_base_s) = (0, 0);
-        let most = WINDOW_S_MAX - u32::try_from(terms.execution_s(gas_limit_max)).expect("inside the bound");
-        terms.execution_base_s = between(0, most, execution);
-        terms.challenge_base_s = between(0, most, challenge);
+        let work_s = u32::try_from(terms.execution_s(gas_limit_max)).expect("inside the bound");
+        terms.execution_base_s = between(0, 2 * DAY_S - work_s, execution);
+        terms.challenge_base_s = between(0, WINDOW_S_MAX - work_s, challenge);
         terms.queue_timeout_s = between(1, WINDOW_S_MAX, queue);
+        terms.widen_s = between(1, terms.queue_timeout_s, widen);
         let exposed_s = terms.execution_s(gas_limit_max) + terms.challenge_s(gas_limit_max);
         terms.job_total_s = between(exposed_s + u64::from(terms.queue_timeout_s), JOB_TOTAL_S_MAX, total);
-        terms.unbonding_s = between(exposed_s + 1, UNBONDING_S_MAX, unbonding);
+        // A second to reveal is nine in the time after which all is known.
+        let known_s = |terms: &MarketTerms| exposed_s + u64::from(terms.reveal_s) + terms.dispute_s(gas_limit_max);
+        let left = u32::try_from(u64::from(UNBONDING_S_MAX) - known_s(&terms) - 1).expect("inside the bound");
+        terms.reveal_s = between(1, (1 + left / 9).min(WINDOW_S_MAX), reveal);
+        terms.unbonding_s = between(known_s(&terms) + 1, UNBONDING_S_MAX, unbonding);
         terms
     })
 }
@@ -180,9 +185,11 @@ proptest! {
             let week = u64::from(WINDOW_S_MAX);
             prop_assert!(u64::from(terms.queue_timeout_s) <= week);
             prop_assert!(terms.execution_s(gas_limit) <= week && terms.challenge_s(gas_limit) <= week);
-            // P-11: a bond outlives every job it covers.
+            // P-11: stake and tickets outlive every job and every dispute about it.
             let exposed = terms.execution_s(gas_limit) + terms.challenge_s(gas_limit);
-            prop_assert!(u64::from(terms.unbonding_s) > exposed);
+            let known = exposed + u64::from(terms.reveal_s) + terms.dispute_s(gas_limit);
+            prop_assert!(u64::from(terms.unbonding_s) > known);
+            prop_assert!(u64::from(terms.reveal_s) <= week && terms.widen_s <= terms.queue_timeout_s && terms.widen_s > 0);
             // A job that is taken at the last moment of its first queue is over before it would be queued no more.
             prop_assert!(u64::from(terms.job_total_s) >= u64::from(terms.queue_timeout_s) + exposed);
             // No window is shorter than the work in it, on the fastest machine.

@@ -37,8 +37,9 @@ pub struct UpdateMarket<'info> {
 impl UpdateMarket<'_> {
     fn validate(&self, args: &UpdateMarketArgs) -> Result<()> {
         // authority: bound by `has_one`.
-        let Self { authority: _, market: _ } = self;
-        args.terms.check().map_err(AssayError::from)?; // P-22
+        let Self { authority: _, market } = self;
+        // What may never change is the same in the terms in force and in those announced.
+        args.terms.check_after(&market.terms).map_err(AssayError::from)?; // P-22
         Ok(())
     }
 

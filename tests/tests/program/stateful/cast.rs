@@ -145,7 +145,7 @@ impl Cast {
                 let creator = self.creators[market];
                 let party = Party { market_authority: creator, ..party };
                 // In one market stakers leave quickly, and new terms come quickly.
-                let unbonding_s = [terms().unbonding_s, 2_500][market];
+                let unbonding_s = [terms().unbonding_s, 14_000][market];
                 let terms = MarketTerms { unbonding_s, ..terms() };
                 (party.create_market(&terms), Some(("authority", creator)))
             }

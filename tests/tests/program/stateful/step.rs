@@ -111,7 +111,7 @@ pub struct Step {
 type Term = (fn(&mut MarketTerms, u64), [u64; 4]);
 
 /// Every term.
-pub const TERMS: [Term; 16] = [
+pub const TERMS: [Term; 28] = [
     (|terms, value| terms.fee_bps = narrow(value), [0, 250, 1_000, 1_001]),
     (|terms, value| terms.stake_min_lamports = value, [0, SOL, 5 * SOL, u64::MAX]),
     (|terms, value| terms.bond_min_lamports = value, [50_000, 10_000_000, 100_000_000, 0]),
@@ -124,10 +124,22 @@ pub const TERMS: [Term; 16] = [
     (|terms, value| terms.execution_base_s = narrow(value), [0, 60, 300, 604_800]),
     (|terms, value| terms.challenge_base_s = narrow(value), [0, 60, 300, 604_800]),
     (|terms, value| terms.job_total_s = narrow(value), [4_000, 3_600, 86_400, 2_592_001]),
-    (|terms, value| terms.unbonding_s = narrow(value), [2_500, 86_400, 2_592_000, 2_592_001]),
+    (|terms, value| terms.unbonding_s = narrow(value), [14_000, 86_400, 2_592_000, 2_592_001]),
     (|terms, value| terms.verify_rate_gas_per_s = value, [10_000_000, 1_000_000_000, 10_000_000_000, 10_000_000_001]),
     (|terms, value| terms.gas_limit_max = value, [1_000_000, 1_000_000_000, 10_000_000_000, 0]),
     (|terms, value| terms.profiles = narrow(value), [1, 1, 0, 3]),
+    (|terms, value| terms.quorum_bps = narrow(value), [5_001, 6_667, 10_000, 5_000]),
+    (|terms, value| terms.executions_max = narrow(value), [1, 5, 9, 10]),
+    (|terms, value| terms.ticket_lamports = value, [100_000_000, 100_000_000, 1_000_000, 0]),
+    (|terms, value| terms.widen_s = narrow(value), [1, 10, 600, 0]),
+    (|terms, value| terms.reveal_s = narrow(value), [1, 60, 600, 604_801]),
+    (|terms, value| terms.jury_lambda = narrow(value), [9, 12, 16, 17]),
+    (|terms, value| terms.jury_quorum_bps = narrow(value), [3_334, 5_000, 6_667, 6_668]),
+    (|terms, value| terms.juror_bond_lamports = value, [10_000, 5_000_000, 100_000_000, 100_000_001]),
+    (|terms, value| terms.duty_rate_bps = narrow(value), [100, 500, 5_000, 99]),
+    (|terms, value| terms.audit_one_in_min = narrow(value), [2, 10, 50, 51]),
+    (|terms, value| terms.audit_one_in_max = narrow(value), [10, 50, 100, 1]),
+    (|terms, value| terms.jail_s = narrow(value), [1, 86_400, 604_800, 604_801]),
 ];
 
 fn narrow<T: TryFrom<u64>>(value: u64) -> T {
@@ -198,7 +210,7 @@ fn market() -> impl Strategy<Value = Act> {
 fn time() -> impl Strategy<Value = Act> {
     prop_oneof![
         1 => (0..4usize, 1..5u64).prop_map(|(account, lamports)| Act::Donate { account, lamports }),
-        2 => prop_oneof![6 => 0..30i64, 2 => 0..4_000i64, 1 => Just(86_400)].prop_map(|seconds| Act::Wait { seconds }),
+        2 => prop_oneof![6 => 0..30i64, 2 => 0..4_000i64, 1 => Just(14_000), 1 => Just(86_400)].prop_map(|seconds| Act::Wait { seconds }),
         5 => (0..64usize, -1..=1i64).prop_map(|(deadline, offset_s)| Act::Jump { deadline, offset_s }),
     ]
 }
