@@ -22,6 +22,7 @@ mod context;
 #[cfg(feature = "localnet")]
 mod demo;
 mod doctor;
+mod ended;
 mod engine;
 mod error;
 mod job;

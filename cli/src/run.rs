@@ -7,7 +7,7 @@ use std::{
 };
 
 use assay_content::{Cid, Entry, write_entries};
-use assay_protocol::{OutcomeKind, TaskSpec, limits::INPUT_BYTES_MAX};
+use assay_protocol::{TaskSpec, limits::INPUT_BYTES_MAX};
 use assay_sdk::{
     JobManifest,
     manifest::MANIFEST_FILE_NAME,
@@ -17,6 +17,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
+    author::Target,
+    ended::Ended,
     engine::{EngineArgs, EngineRow},
     error::{CliError, CliResult, Context as _, both},
     output::{Output, grouped, print_bytes, require_new_directory, require_new_file, shown_path},
@@ -38,8 +40,9 @@ OutOfGas, OutputTooLarge, Invalid; read `outcome`, `exit_code` and, if it is the
 that cannot be read, --timeout-s is over, the sandbox failed; or what --out and --receipt name could not be written · 2 wrong usage · 130 interrupted"
 )]
 pub struct RunArgs {
-    /// The module; or a job directory, which is then run by its manifest.
-    module: PathBuf,
+    /// A module; or a project or its job directory, which is then run by its manifest.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
     #[command(flatten)]
     terms: TermArgs,
     /// Files that the guest sees as its root directory.
@@ -77,10 +80,8 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
 /// The last line of `--json`. Its keys are a contract: none is ever removed or renamed.
 #[derive(Debug, Serialize)]
 pub struct RunLine {
-    /// `Exited`, `Trapped`, `OutOfGas`, `OutputTooLarge`, `Invalid`.
-    outcome: &'static str,
-    /// The guest's, when it has one.
-    exit_code: Option<u32>,
+    #[serde(flatten)]
+    ended: Ended,
     gas_used: u64,
     /// Bytes, like the next one; receipts and records have the unit in the name.
     stack_peak: u64,
@@ -89,26 +90,19 @@ pub struct RunLine {
     metered_hash: Option<String>,
     /// What ran it, when anything was run.
     engine: Option<EngineRow>,
-    /// Why the outcome is not `Exited`, in words: the trap, what is invalid. Not there when there is nothing to say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
 }
 
 impl RunLine {
     /// Of a run.
     pub fn of(ran: &Ran) -> Self {
-        let carries_exit_code =
-            !matches!(ran.outcome.kind, OutcomeKind::Trapped | OutcomeKind::OutOfGas | OutcomeKind::Invalid);
         Self {
-            outcome: ran.outcome.kind.name(),
-            exit_code: carries_exit_code.then_some(ran.outcome.exit_code),
+            ended: ran.ended(),
             gas_used: ran.outcome.gas_used,
             stack_peak: ran.stack_peak_bytes(),
             memory_peak: ran.memory_peak_bytes(),
             result_cid: ran.root.as_ref().map(Cid::to_string),
             metered_hash: ran.metered_hash.map(hex::encode),
             engine: ran.engine,
-            reason: ran.reason(),
         }
     }
 }
@@ -117,7 +111,17 @@ impl RunLine {
 pub async fn run(output: Output, args: RunArgs) -> CliResult {
     require_new_directory(args.out.as_deref(), "--out")?;
     require_new_file(args.receipt.as_deref(), "--receipt")?;
-    let (directory, terms) = if args.module.is_dir() { job_directory(&args)? } else { module_directory(&args)? };
+    let target = Target::find(&args.path)?;
+    let (directory, terms) = match &target {
+        Target::Directory { job, .. } => {
+            // What is wrong with a job directory is an outcome. A project may not be one yet: its module may not be built.
+            if *job != args.path {
+                target.module()?;
+            }
+            job_directory(&args, job)?
+        }
+        Target::Module(path) => module_directory(&args, path)?,
+    };
     let task = directory.spec(terms)?;
     let ran = {
         let _progress = Progress::quiet_start(output, "running");
@@ -156,7 +160,7 @@ fn terms(args: &RunArgs, manifest: Option<&JobManifest>) -> TaskTerms {
 }
 
 /// A job directory runs by its manifest, so the flags that would make another manifest are refused.
-fn job_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
+fn job_directory(args: &RunArgs, job: &Path) -> CliResult<(JobDirectory, TaskTerms)> {
     let is_plain = args.dir.is_none()
         && args.env.is_empty()
         && args.stdin.is_none()
@@ -166,9 +170,9 @@ fn job_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
         return Err(CliError::usage(
             "a job directory runs by its manifest; --dir, --env, --stdin, --function and arguments are for modules",
         )
-        .with_next(format!("edit {}, or name the module", shown_path(&args.module.join(MANIFEST_FILE_NAME)))));
+        .with_next(format!("edit {}, or name the module", shown_path(&job.join(MANIFEST_FILE_NAME)))));
     }
-    let directory = JobDirectory::read(&args.module)?;
+    let directory = JobDirectory::read(job)?;
     // A manifest that is not valid is a result too: the run says Invalid and why.
     let manifest = directory.manifest().ok();
     let terms = terms(args, manifest.as_ref());
@@ -202,11 +206,11 @@ pub fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// A module alone becomes a job directory with a manifest made of the flags.
-fn module_directory(args: &RunArgs) -> CliResult<(JobDirectory, TaskTerms)> {
-    let module = read_bounded(&args.module)
-        .context(format!("cannot read the module {}", shown_path(&args.module)))
-        .next("name a .wasm file, or a job directory")?;
-    let name = args.module.file_name().and_then(|name| name.to_str());
+fn module_directory(args: &RunArgs, path: &Path) -> CliResult<(JobDirectory, TaskTerms)> {
+    let module = read_bounded(path)
+        .context(format!("cannot read the module {}", shown_path(path)))
+        .next("name a .wasm file, a job directory or a project")?;
+    let name = path.file_name().and_then(|name| name.to_str());
     let executable = name.ok_or_else(|| CliError::usage("the module's file name is not UTF-8"))?.to_owned();
     let mut entries = match &args.dir {
         Some(dir) => JobDirectory::read(dir)?.entries,

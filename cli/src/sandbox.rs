@@ -10,7 +10,7 @@ use assay_executor::worker::{
     run_in_child,
 };
 use assay_protocol::{
-    Hash32, InvalidReason, METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
+    Hash32, InvalidReason, METERED_HASH_UNSTATED, Outcome, PROFILE_V1, TaskLimits, TaskSpec,
     limits::{CLOCK_UNIX_NS_DEFAULT, SEED_DEFAULT},
 };
 use assay_runtime::ArtifactCache;
@@ -18,9 +18,9 @@ use assay_sdk::{JobManifest, manifest::MANIFEST_FILE_NAME, receipt::RunFacts};
 use clap::Args;
 
 use crate::{
+    ended::Ended,
     engine::EngineRow,
     error::{CliError, CliResult, Context as _, Exit},
-    job::state::outcome_text,
     output::{grouped, shown_path},
     parse,
 };
@@ -213,32 +213,14 @@ impl Ran {
         self.entries.iter().find(|entry| entry.path == path).and_then(Entry::bytes).map_or(&[], |bytes| bytes.as_ref())
     }
 
-    /// Why the outcome is not an exit, in words; `None` for one that is.
-    pub fn reason(&self) -> Option<String> {
-        let outcome = &self.outcome;
-        match outcome.kind {
-            OutcomeKind::Exited => None,
-            OutcomeKind::Trapped => outcome.trap().map(|trap| trap.to_string()),
-            OutcomeKind::OutOfGas => Some(format!("it used all of its {} gas", grouped(outcome.gas_used))),
-            OutcomeKind::OutputTooLarge => Some("its output is larger than its limit".to_owned()),
-            _ => {
-                let reason = outcome.invalid_reason().map(|reason| reason.to_string());
-                match (reason, &self.explanation) {
-                    // Most explanations begin with the reason.
-                    (Some(reason), Some(text)) if !text.starts_with(&reason) => Some(format!("{reason}: {text}")),
-                    (_, Some(text)) => Some(text.clone()),
-                    (reason, None) => reason,
-                }
-            }
-        }
+    /// How it ended.
+    pub fn ended(&self) -> Ended {
+        Ended::of_outcome(&self.outcome, self.explanation.as_deref())
     }
 
     /// The outcome in words, with the reason.
     pub fn text(&self) -> String {
-        match self.reason() {
-            Some(reason) => format!("{}: {reason}", self.outcome.kind.name()),
-            None => outcome_text(&self.outcome),
-        }
+        self.ended().text()
     }
 }
 

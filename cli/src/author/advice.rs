@@ -1,6 +1,6 @@
 //! What to do about a run that did not exit well, by how it ended.
 
-use assay_protocol::{InvalidReason, Outcome, OutcomeKind, TaskLimits, Trap};
+use assay_protocol::{InvalidReason, TaskLimits, Trap};
 use assay_runtime::End;
 
 use crate::output::grouped;
@@ -47,16 +47,5 @@ impl Closer {
             return format!("name another with --function, or none; {} shows what there is to call", self.inspect);
         }
         format!("{} lists everything that is wrong with it", self.validate)
-    }
-}
-
-/// How a run ended, by its outcome.
-pub fn end_of(outcome: &Outcome) -> End {
-    match (outcome.kind, outcome.trap(), outcome.invalid_reason()) {
-        (OutcomeKind::OutOfGas, ..) => End::OutOfGas,
-        (OutcomeKind::OutputTooLarge, ..) => End::OutputTooLarge(outcome.exit_code),
-        (_, Some(trap), _) => End::Trapped(trap),
-        (_, _, Some(reason)) => End::Invalid(reason),
-        _ => End::Exited(outcome.exit_code),
     }
 }

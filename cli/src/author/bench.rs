@@ -12,8 +12,9 @@ use assay_runtime::{
 use clap::Args;
 use serde::Serialize;
 
-use super::{advice::Closer, meter::outcome, project::TaskArgs};
+use super::{advice::Closer, project::TaskArgs};
 use crate::{
+    ended::Ended,
     error::{CliError, CliResult, Context as _, Exit},
     output::{Output, grouped, table},
     progress::Progress,
@@ -44,7 +45,8 @@ pub struct BenchArgs {
 /// What `--json` prints. Times are nanoseconds, the least of all runs.
 #[derive(Debug, Serialize)]
 struct Benched {
-    outcome: String,
+    #[serde(flatten)]
+    ended: Ended,
     gas_used: u64,
     module_bytes: u64,
     metered_bytes: usize,
@@ -142,8 +144,11 @@ impl Bench {
         forms.extend(fast.map(|fast| (Form::Fast, fast)));
         let reference = assay_runtime::run(&request)?;
         if !matches!(reference.end, End::Exited(_)) {
-            return Err(CliError::new(format!("the module does not run to its end: {}", outcome(reference.end)))
-                .with_next(closer.next_step(reference.end, &request.limits)));
+            return Err(CliError::new(format!(
+                "the module does not run to its end: {}",
+                Ended::of_report(&reference).text()
+            ))
+            .with_next(closer.next_step(reference.end, &request.limits)));
         }
         let requests =
             forms.into_iter().map(|(form, metered)| (form, RunRequest { metered, ..request.clone() })).collect();
@@ -168,7 +173,7 @@ impl Bench {
         let metered =
             self.requests.iter().find(|(form, _)| *form == Form::Canonical).map(|(_, request)| &request.metered);
         Ok(Benched {
-            outcome: outcome(self.reference.end),
+            ended: Ended::of_report(&self.reference),
             gas_used,
             module_bytes: metered.map_or(0, |metered| metered.info.size_bytes),
             metered_bytes: metered.map_or(0, |metered| metered.wasm.len()),
@@ -257,7 +262,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
 }
 
 fn print(benched: &Benched) {
-    println!("outcome      {}", benched.outcome);
+    println!("outcome      {}", benched.ended.text());
     println!("gas          {}", grouped(benched.gas_used));
     println!(
         "metering     {} for {} bytes, which become {}",

@@ -214,14 +214,14 @@ fn features(shown: &Shown) -> String {
 }
 
 fn print_module(module: &ShownModule) {
-    let pages = |pages: Option<u64>| pages.map_or_else(|| "none".to_owned(), grouped);
     let entries = if module.entry_points.is_empty() { "none".to_owned() } else { module.entry_points.join(", ") };
     println!("metered      {} ({} bytes)", module.metered_hash, grouped(module.metered_size_bytes));
     println!("to start it  {} gas", grouped(module.instantiation_gas));
     println!("entry points {entries}");
-    println!(
-        "memory       {} pages of 65,536 bytes at the start, declared maximum {}",
-        pages(module.memory_initial_pages),
-        pages(module.memory_maximum_pages)
-    );
+    let Some(initial) = module.memory_initial_pages else {
+        println!("memory       none");
+        return;
+    };
+    let maximum = module.memory_maximum_pages.map_or_else(|| "none".to_owned(), grouped);
+    println!("memory       {} pages of 65,536 bytes at the start, declared maximum {maximum}", grouped(initial));
 }

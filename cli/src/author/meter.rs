@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{names::FunctionNames, project::TaskArgs};
 use crate::{
+    ended::Ended,
     error::{CliError, CliResult, Context as _},
     output::{Output, grouped, require_new_file, table, write_new},
     progress::Progress,
@@ -62,7 +63,8 @@ enum Order {
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
 struct Shown {
-    outcome: String,
+    #[serde(flatten)]
+    ended: Ended,
     gas_used: u64,
     /// Instantiation, and what a function entry's input and output cost.
     outside_gas: u64,
@@ -141,7 +143,7 @@ fn shown(args: &MeterArgs, traced: &Traced, names: &FunctionNames) -> Shown {
     let stopped = !matches!(traced.report.end, End::Exited(_) | End::OutputTooLarge(_));
     let innermost = traced.stopped_in.iter().rev().take(STOPPED_IN).filter(|_| stopped);
     Shown {
-        outcome: outcome(traced.report.end),
+        ended: Ended::of_report(&traced.report),
         gas_used: traced.report.gas_used,
         outside_gas: traced.outside_gas,
         functions_called: functions.len(),
@@ -151,19 +153,8 @@ fn shown(args: &MeterArgs, traced: &Traced, names: &FunctionNames) -> Shown {
     }
 }
 
-/// How a run ended, in words.
-pub fn outcome(end: End) -> String {
-    match end {
-        End::Exited(code) => format!("Exited({code})"),
-        End::Trapped(trap) => format!("Trapped: {trap}"),
-        End::OutOfGas => "OutOfGas".to_owned(),
-        End::OutputTooLarge(code) => format!("OutputTooLarge({code})"),
-        End::Invalid(reason) => format!("Invalid: {reason}"),
-    }
-}
-
 fn print(shown: &Shown, traced: &Traced) {
-    println!("outcome      {}", shown.outcome);
+    println!("outcome      {}", shown.ended.text());
     println!("gas          {}, of which {} to start", grouped(shown.gas_used), grouped(shown.outside_gas));
     let share = |gas: u64| format!("{:.1} %", share_percent(gas, shown.gas_used));
     let mut rows = table(["function", "calls", "self gas", "", "total gas", ""]);

@@ -17,7 +17,7 @@ mod validate;
 
 use clap::Subcommand;
 
-pub use project::JOB_DIRECTORY_NAME;
+pub use project::{JOB_DIRECTORY_NAME, Target};
 
 use crate::{error::CliResult, output::Output};
 

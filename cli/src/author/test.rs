@@ -8,11 +8,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    advice::{Closer, end_of},
+    advice::Closer,
     compare::{DIFFERENCES_MAX, Difference, differences},
     project::{Target, Task, TaskArgs},
 };
 use crate::{
+    ended::end_of,
     engine::{Again, AgainArgs},
     error::{CliError, CliResult, Exit},
     output::{Output, grouped, printable, shown_path, typeable},
@@ -156,7 +157,9 @@ fn show(ran: &Ran, tested: &Tested) {
             println!("  … {} bytes in all", grouped(u64::try_from(bytes.len()).unwrap_or(u64::MAX)));
         }
     }
-    println!("outcome      {}", ran.text());
+    // Why a task is invalid is a long story, which the error tells.
+    let is_invalid = ran.outcome.kind == OutcomeKind::Invalid;
+    println!("outcome      {}", if is_invalid { ran.outcome.kind.name().to_owned() } else { ran.text() });
     println!("gas          {} of {}", grouped(ran.outcome.gas_used), grouped(tested.gas_limit));
     println!("memory peak  {} bytes", grouped(ran.memory_peak_bytes()));
     println!("stack peak   {} bytes", grouped(ran.stack_peak_bytes()));

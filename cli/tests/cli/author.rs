@@ -307,6 +307,9 @@ fn inspect_shows_what_a_module_holds_also_one_that_is_refused() {
     let refused = at(home.path(), &["inspect", simd.to_str().unwrap()]);
     code(&refused, 0);
     assert!(stdout(&refused).contains("REFUSED") && stdout(&refused).contains("-mno-simd128"), "{}", stdout(&refused));
+    let bare = wat_module(home.path(), r#"(module (func (export "_start")))"#);
+    let text = stdout(&at(home.path(), &["inspect", bare.to_str().unwrap()]));
+    assert!(text.contains("memory       none\n"), "{text}");
     assert!(stdout(&refused).contains("SIMD (refused)") && stdout(&refused).contains("  _start () -> ()"));
     let foreign = wat_module(home.path(), "(module (import \"env\" \"a\\1b[2J\" (func (param v128))) (func))");
     let shown = last_json(&at(home.path(), &["inspect", "--json", foreign.to_str().unwrap()]));
@@ -376,6 +379,77 @@ fn bench_runs_both_engines_and_every_form() {
     let said = stderr(&refused);
     assert!(said.contains("does not run to its end") && said.contains("shows where it was when"), "{said}");
     assert!(!said.contains("--memory") && !said.contains("--gas-limit"), "{said}");
+}
+
+#[test]
+fn a_project_is_run_like_its_job_directory_and_not_before_it_is_built() {
+    let home = home();
+    let project = project(home.path(), "c");
+    let ran = at(&project, &["run", ".", "--json"]);
+    code(&ran, 0);
+    let ran = last_json(&ran);
+    assert_eq!((&ran["outcome"], &ran["exit_code"]), (&"Exited".into(), &0.into()));
+    assert_eq!(ran, last_json(&at(&project, &["run", "job", "--json"])));
+    assert_eq!(ran, last_json(&at(home.path(), &["run", "numbers", "--json"])));
+    fs::remove_file(project.join("job/numbers.wasm")).unwrap();
+    let unbuilt = at(&project, &["run", "."]);
+    code(&unbuilt, 1);
+    assert!(stderr(&unbuilt).contains("next: build it first: `assay build`"), "{}", stderr(&unbuilt));
+    // What providers would say of the job directory as it is.
+    let as_it_is = at(&project, &["run", "job", "--json"]);
+    code(&as_it_is, 0);
+    assert_eq!(last_json(&as_it_is)["outcome"], "Invalid");
+    let neither = at(home.path(), &["run", "."]);
+    code(&neither, 1);
+    assert!(stderr(&neither).contains("is no project") && stderr(&neither).contains("next:"), "{}", stderr(&neither));
+}
+
+#[test]
+fn every_command_that_runs_something_says_in_the_same_fields_how_it_ended() {
+    let home = home();
+    let fields = |json: &serde_json::Value| ["outcome", "exit_code", "reason"].map(|field| json.get(field).cloned());
+    let trap = r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#;
+    for text in [EXIT_3, trap] {
+        let path = wat_module(home.path(), text);
+        let path = path.to_str().unwrap();
+        let expected = fields(&last_json(&at(home.path(), &["run", path, "--json"])));
+        assert!(expected[1].is_some(), "{expected:?}");
+        for command in [&["meter"][..], &["test"]] {
+            let json = last_json(&at(home.path(), &[command, &[path, "--json"]].concat()));
+            assert_eq!(fields(&json), expected, "{command:?}: {json}");
+        }
+        if text == EXIT_3 {
+            let json = last_json(&at(home.path(), &["bench", path, "--json", "--runs", "1"]));
+            assert_eq!(fields(&json), expected, "{json}");
+            assert!(stdout(&at(home.path(), &["meter", path])).contains("outcome      Exited(3)"));
+        }
+    }
+}
+
+#[test]
+fn a_test_of_an_invalid_module_says_why_once() {
+    let home = home();
+    let simd = wat_module(home.path(), r#"(module (func (export "_start") (drop (v128.const i64x2 0 0))))"#);
+    let output = at(home.path(), &["test", simd.to_str().unwrap()]);
+    code(&output, 1);
+    let text = stdout(&output) + &stderr(&output);
+    assert_eq!(text.matches("it uses SIMD").count(), 1, "{text}");
+    assert!(text.contains("Invalid: module is not valid: it uses SIMD"), "{text}");
+}
+
+#[test]
+fn names_of_functions_are_no_reason_to_strip_a_module() {
+    let home = home();
+    let text = format!(r#"(module (func ${} (export "_start")))"#, "n".repeat(200));
+    let remarks =
+        |path: &Path| last_json(&at(home.path(), &["validate", path.to_str().unwrap(), "--json"]))["remarks"].clone();
+    let path = wat_module(home.path(), &text);
+    assert_eq!(remarks(&path), serde_json::json!([]));
+    let mut module = fs::read(&path).unwrap();
+    // A custom section of 1,000 bytes, which is called "x".
+    module.extend([&[0, 0xea, 0x07, 1, b'x'][..], &[0; 1_000]].concat());
+    fs::write(&path, module).unwrap();
+    assert!(remarks(&path)[0].as_str().unwrap().contains("1,002 of the module's"), "{}", remarks(&path));
 }
 
 #[test]

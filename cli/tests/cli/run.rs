@@ -266,6 +266,7 @@ fn w_08_a_name_that_would_run_backwards_is_shown_escaped() {
     let home = home();
     let dir = home.path().join("job");
     fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("manifest.json"), "{}").unwrap();
     std::os::unix::fs::symlink("/etc/hostname", dir.join("a\u{202e}gnp.exe")).unwrap();
     let text = assay(home.path()).arg("run").arg(&dir).output().unwrap();
     assert!(stderr(&text).contains("a\\u{202e}gnp.exe"), "{}", stderr(&text));
