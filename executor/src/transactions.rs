@@ -62,7 +62,7 @@ impl Sender {
         let seat = SeatKeys { job: job.row.job, provider: self.provider, node_key: self.node_key };
         Ok(match kind {
             TxKind::Accept => {
-                vec![instructions::accept_job(&AcceptJob { seat, market: self.market, job_uid: uid.0 })]
+                vec![instructions::accept_job(&AcceptJob { seat, market: self.market, job_uid: uid.0, ticket: 0 })]
             }
             TxKind::Decline => {
                 let reason = if let Phase::Declining(reason) = job.row.phase { reason.code() } else { 0 };

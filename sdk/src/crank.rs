@@ -10,25 +10,21 @@ use crate::{
 };
 
 /// Most executions settled in one transaction; the rest take another one.
-const SETTLE_PER_TRANSACTION_MAX: usize = 4;
+const SETTLE_PER_TRANSACTION_MAX: usize = 6;
 
 /// What is due now for a job: expire it, make its result final, settle its executions. Empty when nothing is.
 #[must_use]
 pub fn due_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>], now_unix: i64) -> Vec<Instruction> {
     let account = &job.account;
+    let is_due = account.waits_until_unix().is_some_and(|until_unix| now_unix >= until_unix);
     match account.job_status() {
-        Some(JobStatus::Open) if now_unix >= account.queue_deadline_unix => {
-            vec![instructions::expire_job(job.address, account)]
-        }
-        Some(JobStatus::Assigned) if now_unix >= account.execution_deadline_unix => {
-            vec![instructions::expire_job(job.address, account)]
-        }
-        Some(JobStatus::Submitted) if now_unix >= account.window_deadline_unix => {
+        Some(JobStatus::Submitted) if is_due => {
             let mut steps = vec![instructions::finalize_job(job.address)];
             steps.extend(settle_steps(job, executions));
             steps
         }
         Some(status) if status.is_terminal() => settle_steps(job, executions),
+        Some(_) if is_due => vec![instructions::expire_job(job.address, account)],
         _ => Vec::new(),
     }
 }
@@ -61,12 +57,7 @@ fn settle_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>]) -> Vec<Instru
 /// When the next step of a job is due, by the chain's clock; `None` when it waits for nobody.
 #[must_use]
 pub fn due_from_unix(job: &Job) -> Option<i64> {
-    match job.job_status()? {
-        JobStatus::Open => Some(job.queue_deadline_unix),
-        JobStatus::Assigned => Some(job.execution_deadline_unix),
-        JobStatus::Submitted => Some(job.window_deadline_unix),
-        _ => None,
-    }
+    job.waits_until_unix()
 }
 
 #[cfg(test)]
@@ -83,6 +74,7 @@ mod tests {
         account.queue_deadline_unix = 10;
         account.execution_deadline_unix = 20;
         account.window_deadline_unix = 30;
+        account.seats_wanted = 1;
         Keyed { address: Pubkey::new_unique(), account }
     }
 
@@ -103,6 +95,21 @@ mod tests {
             assert!(due_steps(&job, &[], deadline - 1).is_empty(), "{status:?}");
             assert_eq!(due_steps(&job, &[], deadline).len(), 1, "{status:?}");
         }
+    }
+
+    #[test]
+    fn several_seats_are_counted_when_nothing_can_be_revealed_any_more() {
+        for status in [JobStatus::Assigned, JobStatus::Revealing] {
+            let mut job = job(status);
+            (job.account.seats_wanted, job.account.reveal_deadline_unix) = (3, 25);
+            for (pending, deadline) in [(0, 20), (1, 25)] {
+                job.account.pending_reveals = pending;
+                assert_eq!(due_from_unix(&job.account), Some(deadline));
+                assert!(due_steps(&job, &[], deadline - 1).is_empty(), "{status:?}");
+                assert_eq!(due_steps(&job, &[], deadline).len(), 1, "{status:?}");
+            }
+        }
+        assert_eq!(due_steps(&job(JobStatus::Deadlocked), &[], 30).len(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! in addresses; none touches the network.
 
 use anchor_lang::{InstructionData, ToAccountMetas};
-use assay_protocol::{Hash32, MarketTerms, Outcome, TaskLimits};
+use assay_protocol::{Hash32, JobStatus, MarketTerms, Mode, Outcome, TaskLimits};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
@@ -10,6 +10,10 @@ use crate::{
     pda::{self, ExecutionSeeds, JobSeeds, MARKET_NAME_BYTES},
     program::{self, accounts::Job, client, types},
 };
+
+mod seats;
+
+pub use seats::{EnrollStake, commit_result, enroll_stake, record_seed, reveal_result};
 
 /// Bytes of a provider's endpoint.
 pub const ENDPOINT_BYTES: usize = 64;
@@ -257,6 +261,8 @@ pub struct CreateJob {
     pub price: u64,
     /// Paid for any outcome.
     pub base_fee_lamports: u64,
+    /// How the result is found.
+    pub mode: Mode,
     /// Seats.
     pub redundancy: u8,
     /// Least trust score of a provider.
@@ -265,6 +271,8 @@ pub struct CreateJob {
     pub escrow_lamports: u64,
     /// The job expires when nobody accepted it before this moment; 0 is the market's queue timeout.
     pub expires_unix: i64,
+    /// Seconds of the window after several seats agreed; `None` is the length of the challenge window, 0 lets nobody appeal.
+    pub agreement_s: Option<u32>,
 }
 
 /// Creates a job and pays its escrow.
@@ -287,10 +295,11 @@ pub fn create_job(job: &CreateJob) -> Instruction {
         price: job.price,
         base_fee_lamports: job.base_fee_lamports,
         redundancy: job.redundancy,
-        mode: program::MODE_OPTIMISTIC,
+        mode: job.mode.code(),
         min_trust_bps: job.min_trust_bps,
         escrow_lamports: job.escrow_lamports,
         expires_unix: job.expires_unix,
+        agreement_s: job.agreement_s,
     };
     build(accounts, client::args::CreateJob { args })
 }
@@ -346,12 +355,14 @@ pub struct AcceptJob {
     pub market: Pubkey,
     /// Uid of the job that was checked; one that was created again at its address is refused.
     pub job_uid: [u8; 32],
+    /// A ticket of the provider that wins, see `assay_protocol::tickets`; ignored by an optimistic job.
+    pub ticket: u32,
 }
 
 /// Takes a seat; the bond is locked and the node key pays the execution's rent.
 #[must_use]
 pub fn accept_job(accept: &AcceptJob) -> Instruction {
-    let AcceptJob { seat, market, job_uid } = *accept;
+    let AcceptJob { seat, market, job_uid, ticket } = *accept;
     let accounts = client::accounts::AcceptJob {
         node_key: seat.node_key,
         market,
@@ -360,7 +371,7 @@ pub fn accept_job(accept: &AcceptJob) -> Instruction {
         execution: seat.execution(),
         system_program: SYSTEM_PROGRAM,
     };
-    build(accounts, client::args::AcceptJob { args: types::AcceptJobArgs { job_uid } })
+    build(accounts, client::args::AcceptJob { args: types::AcceptJobArgs { job_uid, ticket } })
 }
 
 /// How [`decline_job`] gives a seat back.
@@ -428,15 +439,19 @@ pub fn settle_execution(settle: &SettleExecution) -> Instruction {
         provider: settle.provider,
         market: settle.market,
         rent_payer: settle.rent_payer,
+        // Needed only where something is lost; whoever sends this need not know.
+        sink: Some(pda::sink_address()),
     };
     build(accounts, client::args::SettleExecution {})
 }
 
-/// Ends what passed its deadline: an open job expires, an assigned one is taken from its provider, which pays a
-/// penalty. `job` is the account as fetched; its status decides which accounts are needed. Anybody may send it.
+/// Ends what passed its deadline: an open job expires, one seat that is assigned is taken from its provider, which pays a
+/// penalty, and several seats are counted. `job` is the account as fetched; it decides which accounts are needed. Anybody may
+/// send it.
 #[must_use]
 pub fn expire_job(address: Pubkey, job: &Job) -> Instruction {
-    let holder = job.seat_holder();
+    let runs_alone = job.job_status() == Some(JobStatus::Assigned) && job.seats_wanted == 1;
+    let holder = job.seat_holder().filter(|_| runs_alone);
     let accounts = client::accounts::ExpireJob {
         job: address,
         execution: holder.map(|provider| ExecutionSeeds { job: address, provider }.address()),

@@ -19,6 +19,7 @@ fn terms() -> MarketTerms {
 fn job(executor: Pubkey) -> Job {
     let mut job = Job::deserialize(&mut [0; 4_096].as_slice()).unwrap();
     job.executors[0] = executor;
+    (job.status, job.seats_wanted) = (JobStatus::Assigned.code(), 1);
     job
 }
 
@@ -47,10 +48,12 @@ fn all() -> BTreeMap<&'static str, Instruction> {
         clock_unix_ns: 0,
         price: 1,
         base_fee_lamports: 0,
+        mode: Mode::Optimistic,
         redundancy: 1,
         min_trust_bps: 0,
         escrow_lamports: 5,
         expires_unix: 0,
+        agreement_s: None,
     };
     let settle = SettleExecution { job: key(4), market: key(2), provider: key(5), rent_payer: key(6) };
     let changes = ProviderChanges { new_node_key: Some(key(8)), ..ProviderChanges::default() };
@@ -73,8 +76,12 @@ fn all() -> BTreeMap<&'static str, Instruction> {
         ("create_job", create_job(&create)),
         ("cancel_job", cancel_job(&poster)),
         ("close_job", close_job(&poster)),
-        ("accept_job", accept_job(&AcceptJob { seat, market: key(2), job_uid: [7; 32] })),
+        ("accept_job", accept_job(&AcceptJob { seat, market: key(2), job_uid: [7; 32], ticket: 0 })),
         ("decline_job", decline_job(&DeclineJob { seat, rent_payer: key(6), reason: 1 })),
+        ("enroll_stake", enroll_stake(&EnrollStake { signer: key(6), market: key(2), provider: key(5) })),
+        ("record_seed", record_seed(key(4))),
+        ("commit_result", commit_result(&seat, [1; 32])),
+        ("reveal_result", reveal_result(&seat, &outcome, [1; 32])),
         ("submit_results", submit_results(&seat, &outcome)),
         ("finalize_job", finalize_job(key(4))),
         ("settle_execution", settle_execution(&settle)),

@@ -159,9 +159,16 @@ impl JobHandle {
 fn apply_event(view: &mut JobView, record: &EventRecord) {
     match &record.event {
         Event::JobAccepted(event) => {
-            (view.status, view.provider) = (JobStatus::Assigned, Some(event.provider));
+            // While other seats are free no clock runs.
+            let status = if event.execution_deadline_unix > 0 { JobStatus::Assigned } else { JobStatus::Open };
+            (view.status, view.provider) = (status, view.provider.or(Some(event.provider)));
         }
+        Event::JobDeclined(event) if event.is_vacated => {}
         Event::JobDeclined(_) => (view.status, view.provider) = (JobStatus::Open, None),
+        Event::SeatsAgreed(event) => {
+            view.status = JobStatus::Submitted;
+            view.outcome = Outcome::decode(&event.outcome, view.task.limits.gas_limit).ok();
+        }
         Event::ExecutionMissed(event) => {
             view.status = if event.requeued { JobStatus::Open } else { JobStatus::Expired };
             view.provider = None;

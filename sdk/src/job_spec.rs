@@ -11,7 +11,7 @@ use assay_content::{
 };
 use assay_metering::ModuleInfo;
 use assay_protocol::{
-    FeeError, Hash32, METERED_HASH_UNSTATED, MarketTerms, PROFILE_V1, TaskLimits, TaskSpec, fees,
+    FeeError, Hash32, METERED_HASH_UNSTATED, MarketTerms, Mode, PROFILE_V1, TaskLimits, TaskSpec, fees,
     fees::Price,
     limits::{CLOCK_UNIX_NS_DEFAULT, SEED_DEFAULT},
 };
@@ -98,6 +98,12 @@ impl JobSpec {
     #[must_use]
     pub const fn redundancy(&self) -> u8 {
         self.redundancy
+    }
+
+    /// How the result is found: one seat's stands unless it is challenged, of several what more than half say.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        if self.redundancy == 1 { Mode::Optimistic } else { Mode::Redundant }
     }
 
     /// Least trust score of a provider, basis points.

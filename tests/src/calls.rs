@@ -1,11 +1,15 @@
 //! Each instruction as the party that may send it would.
 
-use assay_protocol::{MarketTerms, Outcome};
+use assay_protocol::{
+    Draw, MarketTerms, Outcome,
+    ids::CommitmentInput,
+    tickets::{Fill, seat_threshold, winning},
+};
 use solana_pubkey::Pubkey;
 
 use crate::{
     assay::{
-        accounts::Job,
+        accounts::{Job, Provider},
         client::{accounts, args},
         types,
     },
@@ -40,6 +44,7 @@ pub fn job_args(id: u64) -> types::CreateJobArgs {
         min_trust_bps: 0,
         escrow_lamports: escrow(PRICE, task.limits.gas_limit, &terms()),
         expires_unix: 0,
+        agreement_s: None,
     }
 }
 
@@ -145,6 +150,13 @@ impl Party {
         Call::new("unstake", &accounts, &args::Unstake { args: types::UnstakeArgs { lamports } })
     }
 
+    /// `enroll_stake`, by the node key.
+    #[must_use]
+    pub fn enroll_stake(&self) -> Call {
+        let accounts = accounts::EnrollStake { signer: self.node_key, market: self.market, provider: self.provider };
+        Call::new("enroll_stake", &accounts, &args::EnrollStake {})
+    }
+
     /// `withdraw_stake`.
     #[must_use]
     pub fn withdraw_stake(&self) -> Call {
@@ -194,9 +206,40 @@ impl Party {
         Call::new("cancel_job", &accounts, &args::CancelJob {})
     }
 
-    /// `accept_job`, of the job as the ledger has it now; of none, when there is none.
+    /// `record_seed`.
+    #[must_use]
+    pub fn record_seed(&self) -> Call {
+        Call::new("record_seed", &accounts::RecordSeed { job: self.job }, &args::RecordSeed {})
+    }
+
+    /// `accept_job`, of the job as the ledger has it now; of none, when there is none. By a ticket that wins, if one does.
     #[must_use]
     pub fn accept_job(&self, world: &World) -> Call {
+        self.accept_job_by(world, self.winning_ticket(world).unwrap_or(0))
+    }
+
+    /// The first of the provider's tickets that wins in the job's draw now.
+    #[must_use]
+    pub fn winning_ticket(&self, world: &World) -> Option<u32> {
+        world.account(&self.job)?;
+        world.account(&self.provider)?;
+        let (job, provider): (Job, Provider) = (world.read(&self.job), world.read(&self.provider));
+        let draw = Draw::from(job.draw);
+        let fill = Fill {
+            wanted: job.seats_wanted - job.seats,
+            tickets_total: job.tickets_total,
+            fill_unix: job.fill_unix,
+            queue_deadline_unix: job.queue_deadline_unix,
+            widen_s: job.widen_s,
+            is_everybody: draw.is_everybody(),
+        };
+        let threshold = seat_threshold(&fill, world.now());
+        winning(&draw.seed, &self.provider.to_bytes(), provider.tickets, threshold).next()
+    }
+
+    /// `accept_job` by this ticket.
+    #[must_use]
+    pub fn accept_job_by(&self, world: &World, ticket: u32) -> Call {
         let job_uid = world.account(&self.job).map_or([0; 32], |_| world.read::<Job>(&self.job).job_uid);
         let accounts = accounts::AcceptJob {
             node_key: self.node_key,
@@ -206,7 +249,7 @@ impl Party {
             execution: self.execution,
             system_program: SYSTEM_PROGRAM,
         };
-        Call::new("accept_job", &accounts, &args::AcceptJob { args: types::AcceptJobArgs { job_uid } })
+        Call::new("accept_job", &accounts, &args::AcceptJob { args: types::AcceptJobArgs { job_uid, ticket } })
     }
 
     /// `decline_job`.
@@ -241,6 +284,49 @@ impl Party {
         Call::new("submit_results", &accounts, &args::SubmitResults { args: types::SubmitResultsArgs { outcome } })
     }
 
+    /// `commit_result`.
+    #[must_use]
+    pub fn commit_result(&self, commitment: [u8; 32]) -> Call {
+        let accounts = accounts::CommitResult {
+            node_key: self.node_key,
+            provider: self.provider,
+            job: self.job,
+            execution: self.execution,
+        };
+        Call::new("commit_result", &accounts, &args::CommitResult { args: types::CommitResultArgs { commitment } })
+    }
+
+    /// What the provider commits to when it hides this outcome.
+    #[must_use]
+    pub fn commitment(&self, world: &World, outcome: &Outcome, salt: [u8; 32]) -> [u8; 32] {
+        assay_protocol::commitment(&CommitmentInput {
+            job_uid: &world.read::<Job>(&self.job).job_uid,
+            provider: &self.provider.to_bytes(),
+            outcome_hash: &outcome.hash(),
+            trace_root: &[0; 32],
+            salt: &salt,
+        })
+    }
+
+    /// `reveal_result`.
+    #[must_use]
+    pub fn reveal_result(&self, outcome: &Outcome, salt: [u8; 32]) -> Call {
+        self.reveal_bytes(outcome.encode(), salt)
+    }
+
+    /// `reveal_result` with any bytes.
+    #[must_use]
+    pub fn reveal_bytes(&self, outcome: [u8; 79], salt: [u8; 32]) -> Call {
+        let accounts = accounts::RevealResult {
+            node_key: self.node_key,
+            provider: self.provider,
+            job: self.job,
+            execution: self.execution,
+        };
+        let args = types::RevealResultArgs { outcome, salt };
+        Call::new("reveal_result", &accounts, &args::RevealResult { args })
+    }
+
     /// `finalize_job`.
     #[must_use]
     pub fn finalize_job(&self) -> Call {
@@ -256,6 +342,7 @@ impl Party {
             provider: self.provider,
             market: self.market,
             rent_payer: self.node_key,
+            sink: Some(sink()),
         };
         Call::new("settle_execution", &accounts, &args::SettleExecution {})
     }

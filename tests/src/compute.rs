@@ -1,8 +1,10 @@
 //! Compute units of each step of a job's life, over many keys: addresses have different bumps, so costs differ.
 
+use assay_protocol::Mode;
+
 use crate::{
     call::Call,
-    calls::create_sink,
+    calls::{create_sink, job_args},
     party::{Party, exited, terms},
     scenario::GAS_USED,
     world::{SOL, World},
@@ -75,7 +77,49 @@ fn life(salt: u64) -> Vec<(&'static str, u64)> {
     units.push(("finalize_job + settle_execution + close_job", receipt.compute_units));
     let claim = party.claim_reward();
     units.push((claim.name, world.ok(&claim).compute_units));
+    several(&mut world, &party, &mut units);
     units
+}
+
+/// A job of three seats, of which one is wrong.
+fn several(world: &mut World, party: &Party, units: &mut Vec<(&'static str, u64)>) {
+    let party = (party.job_id + 1..).map(|id| party.with_job(id)).find(Party::job_bump_is_highest);
+    let first = party.expect("half of all ids do");
+    let mut seats = vec![first];
+    for _ in 1..3 {
+        let other = first.another(world);
+        world.ok(&other.register_provider());
+        seats.push(first.with_provider_of(&other));
+    }
+    world.advance(i64::from(terms().unbonding_s));
+    let mut take =
+        |world: &mut World, name: &'static str, call: &Call| units.push((name, world.ok(call).compute_units));
+    for seat in &seats {
+        take(world, "enroll_stake", &seat.enroll_stake());
+    }
+    let mut args = job_args(first.job_id);
+    (args.mode, args.redundancy) = (Mode::Redundant.code(), 3);
+    args.escrow_lamports *= 3;
+    take(world, "create_job, 3 seats", &first.create_job_with(args));
+    world.advance(60);
+    world.list_slots();
+    take(world, "record_seed", &first.record_seed());
+    for seat in &seats {
+        let call = seat.accept_job(world);
+        take(world, "accept_job by ticket", &call);
+    }
+    let outcomes = [exited(GAS_USED), exited(GAS_USED), exited(1)];
+    for (seat, outcome) in seats.iter().zip(&outcomes) {
+        let call = seat.commit_result(seat.commitment(world, outcome, [7; 32]));
+        take(world, "commit_result", &call);
+    }
+    for (seat, outcome) in seats.iter().zip(&outcomes) {
+        take(world, "reveal_result", &seat.reveal_result(outcome, [7; 32]));
+    }
+    world.advance(160);
+    take(world, "finalize_job, 3 seats", &first.finalize_job());
+    take(world, "settle_execution, right", &seats[0].settle_execution());
+    take(world, "settle_execution, wrong", &seats[2].settle_execution());
 }
 
 /// Another job, accepted and given back.

@@ -69,6 +69,11 @@ pub fn check(world: &World) {
     for (key, provider) in &ledgers.providers {
         check_provider(&ledgers, key, provider);
     }
+    for (key, market) in &ledgers.markets {
+        let own = ledgers.providers.iter().map(|(_, provider)| provider).filter(|provider| provider.market == *key);
+        let tickets: u64 = own.map(|provider| u64::from(provider.tickets)).sum();
+        assert_eq!(market.tickets_total, tickets, "tickets of {key}");
+    }
     for (key, job) in &ledgers.jobs {
         check_job(&ledgers, key, job);
     }
@@ -92,17 +97,21 @@ fn check_provider(ledgers: &Ledgers, key: &Pubkey, provider: &Provider) {
 fn check_job(ledgers: &Ledgers, key: &Pubkey, job: &Job) {
     let status = JobStatus::from_code(job.status).expect("a known status");
     let open = ledgers.executions.iter().filter(|(_, execution)| execution.job == *key);
-    assert_eq!(usize::from(job.executions_open), open.count(), "executions of {key}");
+    assert_eq!(usize::from(job.executions_open), open.clone().count(), "executions of {key}");
     // I-04: what is not over has a deadline that somebody can act on.
-    let deadline = match status {
-        JobStatus::Open => job.queue_deadline_unix,
-        JobStatus::Assigned => job.execution_deadline_unix,
-        JobStatus::Submitted => job.window_deadline_unix,
-        _ => job.resolved_unix,
-    };
+    let deadline = job.waits_until_unix().unwrap_or(job.resolved_unix);
     assert!(deadline > 0, "I-04: {key} is {status:?} without a deadline");
+    let seats: Vec<_> = open.clone().map(|(_, seat)| seat).filter(|seat| seat.attempt == job.attempt).collect();
+    let waiting = |wanted: ExecutionStatus| seats.iter().filter(|seat| seat.status == wanted.code()).count();
+    if matches!(status, JobStatus::Open | JobStatus::Assigned | JobStatus::Revealing) && job.fill == 0 {
+        assert_eq!(usize::from(job.pending_reveals), waiting(ExecutionStatus::Committed), "reveals of {key}");
+        if status != JobStatus::Revealing {
+            assert_eq!(usize::from(job.pending_commits), waiting(ExecutionStatus::Accepted), "commits of {key}");
+        }
+    }
     let stands = matches!(status, JobStatus::Submitted | JobStatus::Resolved);
-    assert_eq!(job.outcome != [0; 79], stands, "outcome of {key}");
+    assert!(job.outcome != [0; 79] || !stands, "outcome of {key}");
+    assert!(job.outcome == [0; 79] || stands || job.redundancy > 1, "outcome of {key}");
     if stands {
         let outcome = Outcome::decode(&job.outcome, job.limits.gas_limit);
         assert!(outcome.is_ok(), "the outcome of {key} is not canonical");

@@ -7,6 +7,7 @@ pub mod compute;
 pub mod idl;
 pub mod invariants;
 pub mod mutate;
+pub mod panel;
 pub mod party;
 pub mod refusal;
 pub mod scenario;

@@ -10,11 +10,13 @@ use anchor_lang::{AccountDeserialize, AccountSerialize};
 use litesvm::LiteSVM;
 use solana_account::{Account, ReadableAccount};
 use solana_clock::Clock;
+use solana_hash::Hash;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_message::Message;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
+use solana_slot_hashes::SlotHashes;
 use solana_transaction::Transaction;
 
 use crate::{assay, call::Call, refusal::Refusal};
@@ -27,6 +29,14 @@ pub const START_UNIX: i64 = 1_800_000_000;
 pub const START_SLOT: u64 = 1_000;
 /// One SOL.
 pub const SOL: u64 = 1_000_000_000;
+
+/// The hash that tests give to a slot.
+#[must_use]
+pub fn slot_hash(slot: u64) -> [u8; 32] {
+    let mut hash = [0x5a; 32];
+    hash[..8].copy_from_slice(&slot.to_le_bytes());
+    hash
+}
 
 /// Accounts by address, for comparing before and after.
 pub type Snapshot = BTreeMap<Pubkey, Account>;
@@ -269,6 +279,18 @@ impl World {
     /// The next slot, within the same second.
     pub fn next_slot(&mut self) {
         self.set_clock(self.slot() + 1, self.now());
+    }
+
+    /// Sets the chain's list of recent slots: entries newest first, each with a hash that follows from its slot.
+    pub fn set_slot_hashes(&mut self, slots: impl IntoIterator<Item = u64>) {
+        let entries: Vec<_> = slots.into_iter().map(|slot| (slot, Hash::new_from_array(slot_hash(slot)))).collect();
+        self.svm.set_sysvar(&SlotHashes::new(&entries));
+    }
+
+    /// The list as it is when every slot has a block: those before the present one, 512 at most.
+    pub fn list_slots(&mut self) {
+        let slot = self.slot();
+        self.set_slot_hashes((slot.saturating_sub(512)..slot).rev());
     }
 
     /// Sets the clock to any value, backwards too.

@@ -33,6 +33,8 @@ pub fn status_name(status: JobStatus) -> &'static str {
         JobStatus::Cancelled => "cancelled",
         JobStatus::Expired => "expired",
         JobStatus::Disputed => "disputed",
+        JobStatus::Revealing => "revealing",
+        JobStatus::Deadlocked => "deadlocked",
         _ => "unknown",
     }
 }
@@ -59,6 +61,31 @@ fn live(job: &Job, status: JobStatus, seat: Option<&Execution>, now_unix: i64) -
     let left = |moment: i64| duration(moment.saturating_sub(now_unix));
     match status {
         JobStatus::Open => open(job, now_unix),
+        JobStatus::Assigned if job.seats_wanted > 1 => {
+            let waits = format!("{} of {} seats have not committed", job.pending_commits, job.seats);
+            let reason = if now_unix < job.execution_deadline_unix {
+                format!("{waits} and have {} left", left(job.execution_deadline_unix))
+            } else {
+                format!("{waits} in time; the others reveal until {} from now", left(job.reveal_deadline_unix))
+            };
+            (seat.and_then(|seat| since(seat.accepted_unix)), reason)
+        }
+        JobStatus::Revealing => {
+            let reason = if now_unix < job.reveal_deadline_unix {
+                format!("{} seats have {} left to reveal", job.pending_reveals, left(job.reveal_deadline_unix))
+            } else {
+                "the time to reveal is over; anybody may count now".to_owned()
+            };
+            (None, reason)
+        }
+        JobStatus::Deadlocked => {
+            let reason = if now_unix < job.window_deadline_unix {
+                format!("its seats do not agree; refunded in {}", left(job.window_deadline_unix))
+            } else {
+                "its seats do not agree; anybody may expire it now, then everything is refunded".to_owned()
+            };
+            (None, reason)
+        }
         JobStatus::Assigned => {
             let reason = if now_unix < job.execution_deadline_unix {
                 format!("a provider holds the seat and has {} left to submit", left(job.execution_deadline_unix))

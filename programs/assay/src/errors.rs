@@ -1,7 +1,7 @@
 //! Every way an instruction may refuse. Append only: numbers never change. Messages say what was expected.
 
 use anchor_lang::prelude::*;
-use assay_protocol::{FeeError, OutcomeError, TermsError};
+use assay_protocol::{DrawError, FeeError, OutcomeError, TermsError};
 
 /// Refusals of the program.
 #[error_code]
@@ -50,11 +50,11 @@ pub enum AssayError {
     /// See [`TermsError::Profiles`].
     #[msg("the terms must allow profile 1 and no other")]
     TermsProfiles,
-    /// More than one seat.
-    #[msg("the redundancy must be 1: more seats are not supported yet")]
+    /// Too few or too many seats.
+    #[msg("the redundancy must be 1 when optimistic, else 2 to the market's executions_max")]
     RedundancyUnsupported,
     /// Unknown mode.
-    #[msg("the mode must be 1, optimistic")]
+    #[msg("the mode must be 1 optimistic, 2 redundant or 3 quorum")]
     ModeUnsupported,
     /// A trust score was demanded.
     #[msg("the least trust must be 0: scores are not computed on chain yet")]
@@ -72,7 +72,7 @@ pub enum AssayError {
     #[msg("the price must be 1 to 10^15 lamports per 10^12 gas, the base fee at most 1,000 SOL")]
     PriceOutOfBounds,
     /// The escrow cannot pay for the whole gas limit.
-    #[msg("the escrow must cover base fee, gas limit at the price, and market fee")]
+    #[msg("the escrow must cover base fee, gas limit at the price, and market fee, for every seat that can be right")]
     EscrowTooSmall,
     /// The job would never be handed out, or for too long.
     #[msg("the expiry must be later than now and within the market's total time")]
@@ -119,10 +119,10 @@ pub enum AssayError {
     #[msg("the provider must not have taken this job before")]
     ExecutionExists,
     /// An optional account is missing.
-    #[msg("an assigned job expires with its execution, provider and sink")]
+    #[msg("one assigned seat expires with its execution, provider and sink; what is lost in settling needs the sink")]
     AccountsMissing,
     /// An optional account is not needed.
-    #[msg("an open job expires without execution, provider and sink")]
+    #[msg("what is not one assigned seat expires without execution, provider and sink")]
     AccountsUnexpected,
     // When.
     /// The market is paused.
@@ -138,7 +138,7 @@ pub enum AssayError {
     #[msg("the job must be open")]
     JobNotOpen,
     /// Nobody works on the job.
-    #[msg("the job must be assigned")]
+    #[msg("the job must be assigned, or open when a seat is given back")]
     JobNotAssigned,
     /// No result stands.
     #[msg("the job must be submitted")]
@@ -146,17 +146,17 @@ pub enum AssayError {
     /// The job is not over.
     #[msg("the job must be resolved, cancelled or expired")]
     JobNotTerminal,
-    /// The job is neither open nor assigned.
-    #[msg("the job must be open or assigned")]
+    /// The job waits for nothing that this ends.
+    #[msg("the job must be open, assigned, revealing or deadlocked")]
     JobNotExpirable,
     /// Somebody holds a seat.
     #[msg("no seat of the job may be taken")]
     SeatTaken,
     /// The seat is not being worked on.
-    #[msg("the execution must be accepted")]
+    #[msg("the execution must be accepted, in the job's present attempt")]
     ExecutionNotAccepted,
     /// The seat has nothing to settle.
-    #[msg("the execution must be submitted on a resolved job, or missed")]
+    #[msg("the status of the execution must be known")]
     ExecutionNotSettleable,
     /// Too late.
     #[msg("the deadline must not have passed")]
@@ -234,11 +234,63 @@ pub enum AssayError {
     /// See [`TermsError::Jail`].
     #[msg("jail must be between one second and 7 days")]
     TermsJail,
+    // Draws and seats.
+    /// The tickets would not change.
+    #[msg("there must be tickets to enroll for the provider's node key once the stake is mature, or tickets without stake")]
+    NothingToEnroll,
+    /// Tickets that a jury counts would lose their stake.
+    #[msg("the stake must bear the enrolled tickets while the provider is a juror")]
+    StakeOnDuty,
+    /// Nothing is drawn.
+    #[msg("the job must have a draw")]
+    NoDraw,
+    /// The seed's block is not there.
+    #[msg("the block that gives the seed must be there: try again in a few slots")]
+    SeedNotReady,
+    /// The seed is not recorded.
+    #[msg("the seed of the draw must be recorded first: record_seed")]
+    SeedMissing,
+    /// The ticket is not the provider's, or was not drawn.
+    #[msg("the ticket must be enrolled, borne by the stake, and drawn")]
+    TicketLoses,
+    /// The tickets are younger than the draw.
+    #[msg("the tickets must have been enrolled before the draw was fixed")]
+    TicketImmature,
+    /// The window after an agreement is too long.
+    #[msg("the agreement window must be at most the market's longest challenge window")]
+    WindowOutOfRange,
+    /// The instruction is for another mode.
+    #[msg("an optimistic job takes submit_results, every other commit_result and reveal_result")]
+    ModeMismatch,
+    /// The commitment is zero.
+    #[msg("the commitment must not be zero")]
+    CommitmentZero,
+    /// Outcome and salt give another commitment.
+    #[msg("outcome and salt must give the commitment of this provider for this job")]
+    CommitmentMismatch,
+    /// The seat has nothing to reveal.
+    #[msg("the execution must be committed, in the job's present attempt")]
+    ExecutionNotCommitted,
+    /// Nobody reveals now.
+    #[msg("the job must be revealing, or assigned past its execution deadline")]
+    JobNotRevealing,
+    /// Somebody may still commit.
+    #[msg("commitments must be closed first")]
+    TooEarly,
 }
 
 impl From<FeeError> for AssayError {
     fn from(_: FeeError) -> Self {
         Self::AmountOverflow
+    }
+}
+
+impl From<DrawError> for AssayError {
+    fn from(error: DrawError) -> Self {
+        match error {
+            DrawError::SeedNotReady => Self::SeedNotReady,
+            _ => Self::NoDraw,
+        }
     }
 }
 

@@ -118,6 +118,17 @@ pub struct Unstaked {
     pub unbonding_until_unix: i64,
 }
 
+/// `enroll_stake` ran.
+#[event]
+pub struct StakeEnrolled {
+    /// The provider.
+    pub provider: Pubkey,
+    /// Its tickets now.
+    pub tickets: u32,
+    /// All tickets of the market now.
+    pub tickets_total: u64,
+}
+
 /// `withdraw_stake` ran.
 #[event]
 pub struct StakeWithdrawn {
@@ -187,13 +198,32 @@ pub struct JobAccepted {
     pub provider: Pubkey,
     /// The seat's account.
     pub execution: Pubkey,
+    /// Number of the seat.
+    pub seat: u8,
     /// Stake reserved.
     pub bond_lamports: u64,
-    /// Submit before this moment.
+    /// Submit or commit before this moment; zero while other seats are free.
     pub execution_deadline_unix: i64,
 }
 
-/// `decline_job` ran; the job is open again.
+/// `record_seed` ran.
+#[event]
+pub struct SeedRecorded {
+    /// The market.
+    pub market: Pubkey,
+    /// The job.
+    pub job: Pubkey,
+    /// The job's attempt.
+    pub round: u8,
+    /// The seed; zero when the block was lost.
+    pub seed: [u8; 32],
+    /// The slot whose block gave it, or is to give it next.
+    pub seed_slot: u64,
+    /// Whether the block was lost so often that every ticket wins.
+    pub is_everybody: bool,
+}
+
+/// `decline_job` ran; a job of one seat is open again.
 #[event]
 pub struct JobDeclined {
     /// The market.
@@ -206,6 +236,8 @@ pub struct JobDeclined {
     pub reason: u16,
     /// What it cost the provider; burned.
     pub fee_lamports: u64,
+    /// Whether nobody can take the seat any more: the clock of several seats runs.
+    pub is_vacated: bool,
     /// Accept before this moment.
     pub queue_deadline_unix: i64,
 }
@@ -225,6 +257,87 @@ pub struct ResultsSubmitted {
     pub window_deadline_unix: i64,
 }
 
+/// `commit_result` ran.
+#[event]
+pub struct ResultCommitted {
+    /// The market.
+    pub market: Pubkey,
+    /// The job.
+    pub job: Pubkey,
+    /// Whose commitment it is.
+    pub provider: Pubkey,
+    /// The commitment.
+    pub commitment: [u8; 32],
+    /// Seats that are still waited for.
+    pub pending_commits: u8,
+    /// Reveal before this moment.
+    pub reveal_deadline_unix: i64,
+}
+
+/// `reveal_result` ran.
+#[event]
+pub struct ResultRevealed {
+    /// The market.
+    pub market: Pubkey,
+    /// The job.
+    pub job: Pubkey,
+    /// Whose outcome it is.
+    pub provider: Pubkey,
+    /// Encoded outcome.
+    pub outcome: [u8; OUTCOME_BYTES],
+    /// Seats that are still waited for.
+    pub pending_reveals: u8,
+}
+
+/// Enough seats agree.
+#[event]
+pub struct SeatsAgreed {
+    /// The market.
+    pub market: Pubkey,
+    /// The job.
+    pub job: Pubkey,
+    /// Encoded outcome on which they agree.
+    pub outcome: [u8; OUTCOME_BYTES],
+    /// Seats whose clock ran.
+    pub seats: u8,
+    /// Final from this moment.
+    pub window_deadline_unix: i64,
+}
+
+/// Not enough seats agree.
+#[event]
+pub struct SeatsDisagreed {
+    /// The market.
+    pub market: Pubkey,
+    /// The job.
+    pub job: Pubkey,
+    /// Arbitrations so far, the one that begins included.
+    pub attempt: u8,
+    /// Seats whose clock ran.
+    pub seats: u8,
+    /// One more than that while another seat is to decide; else the job is deadlocked.
+    pub seats_wanted: u8,
+    /// When another seat is to decide: it is taken before this moment.
+    pub queue_deadline_unix: i64,
+    /// When the job is deadlocked: it expires from this moment.
+    pub window_deadline_unix: i64,
+}
+
+/// Seats of one job gave different outcomes: a fact about its module, whoever is right.
+#[event]
+pub struct CollisionSeen {
+    /// The market.
+    pub market: Pubkey,
+    /// The job.
+    pub job: Pubkey,
+    /// SHA-256 of the metered module.
+    pub metered_hash: [u8; 32],
+    /// Different outcomes.
+    pub distinct: u8,
+    /// How much they differ, 1/1,000 bit.
+    pub entropy_millibits: u16,
+}
+
 /// `finalize_job` ran; the result is final.
 #[event]
 pub struct JobFinalized {
@@ -232,9 +345,9 @@ pub struct JobFinalized {
     pub market: Pubkey,
     /// The job.
     pub job: Pubkey,
-    /// Pay of each seat.
+    /// Pay of each right seat.
     pub pay_lamports: u64,
-    /// Market fee of each seat.
+    /// Market fee of each right seat.
     pub fee_lamports: u64,
 }
 
@@ -247,15 +360,17 @@ pub struct ExecutionSettled {
     pub job: Pubkey,
     /// Whose seat it was.
     pub provider: Pubkey,
-    /// Credited to the provider; zero for a missed seat.
+    /// Credited to the provider; zero for a seat that is not paid.
     pub pay_lamports: u64,
-    /// Credited to the market; zero for a missed seat.
+    /// Credited to the market; zero for a seat that is not paid.
     pub fee_lamports: u64,
-    /// Bond given back; zero for a missed seat.
+    /// Stake set free.
     pub unlocked_lamports: u64,
+    /// Stake lost.
+    pub lost_lamports: u64,
 }
 
-/// `expire_job` ran on an assigned job: the provider let its deadline pass.
+/// `expire_job` ran on a job of one seat: the provider let its deadline pass.
 #[event]
 pub struct ExecutionMissed {
     /// The market.

@@ -9,7 +9,9 @@ pub mod events;
 pub mod instructions;
 pub mod invariants;
 pub mod pda;
+pub mod slot_hashes;
 pub mod state;
+pub mod tally_close;
 
 use anchor_lang::prelude::*;
 
@@ -91,6 +93,11 @@ pub mod assay {
         Unstake::handler(ctx, args)
     }
 
+    /// Counts stake as tickets for draws.
+    pub fn enroll_stake(ctx: Context<EnrollStake>) -> Result<()> {
+        EnrollStake::handler(ctx)
+    }
+
     /// Pays out stake whose unbonding period is over.
     pub fn withdraw_stake(ctx: Context<WithdrawStake>) -> Result<()> {
         WithdrawStake::handler(ctx)
@@ -111,6 +118,11 @@ pub mod assay {
         CancelJob::handler(ctx)
     }
 
+    /// Records the seed of a job's draw.
+    pub fn record_seed(ctx: Context<RecordSeed>) -> Result<()> {
+        RecordSeed::handler(ctx)
+    }
+
     /// Takes a seat and locks its bond.
     pub fn accept_job(ctx: Context<AcceptJob>, args: AcceptJobArgs) -> Result<()> {
         AcceptJob::handler(ctx, args)
@@ -121,9 +133,19 @@ pub mod assay {
         DeclineJob::handler(ctx, args)
     }
 
-    /// Submits the outcome; the challenge window opens.
+    /// Submits the outcome of an optimistic job; the challenge window opens.
     pub fn submit_results(ctx: Context<SubmitResults>, args: SubmitResultsArgs) -> Result<()> {
         SubmitResults::handler(ctx, args)
+    }
+
+    /// Commits to an outcome without showing it.
+    pub fn commit_result(ctx: Context<CommitResult>, args: CommitResultArgs) -> Result<()> {
+        CommitResult::handler(ctx, args)
+    }
+
+    /// Shows the outcome that a seat committed to.
+    pub fn reveal_result(ctx: Context<RevealResult>, args: RevealResultArgs) -> Result<()> {
+        RevealResult::handler(ctx, args)
     }
 
     /// Makes an unchallenged outcome final.

@@ -184,10 +184,12 @@ impl Client {
             clock_unix_ns: prepared.task.clock_unix_ns,
             price: spec.price().price,
             base_fee_lamports: spec.price().base_fee_lamports,
+            mode: spec.mode(),
             redundancy: spec.redundancy(),
             min_trust_bps: spec.min_trust_bps(),
             escrow_lamports: quote.escrow_lamports,
             expires_unix: spec.expires_unix(),
+            agreement_s: None,
         });
         self.dry_run(std::slice::from_ref(&create)).await?;
         Ok(CheckedJob { seeds, create, quote, prepared })

@@ -26,8 +26,6 @@ pub const IDL_JSON: &str = include_str!("../../../idls/assay.json");
 
 /// Bytes of a discriminator.
 pub const DISCRIMINATOR_BYTES: usize = 8;
-/// `Job.mode`: a result stands unless it is challenged in its window.
-pub const MODE_OPTIMISTIC: u8 = 1;
 /// `status` of accounts that have no life cycle: in use.
 pub const STATUS_ACTIVE: u8 = 1;
 /// More bytes than any account of the program has.
@@ -198,12 +196,31 @@ impl accounts::Job {
         self.price().pay(self.limits.gas_limit)
     }
 
-    /// The outcome that stands, if one does.
+    /// The outcome that stands, if one does: not one that merely leads while others are awaited.
     ///
     /// # Errors
     /// [`OutcomeError`] for bytes that no version of the program writes.
     pub fn standing_outcome(&self) -> Result<Option<Outcome>, OutcomeError> {
-        standing(&self.outcome, self.limits.gas_limit)
+        match self.job_status() {
+            Some(JobStatus::Submitted | JobStatus::Resolved) => standing(&self.outcome, self.limits.gas_limit),
+            _ => Ok(None),
+        }
+    }
+
+    /// When the present wait ends and anybody may go on, by the chain's clock; `None` when the job is over.
+    #[must_use]
+    pub fn waits_until_unix(&self) -> Option<i64> {
+        match self.job_status()? {
+            JobStatus::Open => Some(self.queue_deadline_unix),
+            JobStatus::Assigned if self.seats_wanted == 1 => Some(self.execution_deadline_unix),
+            // Without anything to reveal nobody waits for reveals.
+            JobStatus::Assigned | JobStatus::Revealing if self.pending_reveals == 0 => {
+                Some(self.execution_deadline_unix.min(self.reveal_deadline_unix))
+            }
+            JobStatus::Assigned | JobStatus::Revealing => Some(self.reveal_deadline_unix),
+            JobStatus::Submitted | JobStatus::Deadlocked => Some(self.window_deadline_unix),
+            _ => None,
+        }
     }
 
     /// How the result is found; `None` for a code of a later program version.

@@ -41,6 +41,8 @@ fn an_outcome_stands_only_when_it_was_written() {
         state_root: [0; 32],
     };
     job.outcome = outcome.encode();
+    assert_eq!(job.standing_outcome(), Ok(None), "it merely leads");
+    job.status = assay_protocol::JobStatus::Submitted.code();
     assert_eq!(job.standing_outcome(), Ok(Some(outcome)));
     assert_eq!(assay_content::digest_from_cid(&job.result_cid().unwrap()), Ok([7; 32]));
     job.limits.gas_limit = 98;

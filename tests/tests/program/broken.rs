@@ -1,6 +1,6 @@
 //! States that no instruction writes. Were one there all the same, it is refused by name, never repaired or paid from.
 
-use assay_protocol::{ExecutionStatus, JobStatus};
+use assay_protocol::JobStatus;
 use assay_tests::{
     assay::accounts::{Execution, Job, Provider},
     idl,
@@ -8,8 +8,10 @@ use assay_tests::{
 };
 
 /// Refusals that no account can provoke, each with the reason.
-const UNREACHABLE: [(&str, &str); 1] =
-    [("TransitionForbidden", "every handler asks for the status by its own name before it asks for the transition")];
+const UNREACHABLE: [(&str, &str); 2] = [
+    ("TransitionForbidden", "every handler asks for the status by its own name before it asks for the transition"),
+    ("ExecutionNotSettleable", "every status of a seat that the protocol knows is settled in one way or another"),
+];
 
 #[test]
 fn a_status_byte_that_no_version_wrote_is_refused() {
@@ -53,14 +55,13 @@ fn an_open_job_with_a_seat_taken_is_not_cancelled() {
 }
 
 #[test]
-fn a_seat_that_is_neither_submitted_nor_missed_is_not_settled() {
-    let mut s = Scenario::resolved();
-    s.world.edit::<Execution>(&s.party.execution, |held| held.status = ExecutionStatus::Accepted.code());
-    s.world.refuse(&s.party.settle_execution(), "ExecutionNotSettleable");
+fn a_seat_whose_result_came_to_nothing_is_set_free_unpaid() {
     for status in [JobStatus::Expired, JobStatus::Cancelled] {
         let mut s = Scenario::resolved();
         s.world.edit::<Job>(&s.party.job, |job| job.status = status.code());
-        s.world.refuse(&s.party.settle_execution(), "ExecutionNotSettleable");
+        s.world.ok(&s.party.settle_execution());
+        let provider = s.provider();
+        assert_eq!((provider.earnings_lamports, provider.locked_lamports, provider.active), (0, 0, 0));
     }
 }
 

@@ -3,13 +3,20 @@
 use assay_tests::{compute, party::Party, world::World};
 
 /// Bounds of docs/benchmarks.md, measured with the kit build.
-const BOUNDS: [(&str, u64); 6] = [
+const BOUNDS: [(&str, u64); 13] = [
     ("create_job", 20_000),
     ("accept_job", 20_000),
     ("decline_job", 15_000),
     ("submit_results", 12_000),
     ("finalize_job + settle_execution + close_job", 40_000),
     ("claim_reward", 10_000),
+    ("accept_job by ticket", 22_000),
+    ("record_seed", 12_000),
+    ("commit_result", 15_000),
+    ("reveal_result", 18_000),
+    ("finalize_job, 3 seats", 30_000),
+    ("settle_execution, right", 19_000),
+    ("settle_execution, wrong", 19_000),
 ];
 
 #[test]

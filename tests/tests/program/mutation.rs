@@ -29,7 +29,11 @@ enum Stage {
 }
 
 /// Instructions that do another thing in another state.
-const STATES: [&str; 2] = ["expire_job:open", "settle_execution:missed"];
+const STATES: [&str; 3] = ["expire_job:open", "settle_execution:missed", "settle_execution:wrong"];
+
+/// Instructions for a job of several seats, and how far it has come.
+const SEVERAL: [(&str, usize); 4] =
+    [("record_seed", 0), ("commit_result", 1), ("reveal_result", 2), ("settle_execution:wrong", 3)];
 
 /// How the fixtures for one instruction are made.
 struct Recipe {
@@ -87,6 +91,13 @@ fn recipe(instruction: &str) -> Recipe {
         "expire_job" => Recipe::at(Stage::Assigned, |_, party| party.expire_assigned_job()),
         "expire_job:open" => Recipe::at(Stage::Open, |_, party| party.expire_open_job()),
         "settle_execution:missed" => Recipe::at(Stage::Assigned, |_, party| party.settle_execution()),
+        "enroll_stake" => Recipe::at(Stage::Registered, |_, party| party.enroll_stake()),
+        "record_seed" => Recipe::at(Stage::Registered, |_, party| party.record_seed()),
+        "commit_result" => Recipe::at(Stage::Registered, |world, party| {
+            party.commit_result(party.commitment(world, &exited(GAS_USED), SALT))
+        }),
+        "reveal_result" => Recipe::at(Stage::Registered, |_, party| party.reveal_result(&exited(GAS_USED), SALT)),
+        "settle_execution:wrong" => Recipe::at(Stage::Registered, |_, party| party.settle_execution()),
         "claim_reward" => Recipe::at(Stage::Submitted, |_, party| party.claim_reward()),
         "close_job" => Recipe::at(Stage::Submitted, |_, party| party.close_job()),
         other => panic!("the IDL has an instruction {other} and the mutation suite has no fixture for it"),
@@ -118,6 +129,9 @@ pub fn fixture(instruction: &str) -> Fixture {
             (recipe.then)(&mut world, each);
         }
     }
+    if let Some((_, steps)) = SEVERAL.iter().find(|(name, _)| *name == instruction) {
+        several(&mut world, &[party, foreign, twin], *steps);
+    }
     finish(&mut world, instruction, &[party, foreign, twin]);
     let types = [
         ("market", extra.market),
@@ -130,6 +144,59 @@ pub fn fixture(instruction: &str) -> Fixture {
     let twin_call = if instruction == "accept_market_authority" { party } else { twin };
     let calls = [("same_market", (recipe.call)(&world, &twin_call)), ("other_market", (recipe.call)(&world, &foreign))];
     Fixture { name: instruction.to_owned(), call: (recipe.call)(&world, &party), twins: calls, world, types }
+}
+
+/// Everybody's salt: commitments differ by provider and job.
+const SALT: [u8; 32] = [5; 32];
+
+/// A job of two seats for each party, the other seat held by somebody who takes no further part: posted, then assigned, then
+/// committed, then revealed, judged against the party and final.
+fn several(world: &mut World, parties: &[Party], steps: usize) {
+    let others = parties.iter().map(|party| {
+        let other = party.another(world);
+        world.ok(&other.register_provider());
+        let again = party.another(world);
+        world.ok(&again.register_provider());
+        [party.with_provider_of(&other), party.with_provider_of(&again)]
+    });
+    let others: Vec<[Party; 2]> = others.collect();
+    world.advance(i64::from(terms().unbonding_s));
+    for (party, others) in parties.iter().zip(&others) {
+        for each in std::iter::once(party).chain(others) {
+            world.ok(&each.enroll_stake());
+        }
+        let mut args = assay_tests::calls::job_args(party.job_id);
+        (args.mode, args.redundancy) = (assay_protocol::Mode::Redundant.code(), 3);
+        args.escrow_lamports *= 3;
+        args.agreement_s = Some(0);
+        world.ok(&party.create_job_with(args));
+    }
+    world.advance(60);
+    world.list_slots();
+    for (party, others) in parties.iter().zip(&others) {
+        let seats = [*party, others[0], others[1]];
+        if steps >= 1 {
+            world.ok(&party.record_seed());
+            for seat in seats {
+                let call = seat.accept_job(world);
+                world.ok(&call);
+            }
+        }
+        let lies = if steps >= 3 { exited(1) } else { exited(GAS_USED) };
+        let outcomes = [lies, exited(GAS_USED), exited(GAS_USED)];
+        if steps >= 2 {
+            for (seat, outcome) in seats.iter().zip(&outcomes) {
+                let call = seat.commit_result(seat.commitment(world, outcome, SALT));
+                world.ok(&call);
+            }
+        }
+        if steps >= 3 {
+            for (seat, outcome) in seats.iter().zip(&outcomes) {
+                world.ok(&seat.reveal_result(outcome, SALT));
+            }
+            world.ok(&party.finalize_job());
+        }
+    }
 }
 
 fn reach(world: &mut World, party: &Party, stage: Stage, own_market: bool) {
@@ -159,6 +226,7 @@ fn advance(world: &mut World, instruction: &str) {
         | "close_job"
         | "expire_job"
         | "settle_execution:missed" => world.advance(160),
+        "enroll_stake" => world.advance(86_400),
         "expire_job:open" => world.advance(600),
         _ => world.next_slot(),
     }

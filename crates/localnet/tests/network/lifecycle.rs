@@ -33,7 +33,7 @@ async fn provide(network: &Network) -> Pubkey {
         tokio::task::yield_now().await;
     };
     let seat = Seat { job: job.address, provider, node_key: client.signer_address().unwrap() };
-    let accept = AcceptJob { seat, market: network.market(), job_uid: job.account.job_uid };
+    let accept = AcceptJob { seat, market: network.market(), job_uid: job.account.job_uid, ticket: 0 };
     client.send(&[instructions::accept_job(&accept)]).await.unwrap();
     let content = client.content().unwrap();
     let entries = content.fetcher.fetch(&job.account.job_cid()).await.unwrap();

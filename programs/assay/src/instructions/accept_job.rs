@@ -1,6 +1,6 @@
-//! Takes a seat and locks its bond. With redundancy 1: first come, first served.
+//! Takes a seat and locks its bond. An optimistic job goes to the first to come, every other to tickets that win in its draw.
 //!
-//! Who: a provider's node key. State: Open → Assigned when the last seat is taken; none → Execution, Accepted. Money: the node key pays the
+//! Who: a provider's node key. State: Open → Assigned when the last seat is taken, and the clocks start; none → Execution, Accepted. Money: the node key pays the
 //! Execution's rent and gets it back when it closes; the bond is a reservation inside the provider's stake.
 //!
 //! `0 [signer, writable] node_key: pays rent · 1 [] market: the provider's and the job's, not paused · 2 [writable]
@@ -8,10 +8,15 @@
 //! provider), unused · 5 [] system program`
 //!
 //! Errors: `NodeKeyMismatch`, `MarketMismatch`, `MarketPaused`, `JobNotOpen`, `JobUidMismatch`, `DeadlinePassed`, `StakeTooSmall`,
-//! `FreeStakeTooSmall`, `ExposureCapReached`, `CapacityReached`, `ExecutionExists`, `AddressMismatch`.
+//! `FreeStakeTooSmall`, `ExposureCapReached`, `CapacityReached`, `SeedMissing`, `TicketLoses`, `TicketImmature`, `ExecutionExists`,
+//! `AddressMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
-use assay_protocol::{outcome::OUTCOME_BYTES, ExecutionStatus, JobStatus, PROTOCOL_VERSION};
+use assay_protocol::{
+    outcome::OUTCOME_BYTES,
+    tickets::{wins, EVERYBODY},
+    ExecutionStatus, JobStatus, PROTOCOL_VERSION,
+};
 
 use crate::{
     errors::AssayError,
@@ -26,6 +31,8 @@ use crate::{
 pub struct AcceptJobArgs {
     /// The job that was checked. One that was closed and created again at the same address has another uid (P-24).
     pub job_uid: [u8; 32],
+    /// Number of one of the provider's tickets that wins; ignored by an optimistic job.
+    pub ticket: u32,
 }
 
 /// Accounts of `accept_job`.
@@ -52,7 +59,8 @@ pub struct AcceptJob<'info> {
 }
 
 impl AcceptJob<'_> {
-    fn validate(&self, args: &AcceptJobArgs, now_unix: i64) -> Result<()> {
+    /// Whether the seat counts as drawn.
+    fn validate(&self, args: &AcceptJobArgs, now_unix: i64) -> Result<bool> {
         // node_key, market: bound by `has_one`.
         // Deliberately absent: that provider and poster differ. A poster that takes its own job pays itself.
         let Self { node_key: _, market, provider, job, execution, system_program: _ } = self;
@@ -72,7 +80,21 @@ impl AcceptJob<'_> {
 
         // One address per job and provider: whoever missed a deadline cannot come back.
         require_keys_eq!(*execution.owner, system_program::ID, AssayError::ExecutionExists);
-        Ok(())
+        if job.is_optimistic() {
+            Ok(false)
+        } else {
+            self.validate_ticket(args.ticket, now_unix)
+        }
+    }
+
+    fn validate_ticket(&self, ticket: u32, now_unix: i64) -> Result<bool> {
+        let Self { node_key: _, market, provider, job, execution: _, system_program: _ } = self;
+        require!(job.draw.is_settled(), AssayError::SeedMissing);
+        require!(ticket < provider.usable_tickets(market.terms.ticket_lamports), AssayError::TicketLoses);
+        require!(provider.tickets_from_unix <= job.draw.fixed_unix, AssayError::TicketImmature); // P-16
+        let threshold = job.seat_threshold(now_unix);
+        require!(wins(&job.draw.seed, provider.key().as_array(), ticket, threshold), AssayError::TicketLoses); // P-15
+        Ok(threshold != EVERYBODY)
     }
 
     /// Runs the instruction.
@@ -81,9 +103,9 @@ impl AcceptJob<'_> {
     /// As the module says.
     pub fn handler(ctx: Context<Self>, args: AcceptJobArgs) -> Result<()> {
         let clock = Clock::get()?;
-        ctx.accounts.validate(&args, clock.unix_timestamp)?;
+        let drawn = ctx.accounts.validate(&args, clock.unix_timestamp)?;
         let seat = ctx.accounts.job.take_seat(ctx.accounts.provider.key(), ctx.accounts.provider.stake_lamports)?;
-        ctx.accounts.open_execution(seat, &clock)?;
+        ctx.accounts.open_execution((seat, drawn), &clock)?;
 
         let Self { node_key: _, market, provider, job, execution, system_program: _ } = ctx.accounts;
         provider.lock_seat(job.bond_lamports)?;
@@ -96,13 +118,14 @@ impl AcceptJob<'_> {
             job: job.key(),
             provider: provider.key(),
             execution: execution.key(),
+            seat,
             bond_lamports: job.bond_lamports,
             execution_deadline_unix: job.execution_deadline_unix,
         });
         Ok(())
     }
 
-    fn open_execution(&self, seat: u8, clock: &Clock) -> Result<()> {
+    fn open_execution(&self, (seat, drawn): (u8, bool), clock: &Clock) -> Result<()> {
         let Self { node_key, market: _, provider, job, execution, system_program: _ } = self;
         let (job_key, provider_key) = (job.key(), provider.key());
         let created = NewAccount {
@@ -123,7 +146,7 @@ impl AcceptJob<'_> {
             rent_payer: node_key.key(),
             seat,
             attempt: job.attempt,
-            drawn: 0,
+            drawn: u8::from(drawn),
             lock_lamports: job.bond_lamports,
             weight_lamports: provider.stake_lamports,
             commitment: [0; 32],

@@ -30,6 +30,7 @@ impl CloseProvider<'_> {
         require!(provider.locked_lamports == 0, AssayError::ProviderInUse);
         require!(provider.unbonding_lamports == 0, AssayError::ProviderInUse);
         require!(provider.earnings_lamports == 0, AssayError::ProviderInUse);
+        require!(provider.tickets == 0, AssayError::ProviderInUse);
         require!(provider.active == 0, AssayError::ProviderInUse);
         // A missed seat's account names this provider until its job is over, and settling it needs the provider: closing
         // first would lock the poster's escrow (I-04).

@@ -1,29 +1,30 @@
 //! Posts a job and escrows its payment.
 //!
-//! Who: anyone, as poster. State: none → Open. Money: poster → job, rent and `escrow_lamports`, which must cover the
-//! base fee, the whole gas limit at the price, and the market's fee; what is more is refunded like every remainder.
+//! Who: anyone, as poster. State: none → Open; unless the mode is optimistic, the draw of the seats is fixed. Money: poster → job,
+//! rent and `escrow_lamports`, which must cover, for every seat that can be right, the base fee, the whole gas limit at the price,
+//! and the market's fee; what is more is refunded like every remainder.
 //!
 //! `0 [signer, writable] poster: pays · 1 [] market: not paused · 2 [writable] job: PDA("job", market, poster, id), unused
 //! · 3 [] system program`
 //!
 //! Errors: `MarketPaused`, `RedundancyUnsupported`, `ModeUnsupported`, `TrustUnsupported`, `ProfileForbidden`,
-//! `LimitsOutOfBounds`, `GasLimitAboveMarket`, `PriceOutOfBounds`, `DigestZero`, `ExpiryOutOfRange`, `EscrowTooSmall`,
+//! `LimitsOutOfBounds`, `GasLimitAboveMarket`, `PriceOutOfBounds`, `DigestZero`, `WindowOutOfRange`, `ExpiryOutOfRange`, `EscrowTooSmall`,
 //! `AmountOverflow`, `JobExists`, `AddressMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{
     fees::{bond, escrow_required, Price},
     ids::{job_uid, JobUidInput},
-    limits::{BASE_FEE_LAMPORTS_MAX, PRICE_MAX, REDUNDANCY_MAX},
-    outcome::OUTCOME_BYTES,
-    Draw, JobStatus, MarketTerms, Mode, Tally, TaskLimits, TaskSpec, PROFILE_V1, PROTOCOL_VERSION,
+    limits::{BASE_FEE_LAMPORTS_MAX, PRICE_MAX},
+    seats_max, seats_paid_max, Draw, DrawNow, JobStatus, MarketTerms, Mode, TaskLimits, TaskSpec, PROFILE_V1,
+    PROTOCOL_VERSION,
 };
 
 use crate::{
     errors::AssayError,
     events::JobCreated,
     pda::{write_new, Created, NewAccount},
-    state::{deadline_unix, seeds, Job, Market, KIND_SINGLE},
+    state::{deadline_unix, seeds, Job, Market},
 };
 
 /// Arguments of `create_job`.
@@ -47,9 +48,9 @@ pub struct CreateJobArgs {
     pub price: u64,
     /// Paid for any outcome, lamports.
     pub base_fee_lamports: u64,
-    /// Seats, 1.
+    /// Seats: 1 when optimistic, else 2 to the market's `executions_max`.
     pub redundancy: u8,
-    /// 1, optimistic.
+    /// [`Mode`]: 1 optimistic, 2 redundant, 3 quorum.
     pub mode: u8,
     /// 0.
     pub min_trust_bps: u16,
@@ -57,6 +58,9 @@ pub struct CreateJobArgs {
     pub escrow_lamports: u64,
     /// The job is not handed out from this moment; 0 leaves it to the market's queue timeout and total time.
     pub expires_unix: i64,
+    /// Seconds of the window after several seats agreed; none for the length of the challenge window. Without a window nobody can
+    /// appeal.
+    pub agreement_s: Option<u32>,
 }
 
 /// Accounts of `create_job`.
@@ -78,6 +82,8 @@ pub struct CreateJob<'info> {
 
 /// What `validate` worked out.
 struct Computed {
+    seats_max: u8,
+    agreement_s: u32,
     bond_lamports: u64,
     queue_deadline_unix: i64,
     total_deadline_unix: i64,
@@ -91,8 +97,13 @@ impl CreateJob<'_> {
         require!(!market.is_paused(now_unix), AssayError::MarketPaused);
         require_keys_eq!(*job.owner, system_program::ID, AssayError::JobExists);
 
-        require!(args.redundancy == 1, AssayError::RedundancyUnsupported);
-        require!(args.mode == Mode::Optimistic.code(), AssayError::ModeUnsupported);
+        let mode = Mode::from_code(args.mode).ok_or(AssayError::ModeUnsupported)?;
+        let seats = match mode {
+            Mode::Optimistic => 1..=1,
+            Mode::Redundant | Mode::Quorum => 2..=terms.executions_max,
+            _ => return err!(AssayError::ModeUnsupported),
+        };
+        require!(seats.contains(&args.redundancy), AssayError::RedundancyUnsupported);
         require!(args.min_trust_bps == 0, AssayError::TrustUnsupported);
         require!(args.profile == PROFILE_V1, AssayError::ProfileForbidden);
         require!(terms.allows_profile(args.profile), AssayError::ProfileForbidden);
@@ -105,20 +116,29 @@ impl CreateJob<'_> {
 
         let price = Price { base_fee_lamports: args.base_fee_lamports, price: args.price };
         let pay_max_lamports = price.pay(args.limits.gas_limit).map_err(AssayError::from)?;
+        let seats_max = seats_max(mode, args.redundancy, terms.executions_max);
+        let seats_paid = seats_paid_max(mode, args.redundancy, seats_max);
         let required_lamports =
-            escrow_required(pay_max_lamports, args.redundancy, terms.fee_bps).map_err(AssayError::from)?;
+            escrow_required(pay_max_lamports, seats_paid, terms.fee_bps).map_err(AssayError::from)?;
         require!(args.escrow_lamports >= required_lamports, AssayError::EscrowTooSmall); // I-05
         let bond_lamports =
             bond(pay_max_lamports, terms.bond_min_lamports, terms.bond_rate_bps).map_err(AssayError::from)?;
 
+        // Unbonding outlasts the market's longest challenge window; a longer one would let a liar's stake leave.
+        let challenge_s = terms.challenge_s(args.limits.gas_limit);
+        let agreement_s = args.agreement_s.map_or(challenge_s, u64::from);
+        require!(agreement_s <= terms.challenge_s(terms.gas_limit_max), AssayError::WindowOutOfRange);
+        let agreement_s = u32::try_from(agreement_s).map_err(|_| AssayError::AmountOverflow)?;
+
         let last_unix = deadline_unix(now_unix, terms.job_total_s)?;
-        if args.expires_unix == 0 {
-            let queue_deadline_unix = deadline_unix(now_unix, terms.queue_timeout_s)?;
-            return Ok(Computed { bond_lamports, queue_deadline_unix, total_deadline_unix: last_unix });
-        }
-        require!(args.expires_unix > now_unix, AssayError::ExpiryOutOfRange);
-        require!(args.expires_unix <= last_unix, AssayError::ExpiryOutOfRange);
-        Ok(Computed { bond_lamports, queue_deadline_unix: args.expires_unix, total_deadline_unix: args.expires_unix })
+        let (queue_deadline_unix, total_deadline_unix) = if args.expires_unix == 0 {
+            (deadline_unix(now_unix, terms.queue_timeout_s)?, last_unix)
+        } else {
+            require!(args.expires_unix > now_unix, AssayError::ExpiryOutOfRange);
+            require!(args.expires_unix <= last_unix, AssayError::ExpiryOutOfRange);
+            (args.expires_unix, args.expires_unix)
+        };
+        Ok(Computed { seats_max, agreement_s, bond_lamports, queue_deadline_unix, total_deadline_unix })
     }
 
     /// Runs the instruction.
@@ -169,6 +189,7 @@ impl CreateJob<'_> {
             created_slot: clock.slot,
             task_digest: &task_digest,
         });
+        let now = DrawNow { slot: clock.slot, unix: clock.unix_timestamp };
         // The terms' bounds keep both windows under 7 days for every gas limit that the market takes.
         let window_s = |seconds: u64| u32::try_from(seconds).map_err(|_| AssayError::AmountOverflow);
         Ok(Box::new(Job {
@@ -177,24 +198,10 @@ impl CreateJob<'_> {
             status: JobStatus::Open.code(),
             market: self.market.key(),
             poster: self.poster.key(),
-            executors: [Pubkey::default(); REDUNDANCY_MAX as usize],
-            kind: KIND_SINGLE,
             mode: args.mode,
             redundancy: args.redundancy,
-            seats: 0,
             seats_wanted: args.redundancy,
-            seats_filled: 0,
-            seats_max: 1,
-            executions_open: 0,
-            disputes_open: 0,
-            attempt: 0,
-            fill: 0,
-            audit: 0,
-            right: 0,
-            pending_commits: 0,
-            pending_reveals: 0,
-            collision_recorded: 0,
-            audit_one_in: 0,
+            seats_max: computed.seats_max,
             min_trust_bps: args.min_trust_bps,
             quorum_bps: terms.quorum_bps,
             fee_bps: terms.fee_bps,
@@ -217,9 +224,6 @@ impl CreateJob<'_> {
             price: args.price,
             base_fee_lamports: args.base_fee_lamports,
             escrow_lamports: args.escrow_lamports,
-            compensation_lamports: 0,
-            pay_lamports: 0,
-            fee_lamports: 0,
             bond_lamports: computed.bond_lamports,
             delay_fee_lamports: terms.delay_fee_lamports,
             decline_fee_lamports: terms.decline_fee_lamports,
@@ -229,22 +233,14 @@ impl CreateJob<'_> {
             execution_s: window_s(terms.execution_s(args.limits.gas_limit))?,
             challenge_s: window_s(terms.challenge_s(args.limits.gas_limit))?,
             reveal_s: terms.reveal_s,
-            agreement_s: 0,
+            agreement_s: computed.agreement_s,
             fill_unix: clock.unix_timestamp,
             queue_deadline_unix: computed.queue_deadline_unix,
             total_deadline_unix: computed.total_deadline_unix,
-            execution_deadline_unix: 0,
-            reveal_deadline_unix: 0,
-            window_deadline_unix: 0,
-            resolved_unix: 0,
             tickets_total: self.market.tickets_total,
-            executors_duty_tickets: 0,
-            weight_total_lamports: 0,
-            draw: Draw::default(),
-            tally: Tally::default(),
-            outcome: [0; OUTCOME_BYTES],
+            draw: if args.mode == Mode::Optimistic.code() { Draw::default() } else { Draw::arm(now) },
             rent_lamports: created.rent_lamports,
-            reserved: [0; 60],
+            ..Job::EMPTY
         }))
     }
 }

@@ -1,12 +1,14 @@
 //! Ends a wait whose deadline has passed (I-04).
 //!
-//! Who: anyone. State: an Open job past its queue deadline → Expired. An Assigned job past its execution deadline: the
-//! Execution → Missed and stays until the job is over, so that the provider cannot take the job again; the job → Open
-//! with one attempt more, or Expired when no attempt or no time is left. Money: the penalty leaves the provider's stake;
-//! the poster gets at most the delay fee of it, inside the job, the Sink the rest (P-20).
+//! Who: anyone. State: an Open job past its queue deadline → Expired, or Deadlocked when it waited for an arbiter. An Assigned job
+//! of one seat past its execution deadline: the Execution → Missed and stays until the job is over, so that the provider cannot
+//! take the job again; the job → Open with one attempt more, or Expired when no attempt or no time is left. A job of several
+//! seats past its reveal deadline, or with nothing to reveal past its execution deadline: see [`crate::tally_close`]. A Deadlocked
+//! job past its window → Expired. Money: only of one seat; the penalty leaves the provider's stake, the poster gets at most the
+//! delay fee of it, inside the job, the Sink the rest (P-20).
 //!
-//! `0 [writable] job: Open or Assigned · 1 [writable, optional] execution: the job's, Accepted · 2 [writable, optional]
-//! provider: the execution's · 3 [writable, optional] sink` — all three for an assigned job, none for an open one.
+//! `0 [writable] job: Open, Assigned, Revealing or Deadlocked · 1 [writable, optional] execution: the job's, Accepted · 2 [writable,
+//! optional] provider: the execution's · 3 [writable, optional] sink` — all three for one seat that is Assigned, else none.
 //!
 //! Errors: `JobNotExpirable`, `DeadlineNotReached`, `AccountsMissing`, `AccountsUnexpected`, `JobMismatch`,
 //! `ProviderMismatch`, `ExecutionNotAccepted`.
@@ -21,7 +23,8 @@ use crate::{
     errors::AssayError,
     events::{ExecutionMissed, JobExpired},
     invariants::check_backed,
-    state::{Execution, Job, Provider, Sink},
+    state::{Execution, Job, Provider, Sink, FILL_FIRST},
+    tally_close::close_reveals,
 };
 
 /// Accounts of `expire_job`.
@@ -42,10 +45,10 @@ pub struct ExpireJob<'info> {
 }
 
 impl ExpireJob<'_> {
-    fn validate_open(&self, now_unix: i64) -> Result<()> {
+    fn validate_alone(&self, deadline_unix: i64, now_unix: i64) -> Result<()> {
         // Deliberately absent: a signer. Time alone decides.
-        let Self { job, execution, provider, sink } = self;
-        require!(now_unix >= job.queue_deadline_unix, AssayError::DeadlineNotReached);
+        let Self { job: _, execution, provider, sink } = self;
+        require!(now_unix >= deadline_unix, AssayError::DeadlineNotReached);
         require!(execution.is_none(), AssayError::AccountsUnexpected);
         require!(provider.is_none(), AssayError::AccountsUnexpected);
         require!(sink.is_none(), AssayError::AccountsUnexpected);
@@ -71,16 +74,28 @@ impl ExpireJob<'_> {
     /// # Errors
     /// As the module says.
     pub fn handler(ctx: Context<Self>) -> Result<()> {
-        let now_unix = Clock::get()?.unix_timestamp;
+        let clock = Clock::get()?;
+        let now_unix = clock.unix_timestamp;
         let accounts = ctx.accounts;
         match accounts.job.status()? {
             JobStatus::Open => {
-                accounts.validate_open(now_unix)?;
-                accounts.job.transition(JobEvent::QueueTimedOut)?;
+                accounts.validate_alone(accounts.job.queue_deadline_unix, now_unix)?;
+                match accounts.job.fill {
+                    FILL_FIRST => accounts.job.transition(JobEvent::QueueTimedOut)?,
+                    _ => accounts.job.deadlock(JobEvent::ArbiterMissing, now_unix)?,
+                }
             }
-            JobStatus::Assigned => {
+            JobStatus::Assigned if accounts.job.seats_wanted == 1 => {
                 accounts.validate_assigned(now_unix)?;
                 accounts.miss(now_unix)?;
+            }
+            JobStatus::Assigned | JobStatus::Revealing => {
+                accounts.validate_alone(accounts.job.reveals_until_unix(), now_unix)?;
+                close_reveals(&mut accounts.job, &clock)?;
+            }
+            JobStatus::Deadlocked => {
+                accounts.validate_alone(accounts.job.window_deadline_unix, now_unix)?;
+                accounts.job.transition(JobEvent::NobodyAppealed)?;
             }
             _ => return err!(AssayError::JobNotExpirable),
         }
@@ -100,7 +115,7 @@ impl ExpireJob<'_> {
 
         let lock_lamports = execution.lock_lamports;
         let Penalty { poster_lamports, sink_lamports } =
-            miss_penalty(lock_lamports, job.miss_rate_bps, job.delay_fee_lamports).map_err(AssayError::from)?;
+            miss_penalty(job.bond_lamports, job.miss_rate_bps, job.delay_fee_lamports).map_err(AssayError::from)?;
         let lost_lamports = poster_lamports.checked_add(sink_lamports).ok_or(AssayError::AmountOverflow)?;
 
         execution.transition(ExecutionEvent::Missed)?;

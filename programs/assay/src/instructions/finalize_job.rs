@@ -1,7 +1,7 @@
 //! Makes an unchallenged outcome final.
 //!
-//! Who: anyone, once the challenge window is over. State: Submitted → Resolved; pay and fee of each seat are fixed
-//! (I-03). Money: none yet.
+//! Who: anyone, once the challenge window is over. State: Submitted → Resolved; pay and fee of each right seat are
+//! fixed (I-03). Reads nothing but the job. Money: none yet.
 //!
 //! `0 [writable] job: Submitted`
 //!
@@ -38,9 +38,10 @@ impl FinalizeJob<'_> {
         ctx.accounts.validate(now_unix)?;
         let job = &mut ctx.accounts.job;
         let outcome = job.standing_outcome()?;
-        // Both round down and the gas used is at most the limit, so that together they fit the escrow (I-05).
+        // Several seats can be right; see `seats_paid_max`. Both round down and the gas used is at most the limit, so that together they fit the escrow (I-05).
         job.pay_lamports = job.price().pay_for(&outcome).map_err(AssayError::from)?;
         job.fee_lamports = share_bps(job.pay_lamports, u32::from(job.fee_bps)).map_err(AssayError::from)?;
+        job.right = job.tally.entry(&outcome.hash()).map_or(0, |entry| entry.count);
         job.transition(JobEvent::Finalized)?;
         job.resolved_unix = now_unix;
         emit!(JobFinalized {

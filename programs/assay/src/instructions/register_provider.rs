@@ -9,13 +9,13 @@
 //! Errors: `AccountInUse`, `AddressMismatch`, `MarketPaused`, `NodeKeyIsAuthority`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
-use assay_protocol::PROTOCOL_VERSION;
+use assay_protocol::{TrustVector, PROTOCOL_VERSION};
 
 use crate::{
     errors::AssayError,
     events::ProviderRegistered,
     pda::{write_new, NewAccount},
-    state::{deadline_unix, seeds, Market, Provider, TrustVector, STATUS_ACTIVE},
+    state::{deadline_unix, seeds, Market, Provider, STATUS_ACTIVE},
 };
 
 /// Arguments of `register_provider`.

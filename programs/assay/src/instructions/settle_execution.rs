@@ -1,23 +1,35 @@
 //! Settles one seat of a job that is over.
 //!
-//! Who: anyone. State: the Execution closes; a submitted one unlocks its bond. Money, for a submitted one: pay, job's
-//! escrow → provider's earnings; fee, job's escrow → market's fees. In either case the Execution's rent → who paid it.
-//! Closing makes a second settlement impossible (I-02).
+//! Who: anyone. State: the Execution closes, which makes a second settlement impossible (I-02). Money, besides the Execution's rent →
+//! who paid it:
 //!
-//! `0 [writable] job: Resolved, Cancelled or Expired · 1 [writable] execution: the job's, Submitted or Missed, closed ·
-//! 2 [writable] provider: the execution's · 3 [writable] market: the job's · 4 [writable] rent_payer: the execution's`
+//! | Seat | Job Resolved | Job Cancelled or Expired |
+//! |---|---|---|
+//! | Submitted, what is final | pay: escrow → provider's earnings; fee: escrow → market's fees; lock free | lock free |
+//! | Submitted, anything else | lock: stake → Sink | lock free |
+//! | Committed, never revealed | lock: stake → Sink | the same |
+//! | Accepted, its clock ran | miss penalty: stake → job's compensation, until that is one delay fee, the rest → Sink | the same |
+//! | Accepted, its clock never ran | lock free | the same |
+//! | Missed | nothing | nothing |
 //!
-//! Errors: `MarketMismatch`, `JobMismatch`, `ProviderMismatch`, `RentPayerMismatch`, `JobNotTerminal`,
+//! `0 [writable] job: Resolved, Cancelled or Expired · 1 [writable] execution: the job's, closed · 2 [writable] provider: the
+//! execution's · 3 [writable] market: the job's · 4 [writable] rent_payer: the execution's · 5 [writable, optional] sink: where
+//! something is lost`
+//!
+//! Errors: `MarketMismatch`, `JobMismatch`, `ProviderMismatch`, `RentPayerMismatch`, `JobNotTerminal`, `AccountsMissing`,
 //! `ExecutionNotSettleable`.
 
 use anchor_lang::prelude::*;
-use assay_protocol::{ExecutionStatus, JobStatus};
+use assay_protocol::{
+    fees::{miss_penalty, Penalty},
+    ExecutionStatus, JobStatus, Settled,
+};
 
 use crate::{
     errors::AssayError,
     events::ExecutionSettled,
     invariants::check_backed,
-    state::{Execution, Job, Market, Provider},
+    state::{Execution, Job, Market, Provider, Sink},
 };
 
 /// Accounts of `settle_execution`.
@@ -46,21 +58,55 @@ pub struct SettleExecution<'info> {
     /// CHECK: whoever signed `accept_job` controls it; bound by `has_one`, it only receives lamports.
     #[account(mut)]
     pub rent_payer: UncheckedAccount<'info>,
+    /// Receives what is burned.
+    #[account(mut, dup)]
+    pub sink: Option<Account<'info, Sink>>,
+}
+
+/// What a seat comes to.
+enum Due {
+    /// It is right.
+    Pay,
+    /// It owes and is owed nothing.
+    Free,
+    /// It is wrong, or hid what it committed to.
+    Lose,
+    /// It was silent.
+    Miss,
+    /// It was settled when it was given up.
+    Nothing,
+}
+
+/// What was moved, lamports.
+#[derive(Default)]
+struct Moved {
+    pay: u64,
+    fee: u64,
+    unlocked: u64,
+    lost: u64,
 }
 
 impl SettleExecution<'_> {
-    /// Whether the seat is paid; else it is only closed.
-    fn validate(&self) -> Result<bool> {
+    fn validate(&self) -> Result<Due> {
         // market, provider, rent_payer: bound by `has_one` of job and execution.
+        // sink: only `create_sink` makes one, at one address, so owner and discriminator identify it.
         // Deliberately absent: a signer. Every amount and every recipient is fixed.
-        let Self { job, execution, provider: _, market: _, rent_payer: _ } = self;
+        let Self { job, execution, provider: _, market: _, rent_payer: _, sink } = self;
         let status = job.status()?;
         require!(status.is_terminal(), AssayError::JobNotTerminal);
-        match execution.status()? {
-            ExecutionStatus::Missed => Ok(false),
-            ExecutionStatus::Submitted if status == JobStatus::Resolved => Ok(true),
-            _ => err!(AssayError::ExecutionNotSettleable),
+        let due = match execution.status()? {
+            ExecutionStatus::Missed => Due::Nothing,
+            ExecutionStatus::Submitted if status != JobStatus::Resolved => Due::Free,
+            ExecutionStatus::Submitted if execution.outcome == job.outcome => Due::Pay,
+            ExecutionStatus::Submitted | ExecutionStatus::Committed => Due::Lose,
+            ExecutionStatus::Accepted if execution.seat < job.seats => Due::Miss,
+            ExecutionStatus::Accepted => Due::Free,
+            _ => return err!(AssayError::ExecutionNotSettleable),
+        };
+        if matches!(due, Due::Lose | Due::Miss) {
+            require!(sink.is_some(), AssayError::AccountsMissing);
         }
+        Ok(due)
     }
 
     /// Runs the instruction.
@@ -68,23 +114,25 @@ impl SettleExecution<'_> {
     /// # Errors
     /// As the module says.
     pub fn handler(ctx: Context<Self>) -> Result<()> {
-        let paid = ctx.accounts.validate()?;
-        let Self { job, execution, provider, market, rent_payer: _ } = ctx.accounts;
-        let (pay_lamports, fee_lamports, unlocked_lamports) =
-            if paid { (job.pay_lamports, job.fee_lamports, execution.lock_lamports) } else { (0, 0, 0) };
-        if paid {
-            let spent_lamports = pay_lamports.checked_add(fee_lamports).ok_or(AssayError::AmountOverflow)?;
-            job.escrow_lamports = job.escrow_lamports.checked_sub(spent_lamports).ok_or(AssayError::AmountOverflow)?;
-            provider.earnings_lamports =
-                provider.earnings_lamports.checked_add(pay_lamports).ok_or(AssayError::AmountOverflow)?;
-            market.fees_lamports = market.fees_lamports.checked_add(fee_lamports).ok_or(AssayError::AmountOverflow)?;
-            provider.unlock_seat(unlocked_lamports)?;
-            let outcome = job.standing_outcome()?;
-            provider.trust.record_completed(&outcome, u64::from(execution.elapsed_s));
-            job.sub_lamports(spent_lamports)?;
-            provider.add_lamports(pay_lamports)?;
-            market.add_lamports(fee_lamports)?;
-        }
+        let accounts = ctx.accounts;
+        let lock_lamports = accounts.execution.lock_lamports;
+        let moved = match accounts.validate()? {
+            Due::Pay => accounts.pay()?,
+            Due::Free => {
+                accounts.provider.unlock_seat(lock_lamports)?;
+                Moved { unlocked: lock_lamports, ..Moved::default() }
+            }
+            Due::Lose => {
+                accounts.provider.trust.record_wrong();
+                accounts.lose(Penalty { poster_lamports: 0, sink_lamports: lock_lamports })?
+            }
+            Due::Miss => {
+                accounts.provider.trust.record_missed();
+                accounts.lose(accounts.job.silence_penalty()?)?
+            }
+            Due::Nothing => Moved::default(),
+        };
+        let Self { job, execution: _, provider, market, rent_payer: _, sink: _ } = accounts;
         job.forget_execution()?;
         provider.forget_child()?;
         check_backed(job)?;
@@ -94,10 +142,54 @@ impl SettleExecution<'_> {
             market: market.key(),
             job: job.key(),
             provider: provider.key(),
-            pay_lamports,
-            fee_lamports,
-            unlocked_lamports,
+            pay_lamports: moved.pay,
+            fee_lamports: moved.fee,
+            unlocked_lamports: moved.unlocked,
+            lost_lamports: moved.lost,
         });
         Ok(())
+    }
+
+    fn pay(&mut self) -> Result<Moved> {
+        let Self { job, execution, provider, market, rent_payer: _, sink: _ } = self;
+        let (pay, fee, unlocked) = (job.pay_lamports, job.fee_lamports, execution.lock_lamports);
+        let spent = pay.checked_add(fee).ok_or(AssayError::AmountOverflow)?;
+        job.escrow_lamports = job.escrow_lamports.checked_sub(spent).ok_or(AssayError::AmountOverflow)?;
+        provider.earnings_lamports = provider.earnings_lamports.checked_add(pay).ok_or(AssayError::AmountOverflow)?;
+        market.fees_lamports = market.fees_lamports.checked_add(fee).ok_or(AssayError::AmountOverflow)?;
+        provider.unlock_seat(unlocked)?;
+        let outcome = job.standing_outcome()?;
+        provider.trust.record_right(&Settled {
+            gas_used: outcome.gas_used,
+            elapsed_s: execution.elapsed_s,
+            fee_lamports: fee,
+            is_judged: false,
+            is_drawn: execution.drawn == 1,
+            is_audited: false,
+            drawn_equal: job.tally.entry(&outcome.hash()).map_or(0, |entry| entry.drawn),
+        });
+        job.sub_lamports(spent)?;
+        provider.add_lamports(pay)?;
+        market.add_lamports(fee)?;
+        Ok(Moved { pay, fee, unlocked, lost: 0 })
+    }
+
+    /// Takes a loss out of the seat's lock, and with it the tickets that the rest of the stake does not bear.
+    fn lose(&mut self, Penalty { poster_lamports, sink_lamports }: Penalty) -> Result<Moved> {
+        let Self { job, execution, provider, market, rent_payer: _, sink } = self;
+        let sink = sink.as_mut().ok_or(AssayError::AccountsMissing)?;
+        let lost = poster_lamports.checked_add(sink_lamports).ok_or(AssayError::AmountOverflow)?;
+        let unlocked = execution.lock_lamports.checked_sub(lost).ok_or(AssayError::AmountOverflow)?;
+        provider.unlock_seat(execution.lock_lamports)?;
+        provider.lose_stake(lost)?;
+        let tickets = provider.usable_tickets(market.terms.ticket_lamports);
+        market.count_tickets(provider, tickets)?;
+        job.compensation_lamports =
+            job.compensation_lamports.checked_add(poster_lamports).ok_or(AssayError::AmountOverflow)?;
+        sink.burned_lamports = sink.burned_lamports.checked_add(sink_lamports).ok_or(AssayError::AmountOverflow)?;
+        provider.sub_lamports(lost)?;
+        job.add_lamports(poster_lamports)?;
+        sink.add_lamports(sink_lamports)?;
+        Ok(Moved { unlocked, lost, ..Moved::default() })
     }
 }

@@ -1,4 +1,4 @@
-//! Submits the outcome.
+//! Submits the outcome of an optimistic job, for all to see.
 //!
 //! Who: the provider's current node key, before the execution deadline. State: Assigned → Submitted, the challenge
 //! window opens; Execution Accepted → Submitted. One outcome per seat (I-07): a second call is refused. Money: none.
@@ -6,11 +6,13 @@
 //! `0 [signer] node_key · 1 [] provider: its node key is account 0 · 2 [writable] job: Assigned · 3 [writable] execution: of
 //! both, Accepted`
 //!
-//! Errors: `NodeKeyMismatch`, `JobMismatch`, `ProviderMismatch`, `JobNotAssigned`, `ExecutionNotAccepted`,
+//! Errors: `NodeKeyMismatch`, `JobMismatch`, `ProviderMismatch`, `JobNotAssigned`, `ModeMismatch`, `ExecutionNotAccepted`,
 //! `DeadlinePassed`, `OutcomeNotCanonical`.
 
 use anchor_lang::prelude::*;
-use assay_protocol::{outcome::OUTCOME_BYTES, ExecutionEvent, ExecutionStatus, JobEvent, JobStatus, Outcome};
+use assay_protocol::{
+    outcome::OUTCOME_BYTES, ExecutionEvent, ExecutionStatus, Hash32, JobEvent, JobStatus, Outcome, Voice,
+};
 
 use crate::{
     errors::AssayError,
@@ -42,15 +44,17 @@ pub struct SubmitResults<'info> {
 }
 
 impl SubmitResults<'_> {
-    fn validate(&self, args: &SubmitResultsArgs, now_unix: i64) -> Result<()> {
+    /// The outcome's hash.
+    fn validate(&self, args: &SubmitResultsArgs, now_unix: i64) -> Result<Hash32> {
         // node_key: bound by `has_one`; a rotated key cannot submit.
         // Deliberately absent: that the outcome is right. The window is there to find out.
         let Self { node_key: _, provider: _, job, execution } = self;
         require!(job.status()? == JobStatus::Assigned, AssayError::JobNotAssigned); // I-03
+        require!(job.is_optimistic(), AssayError::ModeMismatch); // P-01
         require!(now_unix < job.execution_deadline_unix, AssayError::DeadlinePassed);
-        Outcome::decode(&args.outcome, job.limits.gas_limit).map_err(AssayError::from)?;
+        let outcome = Outcome::decode(&args.outcome, job.limits.gas_limit).map_err(AssayError::from)?;
         require!(execution.status()? == ExecutionStatus::Accepted, AssayError::ExecutionNotAccepted);
-        Ok(())
+        Ok(outcome.hash())
     }
 
     /// Runs the instruction.
@@ -59,7 +63,7 @@ impl SubmitResults<'_> {
     /// As the module says.
     pub fn handler(ctx: Context<Self>, args: SubmitResultsArgs) -> Result<()> {
         let now_unix = Clock::get()?.unix_timestamp;
-        ctx.accounts.validate(&args, now_unix)?;
+        let hash = ctx.accounts.validate(&args, now_unix)?;
         let Self { node_key, provider, job, execution } = ctx.accounts;
         execution.transition(ExecutionEvent::Submitted)?;
         execution.node_key = node_key.key();
@@ -68,7 +72,8 @@ impl SubmitResults<'_> {
         execution.elapsed_s = job.elapsed_s(now_unix);
         job.forget_pending_commit()?;
         job.transition(JobEvent::Submitted)?;
-        job.outcome = args.outcome;
+        let voice = Voice { hash, weight: execution.weight_lamports, is_drawn: false };
+        job.count_outcome(&voice, &args.outcome)?;
         job.window_deadline_unix = deadline_unix(now_unix, job.challenge_s)?;
         emit!(ResultsSubmitted {
             market: job.market,

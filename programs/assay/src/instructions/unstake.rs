@@ -1,13 +1,14 @@
 //! Begins to take stake out.
 //!
 //! Who: the authority. State: free stake → unbonding; the market's unbonding period begins anew for everything that
-//! unbonds (P-11). Money: none yet.
+//! unbonds (P-11); tickets that the rest does not bear are gone. Money: none yet.
 //!
-//! `0 [signer] authority · 1 [] market: the provider's · 2 [writable] provider: its authority is account 0`
+//! `0 [signer] authority · 1 [writable] market: the provider's · 2 [writable] provider: its authority is account 0`
 //!
-//! Errors: `AuthorityMismatch`, `MarketMismatch`, `AmountZero`, `FreeStakeTooSmall`.
+//! Errors: `AuthorityMismatch`, `MarketMismatch`, `AmountZero`, `FreeStakeTooSmall`, `StakeOnDuty`.
 
 use anchor_lang::prelude::*;
+use assay_protocol::tickets::tickets_of;
 
 use crate::{
     errors::AssayError,
@@ -28,7 +29,8 @@ pub struct UnstakeArgs {
 pub struct Unstake<'info> {
     /// The provider's authority.
     pub authority: Signer<'info>,
-    /// The provider's market, for its unbonding period.
+    /// The provider's market, for its unbonding period and its sum of tickets.
+    #[account(mut, dup)]
     pub market: Box<Account<'info, Market>>,
     /// The provider.
     #[account(mut, dup, has_one = authority @ AssayError::AuthorityMismatch, has_one = market @ AssayError::MarketMismatch)]
@@ -39,9 +41,15 @@ impl Unstake<'_> {
     fn validate(&self, args: &UnstakeArgs) -> Result<()> {
         // authority, market: bound by `has_one`.
         // Deliberately absent: the market's pause, which never blocks a withdrawal (I-10).
-        let Self { authority: _, market: _, provider } = self;
+        let Self { authority: _, market, provider } = self;
         require!(args.lamports > 0, AssayError::AmountZero);
         require!(provider.free_stake_lamports()? >= args.lamports, AssayError::FreeStakeTooSmall);
+        if provider.duty_lock_lamports > 0 {
+            // A jury's quorum counts these tickets: they may not leave while it sits.
+            let left_lamports = provider.stake_lamports.saturating_sub(args.lamports);
+            let borne = tickets_of(left_lamports, market.terms.ticket_lamports);
+            require!(borne >= provider.tickets, AssayError::StakeOnDuty);
+        }
         Ok(())
     }
 
@@ -60,6 +68,8 @@ impl Unstake<'_> {
             provider.unbonding_lamports.checked_add(args.lamports).ok_or(AssayError::AmountOverflow)?;
         // A market that shortens its period does not shorten a wait that has begun.
         provider.unbonding_until_unix = provider.unbonding_until_unix.max(until_unix);
+        let tickets = provider.usable_tickets(market.terms.ticket_lamports);
+        market.count_tickets(provider, tickets)?;
         check_backed(provider)?;
         emit!(Unstaked {
             provider: provider.key(),

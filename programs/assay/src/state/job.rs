@@ -1,6 +1,10 @@
 use anchor_lang::prelude::*;
 use assay_protocol::{
-    fees::Price, limits::REDUNDANCY_MAX, outcome::OUTCOME_BYTES, Draw, JobEvent, JobStatus, Outcome, Tally, TaskLimits,
+    fees::{miss_penalty, Penalty, Price},
+    limits::REDUNDANCY_MAX,
+    outcome::OUTCOME_BYTES,
+    tickets::{seat_threshold, Fill},
+    Draw, DrawState, JobEvent, JobStatus, Mode, Outcome, Tally, TaskLimits, Voice, TALLY_BYTES,
 };
 
 use super::{sum_lamports, Execution, Ledger};
@@ -8,6 +12,10 @@ use crate::errors::AssayError;
 
 /// `Job.kind` of a job with one task.
 pub const KIND_SINGLE: u8 = 0;
+/// `Job.fill` while the seats of the first run are filled.
+pub const FILL_FIRST: u8 = 0;
+/// `Job.fill` while another seat is to decide between those that disagree.
+pub const FILL_ARBITRATION: u8 = 2;
 
 /// A posted task with its escrow. PDA("job", market, poster, id).
 #[account]
@@ -135,9 +143,9 @@ pub struct Job {
     pub queue_deadline_unix: i64,
     /// The job is not queued again from this moment.
     pub total_deadline_unix: i64,
-    /// Results or commitments are taken before this moment; zero while a seat is free.
+    /// Results or commitments are taken before this moment; zero while no clock has started.
     pub execution_deadline_unix: i64,
-    /// Reveals are taken before this moment; zero while a seat is free, and when there is one seat.
+    /// Reveals are taken before this moment; zero while no clock has started.
     pub reveal_deadline_unix: i64,
     /// The result is final from this moment; zero before there is one.
     pub window_deadline_unix: i64,
@@ -162,6 +170,83 @@ pub struct Job {
 }
 
 impl Job {
+    /// All fields as they are before anything happened: zero.
+    pub const EMPTY: Self = Self {
+        version: 0,
+        bump: 0,
+        status: 0,
+        market: Pubkey::new_from_array([0; 32]),
+        poster: Pubkey::new_from_array([0; 32]),
+        executors: [Pubkey::new_from_array([0; 32]); REDUNDANCY_MAX as usize],
+        kind: KIND_SINGLE,
+        mode: 0,
+        redundancy: 0,
+        seats: 0,
+        seats_wanted: 0,
+        seats_filled: 0,
+        seats_max: 0,
+        executions_open: 0,
+        disputes_open: 0,
+        attempt: 0,
+        fill: FILL_FIRST,
+        audit: 0,
+        right: 0,
+        pending_commits: 0,
+        pending_reveals: 0,
+        collision_recorded: 0,
+        audit_one_in: 0,
+        min_trust_bps: 0,
+        quorum_bps: 0,
+        fee_bps: 0,
+        miss_rate_bps: 0,
+        jury_lambda: 0,
+        jury_quorum_bps: 0,
+        attempts_max: 0,
+        task_count: 0,
+        id: 0,
+        created_slot: 0,
+        created_unix: 0,
+        job_uid: [0; 32],
+        task_digest: [0; 32],
+        job_cid_digest: [0; 32],
+        metered_hash: [0; 32],
+        profile: 0,
+        limits: TaskLimits { gas_limit: 0, memory_bytes: 0, stack_bytes: 0, output_bytes: 0, stdio_bytes: 0 },
+        seed: 0,
+        clock_unix_ns: 0,
+        price: 0,
+        base_fee_lamports: 0,
+        escrow_lamports: 0,
+        compensation_lamports: 0,
+        pay_lamports: 0,
+        fee_lamports: 0,
+        bond_lamports: 0,
+        delay_fee_lamports: 0,
+        decline_fee_lamports: 0,
+        juror_bond_lamports: 0,
+        queue_timeout_s: 0,
+        widen_s: 0,
+        execution_s: 0,
+        challenge_s: 0,
+        reveal_s: 0,
+        agreement_s: 0,
+        fill_unix: 0,
+        queue_deadline_unix: 0,
+        total_deadline_unix: 0,
+        execution_deadline_unix: 0,
+        reveal_deadline_unix: 0,
+        window_deadline_unix: 0,
+        resolved_unix: 0,
+        tickets_total: 0,
+        executors_duty_tickets: 0,
+        weight_total_lamports: 0,
+        draw: Draw { seed_slot: 0, fixed_unix: 0, seed: [0; 32], rearmed: 0, state: DrawState::None },
+        tally: Tally::from_bytes([0; TALLY_BYTES]),
+        outcome: [0; OUTCOME_BYTES],
+        rent_lamports: 0,
+        reserved: [0; 60],
+    };
+
     /// Bytes of the account, discriminator included.
     pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
 
@@ -181,6 +266,20 @@ impl Job {
         let next = self.status()?.transition(event).map_err(|_| AssayError::TransitionForbidden)?;
         self.status = next.code();
         Ok(())
+    }
+
+    /// How the result is found.
+    ///
+    /// # Errors
+    /// [`AssayError::StatusUnknown`] for a byte that no version of the program wrote.
+    pub fn mode(&self) -> Result<Mode> {
+        Ok(Mode::from_code(self.mode).ok_or(AssayError::StatusUnknown)?)
+    }
+
+    /// Whether the first to come runs alone, for all to see.
+    #[must_use]
+    pub fn is_optimistic(&self) -> bool {
+        self.mode == Mode::Optimistic.code()
     }
 
     /// What the job pays for work.
@@ -236,7 +335,75 @@ impl Job {
         Ok(())
     }
 
-    /// Starts the clock: every seat is taken.
+    /// Stops waiting for the commitment of one of several seats; after the last one reveals begin.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the ledger is broken.
+    pub fn close_commit(&mut self, now_unix: i64) -> Result<()> {
+        self.forget_pending_commit()?;
+        if self.pending_commits == 0 {
+            self.transition(JobEvent::CommitsClosed)?;
+            self.reveal_deadline_unix = self.reveal_deadline_unix.min(deadline_unix(now_unix, self.reveal_s)?);
+        }
+        Ok(())
+    }
+
+    /// Counts what a seat says, and keeps it when it now leads all others strictly.
+    ///
+    /// # Errors
+    /// [`AssayError::StatusUnknown`] for a mode that no version of the program wrote.
+    pub fn count_outcome(&mut self, voice: &Voice, outcome: &[u8; OUTCOME_BYTES]) -> Result<()> {
+        let measure = self.mode()?.measure();
+        if self.tally.add(voice, measure) {
+            self.outcome = *outcome;
+        }
+        Ok(())
+    }
+
+    /// When nothing is waited for any more: the end of the reveals, or of the commits when there is nothing to reveal.
+    #[must_use]
+    pub fn reveals_until_unix(&self) -> i64 {
+        match self.pending_reveals {
+            0 => self.execution_deadline_unix.min(self.reveal_deadline_unix),
+            _ => self.reveal_deadline_unix,
+        }
+    }
+
+    /// What a seat pays that let its clock run out among several. All of them together give the poster at most one delay fee, so
+    /// that nobody provokes misses for profit (P-20).
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when an amount leaves its range.
+    pub fn silence_penalty(&self) -> Result<Penalty> {
+        let owed_lamports = self.delay_fee_lamports.saturating_sub(self.compensation_lamports);
+        Ok(miss_penalty(self.bond_lamports, self.miss_rate_bps, owed_lamports).map_err(AssayError::from)?)
+    }
+
+    /// Leaves the job to a dispute, for as long as one may be opened.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a time leaves its range.
+    pub fn deadlock(&mut self, event: JobEvent, now_unix: i64) -> Result<()> {
+        self.transition(event)?;
+        self.window_deadline_unix = deadline_unix(now_unix, self.challenge_s)?;
+        Ok(())
+    }
+
+    /// The threshold below which a ticket wins one of the free seats at this moment.
+    #[must_use]
+    pub fn seat_threshold(&self, now_unix: i64) -> u64 {
+        let fill = Fill {
+            wanted: self.seats_wanted.saturating_sub(self.seats),
+            tickets_total: self.tickets_total,
+            fill_unix: self.fill_unix,
+            queue_deadline_unix: self.queue_deadline_unix,
+            widen_s: self.widen_s,
+            is_everybody: self.draw.is_everybody(),
+        };
+        seat_threshold(&fill, now_unix)
+    }
+
+    /// Starts the clocks: every seat is taken.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when a time leaves its range.
@@ -244,16 +411,26 @@ impl Job {
         self.transition(JobEvent::SeatsFilled)?;
         self.seats = self.seats_filled;
         self.execution_deadline_unix = deadline_unix(now_unix, self.execution_s)?;
+        self.reveal_deadline_unix = deadline_unix(self.execution_deadline_unix, self.reveal_s)?;
         Ok(())
     }
 
-    /// Puts the one seat up again, at most until the job's last deadline.
+    /// Puts the one seat up again.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when a time leaves its range.
     pub fn requeue(&mut self, now_unix: i64) -> Result<()> {
         self.seats = 0;
         self.execution_deadline_unix = 0;
+        self.reveal_deadline_unix = 0;
+        self.queue(now_unix)
+    }
+
+    /// Puts free seats up, at most until the job's last deadline.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a time leaves its range.
+    pub fn queue(&mut self, now_unix: i64) -> Result<()> {
         self.fill_unix = now_unix;
         let queue_deadline_unix = deadline_unix(now_unix, self.queue_timeout_s)?;
         self.queue_deadline_unix = queue_deadline_unix.min(self.total_deadline_unix);

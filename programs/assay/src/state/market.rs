@@ -1,7 +1,8 @@
 use anchor_lang::prelude::*;
 use assay_protocol::MarketTerms;
 
-use super::{sum_lamports, Ledger};
+use super::{sum_lamports, Ledger, Provider};
+use crate::errors::AssayError;
 
 /// A place where jobs are posted. PDA("market", creator, name).
 #[account]
@@ -59,6 +60,21 @@ impl Market {
         } else {
             &self.terms
         }
+    }
+
+    /// Gives one of the market's providers so many tickets, and keeps the totals.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the ledger is broken.
+    pub fn count_tickets(&mut self, provider: &mut Provider, tickets: u32) -> Result<()> {
+        let (old, new) = (u64::from(provider.tickets), u64::from(tickets));
+        let moved = |total: u64| total.checked_sub(old).and_then(|rest| rest.checked_add(new));
+        self.tickets_total = moved(self.tickets_total).ok_or(AssayError::AmountOverflow)?;
+        if provider.is_on_duty() {
+            self.duty_tickets_total = moved(self.duty_tickets_total).ok_or(AssayError::AmountOverflow)?;
+        }
+        provider.tickets = tickets;
+        Ok(())
     }
 
     /// Whether creating, accepting and registering are refused at this moment.

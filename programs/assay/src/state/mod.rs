@@ -13,9 +13,9 @@ use anchor_lang::prelude::*;
 use crate::errors::AssayError;
 
 pub use execution::Execution;
-pub use job::{deadline_unix, Job, KIND_SINGLE};
+pub use job::{deadline_unix, Job, FILL_ARBITRATION, FILL_FIRST, KIND_SINGLE};
 pub use market::Market;
-pub use provider::{Provider, TrustVector, LATENCY_GAS_MIN};
+pub use provider::Provider;
 pub use sink::Sink;
 
 // Layouts change only by appending into the reserve; a size that moves breaks every account already on chain.

@@ -1,40 +1,8 @@
 use anchor_lang::prelude::*;
-use assay_protocol::Outcome;
+use assay_protocol::{duty::ON_DUTY, tickets::tickets_of, TrustVector};
 
 use super::{sum_lamports, Ledger};
 use crate::errors::AssayError;
-
-/// Runs with less gas than this measure the clock's granularity (one second), not the provider.
-pub const LATENCY_GAS_MIN: u64 = 1_000_000_000;
-
-/// Weight of the old average: one new run counts one eighth.
-const LATENCY_WEIGHT: u128 = 7;
-
-/// What a provider did, as counters. A score is computed from it off chain and, later, by `accept_job`.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TrustVector {
-    /// Results settled, unchallenged ones included.
-    pub completed: u32,
-    /// Results proven wrong. Zero until disputes exist.
-    pub failed: u32,
-    /// Deadlines missed.
-    pub missed: u32,
-    /// Seats given back in time.
-    pub declined: u32,
-    /// Disputes won. Zero until disputes exist.
-    pub disputes_won: u32,
-    /// Disputes lost. Zero until disputes exist.
-    pub disputes_lost: u32,
-    /// Confirmed results since the last failure or miss. Only drawn seats, audits and disputes confirm, so it is
-    /// zero until they exist.
-    pub consecutive_valid: u32,
-    /// Average time from accepting to submitting, milliseconds per 10^9 gas; zero when never measured.
-    pub latency_ms_avg: u32,
-    /// Confirmed results. Only drawn seats, audits and disputes confirm, so it is zero until they do.
-    pub confirmed: u32,
-    /// Market fees of the confirmed results, lamports.
-    pub confirmed_fee_lamports: u64,
-}
 
 /// One provider in one market. PDA("provider", market, authority).
 #[account]
@@ -116,6 +84,18 @@ impl Provider {
         Ok(self.stake_lamports.checked_sub(self.locked_lamports).ok_or(AssayError::LockExceedsStake)?)
     }
 
+    /// Whether it serves as juror.
+    #[must_use]
+    pub fn is_on_duty(&self) -> bool {
+        self.duty_until_unix == ON_DUTY
+    }
+
+    /// Enrolled tickets that the stake still bears, at this many lamports each.
+    #[must_use]
+    pub fn usable_tickets(&self, ticket_lamports: u64) -> u32 {
+        self.tickets.min(tickets_of(self.stake_lamports, ticket_lamports))
+    }
+
     /// Reserves a seat and its bond. Limits were checked by the caller.
     ///
     /// # Errors
@@ -162,34 +142,5 @@ impl Ledger for Provider {
     fn owed_lamports(&self) -> Result<u64> {
         require!(self.locked_lamports <= self.stake_lamports, AssayError::LockExceedsStake);
         sum_lamports(&[self.rent_lamports, self.stake_lamports, self.unbonding_lamports, self.earnings_lamports])
-    }
-}
-
-impl TrustVector {
-    /// Counts a settled result and, when the run was long enough to measure, its latency.
-    pub fn record_completed(&mut self, outcome: &Outcome, elapsed_s: u64) {
-        self.completed = self.completed.saturating_add(1);
-        if outcome.gas_used < LATENCY_GAS_MIN {
-            return;
-        }
-        let elapsed = u128::from(elapsed_s).saturating_mul(1_000);
-        let scaled = elapsed.saturating_mul(u128::from(LATENCY_GAS_MIN));
-        let sample = scaled.checked_div(u128::from(outcome.gas_used)).unwrap_or(0);
-        let average = match self.latency_ms_avg {
-            0 => sample,
-            old => u128::from(old).saturating_mul(LATENCY_WEIGHT).saturating_add(sample) >> 3,
-        };
-        self.latency_ms_avg = u32::try_from(average).unwrap_or(u32::MAX);
-    }
-
-    /// Counts a missed deadline, which ends a streak.
-    pub fn record_missed(&mut self) {
-        self.missed = self.missed.saturating_add(1);
-        self.consecutive_valid = 0;
-    }
-
-    /// Counts a seat given back in time.
-    pub fn record_declined(&mut self) {
-        self.declined = self.declined.saturating_add(1);
     }
 }
