@@ -20,10 +20,7 @@
 //! `ExecutionNotSettleable`.
 
 use anchor_lang::prelude::*;
-use assay_protocol::{
-    fees::{miss_penalty, Penalty},
-    ExecutionStatus, JobStatus, Settled,
-};
+use assay_protocol::{fees::Penalty, ExecutionStatus, JobStatus, Settled};
 
 use crate::{
     errors::AssayError,
