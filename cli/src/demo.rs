@@ -17,9 +17,10 @@ use serde::Serialize;
 
 use crate::{
     chain::Chain,
+    ended::outcome_text,
     engine::{Again, AgainArgs, EngineArgs},
     error::{CliError, CliResult, Context as _, Exit, Hint},
-    job::{JobJson, Order, Plan, state::outcome_text},
+    job::{JobJson, Order, Plan},
     localnet::{Running, stop_requested},
     output::{Output, grouped, lamports, table, typeable},
     progress::Progress,

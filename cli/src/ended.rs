@@ -53,6 +53,11 @@ impl Ended {
         Self { outcome: kind.name(), exit_code, reason }
     }
 
+    /// The guest's exit code, when it has one.
+    pub const fn exit_code(&self) -> Option<u32> {
+        self.exit_code
+    }
+
     /// `Exited(3)`, `Trapped: unreachable executed`.
     pub fn text(&self) -> String {
         match (&self.reason, self.exit_code) {
@@ -60,6 +65,14 @@ impl Ended {
             (None, Some(code)) => format!("{}({code})", self.outcome),
             (None, None) => self.outcome.to_owned(),
         }
+    }
+}
+
+/// An outcome in a few words, for where its gas stands beside it: a limit that was reached is told by the kind alone.
+pub fn outcome_text(outcome: &Outcome) -> String {
+    match outcome.kind {
+        OutcomeKind::OutOfGas | OutcomeKind::OutputTooLarge => outcome.kind.name().to_owned(),
+        _ => Ended::of_outcome(outcome, None).text(),
     }
 }
 

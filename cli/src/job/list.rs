@@ -5,13 +5,11 @@ use serde::Serialize;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use super::{
-    ListArgs,
-    state::{outcome_text, status_name},
-};
+use super::{ListArgs, state::status_name};
 use crate::{
     chain::Chain,
     context::Context,
+    ended::outcome_text,
     error::{CliResult, Hint},
     output::{duration, grouped, lamports, table},
 };

@@ -6,13 +6,11 @@ use assay_content::write_entries;
 use assay_sdk::job_handle::{JobError, JobHandle, JobResult};
 use solana_pubkey::Pubkey;
 
-use super::{
-    GetArgs,
-    state::{no_result, outcome_text},
-};
+use super::{GetArgs, state::no_result};
 use crate::{
     chain::Chain,
     context::Context,
+    ended::outcome_text,
     error::{CliError, CliResult, Context as _, Exit, Hint},
     output::{print_bytes, print_json, shown_path},
     progress::Progress,

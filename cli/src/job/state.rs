@@ -1,6 +1,6 @@
 //! A job's state in words: what it is, since when and why.
 
-use assay_protocol::{JobStatus, Outcome, OutcomeKind};
+use assay_protocol::JobStatus;
 use assay_sdk::{
     job_handle::JobView,
     program::accounts::{Execution, Job},
@@ -155,20 +155,4 @@ pub fn no_result(view: &JobView, now_unix: i64) -> CliError {
     CliError::new(format!("job {job} has no result and will never have one; it is {state}: {reason}"))
         .with_exit(Exit::NoResult)
         .with_next(next)
-}
-
-/// An outcome in a few words.
-pub fn outcome_text(outcome: &Outcome) -> String {
-    match outcome.kind {
-        OutcomeKind::Exited => format!("Exited({})", outcome.exit_code),
-        OutcomeKind::Trapped => match outcome.trap() {
-            Some(trap) => format!("Trapped: {trap}"),
-            None => "Trapped".to_owned(),
-        },
-        OutcomeKind::Invalid => match outcome.invalid_reason() {
-            Some(reason) => format!("Invalid: {reason}"),
-            None => "Invalid".to_owned(),
-        },
-        kind => kind.name().to_owned(),
-    }
 }

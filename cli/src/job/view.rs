@@ -1,11 +1,13 @@
 //! A job as JSON and as text.
 
-use assay_protocol::OutcomeKind;
 use assay_sdk::{job_handle::JobView, program::accounts::Execution};
 use serde::Serialize;
 
-use super::state::{outcome_text, state};
-use crate::output::{duration, grouped, lamports};
+use super::state::state;
+use crate::{
+    ended::{Ended, outcome_text},
+    output::{duration, grouped, lamports},
+};
 
 /// A job as `--json` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -61,7 +63,6 @@ impl JobJson {
     pub fn new(view: &JobView, seat: Option<&Execution>, now_unix: i64) -> Self {
         let state = state(view, seat, now_unix);
         let outcome = view.outcome.as_ref();
-        let has_exit_code = |kind: OutcomeKind| matches!(kind, OutcomeKind::Exited | OutcomeKind::OutputTooLarge);
         Self {
             job: view.address.to_string(),
             job_uid: hex::encode(view.job_uid),
@@ -77,7 +78,7 @@ impl JobJson {
             price: view.price.price,
             base_fee_lamports: view.price.base_fee_lamports,
             outcome: outcome.map(|outcome| outcome.kind.name()),
-            exit_code: outcome.filter(|outcome| has_exit_code(outcome.kind)).map(|outcome| outcome.exit_code),
+            exit_code: outcome.and_then(|outcome| Ended::of_outcome(outcome, None).exit_code()),
             gas_used: outcome.map(|outcome| outcome.gas_used),
             result_cid: view.result_cid().map(|cid| cid.to_string()),
             pay_lamports: view.pay_lamports,

@@ -6,8 +6,8 @@ use serde::Serialize;
 use solana_pubkey::Pubkey;
 
 use crate::{
+    ended::{Ended, outcome_text},
     error::{CliResult, Context as _},
-    job::state::outcome_text,
     output::{Output, grouped, shown_path, table},
     provider::ReceiptsArgs,
 };
@@ -31,9 +31,8 @@ struct Said {
     job: Option<String>,
     /// Whether the content nodes have it, under its CID.
     published: bool,
-    /// Its kind, as in the receipt.
-    outcome: &'static str,
-    exit_code: u32,
+    #[serde(flatten)]
+    ended: Ended,
     gas_used: u64,
     receipt_hash: String,
     /// Of the receipt once it is published.
@@ -49,8 +48,7 @@ impl Said {
         Ok(Self {
             job: receipt.posting.map(|posting| Pubkey::from(posting.job).to_string()),
             published,
-            outcome: receipt.outcome.kind.name(),
-            exit_code: receipt.outcome.exit_code,
+            ended: Ended::of_outcome(&receipt.outcome, None),
             gas_used: receipt.outcome.gas_used,
             receipt_hash: hex::encode(receipt.canonical().hash()),
             cid: package.root.to_string(),

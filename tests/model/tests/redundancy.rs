@@ -373,16 +373,22 @@ fn p_03_a_runner_alone_locks_what_a_lie_could_bring_and_is_audited_by_a_later_se
     assert!(audited > 0 && unaudited > 20, "{audited} of 40 were audited");
 }
 
-#[test]
-fn p_19_an_audit_whose_seed_expired_counts_as_drawn_and_goes_on_with_who_came() {
-    let mut cast = trusted(&[10; 4]);
-    cast.create(posting(1, Mode::Adaptive, 3));
+/// A runner that went alone and committed, and whose audit's seed was lost: others are asked.
+fn audited(stakes: &[u64], redundancy: u8) -> Cast {
+    let mut cast = trusted(stakes);
+    cast.create(posting(1, Mode::Adaptive, redundancy));
     let solo = cast.accept(1, 0, TICKET_SOLO);
     cast.ok(&solo);
     let commit = cast.commit(1, 0, &result(1));
     cast.ok(&commit);
     cast.slots(600);
     cast.ok(&Act::RecordSeed { job: cast.key(1) });
+    cast
+}
+
+#[test]
+fn p_19_an_audit_whose_seed_expired_counts_as_drawn_and_goes_on_with_who_came() {
+    let mut cast = audited(&[10; 4], 3);
     assert_eq!(cast.job(1).audit, Audit::Drawn);
     cast.seed(1);
     let half = cast.job(1).fill_unix + 300;
@@ -393,14 +399,7 @@ fn p_19_an_audit_whose_seed_expired_counts_as_drawn_and_goes_on_with_who_came() 
 
 #[test]
 fn i_04_an_audit_that_nobody_takes_lets_the_result_stand_and_confirms_nobody() {
-    let mut cast = trusted(&[10]);
-    cast.create(posting(1, Mode::Adaptive, 3));
-    let solo = cast.accept(1, 0, TICKET_SOLO);
-    cast.ok(&solo);
-    let commit = cast.commit(1, 0, &result(1));
-    cast.ok(&commit);
-    cast.slots(600);
-    cast.ok(&Act::RecordSeed { job: cast.key(1) });
+    let mut cast = audited(&[10], 3);
     let queue = cast.job(1).queue_deadline_unix;
     cast.wait_until(queue);
     cast.ok(&Act::ExpireJob { job: cast.key(1), provider: None });
@@ -417,14 +416,7 @@ fn i_04_an_audit_that_nobody_takes_lets_the_result_stand_and_confirms_nobody() {
 /// The seats that came may leave a hole in the numbers: a silent one behind it pays all the same.
 #[test]
 fn p_07_a_silent_seat_behind_a_freed_one_pays_for_its_silence() {
-    let mut cast = trusted(&[10; 4]);
-    cast.create(posting(1, Mode::Adaptive, 4));
-    let solo = cast.accept(1, 0, TICKET_SOLO);
-    cast.ok(&solo);
-    let commit = cast.commit(1, 0, &result(1));
-    cast.ok(&commit);
-    cast.slots(600);
-    cast.ok(&Act::RecordSeed { job: cast.key(1) });
+    let mut cast = audited(&[10; 4], 4);
     // Three are asked and two come, of whom the first leaves before any clock runs.
     cast.seed(1);
     let job = cast.key(1);
