@@ -112,6 +112,8 @@ mod injected {
         }
         match new.phase {
             phase if old.is_some_and(|old| old.phase == phase) => {}
+            // Of a result that was hidden.
+            Phase::Publishing => news.push("publish".to_owned()),
             Phase::Declining(_) => news.push("declining".to_owned()),
             Phase::Dropped(reason) => news.push(format!("dropped.{}", reason.name())),
             // Anything else is told by what is in the row besides.

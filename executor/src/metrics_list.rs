@@ -67,7 +67,7 @@ names! {
     SUBSCRIPTION_FAILURES = "assay_executor_subscription_failures_total";
 }
 
-const PHASES: [&str; 18] = [
+const PHASES: [&str; 21] = [
     "seen",
     "fetching",
     "prepared",
@@ -75,8 +75,11 @@ const PHASES: [&str; 18] = [
     "accepted",
     "running",
     "ran",
+    "committing",
+    "committed",
     "publishing",
     "published",
+    "revealing",
     "submitting",
     "submitted",
     "settling",

@@ -59,7 +59,7 @@ fn i_07_a_receipt_is_signed_for_the_outcome_on_disk_alone_and_once() {
     let dir = tempfile::tempdir().expect("a directory");
     let records = records(dir.path(), RecordsConfig::default());
     let mut journal = Journal::open(dir.path()).expect("opened");
-    let signer = Signer::new(Keypair::new());
+    let signer = Signer::new(Keypair::new(), solana_pubkey::Pubkey::default());
     let (honest, other) = (receipt(&records, &view(), 1_000), receipt(&records, &view(), 1_001));
     let uid = uid_of(&honest);
     assert_eq!(uid, uid_of(&other));

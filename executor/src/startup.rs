@@ -8,7 +8,7 @@ use assay_content::{
 };
 use assay_protocol::{Hash32, PROFILE_V1};
 use assay_runtime::{ArtifactCache, CacheError, CacheLimits, Engine, Variant, compiled_code_identity};
-use assay_sdk::{Cluster, ClusterError, KeypairError, load_keypair, pda};
+use assay_sdk::{Cluster, ClusterError, KeypairError, load_keypair};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use solana_pubkey::Pubkey;
 use thiserror::Error;
@@ -116,7 +116,7 @@ pub(crate) async fn prepare(config: &Config, options: Options) -> Result<Parts<R
     if released > 0 {
         tracing::info!(released, "unnamed_results_released");
     }
-    let provider = provider(config);
+    let provider = config.provider_address();
     let facts = facts(&chain).await?;
     check(config, &facts, signer.address())?;
     let records = Records::new(&config.provider.data_dir, facts.cluster_tag, config.records);
@@ -161,11 +161,7 @@ fn report_fences(fences: &Fences) {
 
 /// The hot key, which has to be nobody else's to read.
 pub(crate) fn signer(config: &Config) -> Result<Signer, StartError> {
-    Ok(Signer::new(load_keypair(&config.provider.node_key_path)?))
-}
-
-fn provider(config: &Config) -> Pubkey {
-    pda::provider_address(&config.market(), &config.provider.authority.0)
+    Ok(Signer::new(load_keypair(&config.provider.node_key_path)?, config.provider_address()))
 }
 
 /// The chain, not asked anything yet.
@@ -178,7 +174,7 @@ pub(crate) fn connect(config: &Config, signer: &Signer) -> Result<RpcChain, Star
         cluster,
         others: config.chain.other_rpc_urls.clone(),
         market: config.market(),
-        provider: provider(config),
+        provider: config.provider_address(),
         node_key: signer.address(),
         request_timeout: config.chain.request_timeout.0,
     }))

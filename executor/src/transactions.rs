@@ -75,6 +75,7 @@ impl Sender {
                     Outcome::decode(&bytes, view()?.limits.gas_limit).map_err(|_| BuildError::NoOutcome(uid))?;
                 vec![instructions::submit_results(&seat, &outcome)]
             }
+            TxKind::Advance | TxKind::Commit | TxKind::Reveal => return Err(BuildError::NoOutcome(uid)),
             TxKind::Settle => self.settlement(job, view()?)?,
             // Needs no account of the job, which may be closed by now.
             TxKind::Claim => {

@@ -310,15 +310,11 @@ impl<C: Chain> Bot<C> {
     fn persist(&mut self, uid: JobUid) -> Result<(), RunError> {
         let Some(job) = self.core.job(uid) else { return Ok(()) };
         let seen_slot = self.core.seen_slot();
-        let has_outcome = job.row.outcome.is_some();
         tokio::task::block_in_place(|| self.journal.put(&job.row, seen_slot))?;
-        if has_outcome {
-            self.issue_receipt(uid)?;
-        }
-        Ok(())
+        self.issue_receipt(uid)
     }
 
-    /// Signs the receipt of an outcome that is on disk now, once. Payment does not depend on it, so what goes wrong with
+    /// Signs the receipt of an outcome that is on disk now and may be shown, once. Payment does not depend on it, so what goes wrong with
     /// files is told and the job goes on; the draft stays for the next time.
     fn issue_receipt(&self, uid: JobUid) -> Result<(), RunError> {
         let records = self.tasks.workshop.records();

@@ -7,19 +7,36 @@ use solana_pubkey::Pubkey;
 
 use crate::core::{JobUid, JobView, ProviderView, Seat};
 
+/// Our Execution account, as far as it is read.
+#[derive(Clone, Copy)]
+pub(super) struct OwnSeat {
+    seat: Seat,
+    /// The job's attempt in which it was taken.
+    attempt: u8,
+    rent_payer: Pubkey,
+}
+
 /// Reads a Job. `None` when the bytes are something else, or from a later version of the program.
-pub(super) fn job_view(address: Pubkey, data: &[u8], seat: Option<(Seat, Pubkey)>) -> Option<JobView> {
+pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Option<JobView> {
     let job = Job::try_deserialize(&mut &data[..]).ok()?;
-    let status = job.job_status()?;
+    let (status, mode) = (job.job_status()?, job.job_mode()?);
     // Deadlines of an earlier holder mean nothing to the next one.
-    let when = |wanted: JobStatus, deadline: i64| if status == wanted { deadline } else { 0 };
+    let when = |wanted: &[JobStatus], deadline: i64| if wanted.contains(&status) { deadline } else { 0 };
+    let seat = own.map(|own| match own.seat {
+        // Silent in an earlier round: it has seen what others said.
+        Seat::Accepted | Seat::Committed(_) if own.attempt != job.attempt => Seat::Missed,
+        seat => seat,
+    });
     Some(JobView {
         uid: JobUid(job.job_uid),
         job: address,
         poster: job.poster,
         status,
         kind: job.kind,
+        mode,
         redundancy: job.redundancy,
+        seats_wanted: job.seats_wanted,
+        attempt: job.attempt,
         executions_open: job.executions_open,
         min_trust_bps: job.min_trust_bps,
         created_slot: job.created_slot,
@@ -32,20 +49,28 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], seat: Option<(Seat, Pubkey)
         price: job.price,
         base_fee_lamports: job.base_fee_lamports,
         bond_lamports: job.bond_lamports,
+        draw: job.draw.into(),
+        tickets_total: job.tickets_total,
+        widen_s: job.widen_s,
+        fill_unix: job.fill_unix,
         queue_deadline_unix: job.queue_deadline_unix,
         execution_s: job.execution_s,
-        execution_deadline_unix: when(JobStatus::Assigned, job.execution_deadline_unix),
-        window_deadline_unix: when(JobStatus::Submitted, job.window_deadline_unix),
-        seat: seat.map(|(seat, _)| seat),
-        rent_payer: seat.map(|(_, rent_payer)| rent_payer),
+        reveal_s: job.reveal_s,
+        agreement_s: job.agreement_s,
+        execution_deadline_unix: when(&[JobStatus::Assigned], job.execution_deadline_unix),
+        reveal_deadline_unix: when(&[JobStatus::Assigned, JobStatus::Revealing], job.reveal_deadline_unix),
+        window_deadline_unix: when(&[JobStatus::Submitted, JobStatus::Deadlocked], job.window_deadline_unix),
+        seat,
+        rent_payer: own.map(|own| own.rent_payer),
     })
 }
 
-/// Reads our Execution and who paid its rent.
-pub(super) fn seat(data: &[u8]) -> Option<(Seat, Pubkey)> {
+/// Reads our Execution.
+pub(super) fn seat(data: &[u8]) -> Option<OwnSeat> {
     let execution = Execution::try_deserialize(&mut &data[..]).ok()?;
     let seat = match execution.execution_status()? {
         ExecutionStatus::Accepted => Seat::Accepted,
+        ExecutionStatus::Committed => Seat::Committed(execution.commitment),
         ExecutionStatus::Submitted => {
             let outcome: [u8; OUTCOME_BYTES] = execution.outcome;
             Seat::Submitted(outcome)
@@ -54,7 +79,7 @@ pub(super) fn seat(data: &[u8]) -> Option<(Seat, Pubkey)> {
         // A later version's status: leave it alone.
         _ => return None,
     };
-    Some((seat, execution.rent_payer))
+    Some(OwnSeat { seat, attempt: execution.attempt, rent_payer: execution.rent_payer })
 }
 
 /// The job that an Execution belongs to.
@@ -77,6 +102,8 @@ pub(super) fn provider_view(
         stake_lamports: provider.stake_lamports,
         locked_lamports: provider.locked_lamports,
         exposure_cap_lamports: provider.exposure_cap_lamports,
+        tickets: provider.tickets,
+        tickets_from_unix: provider.tickets_from_unix,
         earnings_lamports: provider.earnings_lamports,
         stake_min_lamports: market.current_terms(chain_unix).stake_min_lamports,
         market_paused: market.is_paused(chain_unix),

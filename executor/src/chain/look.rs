@@ -135,7 +135,8 @@ impl RpcChain {
         let mut known: Vec<Known> = tracked.iter().map(|tracked| (Some(tracked.uid), tracked.job)).collect();
         known.extend(unknown.iter().map(|job| (None, *job)));
         let reading = self.read_known(&known, Commitment::Confirmed);
-        let (read, finalized) = tokio::try_join!(reading, self.finalized(&tracked))?;
+        let seeds = async { Ok(self.seeds(&tracked).await) };
+        let (read, finalized, seeds) = tokio::try_join!(reading, self.finalized(&tracked), seeds)?;
         let held = held(&tracked, &known, &read);
         if !held.is_empty() {
             self.confirm_held(&held, &read).await?;
@@ -150,7 +151,7 @@ impl RpcChain {
         }
         let slot = listing.slot.map_or(read.slot, |slot| slot.min(read.slot));
         let jobs = jobs.into_values().collect();
-        let snapshot = Snapshot { slot, finalized: Some(finalized), provider, jobs, gone: read.gone };
+        let snapshot = Snapshot { slot, finalized: Some(finalized), provider, jobs, gone: read.gone, seeds };
         Ok(Look { snapshot, chain_unix: read.chain_unix })
     }
 

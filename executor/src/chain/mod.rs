@@ -8,6 +8,7 @@ mod facts;
 mod hint;
 mod look;
 mod rpc;
+mod seeds;
 mod witness;
 
 use std::future::Future;

@@ -185,6 +185,9 @@ pub struct PolicyConfig {
     pub modules_denied: Vec<Digest>,
     /// Take a task that is Invalid, for its base fee: its poster learns why at once.
     pub accept_invalid: bool,
+    /// Take a seat among several where what they agree on is final at once: who is right in the minority loses its bond
+    /// and cannot dispute it.
+    pub accept_without_appeal: bool,
     /// Submit a result that could not be published, rather than give the seat back.
     pub submit_unpublished: bool,
     /// Below this balance of the node key nothing is accepted, lamports.
@@ -207,6 +210,7 @@ impl Default for PolicyConfig {
             modules_allowed: Vec::new(),
             modules_denied: Vec::new(),
             accept_invalid: true,
+            accept_without_appeal: false,
             submit_unpublished: false,
             balance_min_lamports: 10_000_000,
             claim_min_lamports: 1,
@@ -359,6 +363,7 @@ impl Config {
         let keys = |list: &[Address]| list.iter().map(|address| address.0).collect();
         let digests = |list: &[Digest]| list.iter().map(|digest| digest.0).collect();
         crate::core::Settings {
+            provider: self.provider_address(),
             policy: crate::core::Policy {
                 price_min: policy.price_min,
                 base_fee_min_lamports: policy.base_fee_min_lamports,
@@ -369,6 +374,7 @@ impl Config {
                 modules_allowed: digests(&policy.modules_allowed),
                 modules_denied: digests(&policy.modules_denied),
                 accept_invalid: policy.accept_invalid,
+                accept_without_appeal: policy.accept_without_appeal,
             },
             jobs_tracked_max: limits.jobs_tracked_max,
             jobs_active_max: limits.jobs_active_max,
@@ -390,6 +396,12 @@ impl Config {
             crank: policy.crank,
             adopt_unknown_seats: options.adopt_unknown_seats,
         }
+    }
+
+    /// Address of the Provider account.
+    #[must_use]
+    pub fn provider_address(&self) -> Pubkey {
+        assay_sdk::pda::provider_address(&self.market(), &self.provider.authority.0)
     }
 
     /// Address of the market.

@@ -1,8 +1,6 @@
 //! A transaction's way: built, journaled, signed, sent, and what became of it.
 
-use super::{
-    Action, Core, DropReason, Job, JobUid, Now, Phase, TxFate, TxKind, TxRecord, TxState, schedule::wanted_tx,
-};
+use super::{Action, Core, DropReason, Job, JobUid, Now, Phase, TxFate, TxKind, TxRecord, TxState};
 
 impl Core {
     pub(super) fn on_built(&mut self, uid: JobUid, tx: TxRecord, now: Now, actions: &mut Vec<Action>) {
@@ -15,7 +13,7 @@ impl Core {
         // One that landed meanwhile, and that a fork took back, is sent again instead: it may land again.
         let has_landed = job.row.txs.iter().any(|old| old.kind == kind && matches!(old.state, TxState::Landed(_)));
         let may_land = job.row.has_live_tx(kind) && !job.may_bump(kind, &self.settings, now);
-        if wanted_tx(job.row.phase) != Some(kind) || has_landed || may_land {
+        if job.wanted_tx(&self.settings, now) != Some(kind) || has_landed || may_land {
             return;
         }
         job.building = Some(kind);
@@ -63,6 +61,7 @@ impl Core {
     ) {
         let failures_max = self.settings.tx_failures_max;
         let Some(job) = self.jobs.get_mut(&uid) else { return };
+        let is_wanted = job.wanted_tx(&self.settings, now) == Some(kind);
         let Some(tx) = job.row.tx_signed_mut(&signature).filter(|tx| tx.state == TxState::Live) else { return };
         let (state, slot) = match fate {
             TxFate::Landed { slot } => (TxState::Landed(*slot), *slot),
@@ -73,9 +72,9 @@ impl Core {
         self.seen_slot = self.seen_slot.max(slot);
         if let TxFate::Landed { slot } = fate {
             job.row.tx_failures = 0;
-            if job.undoes(kind, *slot) {
+            if is_wanted && job.undoes(kind, *slot) {
                 job.landed_in_vain(&signature, *slot <= self.finalized_slot, now);
-            } else {
+            } else if is_wanted {
                 job.landed(kind, *slot, actions);
             }
             if job.row.has_live_tx(kind) {
@@ -85,7 +84,9 @@ impl Core {
             if kind == TxKind::Claim {
                 self.claimed_slot = self.claimed_slot.max(*slot);
             }
-        } else if wanted_tx(job.row.phase) == Some(kind) && !job.row.has_live_tx(kind) {
+        } else if is_wanted && !job.row.has_live_tx(kind) {
+            // Perhaps for a seed of a fork.
+            job.foreseen = None;
             job.row.tx_failures = job.row.tx_failures.saturating_add(1);
             job.back_off(job.row.tx_failures, now);
             if job.row.tx_failures >= failures_max {
@@ -97,9 +98,9 @@ impl Core {
 }
 
 impl Job {
-    /// Whether a look later than that slot shows that a transaction which landed in it is wanted still.
+    /// Whether a look later than that slot shows that a transaction which landed in it, and is wanted, is so still.
     fn undoes(&self, kind: TxKind, slot: u64) -> bool {
-        kind != TxKind::Claim && wanted_tx(self.row.phase) == Some(kind) && slot < self.view_slot
+        kind != TxKind::Claim && slot < self.view_slot
     }
 
     /// E-12: a fork took it back and it may land again; or it stands and something else undid it since, such as a second
@@ -113,9 +114,6 @@ impl Job {
 
     /// Acts on a confirmed transaction without waiting for the next poll; older views no longer count.
     fn landed(&mut self, kind: TxKind, slot: u64, actions: &mut Vec<Action>) {
-        if wanted_tx(self.row.phase) != Some(kind) {
-            return;
-        }
         self.view_slot = self.view_slot.max(slot);
         match kind {
             TxKind::Accept => self.enter_accepted(),
@@ -123,7 +121,10 @@ impl Job {
                 self.row.phase = Phase::Dropped(DropReason::Declined);
                 actions.push(Action::CleanUp(self.row.uid));
             }
-            TxKind::Submit => self.row.phase = Phase::Submitted,
+            TxKind::Commit => self.row.phase = Phase::Committed,
+            TxKind::Reveal | TxKind::Submit => self.row.phase = Phase::Submitted,
+            // What it did is for the next look to say.
+            TxKind::Advance => self.view = None,
             TxKind::Settle => self.enter_settled(slot),
             TxKind::Claim => self.row.phase = Phase::Claimed,
         }
@@ -153,7 +154,7 @@ impl Job {
                 self.row.phase = Phase::Claimed;
                 actions.push(Action::Alert(uid, "earnings could not be claimed; they stay claimable"));
             }
-            TxKind::Decline | TxKind::Submit | TxKind::Settle => {
+            TxKind::Advance | TxKind::Decline | TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Settle => {
                 actions.push(Action::Alert(uid, "a transaction failed repeatedly; it is tried on"));
             }
         }

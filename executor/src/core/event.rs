@@ -1,9 +1,11 @@
 //! What the core hears and what it asks for.
 
-use assay_protocol::{Hash32, JobStatus, TaskLimits};
+use std::collections::BTreeMap;
+
+use assay_protocol::{Draw, Hash32, JobStatus, Lookup, Mode, TaskLimits};
 use solana_pubkey::Pubkey;
 
-use super::job::{JobUid, OutcomeBytes, TxKind};
+use super::job::{JobUid, OutcomeBytes, Salt, TxKind};
 
 /// A Job account as one poll saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +20,14 @@ pub struct JobView {
     pub status: JobStatus,
     /// 0 is the only kind this release knows.
     pub kind: u8,
-    /// Seats.
+    /// How the result is found.
+    pub mode: Mode,
+    /// Results that the poster wants.
     pub redundancy: u8,
+    /// Seats to be filled before the clock runs, those of earlier rounds included.
+    pub seats_wanted: u8,
+    /// Arbitrations so far, or attempts that a single seat missed.
+    pub attempt: u8,
     /// Executions not yet settled.
     pub executions_open: u8,
     /// Least trust score of a provider, basis points; nothing but zero is supported yet.
@@ -44,13 +52,27 @@ pub struct JobView {
     pub base_fee_lamports: u64,
     /// Locked while the seat is held.
     pub bond_lamports: u64,
+    /// Draw of the seats, if they are drawn.
+    pub draw: Draw,
+    /// All tickets of the market when the job was created.
+    pub tickets_total: u64,
+    /// Seconds in which the chance of a ticket doubles.
+    pub widen_s: u32,
+    /// Since when it may be accepted.
+    pub fill_unix: i64,
     /// Until when it may be accepted.
     pub queue_deadline_unix: i64,
-    /// Seconds a provider gets once it accepted.
+    /// Seconds a provider gets once all seats are filled.
     pub execution_s: u32,
-    /// Until when the present holder may submit; zero when nobody holds it.
+    /// Seconds for the reveals, once all have committed.
+    pub reveal_s: u32,
+    /// Seconds in which what several seats agree on may be disputed.
+    pub agreement_s: u32,
+    /// Until when the present holders may submit or commit; zero when the clock does not run.
     pub execution_deadline_unix: i64,
-    /// Until when the standing outcome may be challenged; zero when none stands.
+    /// Until when those who committed may reveal; zero when the clock does not run.
+    pub reveal_deadline_unix: i64,
+    /// Until when the standing outcome, or that there is none, may be disputed; zero before.
     pub window_deadline_unix: i64,
     /// Our seat, if we have one.
     pub seat: Option<Seat>,
@@ -58,14 +80,24 @@ pub struct JobView {
     pub rent_payer: Option<Pubkey>,
 }
 
+impl JobView {
+    /// Whether the seats are drawn, and results committed to before they are revealed.
+    #[must_use]
+    pub fn is_drawn(&self) -> bool {
+        self.mode != Mode::Optimistic
+    }
+}
+
 /// Our Execution account of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seat {
     /// The seat is ours, the result is owed.
     Accepted,
+    /// Our hidden outcome is on chain.
+    Committed(Hash32),
     /// Our outcome stands.
     Submitted(OutcomeBytes),
-    /// We let the deadline pass.
+    /// We let a deadline pass, or gave a seat back that could not be filled again.
     Missed,
 }
 
@@ -82,6 +114,10 @@ pub struct ProviderView {
     pub locked_lamports: u64,
     /// Most that may be reserved at once, lamports.
     pub exposure_cap_lamports: u64,
+    /// Tickets that its enrolled stake has in draws.
+    pub tickets: u32,
+    /// Since when it has as many.
+    pub tickets_from_unix: i64,
     /// To be claimed, lamports.
     pub earnings_lamports: u64,
     /// Least stake the market demands, lamports.
@@ -103,6 +139,8 @@ pub struct Tracked {
     pub ask_final: bool,
     /// A result is owed or stands: money is in it.
     pub is_held: bool,
+    /// Slot whose block gives the seed of its draw, if that block is asked for.
+    pub seed_slot: Option<u64>,
 }
 
 /// One look at the chain, taken at `confirmed`: at everything, or at some jobs. Of a job that it does not name it says
@@ -119,6 +157,8 @@ pub struct Snapshot {
     pub jobs: Vec<JobView>,
     /// Tracked jobs whose account is no more (or is another job's under the same address).
     pub gone: Vec<JobUid>,
+    /// What the chain's list of recent blocks says about the slots that were asked for ([`Tracked::seed_slot`]).
+    pub seeds: BTreeMap<u64, Lookup>,
 }
 
 /// What no fork takes back.
@@ -203,6 +243,8 @@ pub enum Event {
         attempt: u8,
         /// Result.
         result: Result<OutcomeBytes, WorkFault>,
+        /// To hide it with, if it has to be hidden.
+        salt: Salt,
     },
     /// Publishing ended.
     Published {

@@ -4,7 +4,7 @@ use assay_sdk::FeeLadder;
 
 use super::{Job, JobRow, Now, Settings, TxKind, TxState};
 
-/// Most transactions that may outbid one submission, whatever the settings say.
+/// Most transactions that may outbid one, whatever the settings say.
 pub const FEE_BUMPS_LIMIT: u8 = 8;
 
 /// Most compute units of one transaction: over twice what the program's tests bound it to, because addresses differ in
@@ -12,19 +12,20 @@ pub const FEE_BUMPS_LIMIT: u8 = 8;
 #[must_use]
 pub const fn compute_unit_limit(kind: TxKind) -> u32 {
     match kind {
-        TxKind::Accept => 64_000,
-        TxKind::Decline | TxKind::Submit | TxKind::Claim => 40_000,
+        TxKind::Accept => 80_000,
+        TxKind::Advance | TxKind::Decline | TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Claim => 40_000,
         TxKind::Settle => 100_000,
     }
 }
 
-/// Most transactions of one kind of which each may still land; the journal takes no more. A submission has a deadline, and
-/// proving that one is dead takes a minute of it; all that are signed carry the one outcome, and the program takes one.
+/// Most transactions of one kind of which each may still land; the journal takes no more. A submission, a commitment and a
+/// reveal have a deadline, and proving that one is dead takes a minute of it; all that are signed carry the one outcome, and
+/// the program takes one.
 /// Of another kind a second one could do what the first one did and what was undone since.
 #[must_use]
 pub const fn live_max(kind: TxKind) -> usize {
     match kind {
-        TxKind::Submit => 1 + FEE_BUMPS_LIMIT as usize,
+        TxKind::Commit | TxKind::Reveal | TxKind::Submit => 1 + FEE_BUMPS_LIMIT as usize,
         _ => 1,
     }
 }
@@ -55,8 +56,10 @@ impl Job {
     fn worth_lamports(&self, kind: TxKind) -> u64 {
         let Some(view) = &self.view else { return 0 };
         match kind {
-            TxKind::Submit | TxKind::Decline => view.base_fee_lamports.saturating_add(view.bond_lamports),
-            TxKind::Accept | TxKind::Settle | TxKind::Claim => view.base_fee_lamports,
+            TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Decline => {
+                view.base_fee_lamports.saturating_add(view.bond_lamports)
+            }
+            TxKind::Advance | TxKind::Accept | TxKind::Settle | TxKind::Claim => view.base_fee_lamports,
         }
     }
 

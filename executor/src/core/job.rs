@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use assay_protocol::{Hash32, outcome::OUTCOME_BYTES};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use assay_protocol::{Hash32, ballot_hash, commitment, ids::CommitmentInput, outcome::OUTCOME_BYTES};
+use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
+
+use super::text::{base58, hex_bytes, hex_option, hex_uid};
 
 /// Key of a job in the journal, in events and in logs: `H(program, cluster, job address, created slot, task digest)`.
 /// An account closed and created again has another uid (P-24).
@@ -33,17 +35,26 @@ impl fmt::Debug for JobUid {
     }
 }
 
-/// The bytes that `submit_results` carries.
+/// The bytes that `submit_results` and `reveal_result` carry.
 pub type OutcomeBytes = [u8; OUTCOME_BYTES];
+
+/// What keeps a commitment from being guessed: 32 random bytes.
+pub type Salt = Hash32;
 
 /// The transactions a provider sends about a job. The discriminant orders them in a job's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TxKind {
-    /// `accept_job`.
+    /// What anybody may do once its time has come and a seat waits for: `record_seed`, `expire_job`.
+    Advance,
+    /// `accept_job`, behind `record_seed` where the seed is not recorded.
     Accept,
     /// `decline_job`.
     Decline,
+    /// `commit_result`.
+    Commit,
+    /// `reveal_result`.
+    Reveal,
     /// `submit_results`.
     Submit,
     /// What is still missing of `finalize_job`, `settle_execution`, `close_job`.
@@ -54,14 +65,26 @@ pub enum TxKind {
 
 impl TxKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Accept, Self::Decline, Self::Submit, Self::Settle, Self::Claim];
+    pub const ALL: [Self; 8] = [
+        Self::Advance,
+        Self::Accept,
+        Self::Decline,
+        Self::Commit,
+        Self::Reveal,
+        Self::Submit,
+        Self::Settle,
+        Self::Claim,
+    ];
 
     /// Name in logs and metric labels.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Advance => "advance",
             Self::Accept => "accept",
             Self::Decline => "decline",
+            Self::Commit => "commit",
+            Self::Reveal => "reveal",
             Self::Submit => "submit",
             Self::Settle => "settle",
             Self::Claim => "claim",
@@ -183,19 +206,25 @@ pub enum Phase {
     Prepared,
     /// `accept_job` is on its way.
     Accepting,
-    /// The seat is held; waits for a worker.
+    /// The seat is held; waits for the other seats to be taken, and for a worker.
     Accepted,
     /// The sandbox child runs.
     Running,
     /// The outcome is fixed, in the journal (I-07).
     Ran,
+    /// `commit_result` is on its way.
+    Committing,
+    /// The hidden outcome is on chain; waits until the others' are.
+    Committed,
     /// The result package is being published.
     Publishing,
     /// The result can be fetched by others.
     Published,
+    /// `reveal_result` is on its way.
+    Revealing,
     /// `submit_results` is on its way.
     Submitting,
-    /// The outcome stands on chain; the challenge window runs.
+    /// The outcome stands on chain; waits for the others', and for the end of the window.
     Submitted,
     /// Finalize, settle and close are on their way.
     Settling,
@@ -223,8 +252,11 @@ impl Phase {
                 | Self::Accepted
                 | Self::Running
                 | Self::Ran
+                | Self::Committing
+                | Self::Committed
                 | Self::Publishing
                 | Self::Published
+                | Self::Revealing
                 | Self::Submitting
                 | Self::Declining(_)
         )
@@ -241,6 +273,22 @@ impl Phase {
     pub const fn is_after_accept(self) -> bool {
         self.holds_seat()
             || matches!(self, Self::Submitted | Self::Settling | Self::Settled | Self::Claiming | Self::Claimed)
+    }
+
+    /// Whether all seats of a job with several have committed, or can no more.
+    #[must_use]
+    pub const fn is_after_commits(self) -> bool {
+        matches!(
+            self,
+            Self::Publishing
+                | Self::Published
+                | Self::Revealing
+                | Self::Submitted
+                | Self::Settling
+                | Self::Settled
+                | Self::Claiming
+                | Self::Claimed
+        )
     }
 
     /// Before anything was signed.
@@ -260,8 +308,11 @@ impl Phase {
             Self::Accepted => "accepted",
             Self::Running => "running",
             Self::Ran => "ran",
+            Self::Committing => "committing",
+            Self::Committed => "committed",
             Self::Publishing => "publishing",
             Self::Published => "published",
+            Self::Revealing => "revealing",
             Self::Submitting => "submitting",
             Self::Submitted => "submitted",
             Self::Settling => "settling",
@@ -302,6 +353,10 @@ pub struct JobRow {
     /// The one outcome that may ever be signed for this job. Written once (I-07).
     #[serde(with = "hex_option")]
     pub outcome: Option<OutcomeBytes>,
+    /// Hides that outcome until it is revealed. Recorded with it, once, if the job has several seats: whoever loses it
+    /// loses the bond.
+    #[serde(with = "hex_option", default)]
+    pub salt: Option<Salt>,
     /// An acceptance was signed once, or the seat was adopted: a seat that the chain shows is ours.
     pub is_seat_known: bool,
     /// The last transaction of each kind, behind those of its kind that it outbid and that may land still.
@@ -321,6 +376,33 @@ impl JobRow {
         (digest != [0; 32]).then_some(digest)
     }
 
+    /// What `commit_result` carries for this provider; `None` before there is something to commit to.
+    #[must_use]
+    pub fn commitment(&self, provider: &Pubkey) -> Option<Hash32> {
+        let (outcome, salt) = (self.outcome?, self.salt?);
+        let (provider, outcome_hash) = (provider.to_bytes(), ballot_hash(&outcome));
+        let input = CommitmentInput {
+            job_uid: &self.uid.0,
+            provider: &provider,
+            outcome_hash: &outcome_hash,
+            trace_root: &[0; 32],
+            salt: &salt,
+        };
+        Some(commitment(&input))
+    }
+
+    /// Where a job stands whose outcome has to be published, again or for the first time.
+    #[must_use]
+    pub(super) const fn phase_before_publishing(&self) -> Phase {
+        if self.salt.is_some() { Phase::Committed } else { Phase::Ran }
+    }
+
+    /// Whether what was computed may be shown to others: before all have committed, they could copy it (P-01).
+    #[must_use]
+    pub const fn may_be_shown(&self) -> bool {
+        self.salt.is_none() || self.phase.is_after_commits()
+    }
+
     /// A job that has just been seen.
     #[must_use]
     pub const fn new(uid: JobUid, job: Pubkey, created_slot: u64) -> Self {
@@ -335,6 +417,7 @@ impl JobRow {
             publish_attempts: 0,
             tx_failures: 0,
             outcome: None,
+            salt: None,
             is_seat_known: false,
             txs: Vec::new(),
         }
@@ -377,68 +460,5 @@ impl JobRow {
     #[must_use]
     pub fn has_any_live_tx(&self) -> bool {
         self.txs.iter().any(|tx| tx.state == TxState::Live)
-    }
-}
-
-fn decode_array<'de, const N: usize, D: Deserializer<'de>>(text: &str) -> Result<[u8; N], D::Error> {
-    let mut bytes = [0; N];
-    hex::decode_to_slice(text, &mut bytes).map_err(serde::de::Error::custom)?;
-    Ok(bytes)
-}
-
-mod hex_uid {
-    use super::{Deserialize, Deserializer, JobUid, Serializer, decode_array};
-
-    pub fn serialize<S: Serializer>(uid: &JobUid, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(uid)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<JobUid, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        decode_array::<32, D>(&text).map(JobUid)
-    }
-}
-
-mod hex_option {
-    use super::{Deserialize, Deserializer, Serializer, decode_array};
-
-    pub fn serialize<S: Serializer, const N: usize>(bytes: &Option<[u8; N]>, serializer: S) -> Result<S::Ok, S::Error> {
-        match bytes {
-            Some(bytes) => serializer.serialize_some(&hex::encode(bytes)),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
-        deserializer: D,
-    ) -> Result<Option<[u8; N]>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| decode_array::<N, D>(&text)).transpose()
-    }
-}
-
-mod hex_bytes {
-    use super::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(bytes))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        hex::decode(text).map_err(serde::de::Error::custom)
-    }
-}
-
-mod base58 {
-    use super::{Deserialize, Deserializer, Pubkey, Serializer};
-
-    pub fn serialize<S: Serializer>(key: &Pubkey, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(key)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pubkey, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|_| serde::de::Error::custom("not a base58 address"))
     }
 }

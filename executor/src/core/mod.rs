@@ -13,21 +13,25 @@ mod policy;
 mod reconcile;
 mod sandbox;
 mod schedule;
+mod seats;
 #[cfg(test)]
 pub(crate) mod tests;
+mod text;
 
 use std::collections::BTreeMap;
 
 use assay_runtime::Engine;
 use assay_sdk::FeeLadder;
+use solana_pubkey::Pubkey;
 
 pub use event::{
     Action, Event, Finalized, JobView, Preparation, ProviderView, Seat, Snapshot, Tracked, TxFate, WorkFault,
     WorkFaultKind,
 };
 pub use fees::{FEE_BUMPS_LIMIT, compute_unit_limit, live_max};
-pub use job::{DeclineReason, DropReason, JobRow, JobUid, OutcomeBytes, Phase, TxKind, TxRecord, TxState};
+pub use job::{DeclineReason, DropReason, JobRow, JobUid, OutcomeBytes, Phase, Salt, TxKind, TxRecord, TxState};
 pub use policy::{Policy, Refusal};
+use seats::{Foreseen, Search};
 
 /// The two clocks a decision may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub struct Now {
 /// Every number the core decides by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// Our Provider account: whose tickets win, and whose commitment opens.
+    pub provider: Pubkey,
     /// Which jobs are taken at all.
     pub policy: Policy,
     /// Most jobs kept in memory and journal.
@@ -77,7 +83,7 @@ pub struct Settings {
     pub balance_min_lamports: u64,
     /// Earnings are claimed from this amount on.
     pub claim_min_lamports: u64,
-    /// Finalize, settle, close and claim own jobs.
+    /// Finalize, settle, close and claim own jobs, and expire those that others hold up.
     pub crank: bool,
     /// Take over seats that the chain shows and the journal does not know. Off, they stop the process: another
     /// instance may hold the key, or the journal is an old copy (E-18, E-19).
@@ -130,6 +136,10 @@ pub struct Job {
     building: Option<TxKind>,
     /// When something was last signed for it; zero after a start.
     signed_ms: u64,
+    /// Its draw, as recording it now would make it; `None` while that is not known.
+    foreseen: Option<Foreseen>,
+    /// How far our tickets were looked through.
+    search: Search,
 }
 
 impl Job {
@@ -144,6 +154,8 @@ impl Job {
             not_before_ms: 0,
             building: None,
             signed_ms: 0,
+            foreseen: None,
+            search: Search::default(),
         }
     }
 
@@ -212,7 +224,7 @@ impl Core {
                 Phase::Fetching | Phase::Prepared => Phase::Seen,
                 Phase::Accepting if !row.has_live_tx(TxKind::Accept) => Phase::Seen,
                 Phase::Running => Phase::Accepted,
-                Phase::Publishing | Phase::Published => Phase::Ran,
+                Phase::Publishing | Phase::Published => row.phase_before_publishing(),
                 other => other,
             };
             let live = row.txs.iter().filter(|tx| tx.state == TxState::Live);
@@ -252,6 +264,7 @@ impl Core {
             job: job.row.job,
             ask_final: job.asks_final(self.finalized_slot),
             is_held: job.row.is_held(),
+            seed_slot: job.seed_slot(),
         };
         self.jobs.values().map(tracked)
     }
@@ -285,7 +298,8 @@ impl Core {
         let mut actions = Vec::new();
         match event {
             Event::Polled(snapshot) => self.reconcile(snapshot, now, &mut actions),
-            Event::Prepared { uid, attempt, result: Err(fault) } | Event::Ran { uid, attempt, result: Err(fault) }
+            Event::Prepared { uid, attempt, result: Err(fault) }
+            | Event::Ran { uid, attempt, result: Err(fault), .. }
                 if fault.kind == WorkFaultKind::Sandbox =>
             {
                 self.on_sandbox_fault(Attempt { uid, attempt }, &mut actions);
@@ -294,7 +308,10 @@ impl Core {
             Event::Prepared { uid, attempt, result } => {
                 self.on_prepared(Attempt { uid, attempt }, result, now, &mut actions);
             }
-            Event::Ran { uid, attempt, result } => self.on_ran(Attempt { uid, attempt }, result, now, &mut actions),
+            Event::Ran { uid, attempt, result, salt } => {
+                let result = result.map(|outcome| (outcome, salt));
+                self.on_ran(Attempt { uid, attempt }, result, now, &mut actions);
+            }
             Event::Published { uid, attempt, result } => self.on_published(Attempt { uid, attempt }, &result, now),
             Event::PackageLost { uid } => self.on_package_lost(uid),
             Event::TxBuilt { uid, kind, message, last_valid_block_height, fee_step } => {
@@ -359,7 +376,7 @@ impl Core {
     fn on_ran(
         &mut self,
         Attempt { uid, attempt }: Attempt,
-        result: Result<OutcomeBytes, WorkFault>,
+        result: Result<(OutcomeBytes, Salt), WorkFault>,
         now: Now,
         actions: &mut Vec<Action>,
     ) {
@@ -369,15 +386,19 @@ impl Core {
             return;
         }
         match result {
-            Ok(outcome) if job.row.outcome.is_some_and(|known| known != outcome) => {
+            Ok((outcome, _)) if job.row.outcome.is_some_and(|known| known != outcome) => {
                 // I-07, E-06: the first outcome may have been signed; the second shows that this host cannot be trusted.
                 job.row.phase = Phase::Halted;
                 actions.push(Action::Persist(uid));
                 actions
                     .push(Action::Alert(uid, "two runs gave different outcomes; the job is halted and nothing signed"));
             }
-            Ok(outcome) => {
+            Ok((outcome, salt)) => {
                 job.row.outcome = Some(outcome);
+                // The first one counts: a commitment to it may have been signed.
+                if job.is_drawn() {
+                    job.row.salt.get_or_insert(salt);
+                }
                 job.row.phase = Phase::Ran;
                 actions.push(Action::Persist(uid));
             }
@@ -406,15 +427,18 @@ impl Core {
         if result.is_ok() {
             job.row.phase = Phase::Published;
         } else {
-            job.row.phase = Phase::Ran;
+            job.row.phase = job.row.phase_before_publishing();
             job.back_off(attempt, now);
         }
     }
 
     fn on_package_lost(&mut self, uid: JobUid) {
         let Some(job) = self.jobs.get_mut(&uid) else { return };
-        if matches!(job.row.phase, Phase::Publishing | Phase::Ran) {
-            job.row.phase = Phase::Accepted;
+        match job.row.phase {
+            // Without a reveal the bond is lost; those who agree have the package, too.
+            Phase::Publishing if job.row.salt.is_some() => job.row.phase = Phase::Published,
+            Phase::Publishing | Phase::Ran => job.row.phase = Phase::Accepted,
+            _ => {}
         }
     }
 }

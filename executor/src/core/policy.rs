@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use assay_protocol::{Hash32, PROFILE_V1};
+use assay_protocol::{Hash32, Mode, PROFILE_V1};
 use solana_pubkey::Pubkey;
 
 use super::event::JobView;
@@ -28,13 +28,17 @@ pub struct Policy {
     pub modules_denied: BTreeSet<Hash32>,
     /// Take a task that is Invalid, for its base fee.
     pub accept_invalid: bool,
+    /// Take a seat where what several agree on is final at once: whoever is right in the minority cannot dispute it.
+    pub accept_without_appeal: bool,
 }
 
 /// Why the policy refuses a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Kind, profile or redundancy that this release does not run.
+    /// Kind, profile or mode that this release does not run.
     Unsupported,
+    /// What several seats agree on could not be disputed.
+    Appeal,
     /// Price or base fee under the minimum.
     Price,
     /// Gas limit over the maximum.
@@ -51,6 +55,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unsupported => "unsupported",
+            Self::Appeal => "appeal",
             Self::Price => "price",
             Self::Gas => "gas",
             Self::Memory => "memory",
@@ -67,8 +72,11 @@ impl Policy {
     /// The first rule that refuses it.
     pub fn admit(&self, job: &JobView) -> Result<(), Refusal> {
         let ensure = |holds: bool, refusal| if holds { Ok(()) } else { Err(refusal) };
-        ensure(job.kind == 0 && job.redundancy == 1 && job.profile == PROFILE_V1, Refusal::Unsupported)?;
+        let is_known = matches!(job.mode, Mode::Optimistic | Mode::Redundant | Mode::Quorum);
+        ensure(job.kind == 0 && is_known && job.profile == PROFILE_V1, Refusal::Unsupported)?;
         ensure(job.min_trust_bps == 0 && job.limits.is_within_bounds(), Refusal::Unsupported)?;
+        let has_appeal = !job.is_drawn() || job.agreement_s > 0;
+        ensure(has_appeal || self.accept_without_appeal, Refusal::Appeal)?;
         ensure(job.price >= self.price_min && job.base_fee_lamports >= self.base_fee_min_lamports, Refusal::Price)?;
         ensure(job.limits.gas_limit <= self.gas_limit_max, Refusal::Gas)?;
         ensure(job.limits.memory_bytes <= self.memory_max_bytes, Refusal::Memory)?;
@@ -110,9 +118,17 @@ mod tests {
     }
 
     #[test]
+    fn a_seat_whose_minority_cannot_appeal_is_taken_only_by_those_who_say_so() {
+        let job = JobView { mode: Mode::Redundant, agreement_s: 0, ..view(1) };
+        assert_eq!(open().admit(&job), Err(Refusal::Appeal));
+        assert_eq!(open().admit(&JobView { agreement_s: 1, ..job.clone() }), Ok(()));
+        assert_eq!(Policy { accept_without_appeal: true, ..open() }.admit(&job), Ok(()));
+    }
+
+    #[test]
     fn what_this_release_cannot_run_is_refused() {
         let mut jobs = vec![view(1); 5];
-        (jobs[0].kind, jobs[1].redundancy, jobs[2].profile, jobs[3].min_trust_bps) = (1, 2, 2, 1);
+        (jobs[0].kind, jobs[1].mode, jobs[2].profile, jobs[3].min_trust_bps) = (1, Mode::Adaptive, 2, 1);
         jobs[4].limits.gas_limit = 0;
         assert!(jobs.iter().all(|job| open().admit(job) == Err(Refusal::Unsupported)));
     }

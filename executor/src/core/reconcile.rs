@@ -12,13 +12,26 @@ const UNKNOWN_SEAT: &str = "the chain shows a seat that the journal does not kno
 const FOREIGN_RESULT: &str = "the chain shows a result for our seat that is not the one in the journal: the journal \
     is an old copy or somebody else holds the node key; restore the journal or rotate the key";
 
+const LOST_SALT: &str = "the chain shows a commitment whose salt the journal does not have: it cannot be revealed, and the \
+    bond of the seat will be lost";
+
+/// Whether those who hold a seat may still commit or submit.
+const fn takes_commits(status: JobStatus) -> bool {
+    matches!(status, JobStatus::Open | JobStatus::Assigned)
+}
+
+/// Whether those who committed may still reveal, now or later.
+const fn takes_reveals(status: JobStatus) -> bool {
+    takes_commits(status) || matches!(status, JobStatus::Revealing)
+}
+
 impl Core {
     pub(super) fn reconcile(&mut self, snapshot: Snapshot, now: Now, actions: &mut Vec<Action>) {
         // E-08, E-11: an older look says nothing new.
         if snapshot.slot < self.slot {
             return;
         }
-        let Snapshot { slot, finalized, provider, jobs, gone } = snapshot;
+        let Snapshot { slot, finalized, provider, jobs, gone, seeds } = snapshot;
         self.slot = slot;
         self.provider = Some(provider);
         self.on_finalized(finalized.unwrap_or_default());
@@ -33,7 +46,11 @@ impl Core {
         let (ours, others): (Vec<_>, Vec<_>) =
             jobs.into_iter().partition(|view| view.seat.is_some() || self.jobs.contains_key(&view.uid));
         for view in ours {
+            let uid = view.uid;
             self.reconcile_job(view, slot, now, actions);
+            if let Some(job) = self.jobs.get_mut(&uid) {
+                job.foresee(&seeds, slot, now);
+            }
         }
         let is_wanted = |view: &JobView| view.status == JobStatus::Open && self.settings.policy.admit(view).is_ok();
         if !self.draining {
@@ -56,7 +73,7 @@ impl Core {
 
     /// Moves a job to where this look shows it; one that is not known yet is known from now on.
     pub(super) fn reconcile_job(&mut self, view: JobView, slot: u64, now: Now, actions: &mut Vec<Action>) {
-        let (uid, adopt) = (view.uid, self.settings.adopt_unknown_seats);
+        let (uid, adopt, provider) = (view.uid, self.settings.adopt_unknown_seats, self.settings.provider);
         let new = || Job::new(JobRow::new(uid, view.job, view.created_slot));
         let job = self.jobs.entry(uid).or_insert_with(new);
         if slot < job.view_slot {
@@ -68,9 +85,16 @@ impl Core {
         let (status, seat) = (view.status, view.seat);
         job.view = Some(view);
         match seat {
+            // The queue timed out: nobody ran, and the seat is free of charge.
+            Some(Seat::Accepted) if status.is_terminal() => job.on_seat_over(DropReason::Ended, status, actions),
+            Some(Seat::Accepted) if !takes_commits(status) => job.on_seat_over(DropReason::Missed, status, actions),
             Some(Seat::Accepted) => job.on_seat_accepted(adopt, actions),
+            Some(Seat::Committed(commitment)) => {
+                let is_ours = job.row.commitment(&provider) == Some(commitment);
+                job.on_seat_committed(is_ours, (status, adopt), actions);
+            }
             Some(Seat::Submitted(outcome)) => job.on_seat_submitted(&outcome, adopt, actions),
-            Some(Seat::Missed) => job.on_seat_missed(status, actions),
+            Some(Seat::Missed) => job.on_seat_over(DropReason::Missed, status, actions),
             None => job.on_no_seat(status, slot, actions),
         }
         if job.row.phase != before {
@@ -92,7 +116,7 @@ impl Job {
             view.seat = None;
         }
         match self.row.phase {
-            Phase::Submitting | Phase::Submitted | Phase::Settling => {
+            Phase::Revealing | Phase::Submitting | Phase::Submitted | Phase::Settling => {
                 self.enter_settled(slot);
                 actions.push(Action::Persist(uid));
             }
@@ -132,7 +156,40 @@ impl Job {
                     self.enter_accepted();
                 }
             }
+            // E-12: the commitment was rolled back.
+            Phase::Committed | Phase::Publishing | Phase::Published | Phase::Revealing if self.row.salt.is_some() => {
+                self.enter_accepted();
+            }
             _ => {}
+        }
+    }
+
+    fn on_seat_committed(&mut self, is_ours: bool, (status, adopt): (JobStatus, bool), actions: &mut Vec<Action>) {
+        let uid = self.row.uid;
+        if !is_ours && (self.row.salt.is_some() || !adopt) {
+            // E-18: signed with our key, and not by this journal.
+            actions.push(Action::Halt(uid, FOREIGN_RESULT));
+            return;
+        }
+        if !is_ours || !takes_reveals(status) {
+            if !is_ours && !matches!(self.row.phase, Phase::Dropped(_) | Phase::Settling) {
+                actions.push(Action::Alert(uid, LOST_SALT));
+            }
+            self.on_seat_over(DropReason::Missed, status, actions);
+            return;
+        }
+        match self.row.phase {
+            Phase::Committed | Phase::Publishing | Phase::Published | Phase::Revealing | Phase::Halted => {}
+            // E-12: the reveal, or what followed from it, was rolled back.
+            Phase::Submitted | Phase::Settling | Phase::Settled | Phase::Claiming | Phase::Claimed
+                if self.row.tx(TxKind::Reveal).is_some() =>
+            {
+                self.row.phase = Phase::Revealing;
+            }
+            _ => {
+                actions.push(Action::StopWork(uid));
+                self.row.phase = Phase::Committed;
+            }
         }
     }
 
@@ -150,6 +207,8 @@ impl Job {
             Phase::Submitted | Phase::Settling | Phase::Halted => {}
             // E-12: the settlement was rolled back.
             Phase::Settled | Phase::Claiming | Phase::Claimed => self.row.phase = Phase::Settling,
+            // What is still being published goes on.
+            Phase::Revealing | Phase::Submitting => self.row.phase = Phase::Submitted,
             _ => {
                 actions.push(Action::StopWork(uid));
                 self.row.phase = Phase::Submitted;
@@ -157,11 +216,13 @@ impl Job {
         }
     }
 
-    fn on_seat_missed(&mut self, status: JobStatus, actions: &mut Vec<Action>) {
+    /// Nothing can be done for the seat any more but to settle it.
+    fn on_seat_over(&mut self, reason: DropReason, status: JobStatus, actions: &mut Vec<Action>) {
         let uid = self.row.uid;
         if !matches!(self.row.phase, Phase::Dropped(_) | Phase::Settling | Phase::Halted) {
+            let is_declined = matches!(self.row.phase, Phase::Declining(_));
             actions.extend([Action::StopWork(uid), Action::CleanUp(uid)]);
-            self.row.phase = Phase::Dropped(DropReason::Missed);
+            self.row.phase = Phase::Dropped(if is_declined { DropReason::Declined } else { reason });
         }
         // The rent of the seat comes back when the job is over.
         if status.is_terminal() && matches!(self.row.phase, Phase::Dropped(_)) {
@@ -173,7 +234,7 @@ impl Job {
     fn on_no_seat(&mut self, status: JobStatus, slot: u64, actions: &mut Vec<Action>) {
         let is_open = status == JobStatus::Open;
         match self.row.phase {
-            // Whoever was quicker gave the seat back.
+            // Whoever was quicker gave the seat back, or one more seat is wanted.
             Phase::Dropped(DropReason::LostRace) if is_open => self.row.phase = Phase::Seen,
             // A job that is left alone stays known while it could be taken again.
             Phase::Dropped(_) | Phase::Halted => {}
@@ -188,7 +249,9 @@ impl Job {
             _ if !status.is_terminal() => self.end(DropReason::LostRace, actions),
             Phase::Accepting if status == JobStatus::Resolved => self.end(DropReason::LostRace, actions),
             Phase::Settled | Phase::Claiming | Phase::Claimed => {}
-            Phase::Submitting | Phase::Submitted | Phase::Settling if status == JobStatus::Resolved => {
+            Phase::Revealing | Phase::Submitting | Phase::Submitted | Phase::Settling
+                if status == JobStatus::Resolved =>
+            {
                 self.enter_settled(slot);
             }
             _ => self.end(DropReason::Ended, actions),

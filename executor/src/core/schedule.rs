@@ -1,22 +1,10 @@
 //! What may start now: in the order of money already at stake, so that owed results never wait for new work.
 
 use super::{
-    Action, Core, DeclineReason, DropReason, Job, JobUid, Now, OutcomeBytes, Phase, ProviderView, TxKind, TxRecord,
-    TxState,
+    Action, Core, DeclineReason, DropReason, Job, JobUid, Now, OutcomeBytes, Phase, ProviderView, Settings, TxKind,
+    TxRecord, TxState,
 };
-use assay_protocol::OutcomeKind;
-
-/// The transaction a phase waits for.
-pub(super) const fn wanted_tx(phase: Phase) -> Option<TxKind> {
-    match phase {
-        Phase::Accepting => Some(TxKind::Accept),
-        Phase::Declining(_) => Some(TxKind::Decline),
-        Phase::Submitting => Some(TxKind::Submit),
-        Phase::Settling => Some(TxKind::Settle),
-        Phase::Claiming => Some(TxKind::Claim),
-        _ => None,
-    }
-}
+use assay_protocol::{JobStatus, OutcomeKind};
 
 impl Core {
     pub(super) fn schedule(&mut self, now: Now, actions: &mut Vec<Action>) {
@@ -28,6 +16,7 @@ impl Core {
             self.advance_owed(*uid, now, actions);
         }
         self.advance_claims(now);
+        self.search_tickets(now);
         self.start_acceptances(now, actions);
         self.start_preparations(now, actions);
         for uid in uids {
@@ -41,7 +30,8 @@ impl Core {
     fn watch_deadline(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
         let (margin_s, unpublished) = (self.settings.decline_margin_s, self.settings.submit_unpublished);
         let Some(job) = self.jobs.get_mut(&uid) else { return };
-        let deadline = job.view.as_ref().map_or(0, |view| view.execution_deadline_unix);
+        let deadline = job.deadline_unix();
+        let margin_s = job.reveal_margin_s().map_or(margin_s, |most| margin_s.min(most));
         if deadline == 0 || now.chain_unix < deadline.saturating_sub(margin_s) || now.chain_unix >= deadline {
             return;
         }
@@ -49,7 +39,10 @@ impl Core {
         job.not_before_ms = job.not_before_ms.min(now.monotonic_ms.saturating_add(super::BACKOFF_MS));
         let reason = match job.row.phase {
             Phase::Accepted | Phase::Running => DeclineReason::OutOfTime,
-            Phase::Ran | Phase::Publishing if unpublished => {
+            Phase::Ran if job.is_drawn() => return,
+            Phase::Committed if !job.may_reveal(now) => return,
+            // A hidden result that is not revealed costs the whole bond.
+            Phase::Ran | Phase::Committed | Phase::Publishing if unpublished || job.row.salt.is_some() => {
                 job.row.phase = Phase::Published;
                 job.not_before_ms = now.monotonic_ms;
                 return;
@@ -72,23 +65,31 @@ impl Core {
         if job.view.is_none() || now.monotonic_ms < job.not_before_ms || job.is_too_late(now) {
             return;
         }
-        if job.row.phase == Phase::Accepted && can_run {
+        if job.row.phase == Phase::Accepted && can_run && job.may_run() {
             job.row.run_attempts = job.row.run_attempts.saturating_add(1);
             job.row.phase = Phase::Running;
             // The attempt is counted on disk first: a job that kills the whole process is found out (E-24).
             actions.extend([Action::Persist(uid), Action::Run(uid)]);
         }
-        if job.row.phase == Phase::Ran {
+        if job.row.phase == Phase::Ran && job.is_drawn() {
+            job.row.phase = Phase::Committing;
+            job.row.tx_failures = 0;
+        }
+        if job.row.phase == Phase::Ran || (job.row.phase == Phase::Committed && job.may_reveal(now)) {
             if job.row.outcome.as_ref().is_some_and(has_package) {
                 job.row.publish_attempts = job.row.publish_attempts.saturating_add(1);
                 job.row.phase = Phase::Publishing;
+                if job.row.salt.is_some() {
+                    // What was hidden may be shown from now on.
+                    actions.push(Action::Persist(uid));
+                }
                 actions.push(Action::Publish(uid));
             } else {
                 job.row.phase = Phase::Published;
             }
         }
         if job.row.phase == Phase::Published {
-            job.row.phase = Phase::Submitting;
+            job.row.phase = if job.row.salt.is_some() { Phase::Revealing } else { Phase::Submitting };
             job.row.tx_failures = 0;
         }
         if job.row.phase == Phase::Submitted && crank && job.window_is_over(now) {
@@ -133,7 +134,7 @@ impl Core {
             }
             let in_time = self.jobs.get(&uid).is_some_and(|job| self.has_time(job, now));
             let runs_in_time = self.jobs.get(&uid).is_some_and(|job| self.runs_in_time(job));
-            let Some(job) = self.jobs.get_mut(&uid) else { continue };
+            let Some(job) = self.jobs.get_mut(&uid).filter(|job| job.ticket().is_some()) else { continue };
             if now.monotonic_ms < job.not_before_ms || (in_time && !runs_in_time) {
                 continue;
             }
@@ -205,6 +206,7 @@ impl Core {
             .jobs
             .iter()
             .filter(|(_, job)| job.row.phase == Phase::Seen && now.monotonic_ms >= job.not_before_ms)
+            .filter(|(_, job)| job.ticket().is_some())
             .filter_map(|(uid, job)| Some((*uid, job.row.content_failures, job.view.as_ref()?)))
             // Whoever's content was not to be had waits behind the others, then whoever floods the market (E-23).
             .map(|(uid, failures, view)| (failures, self.load_of(view), u64::MAX - view.price, view.created_slot, uid))
@@ -236,12 +238,15 @@ impl Core {
 
     fn build_wanted(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
         let Some(job) = self.jobs.get_mut(&uid) else { return };
-        let Some(kind) = wanted_tx(job.row.phase) else { return };
+        let Some(kind) = job.wanted_tx(&self.settings, now) else { return };
         // A claim is about the provider; after a restart the job's account may be closed already.
         let unseen = job.view.is_none() && kind != TxKind::Claim;
         let waits = job.building.is_some() || now.monotonic_ms < job.not_before_ms || unseen;
-        let refused = matches!(kind, TxKind::Submit | TxKind::Decline) && job.is_too_late(now);
-        if waits || refused || job.revive_tx(kind, actions) {
+        let is_refused = kind != TxKind::Advance && job.is_too_late(now);
+        if waits || is_refused || job.revive_tx(kind, actions) {
+            return;
+        }
+        if kind == TxKind::Accept && job.ticket().is_none() {
             return;
         }
         if job.row.has_live_tx(kind) && !job.may_bump(kind, &self.settings, now) {
@@ -264,16 +269,53 @@ impl Core {
 }
 
 impl Job {
+    /// The transaction that it waits for.
+    pub(super) fn wanted_tx(&self, settings: &Settings, now: Now) -> Option<TxKind> {
+        match self.row.phase {
+            Phase::Accepting => Some(TxKind::Accept),
+            Phase::Declining(_) => Some(TxKind::Decline),
+            Phase::Committing if !self.is_too_late(now) => Some(TxKind::Commit),
+            Phase::Revealing if !self.is_too_late(now) => Some(TxKind::Reveal),
+            Phase::Submitting => Some(TxKind::Submit),
+            Phase::Settling => Some(TxKind::Settle),
+            Phase::Claiming => Some(TxKind::Claim),
+            _ => self.wants_advance(settings, now).then_some(TxKind::Advance),
+        }
+    }
+
+    /// Until when the chain takes what is owed in this phase; zero when nothing is, or nothing is known.
+    fn deadline_unix(&self) -> i64 {
+        let Some(view) = &self.view else { return 0 };
+        match self.row.phase {
+            phase if !phase.holds_seat() => 0,
+            _ if self.is_committed() => view.reveal_deadline_unix,
+            _ => view.execution_deadline_unix,
+        }
+    }
+
+    fn is_committed(&self) -> bool {
+        let is_revealed_next =
+            matches!(self.row.phase, Phase::Committed | Phase::Publishing | Phase::Published | Phase::Revealing);
+        is_revealed_next && self.row.salt.is_some()
+    }
+
+    /// Longest part of the time for reveals that is kept for the reveal itself, seconds; `None` before.
+    fn reveal_margin_s(&self) -> Option<i64> {
+        let view = self.view.as_ref().filter(|_| self.is_committed())?;
+        Some(i64::from(view.reveal_s / 2))
+    }
+
     /// The chain takes nothing for this seat any more but has not said so yet.
     fn is_too_late(&self, now: Now) -> bool {
-        let deadline = self.view.as_ref().map_or(0, |view| view.execution_deadline_unix);
+        let deadline = self.deadline_unix();
         deadline != 0 && now.chain_unix >= deadline
     }
 
     fn window_is_over(&self, now: Now) -> bool {
         self.view.as_ref().is_some_and(|view| {
             let closes = view.window_deadline_unix;
-            view.status.is_terminal() || (closes != 0 && now.chain_unix >= closes)
+            let is_agreed = view.status == JobStatus::Submitted && closes != 0;
+            view.status.is_terminal() || (is_agreed && now.chain_unix >= closes)
         })
     }
 

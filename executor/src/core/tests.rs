@@ -1,15 +1,17 @@
 //! The core against a model of the chain that lies by omission: events are lost, repeated, delayed and reordered, and
 //! the chain takes back what is not final.
 
+mod drawn;
 mod fees;
 mod forks;
 mod jobs;
 mod places;
 mod play;
 mod sandbox;
+mod table;
 mod world;
 
-use assay_protocol::{JobStatus, PROFILE_V1, TaskLimits};
+use assay_protocol::{Draw, JobStatus, Mode, PROFILE_V1, TaskLimits};
 use solana_pubkey::Pubkey;
 
 use super::*;
@@ -19,10 +21,12 @@ const OURS: OutcomeBytes = [3; 79];
 
 fn settings() -> Settings {
     Settings {
+        provider: Pubkey::new_from_array([77; 32]),
         policy: Policy {
             gas_limit_max: u64::MAX,
             memory_max_bytes: u64::MAX,
             accept_invalid: true,
+            accept_without_appeal: true,
             ..Policy::default()
         },
         jobs_tracked_max: 32,
@@ -54,6 +58,8 @@ fn provider() -> ProviderView {
         stake_lamports: 1_000_000,
         locked_lamports: 0,
         exposure_cap_lamports: 1_000_000,
+        tickets: 40,
+        tickets_from_unix: 0,
         earnings_lamports: 0,
         stake_min_lamports: 1,
         market_paused: false,
@@ -68,7 +74,10 @@ pub(crate) fn view(byte: u8) -> JobView {
         poster: Pubkey::new_from_array([200 + byte % 3; 32]),
         status: JobStatus::Open,
         kind: 0,
+        mode: Mode::Optimistic,
         redundancy: 1,
+        seats_wanted: 1,
+        attempt: 0,
         executions_open: 0,
         min_trust_bps: 0,
         created_slot: 1,
@@ -81,9 +90,16 @@ pub(crate) fn view(byte: u8) -> JobView {
         price: 10,
         base_fee_lamports: 20_000,
         bond_lamports: 100,
+        draw: Draw::default(),
+        tickets_total: 0,
+        widen_s: 10,
+        fill_unix: 0,
         queue_deadline_unix: 1_000_000,
         execution_s: 60,
+        reveal_s: 20,
+        agreement_s: 0,
         execution_deadline_unix: 0,
+        reveal_deadline_unix: 0,
         window_deadline_unix: 0,
         seat: None,
         rent_payer: None,

@@ -249,7 +249,8 @@ impl Repair {
             "Only an unfinished last record was cut: nothing that was acted on is lost. Start the bot again."
         } else {
             "Records that were acted on may be lost: check `assay provider status`, make sure that no other instance \
-             runs with this node key, then start with --adopt-unknown-seats."
+             runs with this node key, then start with --adopt-unknown-seats. The salt of a result that was committed to and \
+             not revealed is nowhere else: a seat whose record is lost loses its bond."
         }
     }
 }

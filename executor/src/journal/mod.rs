@@ -76,8 +76,8 @@ pub enum JournalError {
         /// Which record, and what is not understood.
         source: RecordError,
     },
-    /// Another outcome is already recorded for the job (I-07, E-06).
-    #[error("record another outcome for job {0}: one is recorded already, and a job never gets two")]
+    /// Another outcome, or another salt for it, is already recorded for the job (I-07, E-06).
+    #[error("record another outcome or salt for job {0}: one is recorded already, and a job never gets two")]
     OutcomeDiffers(JobUid),
     /// A signature that may still land would be replaced, or joined by more than may land beside it (E-04).
     #[error("replace the {} transaction of job {uid}: the recorded one may still land", kind.name())]
@@ -109,7 +109,7 @@ pub struct SigningPermit {
     uid: JobUid,
     kind: TxKind,
     message: Vec<u8>,
-    outcome: Option<crate::core::OutcomeBytes>,
+    row: JobRow,
 }
 
 impl SigningPermit {
@@ -131,10 +131,10 @@ impl SigningPermit {
         &self.message
     }
 
-    /// The one outcome that a submission of this job may carry.
+    /// What else is on disk about the job: its one outcome and the salt of it.
     #[must_use]
-    pub fn outcome(&self) -> Option<&crate::core::OutcomeBytes> {
-        self.outcome.as_ref()
+    pub fn row(&self) -> &JobRow {
+        &self.row
     }
 }
 
@@ -317,13 +317,14 @@ impl Journal {
         let row = self.rows.get(&uid);
         let tx = row.and_then(|row| row.tx(kind)).filter(|tx| tx.signature.is_none() && tx.state == TxState::Live);
         let (Some(row), Some(tx)) = (row, tx) else { return Err(JournalError::NothingToSign { uid, kind }) };
-        Ok(SigningPermit { uid, kind, message: tx.message.clone(), outcome: row.outcome })
+        Ok(SigningPermit { uid, kind, message: tx.message.clone(), row: row.clone() })
     }
 
-    /// The permission to sign the receipt of a job; `None` unless an outcome of it is on disk.
+    /// The permission to sign the receipt of a job; `None` unless an outcome of it is on disk, which need not be hidden any
+    /// more.
     #[must_use]
     pub fn receipt_permit(&self, uid: JobUid) -> Option<ReceiptPermit> {
-        let outcome = self.rows.get(&uid).filter(|_| !self.poisoned)?.outcome?;
+        let outcome = self.rows.get(&uid).filter(|row| !self.poisoned && row.may_be_shown())?.outcome?;
         Some(ReceiptPermit { uid, outcome })
     }
 
@@ -381,7 +382,8 @@ fn record_bytes(payload: &[u8]) -> u64 {
 
 fn check_guard(old: &JobRow, new: &JobRow) -> Result<(), JournalError> {
     let uid = new.uid;
-    if old.outcome.is_some() && old.outcome != new.outcome {
+    let is_other_outcome = old.outcome.is_some() && old.outcome != new.outcome;
+    if is_other_outcome || (old.salt.is_some() && old.salt != new.salt) {
         return Err(JournalError::OutcomeDiffers(uid));
     }
     for tx in old.txs.iter().filter(|tx| tx.state == TxState::Live && tx.signature.is_some()) {

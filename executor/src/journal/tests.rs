@@ -23,6 +23,36 @@ fn live(kind: TxKind, message: u8, signature: Option<u8>) -> TxRecord {
     }
 }
 
+#[test]
+fn i_07_an_outcome_and_its_salt_are_written_once_and_rows_from_before_salts_are_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = Journal::open(dir.path()).expect("new");
+    let mut hidden = row(1);
+    (hidden.outcome, hidden.salt) = (Some([9; 79]), Some([1; 32]));
+    journal.put(&hidden, SLOT).expect("written");
+    for (outcome, salt) in [(Some([9; 79]), Some([2; 32])), (Some([9; 79]), None), (Some([8; 79]), Some([1; 32]))] {
+        let other = JobRow { outcome, salt, run_attempts: 1, ..hidden.clone() };
+        assert!(matches!(journal.put(&other, SLOT), Err(JournalError::OutcomeDiffers(_))));
+    }
+    let json = serde_json::to_string(&row(2)).expect("JSON").replace(r#""salt":null,"#, "");
+    assert_eq!(serde_json::from_str::<JobRow>(&json).expect("a row of an earlier version"), row(2));
+}
+
+#[test]
+fn p_01_a_receipt_of_a_hidden_outcome_is_permitted_only_once_it_may_be_shown() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = Journal::open(dir.path()).expect("new");
+    let mut hidden = row(1);
+    (hidden.outcome, hidden.salt) = (Some([9; 79]), Some([1; 32]));
+    let mut permits = Vec::new();
+    for phase in [Phase::Ran, Phase::Committing, Phase::Committed, Phase::Publishing, Phase::Revealing] {
+        hidden.phase = phase;
+        journal.put(&hidden, SLOT).expect("written");
+        permits.push(journal.receipt_permit(hidden.uid).is_some());
+    }
+    assert_eq!(permits, [false, false, false, true, true]);
+}
+
 /// A disk that fails from the n-th call on, counting appends and syncs alike.
 struct FailingFile {
     calls_left: usize,
@@ -101,7 +131,7 @@ fn e_04_a_signature_that_may_land_is_not_replaced() {
 }
 
 #[test]
-fn e_04_e_14_only_submissions_are_outbid_and_only_so_often() {
+fn e_04_e_14_only_what_has_a_deadline_is_outbid_and_only_so_often() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut journal = Journal::open(dir.path()).expect("new");
     for (byte, kind) in (1..).zip(TxKind::ALL) {
@@ -119,7 +149,8 @@ fn e_04_e_14_only_submissions_are_outbid_and_only_so_often() {
             journal.put(&row, SLOT).expect("signed");
         };
         assert!(matches!(refusal, JournalError::LiveTransaction { .. }), "{refusal}");
-        assert_eq!(beside, if kind == TxKind::Submit { FEE_BUMPS_LIMIT } else { 0 }, "{kind:?}");
+        let has_deadline = matches!(kind, TxKind::Commit | TxKind::Reveal | TxKind::Submit);
+        assert_eq!(beside, if has_deadline { FEE_BUMPS_LIMIT } else { 0 }, "{kind:?}");
     }
 }
 
@@ -276,7 +307,7 @@ fn a_record_is_this_json_and_another_version_is_named() {
     let put = Record { slot: 7, change: Change::Put(Box::new(row(0))) };
     let zeros = "0".repeat(64);
     let json = format!(
-        r#"{{"slot":7,"change":{{"put":{{"uid":"{zeros}","job":"{}","created_slot":1,"phase":"seen","prepare_attempts":0,"content_failures":0,"run_attempts":0,"publish_attempts":0,"tx_failures":0,"outcome":null,"is_seat_known":false,"txs":[]}}}}}}"#,
+        r#"{{"slot":7,"change":{{"put":{{"uid":"{zeros}","job":"{}","created_slot":1,"phase":"seen","prepare_attempts":0,"content_failures":0,"run_attempts":0,"publish_attempts":0,"tx_failures":0,"outcome":null,"salt":null,"is_seat_known":false,"txs":[]}}}}}}"#,
         Pubkey::default()
     );
     assert_eq!(serde_json::to_string(&put).expect("JSON"), json);

@@ -152,7 +152,14 @@ fn e_08_what_the_finalised_chain_said_outlasts_every_older_look() {
     let (core, _) = Core::restore(settings(), rows, held.slot - 1);
     world.core = core;
     let over = Finalized { slot: held.slot + 10, over: vec![uid] };
-    let gone = |slot| Snapshot { slot, finalized: None, provider: provider(), jobs: Vec::new(), gone: vec![uid] };
+    let gone = |slot| Snapshot {
+        slot,
+        finalized: None,
+        provider: provider(),
+        jobs: Vec::new(),
+        gone: vec![uid],
+        seeds: BTreeMap::new(),
+    };
     world.step(Event::Polled(Snapshot { finalized: Some(over), ..gone(held.slot - 1) }));
     assert!(world.core.job(uid).is_none() && world.seen_slot >= held.slot + 10);
     world.step(Event::Polled(held));

@@ -88,7 +88,7 @@ fn e_06_a_second_outcome_halts_the_job_and_signs_nothing() {
     world.die_and_restart();
     world.step(Event::Polled(world.snapshot()));
     let attempt = world.row(uid).run_attempts;
-    world.step(Event::Ran { uid, attempt, result: Ok([9; 79]) });
+    world.step(Event::Ran { uid, attempt, result: Ok([9; 79]), salt: [0; 32] });
     assert_eq!(world.row(uid).phase, Phase::Halted);
     world.run_to_the_end();
     assert!(world.signed.is_empty());

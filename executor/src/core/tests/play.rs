@@ -24,6 +24,9 @@ enum Chance {
     Cancel(usize),
     Steal(usize),
     Expire(usize),
+    /// Somebody else with a seat in a job with several, or somebody who wants one.
+    Others(usize),
+    Long(u8),
 }
 
 fn chances() -> impl Strategy<Value = Vec<Chance>> {
@@ -45,6 +48,8 @@ fn chances() -> impl Strategy<Value = Vec<Chance>> {
         1 => any::<usize>().prop_map(Chance::Cancel),
         1 => any::<usize>().prop_map(Chance::Steal),
         1 => any::<usize>().prop_map(Chance::Expire),
+        6 => any::<usize>().prop_map(Chance::Others),
+        1 => any::<u8>().prop_map(Chance::Long),
     ];
     prop::collection::vec(chance, 0..160)
 }
@@ -107,6 +112,12 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
         }
         // E-13, P-06: what others do meanwhile.
         Chance::Cancel(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Cancelled, None)),
+        Chance::Others(index) => world.others_move(index),
+        // Deadlines pass.
+        Chance::Long(amount) => {
+            world.now.chain_unix += i64::from(amount);
+            world.slot += u64::from(amount);
+        }
         Chance::Steal(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Assigned, None)),
         Chance::Expire(index) => {
             let missed = (JobStatus::Expired, Some(Seat::Missed));
@@ -129,11 +140,13 @@ proptest! {
 
     #[test]
     fn e_08_e_11_e_12_i_07_whatever_the_order_one_outcome_is_signed_and_everything_ends(
-        jobs in 1_u8..5,
+        jobs in 0_u8..4,
+        drawn in 0_u8..3,
         final_after in prop_oneof![Just(3_u64), 4_u64..40],
         chances in chances(),
     ) {
         let mut world = World::new(jobs);
+        (100..100 + drawn).for_each(|byte| world.post_drawn(byte));
         world.final_after = final_after;
         let mut old = Vec::new();
         for chance in chances {

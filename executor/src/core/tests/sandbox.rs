@@ -9,7 +9,7 @@ fn without_children(world: &mut World) -> usize {
     for event in std::mem::take(&mut world.pending) {
         let event = match event {
             Event::Prepared { uid, attempt, .. } => Event::Prepared { uid, attempt, result: Err(no_child()) },
-            Event::Ran { uid, attempt, .. } => Event::Ran { uid, attempt, result: Err(no_child()) },
+            Event::Ran { uid, attempt, salt, .. } => Event::Ran { uid, attempt, result: Err(no_child()), salt },
             other => other,
         };
         let actions = world.core.clone().step(event.clone(), world.now);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::*;
+use super::{table::Others, *};
 
-type Signature = [u8; 64];
+pub(super) type Signature = [u8; 64];
 
 pub(super) struct World {
     pub(super) core: Core,
@@ -12,15 +12,23 @@ pub(super) struct World {
     pub(super) rows: BTreeMap<JobUid, JobRow>,
     pub(super) seen_slot: u64,
     pub(super) jobs: BTreeMap<JobUid, JobView>,
+    /// Seats of others, in jobs with several.
+    pub(super) others: BTreeMap<JobUid, Others>,
+    /// They do not commit yet.
+    pub(super) others_hesitate: bool,
     pub(super) earnings: u64,
     pub(super) slot: u64,
+    /// From which slot on the chain was replaced, once for each fork.
+    pub(super) forks: Vec<u64>,
     /// Slots after which a change is final.
     pub(super) final_after: u64,
     pub(super) now: Now,
     /// What is on its way to the core, in no particular order.
     pub(super) pending: Vec<Event>,
-    /// Every signed submission: the outcome it carries.
+    /// Every signed submission, commitment and reveal: the outcome it carries or hides.
     pub(super) signed: Vec<(JobUid, OutcomeBytes)>,
+    /// Messages of what was signed.
+    pub(super) messages: BTreeMap<Signature, Vec<u8>>,
     /// Signed transactions that may land.
     pub(super) live: Vec<(JobUid, TxKind, Signature)>,
     /// What became of those that met the program: asking again gives the same answer.
@@ -44,6 +52,7 @@ struct Past {
     /// Last slot in which it was so.
     slot: u64,
     jobs: BTreeMap<JobUid, JobView>,
+    others: BTreeMap<JobUid, Others>,
     earnings: u64,
     fates: BTreeMap<Signature, TxFate>,
     live: Vec<(JobUid, TxKind, Signature)>,
@@ -58,12 +67,16 @@ impl World {
             rows: BTreeMap::new(),
             seen_slot: 0,
             jobs: (1..=jobs).map(|byte| (JobUid([byte; 32]), view(byte))).collect(),
+            others: BTreeMap::new(),
+            others_hesitate: false,
             earnings: 0,
             slot: 10,
+            forks: Vec::new(),
             final_after: 3,
             now: Now { chain_unix: 100, monotonic_ms: 0 },
             pending: Vec::new(),
             signed: Vec::new(),
+            messages: BTreeMap::new(),
             live: Vec::new(),
             fates: BTreeMap::new(),
             last_valid: BTreeMap::new(),
@@ -88,6 +101,7 @@ impl World {
             provider: ProviderView { earnings_lamports: self.earnings, ..provider() },
             jobs: self.jobs.values().cloned().collect(),
             gone,
+            seeds: self.seeds(),
         }
     }
 
@@ -154,7 +168,9 @@ impl World {
             }
             Action::Run(uid) => {
                 let attempt = self.row(uid).run_attempts;
-                self.pending.push(Event::Ran { uid, attempt, result: Ok(OURS) });
+                // Another one each time.
+                let salt = [attempt; 32];
+                self.pending.push(Event::Ran { uid, attempt, result: Ok(OURS), salt });
             }
             Action::Publish(uid) => {
                 let attempt = self.row(uid).publish_attempts;
@@ -163,6 +179,7 @@ impl World {
             Action::BuildTx(uid, kind) => {
                 let mut message = vec![kind as u8, uid.0[0]];
                 message.extend(self.signatures.to_le_bytes());
+                message.extend(self.payload(uid, kind));
                 // As on a real chain, several times as long as it takes until a slot is final.
                 let last_valid_block_height = self.slot + 4 * self.final_after;
                 let fee_step = self.row(uid).next_fee_step(kind);
@@ -187,6 +204,7 @@ impl World {
         let Some(job) = self.core.job(uid) else { return };
         if let Some(old) = self.rows.get(&uid) {
             assert!(old.outcome.is_none() || old.outcome == job.row.outcome, "I-07: the outcome changed");
+            assert!(old.salt.is_none() || old.salt == job.row.salt, "the salt changed");
             for tx in old.txs.iter().filter(|tx| tx.state == TxState::Live && tx.signature.is_some()) {
                 let kept = job.row.txs.iter().any(|new| new.signature == tx.signature);
                 assert!(kept, "E-04: a live {:?} was replaced", tx.kind);
@@ -200,13 +218,14 @@ impl World {
         let row = &self.rows[&uid];
         let tx = row.tx(kind).expect("journaled before it is signed");
         assert!(tx.signature.is_none(), "signed once");
-        if kind == TxKind::Submit {
+        if matches!(kind, TxKind::Submit | TxKind::Commit | TxKind::Reveal) {
             self.signed.push((uid, row.outcome.expect("fixed before it is signed")));
         }
         self.signatures += 1;
         let mut signature = [0; 64];
         signature[..8].copy_from_slice(&self.signatures.to_le_bytes());
         self.last_valid.insert(signature, tx.last_valid_block_height);
+        self.messages.insert(signature, tx.message.clone());
         self.step(Event::TxSigned { uid, kind, signature });
     }
 
@@ -233,7 +252,8 @@ impl World {
         self.live.retain(|tx| tx.2 != signature);
         self.slot = next_slot;
         let outcome = self.signed.iter().find(|(of, _)| *of == uid).map(|(_, outcome)| *outcome);
-        let worked = self.apply(uid, kind, outcome);
+        let is_drawn = kind != TxKind::Claim && self.others.contains_key(&uid);
+        let worked = if is_drawn { self.apply_drawn(uid, kind, signature) } else { self.apply(uid, kind, outcome) };
         let slot = self.slot;
         let fate = if worked { TxFate::Landed { slot } } else { TxFate::Failed { slot, message: String::new() } };
         self.fates.insert(signature, fate.clone());
@@ -292,10 +312,11 @@ impl World {
         true
     }
 
-    fn remember(&mut self) {
+    pub(super) fn remember(&mut self) {
         let (slot, earnings) = (self.slot, self.earnings);
-        let (jobs, fates, live) = (self.jobs.clone(), self.fates.clone(), self.live.clone());
-        self.history.push(Past { slot, jobs, earnings, fates, live });
+        let (jobs, others) = (self.jobs.clone(), self.others.clone());
+        let (fates, live) = (self.fates.clone(), self.live.clone());
+        self.history.push(Past { slot, jobs, others, earnings, fates, live });
     }
 
     /// The chain takes its last changes back, as deep as nothing final is touched (E-12).
@@ -303,8 +324,9 @@ impl World {
         let final_slot = self.final_slot();
         for _ in 0..=depth {
             let Some(past) = self.history.pop_if(|past| past.slot >= final_slot) else { break };
-            let Past { slot: _, jobs, earnings, fates, live } = past;
-            (self.jobs, self.earnings, self.fates) = (jobs, earnings, fates);
+            let Past { slot, jobs, others, earnings, fates, live } = past;
+            (self.jobs, self.others, self.earnings, self.fates) = (jobs, others, earnings, fates);
+            self.forks.push(slot.saturating_add(1));
             self.live.extend(live);
         }
         self.live.sort_unstable();
@@ -319,7 +341,7 @@ impl World {
         self.remember();
         self.slot += 1;
         let count = self.jobs.len().max(1);
-        if let Some(job) = self.jobs.values_mut().nth(index % count)
+        if let Some(job) = self.jobs.values_mut().nth(index % count).filter(|job| !job.is_drawn())
             && (job.status, job.seat) == from
         {
             (job.status, job.seat) = to;
@@ -344,7 +366,8 @@ impl World {
         }
         for row in self.rows.values() {
             for kind in TxKind::ALL {
-                let beside = if kind == TxKind::Submit { usize::from(settings().fee_bumps_max) } else { 0 };
+                let is_outbid = matches!(kind, TxKind::Submit | TxKind::Commit | TxKind::Reveal);
+                let beside = if is_outbid { usize::from(settings().fee_bumps_max) } else { 0 };
                 let live = row.live_txs(kind).filter(|tx| tx.signature.is_some()).count();
                 assert!(live <= 1 + beside, "E-04: {live} {kind:?} may land for {}", row.uid);
             }
@@ -369,10 +392,11 @@ impl World {
         for round in 0..400 {
             self.tick();
             self.land(round);
+            self.others_move_all();
             let snapshot = self.snapshot();
             self.step(Event::Polled(snapshot));
             let rests = self.core.jobs().all(|job| matches!(job.row.phase, Phase::Dropped(_) | Phase::Halted));
-            let is_quiet = self.pending.is_empty() && self.live.is_empty();
+            let is_quiet = self.pending.is_empty() && self.live.is_empty() && !self.has_drawn_seat();
             if rests && is_quiet && self.slot > quiet_since + 2 * self.final_after {
                 return;
             }

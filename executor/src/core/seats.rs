@@ -1,0 +1,169 @@
+//! Seats that are drawn: what our tickets win, and when a seat that waits for others can go on.
+
+use std::collections::BTreeMap;
+
+use assay_protocol::{
+    Draw, DrawNow, DrawState, Hash32, JobStatus, Lookup, Purpose, Subject,
+    tickets::{Fill, seat_threshold, wins},
+};
+
+use super::{Core, Job, JobView, Now, Phase, ProviderView, Settings};
+
+/// Most tickets that are looked through in one step: some ten milliseconds. A provider has up to a million.
+const TICKETS_PER_STEP: u32 = 1 << 16;
+
+/// How far our tickets were looked through for one that wins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Search {
+    seed: Hash32,
+    threshold: u64,
+    next: u32,
+    ticket: Option<u32>,
+}
+
+/// The draw of a job's seats as recording it would make it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Foreseen {
+    /// Slot of the draw that it follows from.
+    seed_slot: u64,
+    draw: Draw,
+}
+
+impl Search {
+    /// Goes on. A ticket that wins, wins for ever: the threshold never falls. Without one it starts over, once it is through,
+    /// when the threshold has risen.
+    fn go_on(&mut self, holder: &Hash32, tickets: u32, threshold: u64, budget: &mut u32) {
+        let is_through = self.next >= tickets || self.threshold == 0;
+        if is_through && threshold > self.threshold {
+            (self.next, self.threshold) = (0, threshold);
+        }
+        let end = tickets.min(self.next.saturating_add(*budget)).max(self.next);
+        self.ticket = (self.next..end).find(|index| wins(&self.seed, holder, *index, self.threshold));
+        *budget = budget.saturating_sub(end.saturating_sub(self.next));
+        self.next = end;
+    }
+}
+
+impl Core {
+    /// Looks for tickets that win, a bounded number of them.
+    pub(super) fn search_tickets(&mut self, now: Now) {
+        let Some(provider) = self.provider else { return };
+        let (holder, mut budget) = (self.settings.provider.to_bytes(), TICKETS_PER_STEP);
+        for job in self.jobs.values_mut() {
+            let Some((seed, threshold)) = job.chance(&provider, now) else { continue };
+            if job.search.seed != seed || job.search.ticket.is_some_and(|ticket| ticket >= provider.tickets) {
+                job.search = Search { seed, ..Search::default() };
+            }
+            if job.search.ticket.is_none() {
+                job.search.go_on(&holder, provider.tickets, threshold, &mut budget);
+            }
+        }
+    }
+}
+
+impl Job {
+    pub(super) fn is_drawn(&self) -> bool {
+        self.row.salt.is_some() || self.view.as_ref().is_some_and(JobView::is_drawn)
+    }
+
+    /// The ticket that takes a seat; any, where seats are not drawn. `None` while none of ours is known to win.
+    #[must_use]
+    pub fn ticket(&self) -> Option<u32> {
+        let draw = self.view.as_ref().filter(|view| view.is_drawn()).map(|_| self.draw());
+        match draw {
+            None => Some(0),
+            Some(draw) => draw.filter(|draw| draw.seed == self.search.seed).and(self.search.ticket),
+        }
+    }
+
+    /// The draw whose tickets can be judged: the account's, or what it would be if it were recorded now.
+    fn draw(&self) -> Option<Draw> {
+        let account = self.view.as_ref()?.draw;
+        let foreseen = self.foreseen.filter(|foreseen| is_armed(&account) && foreseen.seed_slot == account.seed_slot);
+        [Some(account), foreseen.map(|foreseen| foreseen.draw)].into_iter().flatten().find(Draw::is_settled)
+    }
+
+    /// Seed and threshold of the draw that our tickets take part in (P-16), of a job that can be taken and filled: without
+    /// tickets of others it would only lock the bond.
+    fn chance(&self, provider: &ProviderView, now: Now) -> Option<(Hash32, u64)> {
+        let view = self.view.as_ref().filter(|view| view.is_drawn() && self.waits_for_seat())?;
+        let draw = self.draw().filter(|draw| provider.tickets_from_unix <= draw.fixed_unix)?;
+        let others = view.tickets_total.saturating_sub(provider.tickets.into());
+        let fill = Fill {
+            wanted: view.seats_wanted,
+            tickets_total: view.tickets_total,
+            fill_unix: view.fill_unix,
+            queue_deadline_unix: view.queue_deadline_unix,
+            widen_s: view.widen_s,
+            is_everybody: draw.is_everybody(),
+        };
+        let can_fill = others.saturating_add(1) >= view.seats_wanted.into();
+        can_fill.then(|| (draw.seed, seat_threshold(&fill, now.chain_unix)))
+    }
+
+    fn waits_for_seat(&self) -> bool {
+        self.row.phase.is_before_accept() || self.row.phase == Phase::Accepting
+    }
+
+    /// The slot whose block is to be looked up, for the seed of our tickets.
+    pub(super) fn seed_slot(&self) -> Option<u64> {
+        let view = self.view.as_ref().filter(|view| view.is_drawn() && self.waits_for_seat())?;
+        let is_known = self.foreseen.is_some_and(|foreseen| foreseen.seed_slot == view.draw.seed_slot);
+        (is_armed(&view.draw) && !is_known).then_some(view.draw.seed_slot)
+    }
+
+    /// Takes in what the chain's list of recent blocks says about the draw.
+    pub(super) fn foresee(&mut self, seeds: &BTreeMap<u64, Lookup>, slot: u64, now: Now) {
+        let Some(view) = self.view.as_ref().filter(|view| is_armed(&view.draw)) else { return };
+        let seed_slot = view.draw.seed_slot;
+        let Some(lookup) = seeds.get(&seed_slot) else { return };
+        let subject = Subject { job_uid: &view.uid.0, purpose: Purpose::Seats, round: view.attempt };
+        let mut draw = view.draw;
+        if draw.record(lookup, DrawNow { slot, unix: now.chain_unix }, &subject).is_ok() {
+            self.foreseen = Some(Foreseen { seed_slot, draw });
+        }
+    }
+
+    /// Whether recording the draw is the first thing to do for a seat.
+    #[must_use]
+    pub fn has_unrecorded_draw(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| view.is_drawn() && is_armed(&view.draw))
+    }
+
+    /// Whether the clock runs: all seats are filled.
+    pub(super) fn may_run(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| !view.is_drawn() || view.status == JobStatus::Assigned)
+    }
+
+    /// Whether nobody can commit any more.
+    pub(super) fn may_reveal(&self, now: Now) -> bool {
+        self.view.as_ref().is_some_and(|view| match view.status {
+            JobStatus::Revealing => true,
+            JobStatus::Assigned => now.chain_unix >= view.execution_deadline_unix,
+            _ => false,
+        })
+    }
+
+    /// Whether a step that anybody may take is overdue, and something of ours waits for it: a lost seed for our tickets, a
+    /// deadline that others let pass for our seat.
+    pub(super) fn wants_advance(&self, settings: &Settings, now: Now) -> bool {
+        let Some(view) = self.view.as_ref().filter(|view| view.is_drawn() && settings.crank) else { return false };
+        let passed = |deadline_unix: i64| deadline_unix != 0 && now.chain_unix >= deadline_unix;
+        if view.seat.is_none() {
+            let is_lost = |foreseen: Foreseen| {
+                is_armed(&view.draw) && foreseen.seed_slot == view.draw.seed_slot && is_armed(&foreseen.draw)
+            };
+            return self.row.phase == Phase::Seen && self.foreseen.is_some_and(is_lost);
+        }
+        match view.status {
+            JobStatus::Open => passed(view.queue_deadline_unix),
+            JobStatus::Assigned | JobStatus::Revealing => passed(view.reveal_deadline_unix),
+            JobStatus::Deadlocked => passed(view.window_deadline_unix),
+            _ => false,
+        }
+    }
+}
+
+fn is_armed(draw: &Draw) -> bool {
+    draw.state == DrawState::Armed
+}

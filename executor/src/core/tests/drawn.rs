@@ -1,0 +1,213 @@
+//! Jobs with several seats: draws, commitments, reveals.
+
+use assay_protocol::{DrawState, OutcomeKind};
+
+use super::{world::World, *};
+
+const UID: JobUid = JobUid([100; 32]);
+
+fn drawn() -> World {
+    let mut world = World::new(0);
+    world.post_drawn(100);
+    world
+}
+
+/// Everything happens, soon, until the job stands so or 300 slots have passed.
+fn until(world: &mut World, is_there: impl Fn(&World) -> bool) {
+    let acts: [fn(&mut World); 4] = [
+        World::tick,
+        |world| world.land(0),
+        |world| world.step(Event::Polled(world.snapshot())),
+        World::others_move_all,
+    ];
+    for _ in 0..300 {
+        for act in acts {
+            if is_there(world) {
+                return;
+            }
+            act(world);
+        }
+    }
+    panic!("{:?}", world.core.job(UID).map(|job| job.row.phase));
+}
+
+fn phase_is(phase: Phase) -> impl Fn(&World) -> bool {
+    move |world| world.core.job(UID).is_some_and(|job| job.row.phase == phase)
+}
+
+#[test]
+fn a_job_with_three_seats_is_paid_and_forgotten() {
+    let mut world = drawn();
+    until(&mut world, |world| world.accepted > 0);
+    world.run_to_the_end();
+    world.assert_promises();
+    assert_eq!((world.jobs.len(), world.rows.len(), world.halted), (0, 0, false));
+    assert_eq!((world.accepted, world.paid), (1, 1));
+    assert_eq!(world.signed, [(UID, OURS); 2], "a commitment and a reveal");
+}
+
+#[test]
+fn p_01_nothing_is_published_or_may_be_shown_before_all_have_committed() {
+    let mut world = drawn();
+    world.others_hesitate = true;
+    until(&mut world, phase_is(Phase::Committed));
+    for _ in 0..5 {
+        world.tick();
+        world.step(Event::Polled(world.snapshot()));
+        let row = &world.rows[&UID];
+        assert_eq!((row.phase, row.publish_attempts, row.may_be_shown()), (Phase::Committed, 0, false));
+    }
+    world.others_hesitate = false;
+    until(&mut world, phase_is(Phase::Submitted));
+    let row = &world.rows[&UID];
+    assert_eq!((row.publish_attempts, row.may_be_shown()), (1, true));
+}
+
+#[test]
+fn the_clock_does_not_run_and_nothing_runs_before_the_last_seat_is_filled() {
+    let mut world = drawn();
+    until(&mut world, |world| world.accepted > 0);
+    for _ in 0..5 {
+        if world.jobs[&UID].status == JobStatus::Open {
+            world.tick();
+            world.step(Event::Polled(world.snapshot()));
+            assert_eq!(world.row(UID).run_attempts, 0);
+        }
+    }
+}
+
+#[test]
+fn a_queue_that_times_out_frees_the_seat_and_nobody_ran() {
+    let mut world = drawn();
+    for round in 0..100 {
+        world.tick();
+        world.land(round);
+        world.step(Event::Polled(world.snapshot()));
+    }
+    // Nobody else came: our own crank expires the job and settles the seat.
+    assert_eq!((world.accepted, world.signed.len(), world.jobs.len()), (1, 0, 0));
+    world.run_to_the_end();
+    assert!(!world.halted && world.rows.is_empty());
+}
+
+#[test]
+fn p_05_whoever_did_not_commit_in_time_goes_on_to_settle_and_signs_no_reveal() {
+    let mut world = drawn();
+    until(&mut world, phase_is(Phase::Committing));
+    world.live.clear();
+    world.now.chain_unix += 60;
+    world.others_move_all();
+    world.others_move_all();
+    world.run_to_the_end();
+    world.assert_promises();
+    let reveals = world.messages.values().filter(|message| message[0] == TxKind::Reveal as u8).count();
+    assert_eq!((reveals, world.paid, world.halted), (0, 0, false));
+}
+
+#[test]
+fn e_18_a_commitment_that_the_journal_does_not_know_stops_the_process() {
+    let mut world = drawn();
+    until(&mut world, phase_is(Phase::Committed));
+    world.slot += 1;
+    world.jobs.get_mut(&UID).expect("there").seat = Some(Seat::Committed([9; 32]));
+    world.step(Event::Polled(world.snapshot()));
+    assert!(world.halted);
+}
+
+#[test]
+fn a_reveal_that_cannot_be_published_first_is_made_all_the_same_before_it_is_too_late() {
+    let mut world = drawn();
+    until(&mut world, phase_is(Phase::Publishing));
+    let deadline = world.jobs[&UID].reveal_deadline_unix;
+    for _ in 0..40 {
+        world.slot += 1;
+        world.now.chain_unix += 1;
+        world.now.monotonic_ms += 1_000;
+        world.step(Event::Polled(world.snapshot()));
+        while let Some(mut event) = world.pending.pop() {
+            if let Event::Published { result, .. } = &mut event {
+                *result = Err(WorkFault { kind: WorkFaultKind::Content, message: String::new() });
+            }
+            world.step(event);
+        }
+        world.land(0);
+        if matches!(world.jobs.get(&UID).and_then(|job| job.seat), Some(Seat::Submitted(_))) {
+            break;
+        }
+    }
+    assert!(world.now.chain_unix < deadline, "{} of {deadline}", world.now.chain_unix);
+}
+
+#[test]
+fn a_lost_seed_is_fixed_anew_and_the_seat_is_taken_by_it() {
+    let mut world = drawn();
+    world.slot += 600;
+    // Nobody else is there yet.
+    for round in 0..20 {
+        world.tick();
+        world.land(round);
+        world.step(Event::Polled(world.snapshot()));
+        if world.jobs[&UID].draw.rearmed == 1 {
+            break;
+        }
+    }
+    assert_eq!((world.jobs[&UID].draw.rearmed, world.jobs[&UID].draw.state), (1, DrawState::Armed));
+    until(&mut world, |world| world.accepted > 0);
+    world.run_to_the_end();
+    assert_eq!((world.paid, world.halted, world.jobs.len()), (1, false, 0));
+}
+
+#[test]
+fn p_16_tickets_that_are_younger_than_the_draw_and_markets_that_cannot_fill_take_no_seat() {
+    let change: [fn(&mut Snapshot); 2] =
+        [|snapshot| snapshot.provider.tickets_from_unix = 101, |snapshot| snapshot.jobs[0].tickets_total = 41];
+    for change in change {
+        let mut world = drawn();
+        for round in 0..100 {
+            world.tick();
+            world.land(round);
+            let mut snapshot = world.snapshot();
+            change(&mut snapshot);
+            world.step(Event::Polled(snapshot));
+        }
+        assert_eq!((world.accepted, world.signatures), (0, 0));
+    }
+}
+
+/// E-01: whatever action it is after, a death changes nothing but time.
+#[test]
+fn e_01_i_07_a_death_after_any_action_ends_the_same() {
+    let mut deaths = 0;
+    loop {
+        let mut world = drawn();
+        world.dies_after = Some(deaths);
+        until(&mut world, |world| world.accepted > 0);
+        world.run_to_the_end();
+        world.assert_promises();
+        assert_eq!((world.jobs.len(), world.rows.len(), world.halted), (0, 0, false), "after {deaths} actions");
+        assert_eq!((world.accepted, world.paid), (1, 1), "after {deaths} actions");
+        let mut commitments = world.commitments(UID);
+        commitments.dedup();
+        assert_eq!(commitments.len(), 1, "after {deaths} actions");
+        if world.dies_after.is_some() {
+            break;
+        }
+        deaths += 1;
+    }
+    assert!(deaths > 30, "{deaths}");
+}
+
+#[test]
+fn an_invalid_task_is_committed_and_revealed_without_a_package() {
+    let mut world = drawn();
+    until(&mut world, phase_is(Phase::Running));
+    let mut invalid = OURS;
+    invalid[0] = OutcomeKind::Invalid as u8;
+    for event in &mut world.pending {
+        if let Event::Ran { result, .. } = event {
+            *result = Ok(invalid);
+        }
+    }
+    world.run_to_the_end();
+    assert_eq!((world.signed.len(), world.paid, world.jobs.len()), (2, 1, 0));
+}
