@@ -113,11 +113,7 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
         // E-13, P-06: what others do meanwhile.
         Chance::Cancel(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Cancelled, None)),
         Chance::Others(index) => world.others_move(index),
-        // Deadlines pass.
-        Chance::Long(amount) => {
-            world.now.chain_unix += i64::from(amount);
-            world.slot += u64::from(amount);
-        }
+        Chance::Long(amount) => world.pass(amount),
         Chance::Steal(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Assigned, None)),
         Chance::Expire(index) => {
             let missed = (JobStatus::Expired, Some(Seat::Missed));

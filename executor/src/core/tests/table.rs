@@ -275,6 +275,12 @@ impl World {
         }
     }
 
+    /// So much time that deadlines pass, in seconds and in slots.
+    pub(super) fn pass(&mut self, amount: u8) {
+        self.now.chain_unix += i64::from(amount);
+        self.slot += u64::from(amount);
+    }
+
     /// Whether a seat of ours waits for what others do.
     pub(super) fn has_drawn_seat(&self) -> bool {
         let is_halted = |uid| self.core.job(uid).is_some_and(|job| job.row.phase == Phase::Halted);
