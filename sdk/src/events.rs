@@ -93,14 +93,34 @@ impl Event {
             Self::JobCreated(event) => event.job,
             Self::JobCancelled(event) => event.job,
             Self::JobAccepted(event) => event.job,
+            Self::SeedRecorded(event) => event.job,
             Self::JobDeclined(event) => event.job,
             Self::ResultsSubmitted(event) => event.job,
+            Self::ResultCommitted(event) => event.job,
+            Self::ResultRevealed(event) => event.job,
+            Self::SeatsAgreed(event) => event.job,
+            Self::SeatsDisagreed(event) => event.job,
+            Self::CollisionSeen(event) => event.job,
             Self::JobFinalized(event) => event.job,
             Self::ExecutionSettled(event) => event.job,
             Self::ExecutionMissed(event) => event.job,
             Self::JobExpired(event) => event.job,
             Self::JobClosed(event) => event.job,
-            _ => return None,
+            Self::SinkCreated(_)
+            | Self::MarketCreated(_)
+            | Self::MarketUpdated(_)
+            | Self::MarketPaused(_)
+            | Self::MarketAuthorityProposed(_)
+            | Self::MarketAuthorityAccepted(_)
+            | Self::MarketFeesClaimed(_)
+            | Self::ProviderRegistered(_)
+            | Self::ProviderUpdated(_)
+            | Self::Staked(_)
+            | Self::Unstaked(_)
+            | Self::StakeEnrolled(_)
+            | Self::StakeWithdrawn(_)
+            | Self::ProviderClosed(_)
+            | Self::RewardClaimed(_) => return None,
         })
     }
 }
