@@ -12,7 +12,7 @@ use solana_message::Message;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
-use crate::core::{Job, JobUid, JobView, Phase, Seat, TxKind, compute_unit_limit};
+use crate::core::{Job, JobUid, JobView, Phase, TxKind, compute_unit_limit};
 
 /// Who sends.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,14 @@ pub enum BuildError {
     /// Nothing is left to do.
     #[error("build the settlement of job {0}: nothing is left to settle")]
     NothingToSettle(JobUid),
+    /// None of our tickets is known to win a seat.
+    #[error(
+        "build the acceptance of job {0}: no ticket of this provider is known to win a seat; it is looked for again"
+    )]
+    NoTicket(JobUid),
+    /// An outcome is recorded without what hides it.
+    #[error("build the commitment of job {0}: no salt is recorded beside its outcome")]
+    NoSalt(JobUid),
 }
 
 impl Sender {
@@ -61,21 +69,35 @@ impl Sender {
         let view = || job.view.as_ref().ok_or(BuildError::NotSeen(uid));
         let seat = SeatKeys { job: job.row.job, provider: self.provider, node_key: self.node_key };
         Ok(match kind {
+            TxKind::Advance => vec![match view()?.seat {
+                None if job.waits_to_be_closed() => {
+                    instructions::close_job(&JobPoster { job: seat.job, poster: view()?.poster })
+                }
+                // A lost block; the next one is fixed.
+                None => instructions::record_seed(seat.job),
+                Some(_) => instructions::expire_job_of_several(seat.job),
+            }],
             TxKind::Accept => {
-                vec![instructions::accept_job(&AcceptJob { seat, market: self.market, job_uid: uid.0, ticket: 0 })]
+                let ticket = job.ticket().ok_or(BuildError::NoTicket(uid))?;
+                let accept = AcceptJob { seat, market: self.market, job_uid: uid.0, ticket };
+                // Who records the draw does not matter, and a second time does no harm.
+                let record = job.has_unrecorded_draw().then(|| instructions::record_seed(seat.job));
+                record.into_iter().chain([instructions::accept_job(&accept)]).collect()
             }
             TxKind::Decline => {
                 let reason = if let Phase::Declining(reason) = job.row.phase { reason.code() } else { 0 };
                 let rent_payer = view()?.rent_payer.unwrap_or(self.node_key);
                 vec![instructions::decline_job(&DeclineJob { seat, rent_payer, reason })]
             }
-            TxKind::Submit => {
-                let bytes = job.row.outcome.ok_or(BuildError::NoOutcome(uid))?;
-                let outcome =
-                    Outcome::decode(&bytes, view()?.limits.gas_limit).map_err(|_| BuildError::NoOutcome(uid))?;
-                vec![instructions::submit_results(&seat, &outcome)]
+            TxKind::Commit => {
+                let commitment = job.row.commitment(&self.provider).ok_or(BuildError::NoSalt(uid))?;
+                vec![instructions::commit_result(&seat, commitment)]
             }
-            TxKind::Advance | TxKind::Commit | TxKind::Reveal => return Err(BuildError::NoOutcome(uid)),
+            TxKind::Reveal => {
+                let salt = job.row.salt.ok_or(BuildError::NoSalt(uid))?;
+                vec![instructions::reveal_result(&seat, &outcome(job, view()?)?, salt)]
+            }
+            TxKind::Submit => vec![instructions::submit_results(&seat, &outcome(job, view()?)?)],
             TxKind::Settle => self.settlement(job, view()?)?,
             // Needs no account of the job, which may be closed by now.
             TxKind::Claim => {
@@ -91,7 +113,8 @@ impl Sender {
         if view.status == JobStatus::Submitted {
             steps.push(instructions::finalize_job(address));
         }
-        let has_seat = matches!(view.seat, Some(Seat::Submitted(_) | Seat::Missed));
+        // Right, wrong, hidden or silent: the program says what each comes to, and gives the rent back.
+        let has_seat = view.seat.is_some();
         if has_seat {
             let rent_payer = view.rent_payer.unwrap_or(self.node_key);
             let settle = SettleExecution { job: address, market: self.market, provider: self.provider, rent_payer };
@@ -102,6 +125,13 @@ impl Sender {
         }
         if steps.is_empty() { Err(BuildError::NothingToSettle(uid)) } else { Ok(steps) }
     }
+}
+
+/// The one outcome that may be signed for the job.
+fn outcome(job: &Job, view: &JobView) -> Result<Outcome, BuildError> {
+    let unknown = BuildError::NoOutcome(job.row.uid);
+    let Some(bytes) = job.row.outcome else { return Err(unknown) };
+    Outcome::decode(&bytes, view.limits.gas_limit).map_err(|_| unknown)
 }
 
 /// The price is paid for every unit asked for, and without a limit 200,000 per instruction are.
@@ -133,10 +163,15 @@ mod tests {
     fn a_priority_fee_is_paid_for_a_limited_number_of_units() {
         // The bounds that the program's tests hold each transaction to.
         let bounds = [
-            (TxKind::Accept, 20_000),
+            (TxKind::Advance, 12_000),
+            // Behind the record of the seed.
+            (TxKind::Accept, 22_000 + 12_000),
             (TxKind::Decline, 15_000),
+            (TxKind::Commit, 15_000),
+            (TxKind::Reveal, 18_000),
             (TxKind::Submit, 12_000),
-            (TxKind::Settle, 40_000),
+            // With several seats: finalize, settle one, close.
+            (TxKind::Settle, 30_000 + 19_000 + 10_000),
             (TxKind::Claim, 10_000),
         ];
         for (kind, bound) in bounds {

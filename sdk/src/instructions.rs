@@ -451,10 +451,19 @@ pub fn settle_execution(settle: &SettleExecution) -> Instruction {
 #[must_use]
 pub fn expire_job(address: Pubkey, job: &Job) -> Instruction {
     let runs_alone = job.job_status() == Some(JobStatus::Assigned) && job.seats_wanted == 1;
-    let holder = job.seat_holder().filter(|_| runs_alone);
+    expire(address, job.seat_holder().filter(|_| runs_alone))
+}
+
+/// [`expire_job`] for whoever knows only that no seat holds the job alone: it is open, or has several seats.
+#[must_use]
+pub fn expire_job_of_several(address: Pubkey) -> Instruction {
+    expire(address, None)
+}
+
+fn expire(job: Pubkey, holder: Option<Pubkey>) -> Instruction {
     let accounts = client::accounts::ExpireJob {
-        job: address,
-        execution: holder.map(|provider| ExecutionSeeds { job: address, provider }.address()),
+        job,
+        execution: holder.map(|provider| ExecutionSeeds { job, provider }.address()),
         provider: holder,
         sink: holder.map(|_| pda::sink_address()),
     };

@@ -1,7 +1,7 @@
 //! From account bytes to what the core understands.
 
 use anchor_lang::AccountDeserialize;
-use assay_protocol::{ExecutionStatus, JobStatus, outcome::OUTCOME_BYTES};
+use assay_protocol::{ExecutionStatus, JobStatus, outcome::OUTCOME_BYTES, tickets};
 use assay_sdk::program::accounts::{Execution, Job, Market, Provider};
 use solana_pubkey::Pubkey;
 
@@ -36,6 +36,7 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         mode,
         redundancy: job.redundancy,
         seats_wanted: job.seats_wanted,
+        seats: job.seats,
         attempt: job.attempt,
         executions_open: job.executions_open,
         min_trust_bps: job.min_trust_bps,
@@ -96,16 +97,17 @@ pub(super) fn provider_view(
 ) -> Option<ProviderView> {
     let provider = Provider::try_deserialize(&mut &provider[..]).ok()?;
     let market = Market::try_deserialize(&mut &market[..]).ok()?;
+    let terms = market.current_terms(chain_unix);
     Some(ProviderView {
         capacity: provider.capacity,
         active: provider.active,
         stake_lamports: provider.stake_lamports,
         locked_lamports: provider.locked_lamports,
         exposure_cap_lamports: provider.exposure_cap_lamports,
-        tickets: provider.tickets,
+        tickets: tickets::usable(provider.tickets, provider.stake_lamports, terms.ticket_lamports),
         tickets_from_unix: provider.tickets_from_unix,
         earnings_lamports: provider.earnings_lamports,
-        stake_min_lamports: market.current_terms(chain_unix).stake_min_lamports,
+        stake_min_lamports: terms.stake_min_lamports,
         market_paused: market.is_paused(chain_unix),
         node_balance_lamports,
     })

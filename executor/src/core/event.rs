@@ -26,6 +26,8 @@ pub struct JobView {
     pub redundancy: u8,
     /// Seats to be filled before the clock runs, those of earlier rounds included.
     pub seats_wanted: u8,
+    /// Seats whose clock ran; those of this round not before it does.
+    pub seats: u8,
     /// Arbitrations so far, or attempts that a single seat missed.
     pub attempt: u8,
     /// Executions not yet settled.
@@ -86,6 +88,12 @@ impl JobView {
     pub fn is_drawn(&self) -> bool {
         self.mode != Mode::Optimistic
     }
+
+    /// Seats that this round fills.
+    #[must_use]
+    pub fn seats_to_fill(&self) -> u8 {
+        self.seats_wanted.saturating_sub(self.seats)
+    }
 }
 
 /// Our Execution account of a job.
@@ -114,7 +122,7 @@ pub struct ProviderView {
     pub locked_lamports: u64,
     /// Most that may be reserved at once, lamports.
     pub exposure_cap_lamports: u64,
-    /// Tickets that its enrolled stake has in draws.
+    /// Tickets that win in draws: those enrolled that the stake bears still.
     pub tickets: u32,
     /// Since when it has as many.
     pub tickets_from_unix: i64,

@@ -14,7 +14,7 @@ pub const fn compute_unit_limit(kind: TxKind) -> u32 {
     match kind {
         TxKind::Accept => 80_000,
         TxKind::Advance | TxKind::Decline | TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Claim => 40_000,
-        TxKind::Settle => 100_000,
+        TxKind::Settle => 120_000,
     }
 }
 

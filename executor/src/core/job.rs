@@ -45,7 +45,7 @@ pub type Salt = Hash32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TxKind {
-    /// What anybody may do once its time has come and a seat waits for: `record_seed`, `expire_job`.
+    /// What anybody may do once its time has come and a seat waits for: `record_seed`, `expire_job`, `close_job`.
     Advance,
     /// `accept_job`, behind `record_seed` where the seed is not recorded.
     Accept,

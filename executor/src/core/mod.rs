@@ -126,6 +126,8 @@ pub struct Job {
     /// Slot of the first look that found it ended (closed, or terminal without a seat of ours), since a look last found
     /// it otherwise. A fork may take that back.
     ended_slot: Option<u64>,
+    /// The last look found no account of it.
+    is_gone: bool,
     /// The finalised chain says that it is over: no fork takes that back (E-12).
     is_over: bool,
     /// Where its pay was credited: an older look at the provider account does not show it yet.
@@ -149,6 +151,7 @@ impl Job {
             view: None,
             view_slot: 0,
             ended_slot: None,
+            is_gone: false,
             is_over: false,
             settled_slot: None,
             not_before_ms: 0,

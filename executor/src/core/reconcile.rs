@@ -80,6 +80,7 @@ impl Core {
             return;
         }
         job.view_slot = slot;
+        job.is_gone = false;
         job.see_end(view.status.is_terminal() && view.seat.is_none(), slot);
         let before = job.row.phase;
         let (status, seat) = (view.status, view.seat);
@@ -112,6 +113,7 @@ impl Job {
     fn on_gone(&mut self, slot: u64, actions: &mut Vec<Action>) {
         let uid = self.row.uid;
         self.see_end(true, slot);
+        self.is_gone = true;
         if let Some(view) = &mut self.view {
             view.seat = None;
         }

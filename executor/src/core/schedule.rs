@@ -259,7 +259,7 @@ impl Core {
     /// Drops what is over: paid and final, or of no more interest to anybody. Never while a signature may still land, and
     /// never by what a fork could take back: a seat that came back without its row would look like somebody else's.
     fn forget_done(&mut self, uid: JobUid, actions: &mut Vec<Action>) {
-        let Some(job) = self.jobs.get(&uid) else { return };
+        let Some(job) = self.jobs.get(&uid).filter(|job| !job.wants_close(&self.settings)) else { return };
         if !job.is_done() || !job.is_over || job.row.has_any_live_tx() || job.building.is_some() {
             return;
         }

@@ -90,14 +90,14 @@ impl Job {
         let draw = self.draw().filter(|draw| provider.tickets_from_unix <= draw.fixed_unix)?;
         let others = view.tickets_total.saturating_sub(provider.tickets.into());
         let fill = Fill {
-            wanted: view.seats_wanted,
+            wanted: view.seats_to_fill(),
             tickets_total: view.tickets_total,
             fill_unix: view.fill_unix,
             queue_deadline_unix: view.queue_deadline_unix,
             widen_s: view.widen_s,
             is_everybody: draw.is_everybody(),
         };
-        let can_fill = others.saturating_add(1) >= view.seats_wanted.into();
+        let can_fill = others.saturating_add(1) >= view.seats_to_fill().into();
         can_fill.then(|| (draw.seed, seat_threshold(&fill, now.chain_unix)))
     }
 
@@ -144,11 +144,29 @@ impl Job {
         })
     }
 
+    /// Whether a job that we had one of several seats in is settled and not closed: those who settle at the same time each see
+    /// the others' seats, and leave it.
+    #[must_use]
+    pub fn waits_to_be_closed(&self) -> bool {
+        let is_settled = |view: &JobView| view.seat.is_none() && view.executions_open == 0;
+        let is_left =
+            |view: &JobView| !self.is_gone && view.is_drawn() && view.status.is_terminal() && is_settled(view);
+        matches!(self.row.phase, Phase::Settled | Phase::Claimed) && self.view.as_ref().is_some_and(is_left)
+    }
+
+    /// Whether we close it: not for ever, if its poster cannot be paid (P-21).
+    pub(super) fn wants_close(&self, settings: &Settings) -> bool {
+        settings.crank && self.row.tx_failures < settings.tx_failures_max && self.waits_to_be_closed()
+    }
+
     /// Whether a step that anybody may take is overdue, and something of ours waits for it: a lost seed for our tickets, a
-    /// deadline that others let pass for our seat.
+    /// deadline that others let pass for our seat, the job's rent for its poster.
     pub(super) fn wants_advance(&self, settings: &Settings, now: Now) -> bool {
         let Some(view) = self.view.as_ref().filter(|view| view.is_drawn() && settings.crank) else { return false };
         let passed = |deadline_unix: i64| deadline_unix != 0 && now.chain_unix >= deadline_unix;
+        if self.wants_close(settings) {
+            return true;
+        }
         if view.seat.is_none() {
             let is_lost = |foreseen: Foreseen| {
                 is_armed(&view.draw) && foreseen.seed_slot == view.draw.seed_slot && is_armed(&foreseen.draw)

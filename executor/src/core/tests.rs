@@ -77,6 +77,7 @@ pub(crate) fn view(byte: u8) -> JobView {
         mode: Mode::Optimistic,
         redundancy: 1,
         seats_wanted: 1,
+        seats: 0,
         attempt: 0,
         executions_open: 0,
         min_trust_bps: 0,

@@ -47,6 +47,24 @@ fn a_job_with_three_seats_is_paid_and_forgotten() {
 }
 
 #[test]
+fn i_04_a_job_that_all_settled_at_the_same_time_and_nobody_closed_is_closed() {
+    let mut world = drawn();
+    until(&mut world, |world| world.jobs[&UID].status == JobStatus::Submitted);
+    world.jobs.get_mut(&UID).expect("there").executions_open = 3;
+    for _ in 0..20 {
+        world.tick();
+        world.land(0);
+        world.step(Event::Polled(world.snapshot()));
+    }
+    assert!(world.jobs.is_empty(), "closed by nobody else");
+    world.run_to_the_end();
+    world.assert_promises();
+    assert_eq!((world.jobs.len(), world.rows.len(), world.paid, world.halted), (0, 0, 1, false));
+    let advances = world.messages.values().filter(|message| message[0] == TxKind::Advance as u8).count();
+    assert_eq!(advances, 1);
+}
+
+#[test]
 fn p_01_nothing_is_published_or_may_be_shown_before_all_have_committed() {
     let mut world = drawn();
     world.others_hesitate = true;

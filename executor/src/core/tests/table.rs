@@ -100,6 +100,7 @@ impl World {
         let Some(job) = job else { return false };
         match (kind, job.status, job.seat) {
             (TxKind::Advance, JobStatus::Open, None) if payload == [1] => self.record(uid),
+            (TxKind::Advance, JobStatus::Resolved | JobStatus::Expired, None) => self.jobs.remove(&uid).is_some(),
             (TxKind::Advance, ..) if payload == [0] => self.expire(uid),
             (TxKind::Accept, JobStatus::Open, None) => self.take_seat(uid, &payload),
             (TxKind::Decline, JobStatus::Open, Some(Seat::Accepted)) => {
@@ -131,6 +132,11 @@ impl World {
                 let is_paid = status != JobStatus::Expired && matches!(job.seat, Some(Seat::Submitted(_)));
                 let is_over = is_agreed || matches!(status, JobStatus::Resolved | JobStatus::Expired);
                 self.earnings += if is_over && is_paid { 5 } else { 0 };
+                if is_over && job.executions_open > 1 {
+                    // The others settle theirs at this moment, and nobody closes it.
+                    let left = (JobStatus::Resolved, None, 0);
+                    return self.change(uid, |job, _| (job.status, job.seat, job.executions_open) = left);
+                }
                 is_over && self.jobs.remove(&uid).is_some()
             }
             _ => false,
@@ -152,7 +158,7 @@ impl World {
         }
         let job = &self.jobs[&uid];
         let fill = Fill {
-            wanted: job.seats_wanted,
+            wanted: job.seats_to_fill(),
             tickets_total: job.tickets_total,
             fill_unix: job.fill_unix,
             queue_deadline_unix: job.queue_deadline_unix,
@@ -221,7 +227,7 @@ impl World {
         let old = u8::from(!others.has_ours && matches!(job.seat, Some(Seat::Submitted(_))));
         let revealed = others.revealed + old + ours(|seat| matches!(seat, Seat::Submitted(_)));
         if job.status == JobStatus::Open && pending + revealed + others.silent == job.seats_wanted {
-            job.status = JobStatus::Assigned;
+            (job.status, job.seats) = (JobStatus::Assigned, job.seats_wanted);
             job.execution_deadline_unix = now + 60;
             job.reveal_deadline_unix = now + 80;
         }
