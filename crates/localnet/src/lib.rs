@@ -5,6 +5,7 @@
 //! are processes of their own, started by whoever starts the network; [`Network::info`] has what they need.
 
 mod artifact;
+mod keys;
 mod ledger;
 mod network;
 

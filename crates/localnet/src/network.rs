@@ -13,20 +13,20 @@ use assay_content::{
     Source, StoreError, StoreLimits,
 };
 use assay_sdk::{
-    Client, ClientConfig, ClientError, Cluster, ContentAccess, KeypairError, SharedSigner,
-    instructions::{self, CreateMarket, RegisterProvider},
-    load_keypair, pda, program,
+    Client, ClientConfig, ClientError, Cluster, ContentAccess, KeypairError,
+    instructions::{self, CreateMarket, EnrollStake, RegisterProvider},
+    pda, program,
     protocol::MarketTerms,
-    save_keypair,
 };
 use serde::{Deserialize, Serialize};
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 use thiserror::Error;
 use url::Url;
 
-use crate::ledger::{Ledger, LedgerConfig, LedgerError, Ports};
+use crate::{
+    keys::{Key, Keys, ProviderKeys},
+    ledger::{Ledger, LedgerConfig, LedgerError, Ports},
+};
 
 /// Name of the demo market.
 pub const MARKET_NAME: &str = "demo";
@@ -42,6 +42,8 @@ const EXPOSURE_CAP_LAMPORTS: u64 = 2_000_000_000;
 const CAPACITY: u16 = 4;
 /// Most providers of a local network.
 const PROVIDERS_MAX: usize = 32;
+/// Providers that enrol their stake in one transaction, each with a signature of its own.
+const ENROLLED_PER_TRANSACTION: usize = 4;
 /// Longest wait for one request to the content node.
 const CONTENT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -60,10 +62,12 @@ pub struct NetworkConfig {
     pub providers: usize,
     /// Challenge window of small jobs, seconds, at least 1.
     pub challenge_s: u32,
+    /// Time for the seats of a job to reveal, once all have committed, seconds, at least 1.
+    pub reveal_s: u32,
 }
 
 impl NetworkConfig {
-    /// The ports that the other tools expect, 400 ms slots, one provider, a challenge window of one second.
+    /// The ports that the other tools expect, 400 ms slots, one provider, a challenge window of one second, three to reveal.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         use assay_sdk::cluster::{LOCAL_CONTENT_PORT, LOCAL_GATEWAY_PORT, LOCAL_RPC_PORT};
@@ -75,13 +79,15 @@ impl NetworkConfig {
             gateway_port: Some(LOCAL_GATEWAY_PORT),
             providers: 1,
             challenge_s: 1,
+            reveal_s: 3,
         }
     }
 
-    /// Free ports and 50 ms slots.
+    /// Free ports, 50 ms slots, and time enough to reveal on a machine that does much else.
     #[must_use]
     pub fn for_tests(directory: impl Into<PathBuf>) -> Self {
-        Self { ledger: LedgerConfig::for_tests(), content_port: None, gateway_port: None, ..Self::new(directory) }
+        let (ledger, reveal_s) = (LedgerConfig::for_tests(), 60);
+        Self { ledger, content_port: None, gateway_port: None, reveal_s, ..Self::new(directory) }
     }
 
     /// The terms of the demo market: short windows, small sums.
@@ -107,7 +113,7 @@ impl NetworkConfig {
             challenge_base_s,
             job_total_s: self.challenge_s.saturating_add(3_600),
             // Above the longest dispute, see `MarketTerms::dispute_s`.
-            unbonding_s: self.challenge_s.saturating_add(4_800),
+            unbonding_s: self.reveal_s.saturating_mul(9).saturating_add(self.challenge_s).saturating_add(4_800),
             verify_rate_gas_per_s: 10_000_000_000,
             gas_limit_max: 1_000_000_000_000,
             profiles: 1,
@@ -115,7 +121,7 @@ impl NetworkConfig {
             executions_max: 9,
             ticket_lamports: 50_000_000,
             widen_s: 1,
-            reveal_s: 3,
+            reveal_s: self.reveal_s,
             jury_lambda: 9,
             jury_quorum_bps: 5_000,
             juror_bond_lamports: 5_000_000,
@@ -222,8 +228,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// Starts everything, creates Sink and market, funds the keys, registers the providers, and waits until all of it
-    /// answers. Call it from a multi-thread runtime.
+    /// Starts everything, creates Sink and market, funds the keys, registers the providers, lets their stake mature and
+    /// enrolls it (the chain's clock is ahead by that time), and waits until all of it answers. Call it from a multi-thread runtime.
     ///
     /// # Errors
     /// [`NetworkError`] names what is in the way; what was started is stopped again.
@@ -271,6 +277,7 @@ impl Network {
         for provider in &keys.providers {
             providers.push(register(&base, provider, (market, node)).await?);
         }
+        enroll(&base, ledger, (keys, market, terms)).await?;
         let content = content_access(&config.directory, node)?;
         let client = base.with_signer(Arc::clone(&keys.poster.signer)).with_content(content);
         let Cluster { rpc_url, ws_url } = ledger.cluster();
@@ -364,64 +371,6 @@ impl NetworkInfo {
     }
 }
 
-/// A key and the file that it is in.
-struct Key {
-    address: Pubkey,
-    signer: SharedSigner,
-    path: PathBuf,
-}
-
-struct ProviderKeys {
-    authority: Key,
-    node: Key,
-    data_directory: PathBuf,
-}
-
-struct Keys {
-    market: Key,
-    poster: Key,
-    providers: Vec<ProviderKeys>,
-}
-
-impl Keys {
-    fn load_or_create(config: &NetworkConfig) -> Result<Self, NetworkError> {
-        let keys = config.directory.join("keys");
-        make_directory(&keys)?;
-        let key = |name: &str| Key::load_or_create(keys.join(format!("{name}.json")));
-        let mut providers = Vec::with_capacity(config.providers);
-        for number in 1..=config.providers {
-            let data_directory = config.directory.join(format!("provider-{number}"));
-            make_directory(&data_directory)?;
-            providers.push(ProviderKeys {
-                authority: key(&format!("provider-{number}-authority"))?,
-                node: key(&format!("provider-{number}-node"))?,
-                data_directory,
-            });
-        }
-        Ok(Self { market: key("market")?, poster: key("poster")?, providers })
-    }
-
-    fn funded(&self) -> impl Iterator<Item = &Key> {
-        let providers = self.providers.iter().flat_map(|provider| [&provider.authority, &provider.node]);
-        [&self.market, &self.poster].into_iter().chain(providers)
-    }
-}
-
-impl Key {
-    fn load_or_create(path: PathBuf) -> Result<Self, NetworkError> {
-        let keypair = match load_keypair(&path) {
-            Ok(keypair) => keypair,
-            Err(KeypairError::Missing { .. }) => {
-                let keypair = Keypair::new();
-                save_keypair(&path, &keypair)?;
-                keypair
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Self { address: keypair.pubkey(), signer: Arc::new(keypair), path })
-    }
-}
-
 async fn create_market(base: &Client, authority: &Key, terms: MarketTerms) -> Result<Pubkey, NetworkError> {
     let name = pda::market_name(MARKET_NAME).map_err(|error| NetworkError::Config { problem: error.to_string() })?;
     let market = CreateMarket { authority: authority.address, name, cluster: base.cluster_tag().await?, terms };
@@ -458,6 +407,31 @@ async fn register(
     })
 }
 
+/// Lets the providers' stake mature, which takes the whole time that stake needs to leave, and counts it as tickets: who
+/// has none is drawn for no seat.
+async fn enroll(
+    base: &Client,
+    ledger: &Ledger,
+    (keys, market, terms): (&Keys, Pubkey, MarketTerms),
+) -> Result<(), NetworkError> {
+    if keys.providers.is_empty() {
+        return Ok(());
+    }
+    let matures_unix = base.chain_time().await?.unix.saturating_add(i64::from(terms.unbonding_s)).saturating_add(1);
+    ledger.travel_to(matures_unix).await?;
+    let client = base.clone().with_signer(Arc::clone(&keys.market.signer));
+    for providers in keys.providers.chunks(ENROLLED_PER_TRANSACTION) {
+        let enroll = |keys: &ProviderKeys| {
+            let provider = pda::provider_address(&market, &keys.authority.address);
+            instructions::enroll_stake(&EnrollStake { signer: keys.node.address, market, provider })
+        };
+        let instructions: Vec<_> = providers.iter().map(enroll).collect();
+        let signers: Vec<_> = providers.iter().map(|provider| Arc::clone(&provider.node.signer)).collect();
+        client.send_signed_by(&instructions, &signers).await?;
+    }
+    Ok(())
+}
+
 async fn start_node(config: &NetworkConfig) -> Result<ContentNode, NetworkError> {
     let store = BlockStore::open(&config.directory.join("blocks"), StoreLimits::default())?;
     let address = |port: Option<u16>| SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(0)));
@@ -475,13 +449,4 @@ fn content_access(directory: &Path, node: &ContentNode) -> Result<ContentAccess,
     let sources = vec![Source::Gateway(node.gateway_url()), Source::Kubo(node.rpc_url())];
     let limits = FetchLimits { budget: assay_content::Budget::RESULT, ..FetchLimits::default() };
     Ok(ContentAccess { publisher: Publisher::new(vec![kubo], 1), fetcher: Fetcher::new(cache, sources, limits)? })
-}
-
-/// Private to its owner: it holds keys.
-fn make_directory(path: &Path) -> Result<(), NetworkError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|source| NetworkError::Io { path: path.to_path_buf(), source })
 }

@@ -57,6 +57,7 @@ async fn a_network_comes_up_with_market_and_providers_and_says_where_they_are() 
     assert_eq!(providers.len(), 1);
     assert_eq!(providers[0].address.to_string(), info.providers[0].address);
     assert_eq!(providers[0].account.endpoint_text(), info.gateway_url.as_str());
+    assert_eq!((providers[0].account.tickets, market.tickets_total), (100, 100), "its stake takes part in draws");
     assert!(network.client().list_jobs(&JobFilter::default()).await.unwrap().is_empty());
     let nobody = Pubkey::new_unique();
     assert!(matches!(network.client().market(&nobody).await, Err(ClientError::NotFound { kind: "market", .. })));
