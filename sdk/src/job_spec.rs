@@ -11,12 +11,16 @@ use assay_content::{
 };
 use assay_metering::ModuleInfo;
 use assay_protocol::{
-    FeeError, Hash32, METERED_HASH_UNSTATED, MarketTerms, Mode, PROFILE_V1, TaskLimits, TaskSpec, fees,
+    Hash32, METERED_HASH_UNSTATED, Mode, PROFILE_V1, TaskLimits, TaskSpec,
     fees::Price,
     limits::{CLOCK_UNIX_NS_DEFAULT, SEED_DEFAULT},
 };
 use solana_pubkey::Pubkey;
 use thiserror::Error;
+
+mod quote;
+
+pub use quote::{Quote, QuoteInput};
 
 use crate::{
     errors::NextStep,
@@ -44,6 +48,7 @@ pub struct JobSpec {
     seed: Option<u64>,
     clock_unix_ns: Option<u64>,
     redundancy: u8,
+    mode: Option<Mode>,
     min_trust_bps: u16,
     expires_unix: i64,
     id: Option<u64>,
@@ -69,6 +74,7 @@ impl JobSpec {
                 seed: None,
                 clock_unix_ns: None,
                 redundancy: 1,
+                mode: None,
                 min_trust_bps: 0,
                 expires_unix: 0,
                 id: None,
@@ -100,10 +106,14 @@ impl JobSpec {
         self.redundancy
     }
 
-    /// How the result is found: one seat's stands unless it is challenged, of several what more than half say.
+    /// How the result is found. Unless said otherwise one seat's stands, and of several what more than half say.
     #[must_use]
     pub const fn mode(&self) -> Mode {
-        if self.redundancy == 1 { Mode::Optimistic } else { Mode::Redundant }
+        match self.mode {
+            Some(mode) => mode,
+            None if self.redundancy == 1 => Mode::Optimistic,
+            None => Mode::Redundant,
+        }
     }
 
     /// Least trust score of a provider, basis points.
@@ -127,7 +137,7 @@ impl JobSpec {
     /// Whether the market takes the job at this moment: what `create_job` checks, with the numbers.
     ///
     /// # Errors
-    /// [`SpecError::MarketPaused`], [`SpecError::GasAboveMarket`], [`SpecError::Expiry`].
+    /// [`SpecError::MarketPaused`], [`SpecError::GasAboveMarket`], [`SpecError::SeatsAboveMarket`], [`SpecError::Expiry`].
     pub fn check_market(&self, task: &TaskSpec, market: &Market, now_unix: i64) -> Result<(), SpecError> {
         if market.is_paused(now_unix) {
             let left_s = market.paused_until_unix.saturating_sub(now_unix);
@@ -137,6 +147,10 @@ impl JobSpec {
         let (gas_limit, gas_limit_max) = (task.limits.gas_limit, terms.gas_limit_max);
         if gas_limit > gas_limit_max {
             return Err(SpecError::GasAboveMarket { gas_limit, gas_limit_max });
+        }
+        let (seats, seats_max) = (self.redundancy, terms.executions_max);
+        if seats > seats_max {
+            return Err(SpecError::SeatsAboveMarket { seats, seats_max });
         }
         let in_s = self.expires_unix.saturating_sub(now_unix);
         if self.expires_unix != 0 && !(1..=i64::from(terms.job_total_s)).contains(&in_s) {
@@ -245,6 +259,13 @@ impl JobSpecBuilder {
         self
     }
 
+    /// How the result is found, see [`JobSpec::mode`].
+    #[must_use]
+    pub const fn mode(mut self, mode: Mode) -> Self {
+        self.spec.mode = Some(mode);
+        self
+    }
+
     /// Least trust score of a provider, basis points.
     #[must_use]
     pub const fn min_trust_bps(mut self, min_trust_bps: u16) -> Self {
@@ -269,7 +290,7 @@ impl JobSpecBuilder {
     /// The spec.
     ///
     /// # Errors
-    /// [`SpecError`] when price or seats are out of the protocol's bounds.
+    /// [`SpecError`] when price or seats are out of the protocol's bounds, or the mode is for another number of seats.
     pub fn build(self) -> Result<JobSpec, SpecError> {
         use assay_protocol::limits::{BASE_FEE_LAMPORTS_MAX, PRICE_MAX, REDUNDANCY_MAX};
         let JobSpec { price: Price { base_fee_lamports, price }, redundancy, min_trust_bps, .. } = self.spec;
@@ -280,6 +301,15 @@ impl JobSpecBuilder {
         range("price", price, 1, PRICE_MAX)?;
         range("base fee", base_fee_lamports, 0, BASE_FEE_LAMPORTS_MAX)?;
         range("redundancy", u64::from(redundancy), 1, u64::from(REDUNDANCY_MAX))?;
+        let mode = self.spec.mode();
+        let fits = match mode {
+            Mode::Optimistic => redundancy == 1,
+            Mode::Redundant | Mode::Quorum => redundancy > 1,
+            _ => false,
+        };
+        if !fits {
+            return Err(SpecError::Mode { mode, redundancy });
+        }
         range("least trust", u64::from(min_trust_bps), 0, u64::from(assay_protocol::limits::BPS_ONE))?;
         Ok(self.spec)
     }
@@ -303,69 +333,6 @@ impl PreparedJob {
     #[must_use]
     pub fn cid(&self) -> Cid {
         self.package.root
-    }
-}
-
-/// The most that a job can cost, component by component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quote {
-    /// Paid for any outcome, all seats.
-    pub base_fee_lamports: u64,
-    /// Gas limit at the price, all seats.
-    pub gas_lamports: u64,
-    /// The market's fee on both.
-    pub market_fee_lamports: u64,
-    /// What is paid in: the three above. What is not used comes back.
-    pub escrow_lamports: u64,
-    /// Rent of the job account; comes back when the job is closed.
-    pub rent_lamports: u64,
-    /// Fee of the transaction that posts the job.
-    pub transaction_fee_lamports: u64,
-    /// What the poster's balance needs.
-    pub total_lamports: u64,
-}
-
-/// What a quote depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct QuoteInput<'a> {
-    /// Price and base fee.
-    pub price: Price,
-    /// Most gas.
-    pub gas_limit: u64,
-    /// Seats.
-    pub redundancy: u8,
-    /// The market's terms.
-    pub terms: &'a MarketTerms,
-    /// Rent of a job account.
-    pub rent_lamports: u64,
-    /// Fee of one transaction.
-    pub transaction_fee_lamports: u64,
-}
-
-impl Quote {
-    /// Computes a quote as the program does.
-    ///
-    /// # Errors
-    /// [`FeeError`] when a sum leaves 64 bits of lamports.
-    pub fn new(input: &QuoteInput<'_>) -> Result<Self, FeeError> {
-        let seats = u64::from(input.redundancy);
-        let max_pay_lamports = input.price.pay(input.gas_limit)?;
-        let escrow_lamports = fees::escrow_required(max_pay_lamports, input.redundancy, input.terms.fee_bps)?;
-        let pay_lamports = max_pay_lamports.checked_mul(seats).ok_or(FeeError)?;
-        let base_fee_lamports = input.price.base_fee_lamports.checked_mul(seats).ok_or(FeeError)?;
-        let total_lamports = escrow_lamports
-            .checked_add(input.rent_lamports)
-            .and_then(|sum| sum.checked_add(input.transaction_fee_lamports))
-            .ok_or(FeeError)?;
-        Ok(Self {
-            base_fee_lamports,
-            gas_lamports: pay_lamports.checked_sub(base_fee_lamports).ok_or(FeeError)?,
-            market_fee_lamports: escrow_lamports.checked_sub(pay_lamports).ok_or(FeeError)?,
-            escrow_lamports,
-            rent_lamports: input.rent_lamports,
-            transaction_fee_lamports: input.transaction_fee_lamports,
-            total_lamports,
-        })
     }
 }
 
@@ -405,6 +372,25 @@ pub enum SpecError {
         /// The market's maximum.
         gas_limit_max: u64,
     },
+    /// The mode is for another number of seats.
+    #[error(
+        "use the mode {mode:?} with {redundancy} seats: optimistic has one seat, redundant and quorum have two or more; \
+         adaptive cannot be posted yet"
+    )]
+    Mode {
+        /// What was asked for.
+        mode: Mode,
+        /// Seats.
+        redundancy: u8,
+    },
+    /// The market fills fewer seats.
+    #[error("post the job: it wants {seats} seats; the market has at most {seats_max} for a job")]
+    SeatsAboveMarket {
+        /// What was asked for.
+        seats: u8,
+        /// The market's maximum.
+        seats_max: u8,
+    },
     /// The job would expire at once, or too late.
     #[error("post the job: it would expire in {in_s} s; the market takes 1 to {total_s} s")]
     Expiry {
@@ -440,6 +426,9 @@ impl NextStep for SpecError {
                 Self::GasAboveMarket { .. } => Some(Cow::Borrowed(
                     "lower the gas limit (--gas-limit, or `limits` in manifest.json), or choose another market: --market",
                 )),
+                Self::Mode { .. } | Self::SeatsAboveMarket { .. } => {
+                    Some(Cow::Borrowed("give another number of seats, or another mode: --redundancy, --mode"))
+                }
                 Self::Expiry { .. } => Some(Cow::Borrowed("give a time inside these bounds, or none: --expires-in-s")),
                 _ => None,
             };

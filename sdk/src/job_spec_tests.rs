@@ -1,7 +1,7 @@
 //! Tests of what is checked before anything is uploaded or paid.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use assay_protocol::InvalidReason;
+use assay_protocol::{FeeError, InvalidReason, MarketTerms};
 use proptest::prelude::*;
 
 use super::*;
@@ -100,14 +100,47 @@ fn numbers_out_of_bounds_are_refused_by_name() {
     assert!(matches!(error, SpecError::Limits { .. }));
 }
 
+#[test]
+fn a_mode_goes_with_its_number_of_seats() {
+    let directory = job(MANIFEST);
+    let of = |seats: u8, mode: Option<Mode>| {
+        let builder = builder(&directory).redundancy(seats);
+        mode.map_or(builder.clone(), |mode| builder.mode(mode)).build().map(|spec| spec.mode())
+    };
+    assert_eq!(of(1, None).unwrap(), Mode::Optimistic);
+    assert_eq!(of(3, None).unwrap(), Mode::Redundant);
+    assert_eq!(of(3, Some(Mode::Quorum)).unwrap(), Mode::Quorum);
+    for (seats, mode) in [(1, Mode::Redundant), (1, Mode::Quorum), (3, Mode::Optimistic), (3, Mode::Adaptive)] {
+        assert!(matches!(of(seats, Some(mode)), Err(SpecError::Mode { .. })), "{seats} {mode:?}");
+    }
+}
+
+#[test]
+fn i_05_a_quote_covers_every_seat_that_may_have_to_be_paid() {
+    let price = Price { base_fee_lamports: 1_000, price: 1 };
+    for (mode, paid) in [(Mode::Redundant, 3), (Mode::Quorum, 5)] {
+        let quote = quote_for(price, (1, 250), (mode, 3)).unwrap();
+        assert_eq!(quote.base_fee_lamports, 1_000 * paid, "{mode:?}");
+    }
+}
+
 fn quote(price: Price, gas_limit: u64, fee_bps: u16) -> Result<Quote, FeeError> {
+    quote_for(price, (gas_limit, fee_bps), (Mode::Optimistic, 1))
+}
+
+fn quote_for(
+    price: Price,
+    (gas_limit, fee_bps): (u64, u16),
+    (mode, redundancy): (Mode, u8),
+) -> Result<Quote, FeeError> {
     let mut terms: MarketTerms =
         anchor_lang::AnchorDeserialize::deserialize(&mut [0_u8; 256].as_slice()).map(from_declared).unwrap();
-    terms.fee_bps = fee_bps;
+    (terms.fee_bps, terms.executions_max) = (fee_bps, 9);
     Quote::new(&QuoteInput {
         price,
         gas_limit,
-        redundancy: 1,
+        redundancy,
+        mode,
         terms: &terms,
         rent_lamports: 5_000_000,
         transaction_fee_lamports: 5_000,
@@ -151,7 +184,7 @@ fn what_the_market_would_refuse_is_said_with_its_numbers() {
     let directory = job(MANIFEST);
     let task = builder(&directory).gas_limit(500).build().unwrap().prepare().unwrap().task;
     let mut market = Market::deserialize(&mut [0; 4_096].as_slice()).unwrap();
-    (market.terms.gas_limit_max, market.terms.job_total_s) = (500, 60);
+    (market.terms.gas_limit_max, market.terms.job_total_s, market.terms.executions_max) = (500, 60, 2);
     let check = |market: &Market, expires_unix| {
         let spec = builder(&directory).expires_unix(expires_unix).build().unwrap();
         spec.check_market(&task, market, NOW_UNIX).map_err(|error| {
@@ -165,6 +198,9 @@ fn what_the_market_would_refuse_is_said_with_its_numbers() {
     for expires_unix in [1, NOW_UNIX, NOW_UNIX + 61, i64::MIN, i64::MAX] {
         assert!(check(&market, expires_unix).unwrap_err().contains("the market takes 1 to 60 s"), "{expires_unix}");
     }
+    let three = builder(&directory).redundancy(3).build().unwrap();
+    let error = three.check_market(&task, &market, NOW_UNIX).unwrap_err().to_string();
+    assert!(error.contains("wants 3 seats; the market has at most 2"), "{error}");
     market.terms.gas_limit_max = 499;
     assert!(check(&market, 0).unwrap_err().contains("is 500; the market takes at most 499"));
     market.paused_until_unix = NOW_UNIX + 7;

@@ -131,6 +131,7 @@ impl Client {
             price: spec.price(),
             gas_limit: prepared.task.limits.gas_limit,
             redundancy: spec.redundancy(),
+            mode: spec.mode(),
             terms: &market.current_terms(now.unix),
             rent_lamports,
             transaction_fee_lamports: TRANSACTION_FEE_LAMPORTS.saturating_add(priority_lamports),
