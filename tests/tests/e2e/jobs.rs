@@ -4,7 +4,7 @@ use std::path::Path;
 
 use assay_content::{Entry, digest_from_cid, pack_entries};
 use assay_protocol::TaskLimits;
-use assay_sdk::{Client, JobSpec, PostedJob};
+use assay_sdk::{Client, JobSpec, PostedJob, job_spec::JobSpecBuilder};
 
 use crate::support::Net;
 
@@ -44,6 +44,12 @@ impl Net {
         self.post_guest(client, number, (&prints(number), small())).await
     }
 
+    /// As [`Self::post`], with this many seats.
+    pub async fn post_for(&self, client: &Client, number: u64, seats: u8) -> PostedJob {
+        let spec = self.builder(number, (&prints(number), small())).redundancy(seats).build().expect("a spec");
+        client.post_job(&spec).await.expect("the job is posted")
+    }
+
     /// Posts a job with this guest, in text format.
     pub async fn post_guest(&self, client: &Client, number: u64, (guest, limits): (&str, TaskLimits)) -> PostedJob {
         client.post_job(&self.spec(number, (guest, limits))).await.expect("the job is posted")
@@ -61,11 +67,15 @@ impl Net {
         client.post_prepared(&spec, prepared, quote).await.expect("the job is posted")
     }
 
-    fn spec(&self, number: u64, (guest, limits): (&str, TaskLimits)) -> JobSpec {
+    fn spec(&self, number: u64, guest: (&str, TaskLimits)) -> JobSpec {
+        self.builder(number, guest).build().expect("a spec")
+    }
+
+    fn builder(&self, number: u64, (guest, limits): (&str, TaskLimits)) -> JobSpecBuilder {
         let directory = self.directory(&format!("job-{number}"));
         write_job(&directory, guest);
         let spec = JobSpec::builder(directory, self.network.market()).limits(limits);
-        spec.price(PRICE).base_fee_lamports(BASE_FEE_LAMPORTS).build().expect("a spec")
+        spec.price(PRICE).base_fee_lamports(BASE_FEE_LAMPORTS)
     }
 }
 

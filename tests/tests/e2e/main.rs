@@ -13,5 +13,6 @@ mod rpc;
 mod rpc_proxy;
 mod sandbox;
 mod settle;
+mod several;
 mod stories;
 mod support;
