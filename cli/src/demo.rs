@@ -155,6 +155,8 @@ async fn post(output: Output, args: &DemoArgs, chain: &Chain, running: &Running)
             base_fee_lamports: BASE_FEE_LAMPORTS_DEFAULT,
             gas_limit: None,
             seed: None,
+            redundancy: 1,
+            mode: None,
             expires_unix: 0,
             id: None,
         };

@@ -1,8 +1,8 @@
 //! Values of arguments and flags. What is none is answered with what is expected, and an example.
 
 use assay_protocol::limits::{
-    BASE_FEE_LAMPORTS_MAX, GAS_LIMIT_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, PRICE_MAX, STACK_BYTES_MAX,
-    STACK_BYTES_MIN, WASM_PAGE_BYTES,
+    BASE_FEE_LAMPORTS_MAX, GAS_LIMIT_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, PRICE_MAX, REDUNDANCY_MAX,
+    STACK_BYTES_MAX, STACK_BYTES_MIN, WASM_PAGE_BYTES,
 };
 use solana_pubkey::Pubkey;
 
@@ -50,6 +50,15 @@ fn not_an_address(text: &str) -> String {
 /// What is expected.
 pub fn gas_limit(text: &str) -> Result<u64, String> {
     whole(text, (1, GAS_LIMIT_MAX), "2000000000")
+}
+
+/// Seats of a job.
+///
+/// # Errors
+/// What is expected.
+pub fn seats(text: &str) -> Result<u8, String> {
+    let seats = whole(text, (1, u64::from(REDUNDANCY_MAX)), "3")?;
+    Ok(u8::try_from(seats).unwrap_or(REDUNDANCY_MAX))
 }
 
 /// Lamports per 10^12 gas.

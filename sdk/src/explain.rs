@@ -6,7 +6,7 @@ use crate::program::{
     STATUS_ACTIVE,
     accounts::{Execution, Job, Market, Provider},
 };
-use assay_protocol::JobStatus;
+use assay_protocol::{JobStatus, Mode, tickets};
 
 /// What the conditions are evaluated on.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,8 @@ pub enum AcceptCondition {
     FreeStake,
     /// The bond fits under the exposure cap.
     ExposureCap,
+    /// Where seats are drawn: tickets that were enrolled before the draw's slot was fixed.
+    Tickets,
 }
 
 /// A condition, whether it holds, and the numbers.
@@ -73,6 +75,8 @@ pub fn accept_checks(context: &AcceptContext<'_>) -> Vec<AcceptCheck> {
     let check = |condition, holds, detail: String| AcceptCheck { condition, holds, detail };
     let terms = market.current_terms(now_unix);
     let free = provider.free_stake_lamports();
+    let is_drawn = job.job_mode().is_some_and(|mode| mode != Mode::Optimistic);
+    let tickets = tickets::usable(provider.tickets, provider.stake_lamports, terms.ticket_lamports);
     let locked_then = provider.locked_lamports.saturating_add(job.bond_lamports);
     vec![
         check(
@@ -116,6 +120,11 @@ pub fn accept_checks(context: &AcceptContext<'_>) -> Vec<AcceptCheck> {
             locked_then <= provider.exposure_cap_lamports,
             format!("{locked_then} lamports would be locked, the exposure cap is {}", provider.exposure_cap_lamports),
         ),
+        check(
+            AcceptCondition::Tickets,
+            !is_drawn || (tickets > 0 && provider.tickets_from_unix <= job.draw.fixed_unix),
+            tickets_detail(tickets, provider.tickets_from_unix.saturating_sub(job.draw.fixed_unix)),
+        ),
     ]
 }
 
@@ -152,6 +161,14 @@ fn deadline_detail(deadline_unix: i64, now_unix: i64) -> String {
         format!("{left_s} s are left to accept it")
     } else {
         format!("the time to accept it ended {} s ago", left_s.saturating_neg())
+    }
+}
+
+fn tickets_detail(tickets: u32, younger_s: i64) -> String {
+    match (tickets, younger_s > 0) {
+        (0, _) => "the provider has no tickets: no stake of it is mature and enrolled".to_owned(),
+        (_, true) => format!("the provider's tickets were enrolled {younger_s} s after the draw's slot was fixed"),
+        (_, false) => format!("{tickets} tickets of the provider take part in the draw"),
     }
 }
 
@@ -197,7 +214,7 @@ mod tests {
     #[test]
     fn each_condition_is_named_when_it_alone_fails() {
         type Change = fn(&mut Job, &mut Market, &mut Provider);
-        let cases: [(AcceptCondition, Change); 9] = [
+        let cases: [(AcceptCondition, Change); 10] = [
             (AcceptCondition::SameMarket, |_, _, provider| provider.market = Pubkey::new_unique()),
             (AcceptCondition::MarketRunning, |_, market, _| market.paused_until_unix = 51),
             (AcceptCondition::ProviderActive, |_, _, provider| provider.status = 0),
@@ -207,12 +224,23 @@ mod tests {
             (AcceptCondition::StakeMinimum, |_, market, _| market.terms.stake_min_lamports = 11),
             (AcceptCondition::FreeStake, |_, _, provider| provider.stake_lamports = 9),
             (AcceptCondition::ExposureCap, |_, _, provider| provider.exposure_cap_lamports = 9),
+            (AcceptCondition::Tickets, |job, _, _| job.mode = Mode::Redundant.code()),
         ];
         for (condition, change) in cases {
             let (mut job, mut market, mut provider) = accounts();
             change(&mut job, &mut market, &mut provider);
             assert_eq!(obstacle(&job, &market, &provider), Some(condition));
         }
+    }
+
+    #[test]
+    fn p_16_tickets_count_that_were_enrolled_before_the_draw() {
+        let (mut job, mut market, mut provider) = accounts();
+        (job.mode, job.draw.fixed_unix, market.terms.ticket_lamports) = (Mode::Quorum.code(), 10, 5);
+        (provider.tickets, provider.tickets_from_unix) = (2, 10);
+        assert_eq!(obstacle(&job, &market, &provider), None);
+        provider.tickets_from_unix = 11;
+        assert_eq!(obstacle(&job, &market, &provider), Some(AcceptCondition::Tickets));
     }
 
     #[test]

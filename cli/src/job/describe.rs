@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use assay_protocol::JobStatus;
+use assay_protocol::{ExecutionStatus, JobStatus, Outcome};
 use assay_sdk::{
     accounts::Keyed,
     events::EventRecord,
     job_handle::{JobHandle, JobView, Posting},
     job_spec::BASE_FEE_LAMPORTS_DEFAULT,
-    program::accounts::Execution,
+    program::{accounts::Execution, result_cid},
 };
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -17,6 +17,7 @@ use super::view::JobJson;
 use crate::{
     chain::Chain,
     context::Context,
+    ended::outcome_text,
     error::{CliResult, Hint},
     output::{duration, lamports},
 };
@@ -42,6 +43,64 @@ impl fmt::Display for Obstacle {
     }
 }
 
+/// One of several seats.
+#[derive(Debug, Serialize)]
+struct SeatJson {
+    seat: u8,
+    /// The Provider account.
+    provider: String,
+    /// `accepted`, `committed`, `revealed`, `missed`.
+    state: &'static str,
+    /// What it revealed.
+    outcome: Option<String>,
+    /// Result directory of that.
+    result_cid: Option<String>,
+    /// Whether that is what stands now.
+    stands: Option<bool>,
+}
+
+impl SeatJson {
+    /// The seats of a job that has several, as far as they are not settled yet.
+    async fn all(handle: &JobHandle, view: &JobView) -> CliResult<Vec<Self>> {
+        if view.account.as_ref().is_none_or(|job| job.redundancy < 2) {
+            return Ok(Vec::new());
+        }
+        let mut seats: Vec<Execution> =
+            handle.executions().await.hint()?.into_iter().map(|found| found.account).collect();
+        seats.sort_unstable_by_key(|seat| seat.seat);
+        Ok(seats.iter().map(|seat| Self::new(seat, view)).collect())
+    }
+
+    fn new(seat: &Execution, view: &JobView) -> Self {
+        let status = seat.execution_status();
+        let revealed = (status == Some(ExecutionStatus::Submitted))
+            .then(|| Outcome::decode(&seat.outcome, view.task.limits.gas_limit).ok())
+            .flatten();
+        Self {
+            seat: seat.seat,
+            provider: seat.provider.to_string(),
+            state: match status {
+                Some(ExecutionStatus::Accepted) => "accepted",
+                Some(ExecutionStatus::Committed) => "committed",
+                Some(ExecutionStatus::Submitted) => "revealed",
+                Some(ExecutionStatus::Missed) => "missed",
+                _ => "unknown",
+            },
+            outcome: revealed.as_ref().map(outcome_text),
+            result_cid: revealed.as_ref().and_then(result_cid).map(|cid| cid.to_string()),
+            stands: revealed.map(|outcome| view.outcome == Some(outcome)),
+        }
+    }
+
+    fn print(&self) {
+        let Self { seat, provider, state, outcome, result_cid, stands } = self;
+        let outcome = outcome.as_ref().map_or_else(String::new, |outcome| format!(" {outcome}"));
+        let result = result_cid.as_ref().map_or_else(String::new, |cid| format!(", result {cid}"));
+        let stands = if *stands == Some(false) { ", not what stands" } else { "" };
+        println!("seat {seat}    {provider}: {state}{outcome}{result}{stands}");
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct HistoryJson {
     event: &'static str,
@@ -62,6 +121,7 @@ struct EarlierJson {
 struct DescribeJson {
     #[serde(flatten)]
     job: JobJson,
+    seats: Vec<SeatJson>,
     obstacles: Vec<Obstacle>,
     history: Vec<HistoryJson>,
     earlier: Vec<EarlierJson>,
@@ -105,6 +165,7 @@ pub(super) async fn obstacles(chain: &Chain, handle: &JobHandle, view: &JobView)
         let reason = "the market has no provider at all".to_owned();
         return Ok(vec![Obstacle { provider: NOBODY.to_owned(), reason }]);
     }
+    let is_drawn = view.account.as_ref().is_some_and(|job| job.redundancy > 1);
     let checks = handle.explain(&providers).await.hint()?;
     let reason = |check: Option<assay_sdk::explain::AcceptCheck>| match check {
         Some(check) => check.detail,
@@ -112,6 +173,11 @@ pub(super) async fn obstacles(chain: &Chain, handle: &JobHandle, view: &JobView)
             "nothing on chain; the base fee is less than the {} that providers ask for by default",
             lamports(BASE_FEE_LAMPORTS_DEFAULT)
         ),
+        None if is_drawn => {
+            "nothing on chain; none of its tickets has won yet, more win every moment; or it has not looked yet, \
+                             is down, or its own policy refuses the job"
+                .to_owned()
+        }
         None => "nothing on chain; it has not looked yet, is down, or its own policy refuses the job".to_owned(),
     };
     Ok(providers
@@ -131,6 +197,7 @@ pub(super) async fn describe(context: &Context, job: Pubkey) -> CliResult {
         handle.postings().await.hint()?.into_iter().partition(|posting| posting.job_uid == Some(view.job_uid));
     let all = DescribeJson {
         job: JobJson::new(&view, seat.as_ref(), now_unix),
+        seats: SeatJson::all(&handle, &view).await?,
         obstacles: obstacles(&chain, &handle, &view).await?,
         history: own.iter().flat_map(|posting| HistoryJson::all(&posting.records)).collect(),
         earlier: earlier
@@ -143,6 +210,7 @@ pub(super) async fn describe(context: &Context, job: Pubkey) -> CliResult {
     };
     context.output.result(&all, || {
         all.job.print();
+        all.seats.iter().for_each(SeatJson::print);
         for obstacle in &all.obstacles {
             println!("waits     {obstacle}");
         }

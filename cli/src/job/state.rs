@@ -1,6 +1,6 @@
 //! A job's state in words: what it is, since when and why.
 
-use assay_protocol::JobStatus;
+use assay_protocol::{JobStatus, Mode};
 use assay_sdk::{
     job_handle::JobView,
     program::accounts::{Execution, Job},
@@ -39,6 +39,17 @@ pub fn status_name(status: JobStatus) -> &'static str {
     }
 }
 
+/// A mode as it is shown.
+pub const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Optimistic => "optimistic",
+        Mode::Redundant => "redundant",
+        Mode::Quorum => "quorum",
+        Mode::Adaptive => "adaptive",
+        _ => "unknown",
+    }
+}
+
 /// The state of a job at this moment. `seat` is the Execution of whoever holds the seat.
 pub fn state(view: &JobView, seat: Option<&Execution>, now_unix: i64) -> State {
     let state = status_name(view.status);
@@ -61,7 +72,7 @@ fn live(job: &Job, status: JobStatus, seat: Option<&Execution>, now_unix: i64) -
     let left = |moment: i64| duration(moment.saturating_sub(now_unix));
     match status {
         JobStatus::Open => open(job, now_unix),
-        JobStatus::Assigned if job.seats_wanted > 1 => {
+        JobStatus::Assigned if job.redundancy > 1 => {
             let waits = format!("{} of {} seats have not committed", job.pending_commits, job.seats);
             let reason = if now_unix < job.execution_deadline_unix {
                 format!("{waits} and have {} left", left(job.execution_deadline_unix))
@@ -103,7 +114,7 @@ fn live(job: &Job, status: JobStatus, seat: Option<&Execution>, now_unix: i64) -
             (seat.and_then(|seat| since(seat.submitted_unix)), reason)
         }
         JobStatus::Resolved if job.executions_open > 0 => {
-            (since(job.resolved_unix), "the result is final; the seat waits to be settled".to_owned())
+            (since(job.resolved_unix), format!("the result is final; {} to be settled", waiting(job.executions_open)))
         }
         JobStatus::Resolved => {
             (since(job.resolved_unix), "the result is final and settled; the job can be closed".to_owned())
@@ -114,9 +125,17 @@ fn live(job: &Job, status: JobStatus, seat: Option<&Execution>, now_unix: i64) -
     }
 }
 
+fn waiting(seats: u8) -> String {
+    if seats == 1 { "the seat waits".to_owned() } else { format!("{seats} seats wait") }
+}
+
 fn open(job: &Job, now_unix: i64) -> (Option<i64>, String) {
     // The queue begins anew each time a seat is given back, which no field records but the deadline.
     let queued = job.queue_deadline_unix.saturating_sub(i64::from(job.queue_timeout_s)).max(job.created_unix);
+    if job.redundancy > 1 {
+        let queued_s = now_unix.saturating_sub(job.fill_unix).max(0);
+        return (Some(queued_s), open_for_several(job, now_unix));
+    }
     let again = match job.attempt {
         0 => String::new(),
         missed => format!("; {missed} of {} attempts were missed", job.attempts_max),
@@ -130,8 +149,23 @@ fn open(job: &Job, now_unix: i64) -> (Option<i64>, String) {
     (Some(now_unix.saturating_sub(queued).max(0)), reason)
 }
 
+fn open_for_several(job: &Job, now_unix: i64) -> String {
+    let taken = format!("{} of {} seats are taken", job.seats_filled, job.seats_wanted);
+    let (left_s, is_first) = (job.queue_deadline_unix.saturating_sub(now_unix), job.attempt == 0);
+    match (left_s > 0, is_first) {
+        (true, true) => format!("{taken}; the others are drawn, {} left", duration(left_s)),
+        (true, false) => format!("its seats do not agree, one more is drawn: {taken}, {} left", duration(left_s)),
+        (false, true) => format!("only {taken} in time; anybody may expire it now, then everything is refunded"),
+        (false, false) => "nobody took the seat that would decide; anybody may expire it now".to_owned(),
+    }
+}
+
 fn expired(job: &Job) -> String {
     let refunded = "the escrow goes back to the poster";
+    if job.redundancy > 1 {
+        let why = if job.seats == 0 { "its seats were not all taken in time" } else { "its seats did not agree" };
+        return format!("{why}; {refunded}");
+    }
     match job.attempt {
         0 => format!("nobody took it in time; {refunded}"),
         missed if missed >= job.attempts_max => format!("all {missed} attempts missed their deadline; {refunded}"),

@@ -2,17 +2,17 @@
 
 use std::{path::PathBuf, sync::LazyLock};
 
-use assay_protocol::OutcomeKind;
+use assay_protocol::{Mode, OutcomeKind};
 use assay_runtime::Engine;
 use assay_sdk::{
     client::{CheckedJob, PostedJob},
     job_spec::{BASE_FEE_LAMPORTS_DEFAULT, JobSpec, PRICE_DEFAULT, PreparedJob, Quote},
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use super::wait;
+use super::{state::mode_name, wait};
 use crate::{
     chain::Chain,
     context::Context,
@@ -50,6 +50,12 @@ pub struct SubmitArgs {
     /// Seed of the guest's randomness.
     #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
     seed: Option<u64>,
+    /// Seats: providers that each run the job and hide their results until all are in.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse::seats, allow_negative_numbers = true)]
+    redundancy: u8,
+    /// How the result is found; by default optimistic for one seat, redundant for several.
+    #[arg(long, value_name = "MODE")]
+    mode: Option<ModeArg>,
     /// Seconds until the job expires when nobody takes it; by default the market's.
     #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
     expires_in_s: Option<u32>,
@@ -72,6 +78,27 @@ pub struct SubmitArgs {
     timeout_s: Option<u32>,
 }
 
+/// How the result of a job is found.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ModeArg {
+    /// One seat; its result stands after the challenge window.
+    Optimistic,
+    /// Two seats or more; what more than half of them say.
+    Redundant,
+    /// Two seats or more; what the market's share of their stake says.
+    Quorum,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Optimistic => Self::Optimistic,
+            ModeArg::Redundant => Self::Redundant,
+            ModeArg::Quorum => Self::Quorum,
+        }
+    }
+}
+
 /// What to post.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -87,6 +114,10 @@ pub struct Order {
     pub gas_limit: Option<u64>,
     /// Seed.
     pub seed: Option<u64>,
+    /// Seats.
+    pub redundancy: u8,
+    /// How the result is found, if that was said.
+    pub mode: Option<Mode>,
     /// When it expires; 0 is the market's queue timeout.
     pub expires_unix: i64,
     /// Chosen id.
@@ -113,12 +144,16 @@ impl Plan {
         let mut builder = JobSpec::builder(&order.dir, order.market)
             .price(order.price)
             .base_fee_lamports(order.base_fee_lamports)
+            .redundancy(order.redundancy)
             .expires_unix(order.expires_unix);
         if let Some(gas_limit) = order.gas_limit {
             builder = builder.gas_limit(gas_limit);
         }
         if let Some(seed) = order.seed {
             builder = builder.seed(seed);
+        }
+        if let Some(mode) = order.mode {
+            builder = builder.mode(mode);
         }
         if let Some(id) = order.id {
             builder = builder.id(id);
@@ -168,9 +203,13 @@ impl Plan {
             transaction_fee_lamports,
             total_lamports,
         } = self.quote;
+        let seats = match self.spec.mode() {
+            Mode::Optimistic => String::new(),
+            mode => format!("of all seats: {}, {}", self.spec.redundancy(), mode_name(mode)),
+        };
         let gas = format!("at most {} gas", grouped(self.prepared.task.limits.gas_limit));
         let rows = [
-            ("base fee", base_fee_lamports, String::new()),
+            ("base fee", base_fee_lamports, seats),
             (gas.as_str(), gas_lamports, format!("{} lamports per 10^12 gas", grouped(order.price))),
             ("market fee", market_fee_lamports, String::new()),
             ("= escrow", escrow_lamports, "what is not used comes back".to_owned()),
@@ -202,6 +241,8 @@ struct PlanJson {
     job_cid: String,
     metered_hash: String,
     gas_limit: u64,
+    mode: &'static str,
+    redundancy: u8,
     price: u64,
     base_fee_lamports: u64,
     escrow_lamports: u64,
@@ -230,6 +271,8 @@ pub(super) async fn submit(context: &Context, args: &SubmitArgs) -> CliResult {
         base_fee_lamports: args.base_fee,
         gas_limit: args.gas_limit,
         seed: args.seed,
+        redundancy: args.redundancy,
+        mode: args.mode.map(Mode::from),
         expires_unix,
         id: args.id,
     };
@@ -298,6 +341,8 @@ fn plan_json(plan: &Plan, order: &Order, estimated_gas: Option<u64>) -> PlanJson
         job_cid: plan.prepared.cid().to_string(),
         metered_hash: hex::encode(plan.prepared.task.metered_hash),
         gas_limit: plan.prepared.task.limits.gas_limit,
+        mode: mode_name(plan.spec.mode()),
+        redundancy: plan.spec.redundancy(),
         price: order.price,
         base_fee_lamports: order.base_fee_lamports,
         escrow_lamports: plan.quote.escrow_lamports,

@@ -1,9 +1,12 @@
 //! A job as JSON and as text.
 
-use assay_sdk::{job_handle::JobView, program::accounts::Execution};
+use assay_sdk::{
+    job_handle::JobView,
+    program::accounts::{Execution, Job},
+};
 use serde::Serialize;
 
-use super::state::state;
+use super::state::{mode_name, state};
 use crate::{
     ended::{Ended, outcome_text},
     output::{duration, grouped, lamports},
@@ -26,8 +29,16 @@ pub struct JobJson {
     pub market: String,
     /// Poster.
     pub poster: String,
-    /// Provider account that holds or held the seat.
+    /// Provider account that holds or held the seat; the first of several.
     pub provider: Option<String>,
+    /// `optimistic`, `redundant`, `quorum`; unknown once it is closed.
+    pub mode: Option<&'static str>,
+    /// Seats that the poster asked for.
+    pub redundancy: Option<u8>,
+    /// Seats that are to be taken by now, those of earlier rounds included.
+    pub seats_wanted: Option<u8>,
+    /// Seats that are taken.
+    pub seats_filled: Option<u8>,
     /// Job directory.
     pub job_cid: String,
     /// Metered module.
@@ -63,6 +74,7 @@ impl JobJson {
     pub fn new(view: &JobView, seat: Option<&Execution>, now_unix: i64) -> Self {
         let state = state(view, seat, now_unix);
         let outcome = view.outcome.as_ref();
+        let account = view.account.as_deref();
         Self {
             job: view.address.to_string(),
             job_uid: hex::encode(view.job_uid),
@@ -72,6 +84,10 @@ impl JobJson {
             market: view.market.to_string(),
             poster: view.poster.to_string(),
             provider: view.provider.map(|provider| provider.to_string()),
+            mode: account.and_then(Job::job_mode).map(mode_name),
+            redundancy: account.map(|job| job.redundancy),
+            seats_wanted: account.map(|job| job.seats_wanted),
+            seats_filled: account.map(|job| job.seats_filled),
             job_cid: view.job_cid().to_string(),
             metered_hash: hex::encode(view.task.metered_hash),
             gas_limit: view.task.limits.gas_limit,
@@ -104,8 +120,12 @@ impl JobJson {
         println!("state     {}", self.state_line());
         println!("market    {}", self.market);
         println!("poster    {}", self.poster);
-        if let Some(provider) = &self.provider {
-            println!("provider  {provider}");
+        match (&self.provider, self.mode, self.redundancy, self.seats_wanted, self.seats_filled) {
+            (_, Some(mode), Some(redundancy), Some(wanted), Some(filled)) if redundancy > 1 => {
+                println!("seats     {redundancy}, {mode}; {filled} of {wanted} taken");
+            }
+            (Some(provider), ..) => println!("provider  {provider}"),
+            _ => {}
         }
         println!("content   {}", self.job_cid);
         println!(
