@@ -164,7 +164,7 @@ impl Widening {
             return EVERYBODY;
         }
         let mut threshold = threshold(2 * self.wanted, self.tickets_total);
-        for _ in 0..(waited_s.max(0) / self.widen_s).min(64) {
+        for _ in 0..(waited_s.max(0) / self.widen_s.max(1)).min(64) {
             threshold = threshold.saturating_mul(2);
         }
         threshold

@@ -474,6 +474,8 @@ pub struct Model {
     pub challenges: BTreeMap<(Key, Key), Challenge>,
     /// By job, round and provider.
     pub votes: BTreeMap<(Key, u8, Key), Vote>,
+    /// Whether trust binds: scores and jail keep providers from seats. Not so beside a program that only counts.
+    pub trust_binds: bool,
     /// What the Sink got, once it is there.
     pub sink_lamports: Option<u64>,
     /// What each seat was paid, by posting and provider: once (I-02).
@@ -498,6 +500,7 @@ impl Model {
             disputes: BTreeMap::new(),
             challenges: BTreeMap::new(),
             votes: BTreeMap::new(),
+            trust_binds: true,
             sink_lamports: None,
             paid: BTreeMap::new(),
         }

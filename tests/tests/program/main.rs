@@ -25,6 +25,7 @@ mod second_ledger;
 mod seeds;
 mod settlement;
 mod stateful;
+mod stories;
 
 #[test]
 fn the_linked_protocol_agrees_with_the_golden_vectors() {

@@ -253,7 +253,7 @@ impl Model {
         let to_poster = penalty.min(job.delay_fee_lamports);
         self.release(key, provider, penalty);
         self.execution_mut(key, provider).status = SeatStatus::Missed;
-        self.provider_mut(provider).record_missed(now, None);
+        self.record_missed(provider, None);
         self.pay(provider, key, to_poster);
         self.burn(provider, penalty - to_poster);
         self.free_seat(key, provider);

@@ -76,11 +76,13 @@ impl Model {
         demands.that(provider.active < provider.capacity, "CapacityReached");
         demands.that(!self.executions.contains_key(&(at.job, at.provider)), "ExecutionExists");
         demands.that(self.balance(at.signer) >= cost, POOR);
-        demands.that(now >= provider.jailed_until_unix, "Jailed");
+        demands.that(!self.trust_binds || now >= provider.jailed_until_unix, "Jailed");
         if job.status != JobStatus::Open {
             return demands.met();
         }
         let taken = draw_demands(&mut demands, job, provider, &terms, (at.provider, ticket, now));
+        let trusted = provider.trust.score_bps() >= job.trust_floor(job.seat_threshold(now));
+        demands.that(!self.trust_binds || trusted, "TrustTooLow");
         let exposed = provider.locked_lamports.saturating_add(taken.lock_lamports);
         demands.that(provider.stake_lamports - provider.locked_lamports >= taken.lock_lamports, "FreeStakeTooSmall");
         demands.that(exposed <= provider.exposure_cap_lamports, "ExposureCapReached");
@@ -280,7 +282,6 @@ fn draw_demands(
 ) -> Taken {
     let mut taken = Taken { solo: false, drawn: false, lock_lamports: job.bond_lamports, audit_one_in: 0 };
     let threshold = job.seat_threshold(now);
-    demands.that(provider.trust.score_bps() >= job.trust_floor(threshold), "TrustTooLow");
     if job.mode == Mode::Optimistic {
         return taken;
     }

@@ -3,7 +3,7 @@
 use super::{Demands, Verdict};
 use crate::{
     money,
-    state::{Audit, Dispute, Execution, Job, JobStatus, Key, Model, Provider, SeatStatus, Trust},
+    state::{Audit, Dispute, Execution, Job, JobStatus, Key, Model, SeatStatus, Trust},
 };
 
 /// A result that paid less in fees confirms nothing.
@@ -97,17 +97,35 @@ impl Model {
         self.job_mut(key).compensation_lamports += to_poster;
         self.burn(provider, penalty - to_poster);
         self.shrink_tickets(provider);
-        let (now, jail_s) = (self.now_unix, self.jail_s(job.market));
-        self.provider_mut(provider).record_missed(now, Some(jail_s));
+        self.record_missed(provider, Some(job.market));
     }
 
     fn record_wrong(&mut self, provider: Key, market: Key, judged: bool) {
-        let until_unix = self.now_unix + self.jail_s(market);
+        let (until_unix, binds) = (self.now_unix + self.jail_s(market), self.trust_binds);
         let holder = self.provider_mut(provider);
         holder.trust.failed += 1;
         holder.trust.disputes_lost += u32::from(judged);
         holder.trust.consecutive_valid = 0;
-        holder.jailed_until_unix = until_unix;
+        if binds {
+            holder.jailed_until_unix = until_unix;
+        }
+    }
+
+    /// A deadline passed; after three in a row, where the market is at hand, it may take nothing for a while.
+    pub(super) fn record_missed(&mut self, provider: Key, market: Option<Key>) {
+        let until_unix = market.map(|market| self.now_unix + self.jail_s(market));
+        let binds = self.trust_binds;
+        let holder = self.provider_mut(provider);
+        holder.trust.missed += 1;
+        holder.trust.consecutive_valid = 0;
+        if !binds {
+            return;
+        }
+        holder.misses_in_row = (holder.misses_in_row + 1).min(MISSES_JAIL);
+        if let Some(until_unix) = until_unix.filter(|_| holder.misses_in_row == MISSES_JAIL) {
+            holder.misses_in_row = 0;
+            holder.jailed_until_unix = until_unix;
+        }
     }
 
     fn jail_s(&self, market: Key) -> i64 {
@@ -136,19 +154,6 @@ fn is_confirmed(job: &Job, seat: &Execution, judged: bool) -> bool {
     let others = drawn - u8::from(seat.drawn);
     let counts = seat.drawn || (seat.solo && job.audit == Audit::Drawn);
     job.fee_lamports >= FEE_CONFIRMING_LAMPORTS && (judged || (counts && others > 0))
-}
-
-impl Provider {
-    /// A deadline passed; after three in a row it may take nothing for a while.
-    pub(super) fn record_missed(&mut self, now_unix: i64, jail_s: Option<i64>) {
-        self.trust.missed += 1;
-        self.trust.consecutive_valid = 0;
-        self.misses_in_row = (self.misses_in_row + 1).min(MISSES_JAIL);
-        if let Some(jail_s) = jail_s.filter(|_| self.misses_in_row == MISSES_JAIL) {
-            self.misses_in_row = 0;
-            self.jailed_until_unix = now_unix + jail_s;
-        }
-    }
 }
 
 impl Trust {

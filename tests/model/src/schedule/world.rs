@@ -59,6 +59,8 @@ pub struct World {
     pub posters: Vec<Poster>,
     /// Who has no part in anything.
     pub bystanders: Vec<Key>,
+    /// Whether jobs may have several seats.
+    pub redundant: bool,
     /// Whether jobs may be adaptive.
     pub adaptive: bool,
     /// Whether results are contested.
@@ -99,7 +101,7 @@ impl World {
                 Seat { authority, node_key, provider, market, habit }
             })
             .collect();
-        (Self { markets, seats, posters, bystanders, adaptive: false, disputes: false }, model)
+        (Self { markets, seats, posters, bystanders, redundant: true, adaptive: false, disputes: false }, model)
     }
 
     /// What has to happen before a story can begin.
@@ -141,7 +143,13 @@ impl World {
     /// A posting that a poster may mean.
     pub(super) fn posting(&self, model: &Model, market: Key, id: u64, rng: &mut Rng) -> Posting {
         let modes = [Mode::Optimistic, Mode::Redundant, Mode::Redundant, Mode::Quorum, Mode::Adaptive];
-        let kinds = if self.adaptive { 5 } else { 4 };
+        let kinds = if self.adaptive {
+            5
+        } else if self.redundant {
+            4
+        } else {
+            1
+        };
         let mode = modes[usize::try_from(rng.below(kinds)).expect("small")];
         let redundancy = if mode == Mode::Optimistic { 1 } else { u8::try_from(2 + rng.below(3)).expect("small") };
         let mut made = posting(id, mode, redundancy);
@@ -173,6 +181,7 @@ fn terms(rng: &mut Rng) -> Terms {
         widen_s: u32::try_from(one([1, 5, 10])).expect("small"),
         reveal_s: u32::try_from(one([1, 10, 60])).expect("small"),
         unbonding_s: 86_400,
+        gas_limit_max: 2_000_000_000,
         ..TERMS
     }
 }

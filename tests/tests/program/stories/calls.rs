@@ -1,0 +1,173 @@
+//! An act of the model as the instruction that asks the program for it.
+
+use std::collections::BTreeMap;
+
+use assay_model::{
+    act::{Act, AtSeat, Posting},
+    state::{Key, Model},
+};
+use assay_tests::{assay, idl};
+use sha2::{Digest, Sha256};
+use solana_instruction::{AccountMeta, Instruction};
+use solana_pubkey::Pubkey;
+
+use super::wire::{self, Fields};
+
+/// The accounts of an act by their names; one that is not in here is left out.
+type Roles = BTreeMap<&'static str, Key>;
+
+/// Whether the program has this instruction yet.
+pub fn knows(name: &str) -> bool {
+    idl::instruction_names().iter().any(|known| known == name)
+}
+
+/// The instruction.
+pub fn instruction(model: &Model, act: &Act) -> Instruction {
+    let (roles, fields) = (roles(model, act), arguments(act));
+    let name = act.name();
+    let slots = idl::account_slots(name);
+    let accounts = slots.iter().map(|slot| {
+        let key = match slot.name.as_str() {
+            "system_program" => Some(Pubkey::default()),
+            role => roles.get(role).map(|key| Pubkey::new_from_array(key.0)),
+        };
+        match key {
+            Some(key) => AccountMeta { pubkey: key, is_signer: slot.signer, is_writable: slot.writable },
+            None if slot.optional => AccountMeta::new_readonly(assay::ID, false),
+            None => AccountMeta { pubkey: Pubkey::default(), is_signer: false, is_writable: slot.writable },
+        }
+    });
+    let tag = Sha256::digest(format!("global:{name}"));
+    let mut data = tag[..8].to_vec();
+    let asked = idl::IDL["instructions"].as_array().expect("an IDL has instructions").iter();
+    let asked =
+        asked.filter(|known| known["name"] == name).flat_map(|known| known["args"].as_array().into_iter().flatten());
+    for argument in asked {
+        let type_name = argument["type"]["defined"]["name"].as_str().expect("arguments are structs");
+        data.extend(wire::encode(type_name, &fields));
+    }
+    Instruction { program_id: assay::ID, accounts: accounts.collect(), data }
+}
+
+fn roles(model: &Model, act: &Act) -> Roles {
+    let sink = ("sink", model.sink());
+    let market_of = |provider: Key| model.providers.get(&provider).map_or(Key::default(), |found| found.market);
+    match *act {
+        Act::CreateSink { payer } => Roles::from([("payer", payer), sink]),
+        Act::CreateMarket { authority, name, .. } => {
+            Roles::from([("authority", authority), ("market", model.at(&[b"market", &authority.0, &name]))])
+        }
+        Act::UpdateMarket { signer, market, .. }
+        | Act::PauseMarket { signer, market, .. }
+        | Act::ClaimMarketFees { signer, market } => Roles::from([("authority", signer), ("market", market)]),
+        Act::RegisterProvider { authority, node_key, market, .. } => Roles::from([
+            ("authority", authority),
+            ("node_key", node_key),
+            ("market", market),
+            ("provider", model.at(&[b"provider", &market.0, &authority.0])),
+        ]),
+        Act::Stake { signer, provider, .. }
+        | Act::Unstake { signer, provider, .. }
+        | Act::WithdrawStake { signer, provider }
+        | Act::CloseProvider { signer, provider } => {
+            Roles::from([("authority", signer), ("provider", provider), ("market", market_of(provider))])
+        }
+        Act::ClaimReward { provider } => {
+            let authority = model.providers.get(&provider).map_or(Key::default(), |found| found.authority);
+            Roles::from([("provider", provider), ("authority", authority)])
+        }
+        Act::EnrollStake { signer, provider } => {
+            Roles::from([("signer", signer), ("provider", provider), ("market", market_of(provider))])
+        }
+        Act::CreateJob { poster, market, posting } => {
+            Roles::from([("poster", poster), ("market", market), ("job", model.job_key(market, poster, posting.id))])
+        }
+        Act::CancelJob { signer, job } => Roles::from([("poster", signer), ("job", job)]),
+        Act::AcceptJob { at, .. } => {
+            let mut roles = seat(model, at);
+            roles.insert("market", market_of(at.provider));
+            roles
+        }
+        Act::DeclineJob { at } | Act::SubmitResults { at, .. } => seat(model, at),
+        Act::CommitResult { at, .. } | Act::RevealResult { at, .. } => seat(model, at),
+        Act::RecordSeed { job } | Act::FinalizeJob { job } => Roles::from([("job", job)]),
+        Act::ExpireJob { job, provider } => match provider {
+            None => Roles::from([("job", job)]),
+            Some(provider) => {
+                Roles::from([("job", job), ("execution", model.seat(job, provider)), ("provider", provider), sink])
+            }
+        },
+        Act::SettleExecution { job, provider } => {
+            let mut roles = seat(model, AtSeat { signer: Key::default(), job, provider });
+            roles.insert("market", model.jobs.get(&job).map_or(Key::default(), |job| job.market));
+            roles
+        }
+        Act::CloseJob { job } => {
+            let poster = model.jobs.get(&job).map_or(Key::default(), |job| job.poster);
+            Roles::from([("job", job), ("poster", poster)])
+        }
+        _ => Roles::new(),
+    }
+}
+
+fn seat(model: &Model, at: AtSeat) -> Roles {
+    let rent_payer = model.executions.get(&(at.job, at.provider)).map_or(at.signer, |seat| seat.rent_payer);
+    Roles::from([
+        ("node_key", at.signer),
+        ("provider", at.provider),
+        ("job", at.job),
+        ("execution", model.seat(at.job, at.provider)),
+        ("rent_payer", rent_payer),
+        ("sink", model.sink()),
+    ])
+}
+
+fn arguments(act: &Act) -> Fields {
+    let word = |name, value: u64| Fields::from([(name, value.to_le_bytes().to_vec())]);
+    match *act {
+        Act::CreateMarket { name, cluster, terms, .. } => Fields::from([
+            ("name", name.to_vec()),
+            ("cluster", cluster.to_vec()),
+            ("mint", vec![0; 32]),
+            ("terms", wire::encode("MarketTerms", &wire::terms(&terms))),
+        ]),
+        Act::UpdateMarket { terms, .. } => Fields::from([("terms", wire::encode("MarketTerms", &wire::terms(&terms)))]),
+        Act::PauseMarket { until_unix, .. } => Fields::from([("until_unix", until_unix.to_le_bytes().to_vec())]),
+        Act::RegisterProvider { stake_lamports, cap_lamports, capacity, .. } => Fields::from([
+            ("stake_lamports", stake_lamports.to_le_bytes().to_vec()),
+            ("exposure_cap_lamports", cap_lamports.to_le_bytes().to_vec()),
+            ("capacity", capacity.to_le_bytes().to_vec()),
+            ("endpoint", vec![0; 64]),
+        ]),
+        Act::Stake { lamports, .. } | Act::Unstake { lamports, .. } => word("lamports", lamports),
+        Act::CreateJob { posting, .. } => created(&posting),
+        Act::AcceptJob { uid, ticket, .. } => {
+            Fields::from([("job_uid", uid.to_vec()), ("ticket", ticket.to_le_bytes().to_vec())])
+        }
+        Act::DeclineJob { .. } => Fields::from([("reason", vec![1, 0])]),
+        Act::SubmitResults { outcome, .. } => Fields::from([("outcome", outcome.to_vec())]),
+        Act::CommitResult { commitment, .. } => Fields::from([("commitment", commitment.to_vec())]),
+        Act::RevealResult { outcome, salt, .. } => {
+            Fields::from([("outcome", outcome.to_vec()), ("salt", salt.to_vec())])
+        }
+        _ => Fields::new(),
+    }
+}
+
+fn created(posting: &Posting) -> Fields {
+    let mut fields = wire::task_fields(&posting.task);
+    let agreement_s =
+        posting.agreement_s.map_or(vec![0], |agreement_s| [[1].as_slice(), &agreement_s.to_le_bytes()].concat());
+    fields.extend([
+        ("id", posting.id.to_le_bytes().to_vec()),
+        ("price", posting.price.to_le_bytes().to_vec()),
+        ("base_fee_lamports", posting.base_fee_lamports.to_le_bytes().to_vec()),
+        ("redundancy", vec![posting.redundancy]),
+        ("mode", vec![posting.mode as u8]),
+        ("min_trust_bps", posting.min_trust_bps.to_le_bytes().to_vec()),
+        ("escrow_lamports", posting.escrow_lamports.to_le_bytes().to_vec()),
+        ("expires_unix", posting.expires_unix.to_le_bytes().to_vec()),
+        ("agreement_s", agreement_s),
+    ]);
+    fields
+}
