@@ -6,11 +6,16 @@ use assay_model::{
         coverage::Coverage,
         crank::{cranks, next_due_unix},
     },
-    state::{JobStatus, Model, SeatStatus},
+    state::{JobStatus, Model},
 };
 
 /// Stories; each is told in milliseconds.
 const STORIES: u64 = 120;
+/// What the tables allow and the rules never come to.
+const UNREACHABLE: [&str; 1] = [
+    // Without a reveal there is nothing new to agree on, and the first reveal closes the commits.
+    "a job that is Assigned: Agreed",
+];
 /// More rounds than the longest end of a story takes.
 const ROUNDS_MAX: usize = 400;
 
@@ -98,33 +103,6 @@ fn i_01_i_02_i_03_i_04_i_05_promises_hold_after_every_step_of_any_story() {
         let seldom = ["close_provider", "withdraw_stake"].contains(name);
         assert!(*done > 0 || seldom, "{name} never went through\n{all}");
     }
-    let seats = [SeatStatus::Accepted, SeatStatus::Committed, SeatStatus::Submitted, SeatStatus::Missed];
-    for status in seats {
-        assert!(all.seats.contains_key(&(Some(status), None)), "no seat ended {status:?}");
-    }
-    use JobStatus::{Assigned, Cancelled, Deadlocked, Disputed, Expired, Open, Resolved, Revealing, Submitted};
-    for (from, to) in [
-        (Open, Assigned),
-        (Open, Cancelled),
-        (Open, Expired),
-        (Open, Deadlocked),
-        (Assigned, Open),
-        (Assigned, Expired),
-        (Assigned, Submitted),
-        (Assigned, Revealing),
-        (Assigned, Deadlocked),
-        (Revealing, Open),
-        (Revealing, Submitted),
-        (Revealing, Deadlocked),
-        (Submitted, Resolved),
-        (Deadlocked, Expired),
-        // An audit whose seats nobody took.
-        (Open, Revealing),
-        (Submitted, Disputed),
-        (Deadlocked, Disputed),
-        (Disputed, Resolved),
-        (Disputed, Expired),
-    ] {
-        assert!(all.jobs.contains_key(&(Some(from), Some(to))), "no job went from {from:?} to {to:?}\n{all}");
-    }
+    let gaps: Vec<String> = all.gaps().into_iter().filter(|gap| !UNREACHABLE.contains(&gap.as_str())).collect();
+    assert!(gaps.is_empty(), "no story had {gaps:#?}\n{all}");
 }

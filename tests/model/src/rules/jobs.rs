@@ -198,6 +198,10 @@ impl Model {
 
     pub(super) fn expire_job(&mut self, key: Key, provider: Option<Key>) -> Verdict {
         let job = self.job(key)?;
+        if let Some(provider) = provider {
+            // A seat that is named is there, whether it is needed or not.
+            self.execution(key, provider)?;
+        }
         let alone = job.status == JobStatus::Assigned && job.seats_wanted == 1;
         if alone {
             return self.expire_runner(key, provider);

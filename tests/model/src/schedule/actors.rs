@@ -131,6 +131,11 @@ impl Schedule {
                         acts.push(Act::CommitResult { at: place, commitment });
                     }
                 },
+                // Whoever missed its deadline means to hand in after all, and a stranger names it for the one that runs now.
+                SeatStatus::Missed if job.mode == Mode::Optimistic => {
+                    acts.push(Act::SubmitResults { at: place, outcome: says });
+                    acts.push(Act::ExpireJob { job: key, provider: Some(*provider) });
+                }
                 SeatStatus::Committed if seat.habit != Habit::NoReveal && job.audit != Audit::SeedPending => {
                     acts.push(Act::RevealResult { at: place, outcome: says, salt: salt(&job.uid, *provider) });
                 }

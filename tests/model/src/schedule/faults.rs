@@ -4,7 +4,7 @@ use super::{
     Schedule,
     actors::{committed, salt},
     at,
-    world::truth,
+    world::{IDS, truth},
 };
 use crate::{
     act::Act,
@@ -33,7 +33,7 @@ impl Schedule {
         if self.world.disputes && self.rng.below(3) == 0 {
             return self.contempt(model, job);
         }
-        match self.rng.below(18) {
+        match self.rng.below(20) {
             0 => Act::AcceptJob { at: place, uid, ticket: u32::try_from(self.rng.below(400)).expect("small") },
             1 => Act::AcceptJob { at: place, uid: [1; 32], ticket: 0 },
             2 => Act::DeclineJob { at: place },
@@ -62,28 +62,65 @@ impl Schedule {
         let seat = *self.world.seat(provider).expect("of this world");
         let signer = if self.rng.below(2) == 0 { seat.authority } else { self.world.bystanders[1] };
         let (market, owner) = self.world.markets[0];
-        match self.rng.below(10) {
+        match self.rng.below(14) {
             0 => Act::Stake { signer, provider, lamports: 0 },
             1 => Act::Unstake { signer, provider, lamports: 50 * SOL },
             2 => Act::WithdrawStake { signer, provider },
             3 => Act::ClaimReward { provider },
             4 => Act::CloseProvider { signer, provider },
             5 => Act::EnrollStake { signer, provider },
-            6 => Act::PauseMarket { signer: owner, market, until_unix: model.now_unix + 400_000 },
+            6 => {
+                let (signer, for_s) = if self.rng.below(2) == 0 { (owner, 400_000) } else { (signer, 30) };
+                Act::PauseMarket { signer, market, until_unix: model.now_unix + for_s }
+            }
             7 => Act::ClaimMarketFees { signer, market },
-            8 => {
-                let posting = self.world.posting(model, market, 1, &mut self.rng);
-                let poster = self.world.posters[0].key;
-                let escrow_lamports = posting.escrow_lamports.saturating_sub(2_000);
-                Act::CreateJob { poster, market, posting: crate::act::Posting { escrow_lamports, ..posting } }
+            8..10 => self.misposted(model, market),
+            10 => Act::CreateSink { payer: signer },
+            11 => {
+                let terms = model.markets[&market].terms;
+                Act::CreateMarket { authority: owner, name: [7; 32], cluster: [9; 32], terms }
             }
-            _ => {
-                let posting = self.world.posting(model, market, 2, &mut self.rng);
-                let poster = self.world.posters[0].key;
-                let redundancy = u8::try_from(self.rng.below(12)).expect("small");
-                let posting = crate::act::Posting { redundancy, escrow_lamports: SOL, ..posting };
-                Act::CreateJob { poster, market, posting }
+            12 => {
+                let mut terms = *model.markets[&market].terms_at(model.now_unix);
+                terms.ticket_lamports += self.rng.below(2);
+                let signer = if self.rng.below(2) == 0 { owner } else { signer };
+                Act::UpdateMarket { signer, market, terms }
             }
+            _ => self.registered_again(model, provider),
         }
+    }
+
+    /// A posting that breaks one rule.
+    fn misposted(&mut self, model: &Model, market: Key) -> Act {
+        let poster = self.world.posters[0].key;
+        let free = |id: &u64| !model.jobs.contains_key(&model.job_key(market, poster, *id));
+        let id = (1..=IDS).find(free).unwrap_or(1);
+        let mut posting = self.world.posting(model, market, id, &mut self.rng);
+        match self.rng.below(7) {
+            0 => posting.escrow_lamports = posting.escrow_lamports.saturating_sub(2_000),
+            1 => {
+                posting.redundancy = u8::try_from(self.rng.below(12)).expect("small");
+                posting.escrow_lamports = SOL;
+            }
+            2 => posting.task.limits.gas_limit = 3_000_000_000,
+            3 => posting.price = 0,
+            4 => posting.agreement_s = Some(1_000_000),
+            5 => posting.expires_unix = model.now_unix - 1 + 1_000_000 * i64::from(self.rng.below(2) == 0),
+            _ => posting.min_trust_bps = 10_001,
+        }
+        Act::CreateJob { poster, market, posting }
+    }
+
+    /// A provider that is there, or whose two keys are one.
+    fn registered_again(&mut self, model: &Model, provider: Key) -> Act {
+        let seat = *self.world.seat(provider).expect("of this world");
+        let paused = model.markets[&seat.market].paused_until_unix > model.now_unix;
+        let (authority, node_key) = match self.rng.below(3) {
+            0 => (self.world.bystanders[1], self.world.bystanders[1]),
+            1 if paused => (self.world.bystanders[1], self.world.bystanders[0]),
+            _ => (seat.authority, seat.node_key),
+        };
+        let (stake_lamports, cap_lamports, capacity) = (2 * SOL, SOL, 1);
+        Act::RegisterProvider { authority, node_key, market: seat.market, stake_lamports, cap_lamports, capacity }
     }
 }

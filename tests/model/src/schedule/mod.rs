@@ -76,6 +76,8 @@ pub struct Schedule {
     ready: VecDeque<Act>,
     /// Whether disputes are mostly carried to their end before anything else happens.
     patient: bool,
+    /// Whether so many slots pass again and again that nobody records a seed in time.
+    sleepy: bool,
 }
 
 impl Schedule {
@@ -84,8 +86,8 @@ impl Schedule {
     pub fn new(seed: u64, keys: &Keys) -> (Self, Model) {
         let mut rng = Rng::new(seed);
         let (world, model) = World::new(&mut rng, keys);
-        let patient = seed % 2 == 1;
-        (Self { rng, world, recent: VecDeque::new(), ready: VecDeque::new(), patient }, model)
+        let (patient, sleepy) = (seed % 2 == 1, seed % 10 == 0);
+        (Self { rng, world, recent: VecDeque::new(), ready: VecDeque::new(), patient, sleepy }, model)
     }
 
     /// How many steps this story has.
@@ -101,6 +103,9 @@ impl Schedule {
         let carried = if self.patient && self.rng.below(8) > 0 { self.carry_on(model) } else { None };
         if let Some(step) = carried {
             return step;
+        }
+        if self.sleepy && self.rng.below(4) == 0 {
+            return Step::Wait { seconds: 1, slots: 600 };
         }
         match self.rng.below(100) {
             0..60 => self.due_or_wait(model),

@@ -59,8 +59,6 @@ pub struct World {
     pub posters: Vec<Poster>,
     /// Who has no part in anything.
     pub bystanders: Vec<Key>,
-    /// Whether jobs may have several seats.
-    pub redundant: bool,
     /// Whether jobs may be adaptive.
     pub adaptive: bool,
     /// Whether results are contested.
@@ -101,7 +99,7 @@ impl World {
                 Seat { authority, node_key, provider, market, habit }
             })
             .collect();
-        (Self { markets, seats, posters, bystanders, redundant: true, adaptive: false, disputes: false }, model)
+        (Self { markets, seats, posters, bystanders, adaptive: false, disputes: false }, model)
     }
 
     /// What has to happen before a story can begin.
@@ -115,7 +113,8 @@ impl World {
             steps.push(super::Step::Act(Act::CreateMarket { authority, name, cluster, terms }));
         }
         for Seat { authority, node_key, market, .. } in self.seats.iter().copied() {
-            let stake_lamports = SOL + rng.below(30 * SOL);
+            let stake_lamports =
+                if rng.below(4) == 0 { SOL / 10 + rng.below(SOL / 5) } else { SOL + rng.below(30 * SOL) };
             let cap_lamports = if rng.below(6) == 0 { SOL / 20 } else { u64::MAX };
             let capacity = u16::try_from(1 + rng.below(6)).expect("small");
             let act = Act::RegisterProvider { authority, node_key, market, stake_lamports, cap_lamports, capacity };
@@ -143,13 +142,7 @@ impl World {
     /// A posting that a poster may mean.
     pub(super) fn posting(&self, model: &Model, market: Key, id: u64, rng: &mut Rng) -> Posting {
         let modes = [Mode::Optimistic, Mode::Redundant, Mode::Redundant, Mode::Quorum, Mode::Adaptive];
-        let kinds = if self.adaptive {
-            5
-        } else if self.redundant {
-            4
-        } else {
-            1
-        };
+        let kinds = if self.adaptive { 5 } else { 4 };
         let mode = modes[usize::try_from(rng.below(kinds)).expect("small")];
         let redundancy = if mode == Mode::Optimistic { 1 } else { u8::try_from(2 + rng.below(3)).expect("small") };
         let mut made = posting(id, mode, redundancy);
@@ -166,6 +159,7 @@ fn terms(rng: &mut Rng) -> Terms {
     let mut one = |values: [u64; 3]| values[usize::try_from(rng.below(3)).expect("small")];
     Terms {
         fee_bps: u16::try_from(one([0, 200, 1_000])).expect("small"),
+        stake_min_lamports: one([SOL / 10, SOL / 10, SOL]),
         bond_min_lamports: one([2_000_000, 10_000_000, 100_000_000]),
         bond_rate_bps: u32::try_from(one([10_000, 15_000, 100_000])).expect("small"),
         miss_rate_bps: u16::try_from(one([1_000, 5_000, 10_000])).expect("small"),

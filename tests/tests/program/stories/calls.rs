@@ -16,11 +16,6 @@ use super::wire::{self, Fields};
 /// The accounts of an act by their names; one that is not in here is left out.
 type Roles = BTreeMap<&'static str, Key>;
 
-/// Whether the program has this instruction yet.
-pub fn knows(name: &str) -> bool {
-    idl::instruction_names().iter().any(|known| known == name)
-}
-
 /// The instruction.
 pub fn instruction(model: &Model, act: &Act) -> Instruction {
     let (roles, fields) = (roles(model, act), arguments(act));

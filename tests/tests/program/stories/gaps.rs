@@ -1,0 +1,162 @@
+//! What the stories have to reach together: everything that the tables allow, every refusal that an act can meet.
+
+use std::collections::BTreeSet;
+
+use assay_model::schedule::coverage::Coverage;
+use assay_tests::idl;
+
+/// Each instruction with what the program refuses it for.
+const REFUSALS: &[(&str, &[&str])] = &[
+    ("create_sink", &["AccountInUse"]),
+    ("create_market", &["AccountInUse"]),
+    ("update_market", &["AuthorityMismatch", "TermsTicket"]),
+    ("pause_market", &["AuthorityMismatch", "PauseTooLong", "PauseTooSoon"]),
+    ("claim_market_fees", &["AuthorityMismatch", "NothingToClaim"]),
+    ("register_provider", &["AccountInUse", "MarketPaused", "NodeKeyIsAuthority"]),
+    ("stake", &["AuthorityMismatch", "AmountZero"]),
+    ("unstake", &["AuthorityMismatch", "FreeStakeTooSmall"]),
+    ("withdraw_stake", &["AuthorityMismatch", "NothingUnbonding", "StillUnbonding"]),
+    ("claim_reward", &["NothingToClaim"]),
+    ("close_provider", &["AuthorityMismatch", "ProviderInUse"]),
+    ("enroll_stake", &["NothingToEnroll"]),
+    (
+        "create_job",
+        &[
+            "JobExists",
+            "MarketPaused",
+            "RedundancyUnsupported",
+            "TrustUnsupported",
+            "GasLimitAboveMarket",
+            "PriceOutOfBounds",
+            "WindowOutOfRange",
+            "EscrowTooSmall",
+            "ExpiryOutOfRange",
+        ],
+    ),
+    ("cancel_job", &["PosterMismatch", "JobNotOpen", "SeatTaken"]),
+    (
+        "accept_job",
+        &[
+            "NodeKeyMismatch",
+            "MarketMismatch",
+            "MarketPaused",
+            "JobNotOpen",
+            "JobUidMismatch",
+            "DeadlinePassed",
+            "StakeTooSmall",
+            "FreeStakeTooSmall",
+            "ExposureCapReached",
+            "CapacityReached",
+            "ExecutionExists",
+            "SeedMissing",
+            "TicketLoses",
+            "TicketImmature",
+        ],
+    ),
+    ("decline_job", &["NodeKeyMismatch", "JobNotAssigned", "DeadlinePassed", "ExecutionNotAccepted"]),
+    ("submit_results", &["NodeKeyMismatch", "JobNotAssigned", "ModeMismatch", "DeadlinePassed", "OutcomeNotCanonical"]),
+    (
+        "commit_result",
+        &[
+            "NodeKeyMismatch",
+            "JobNotAssigned",
+            "ModeMismatch",
+            "DeadlinePassed",
+            "ExecutionNotAccepted",
+            "CommitmentZero",
+        ],
+    ),
+    (
+        "reveal_result",
+        &[
+            "NodeKeyMismatch",
+            "JobNotRevealing",
+            "TooEarly",
+            "DeadlinePassed",
+            "ExecutionNotCommitted",
+            "OutcomeNotCanonical",
+            "CommitmentMismatch",
+        ],
+    ),
+    ("record_seed", &["NoDraw", "SeedNotReady"]),
+    (
+        "expire_job",
+        &["JobNotExpirable", "DeadlineNotReached", "AccountsMissing", "AccountsUnexpected", "ExecutionNotAccepted"],
+    ),
+    ("finalize_job", &["JobNotSubmitted", "DeadlineNotReached"]),
+    ("settle_execution", &["JobNotTerminal"]),
+    ("close_job", &["JobNotTerminal", "ExecutionsOpen", "SlotTooEarly"]),
+];
+
+/// Errors that no act of a story meets.
+const ELSEWHERE: &[&str] = &[
+    // Accounts that were exchanged: the mutation suite's.
+    "JobMismatch",
+    "ProviderMismatch",
+    "RentPayerMismatch",
+    "AddressMismatch",
+    // Terms and arguments outside their bounds: refused by name in markets.rs and jobs.rs.
+    "MintUnsupported",
+    "DigestZero",
+    "TermsFee",
+    "TermsBond",
+    "TermsMissRate",
+    "TermsFixedFee",
+    "TermsAttempts",
+    "TermsWindow",
+    "TermsUnbonding",
+    "TermsGas",
+    "TermsProfiles",
+    "TermsStake",
+    "TermsQuorum",
+    "TermsJury",
+    "TermsAudit",
+    "TermsJail",
+    "ModeUnsupported",
+    "ProfileForbidden",
+    "LimitsOutOfBounds",
+    // Of an authority that is handed over: markets.rs.
+    "PendingAuthorityMismatch",
+    // While nobody serves as juror.
+    "StakeOnDuty",
+    // Of states that the program never writes: broken.rs.
+    "AmountOverflow",
+    "StatusUnknown",
+    "TransitionForbidden",
+    "LockExceedsStake",
+    "LedgerNotBacked",
+    "ExecutionNotSettleable",
+];
+
+/// What no story had, and errors that this list does not know.
+pub fn of(all: &Coverage) -> Vec<String> {
+    let mut gaps = all.gaps();
+    gaps.retain(|gap| !NOT_YET.contains(&gap.as_str()));
+    for (act, reasons) in REFUSALS.iter().copied() {
+        let met = all.refusals.get(act);
+        let unmet = reasons.iter().filter(|reason| !met.is_some_and(|met| met.contains(**reason)));
+        gaps.extend(unmet.map(|reason| format!("{act}: {reason}")));
+        if all.acts.get(act).is_none_or(|(done, _)| *done == 0) {
+            gaps.push(format!("{act} that goes through"));
+        }
+    }
+    let known: BTreeSet<&str> = REFUSALS.iter().flat_map(|(_, reasons)| *reasons).chain(ELSEWHERE).copied().collect();
+    let unknown = idl::error_names().into_iter().filter(|name| !known.contains(name.as_str()));
+    gaps.extend(unknown.map(|name| format!("a place for the error {name}")));
+    gaps
+}
+
+/// What the protocol's tables allow and the program does not do.
+const NOT_YET: &[&str] = &[
+    // Without a reveal there is nothing new to agree on, and the first reveal closes the commits.
+    "a job that is Assigned: Agreed",
+    // Adaptive jobs.
+    "a job that is Open: AuditUnderfilled",
+    "a job that is Open: AuditUnfilled",
+    "a job that is Revealing: AuditDrawn",
+    // Disputes.
+    "a job that is Submitted: Disputed",
+    "a job that is Deadlocked: Disputed",
+    "a job that is Disputed: Judged",
+    "a job that is Disputed: Voided",
+];
