@@ -137,7 +137,10 @@ impl Schedule {
                     acts.push(Act::ExpireJob { job: key, provider: Some(*provider) });
                 }
                 SeatStatus::Committed if seat.habit != Habit::NoReveal && job.audit != Audit::SeedPending => {
-                    acts.push(Act::RevealResult { at: place, outcome: says, salt: salt(&job.uid, *provider) });
+                    // Whoever copied a commitment cannot open it and shows anything.
+                    let garbage = seat.habit == Habit::Copycat && job.uid[2].is_multiple_of(2);
+                    let outcome = if garbage { [3; 79] } else { says };
+                    acts.push(Act::RevealResult { at: place, outcome, salt: salt(&job.uid, *provider) });
                 }
                 _ => {}
             }

@@ -87,12 +87,14 @@ impl World {
             owners.iter().map(|owner| (model.at(&[b"market", &owner.0, &[7; 32]]), *owner)).collect();
         let posters =
             (0..1 + rng.below(4)).map(|_| Poster { key: person(&mut model), griefs: rng.below(4) == 0 }).collect();
+        let idle = rng.below(10) == 0;
         let seats = (0..3 + rng.below(10))
             .map(|index| {
                 let (authority, node_key) = (person(&mut model), person(&mut model));
                 let market = markets[usize::try_from(index % markets.len() as u64).expect("small")].0;
                 let provider = model.at(&[b"provider", &market.0, &authority.0]);
                 let habit = match rng.below(2) {
+                    0 if idle => Habit::Silent,
                     0 => Habit::Honest,
                     _ => Habit::ALL[usize::try_from(rng.below(8)).expect("small")],
                 };
