@@ -47,6 +47,17 @@ impl Model {
         }
     }
 
+    /// What never changes any more (I-03).
+    ///
+    /// # Panics
+    /// When it did since.
+    pub fn check_finality(&self, before: &Self) {
+        for (key, old) in before.jobs.iter().filter(|(_, old)| old.status.is_terminal()) {
+            let Some(now) = self.jobs.get(key).filter(|now| now.uid == old.uid) else { continue };
+            assert_eq!((old.status, old.outcome), (now.status, now.outcome), "I-03: {key:?}");
+        }
+    }
+
     fn backed(&self, key: Key, bytes: u64, fields: u64) {
         let (held, owed) = (self.balance(key), rent_lamports(bytes) + fields);
         assert!(held >= owed, "I-01: {key:?} holds {held} of {owed}");

@@ -6,7 +6,7 @@ use assay_model::{
         coverage::Coverage,
         crank::{cranks, next_due_unix},
     },
-    state::{JobStatus, Model},
+    state::Model,
 };
 
 /// Stories; each is told in milliseconds.
@@ -37,12 +37,7 @@ impl Story {
         if verdict.is_err() {
             assert_eq!(before.lamports, self.model.lamports, "a refusal moved lamports: {step:?}");
         }
-        for (key, job) in &before.jobs {
-            // I-03: what is final stays.
-            if let (JobStatus::Resolved, Some(now)) = (job.status, self.model.jobs.get(key)) {
-                assert_eq!((job.outcome, now.status), (now.outcome, JobStatus::Resolved), "I-03: {key:?}");
-            }
-        }
+        self.model.check_finality(&before);
         self.coverage.note(&before, step, &verdict, &self.model);
         verdict.is_ok()
     }

@@ -86,7 +86,7 @@ impl Schedule {
     pub fn new(seed: u64, keys: &Keys) -> (Self, Model) {
         let mut rng = Rng::new(seed);
         let (world, model) = World::new(&mut rng, keys);
-        let (patient, sleepy) = (seed % 2 == 1, seed % 10 == 0);
+        let (patient, sleepy) = (!seed.is_multiple_of(2), seed.is_multiple_of(10));
         (Self { rng, world, recent: VecDeque::new(), ready: VecDeque::new(), patient, sleepy }, model)
     }
 

@@ -7,7 +7,6 @@ use assay_model::{
     state::{Key, Model},
 };
 use assay_tests::{assay, idl};
-use sha2::{Digest, Sha256};
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 
@@ -32,12 +31,12 @@ pub fn instruction(model: &Model, act: &Act) -> Instruction {
             None => AccountMeta { pubkey: Pubkey::default(), is_signer: false, is_writable: slot.writable },
         }
     });
-    let tag = Sha256::digest(format!("global:{name}"));
-    let mut data = tag[..8].to_vec();
-    let asked = idl::IDL["instructions"].as_array().expect("an IDL has instructions").iter();
-    let asked =
-        asked.filter(|known| known["name"] == name).flat_map(|known| known["args"].as_array().into_iter().flatten());
-    for argument in asked {
+    let mut known = idl::IDL["instructions"].as_array().expect("an IDL has instructions").iter();
+    let known = known.find(|known| known["name"] == name).expect("`account_slots` found it");
+    let tag = known["discriminator"].as_array().expect("every instruction has one").iter();
+    let mut data: Vec<u8> =
+        tag.map(|byte| byte.as_u64().and_then(|byte| byte.try_into().ok()).expect("a byte")).collect();
+    for argument in known["args"].as_array().into_iter().flatten() {
         let type_name = argument["type"]["defined"]["name"].as_str().expect("arguments are structs");
         data.extend(wire::encode(type_name, &fields));
     }

@@ -133,6 +133,7 @@ impl Pair {
             self.tell_time();
         }
         self.model.check_promises();
+        self.model.check_finality(&before);
         self.compare(&before);
         self.coverage.note(&before, step, &verdict, &self.model);
     }
@@ -208,7 +209,7 @@ fn tell(seed: u64) -> Coverage {
         pair.step(&step);
     }
     pair.finish();
-    if seed % LEAVING == 0 {
+    if seed.is_multiple_of(LEAVING) {
         pair.leave(&schedule);
     }
     pair.coverage
