@@ -133,7 +133,7 @@ fn usage_error(text: &str) -> CliError {
 fn dispatch(cli: Cli) -> CliResult {
     let Cli { globals, command } = cli;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match command {
             Command::Standalone(command) => run_standalone(&globals, command).await,
             // The bot has a configuration of its own.
@@ -143,7 +143,10 @@ fn dispatch(cli: Cli) -> CliResult {
             }
             Command::Networked(command) => run_networked(&Context::new(&globals)?, command).await,
         }
-    })
+    });
+    // A guest in this process that was given up goes on in its thread, which ends with the process.
+    runtime.shutdown_background();
+    done
 }
 
 async fn run_standalone(globals: &GlobalArgs, command: Standalone) -> CliResult {

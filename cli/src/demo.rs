@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::{
     chain::Chain,
     ended::outcome_text,
-    engine::{Again, AgainArgs, EngineArgs},
+    engine::{Again, AgainArgs, EngineArgs, TimeoutArgs},
     error::{CliError, CliResult, Context as _, Exit, Hint},
     job::{JobJson, Order, Plan},
     localnet::{Running, stop_requested},
@@ -263,7 +263,7 @@ async fn verify_one(output: Output, chain: &Chain, samples: &[Sample]) -> CliRes
     let job = sample.handle.address();
     let (verdict, _) = {
         let mut progress = Progress::start(output, format!("verifying {VERIFIED} by running it again"));
-        let engine = EngineArgs { engine: Engine::Auto, no_cache: true, timeout_s: None };
+        let engine = EngineArgs { engine: Engine::Auto, no_cache: true, timeout: TimeoutArgs::default() };
         let again = AgainArgs { engine, both: false };
         let subject = Subject { job, dir: None };
         verify::verify(chain, subject, Again::check(&again, None, output), &mut progress).await?

@@ -30,9 +30,23 @@ pub struct EngineArgs {
     /// Compiles anew and keeps nothing; by default compiled modules are kept in the user's cache folder.
     #[arg(long)]
     pub no_cache: bool,
+    #[command(flatten)]
+    pub timeout: TimeoutArgs,
+}
+
+/// The flag of commands whose runs may be given up.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct TimeoutArgs {
     /// Gives up on a run after this many seconds, without a result; by default the gas limit decides.
     #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
-    pub timeout_s: Option<u32>,
+    timeout_s: Option<u32>,
+}
+
+impl TimeoutArgs {
+    /// Wall clock of each run, if one is told.
+    pub fn deadline(self) -> Option<Duration> {
+        self.timeout_s.map(|seconds| Duration::from_secs(u64::from(seconds)))
+    }
 }
 
 /// One of the three names.
@@ -41,11 +55,6 @@ fn engine(text: &str) -> Result<Engine, String> {
 }
 
 impl EngineArgs {
-    /// Wall clock of each run, if one is told.
-    pub fn deadline(&self) -> Option<Duration> {
-        self.timeout_s.map(|seconds| Duration::from_secs(u64::from(seconds)))
-    }
-
     /// How a provider runs it.
     pub fn provider_manner(&self) -> Manner {
         Manner { engine: self.engine, variant: Variant::Fast }
@@ -114,7 +123,7 @@ impl Again {
         let reference = Manner { engine: Engine::Wasmi, variant: Variant::Canonical };
         let both = || vec![reference, Manner { engine: Engine::Wasmtime, variant: compiled }];
         let manners = if args.both { both() } else { vec![alone] };
-        Self { manners, deadline: args.engine.deadline(), compiled: args.engine.cache(output) }
+        Self { manners, deadline: args.engine.timeout.deadline(), compiled: args.engine.cache(output) }
     }
 
     /// Why this engine.

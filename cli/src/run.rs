@@ -125,7 +125,7 @@ pub async fn run(output: Output, args: RunArgs) -> CliResult {
     let task = directory.spec(terms)?;
     let ran = {
         let _progress = Progress::quiet_start(output, "running");
-        let deadline = args.engine.deadline();
+        let deadline = args.engine.timeout.deadline();
         let (manner, compiled) = (args.engine.provider_manner(), args.engine.cache(output));
         run_in_sandbox(Order { task, entries: directory.entries, deadline, manner, compiled }).await?
     };

@@ -15,7 +15,8 @@ use serde::Serialize;
 use super::{advice::Closer, project::TaskArgs};
 use crate::{
     ended::Ended,
-    error::{CliError, CliResult, Context as _, Exit},
+    engine::TimeoutArgs,
+    error::{CliError, CliResult, Exit},
     output::{Output, grouped, table},
     progress::Progress,
 };
@@ -28,6 +29,7 @@ const GAS_LIMIT: u64 = assay_protocol::limits::GAS_LIMIT_DEFAULT;
 /// `assay bench`.
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("timeout_s", |flag| flag.help(super::TIMEOUT_OF_ALL)),
     after_help = "plain is the module as it was uploaded, without metering, which no provider runs; G is the program itself, L \
 computes the same faster. All times are the least of all runs, which take turns.\n\
 The module runs in this process and not in the sandbox. Times are those of this machine at this moment; gas is the same \
@@ -37,6 +39,8 @@ measured, or does not run to its end · 2 wrong usage"
 pub struct BenchArgs {
     #[command(flatten)]
     task: TaskArgs,
+    #[command(flatten)]
+    timeout: TimeoutArgs,
     /// How often each way is run.
     #[arg(long, value_name = "N", default_value_t = RUNS, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
@@ -85,7 +89,7 @@ pub async fn run(output: Output, args: BenchArgs) -> CliResult {
     let benched = {
         let _progress = Progress::quiet_start(output, "measuring");
         let work = move || Bench::new(&wasm, request, (args.runs, &closer))?.measure();
-        tokio::task::spawn_blocking(work).await.context("the measurement failed")??
+        super::in_this_process(args.timeout, work).await?
     };
     output.result(&benched, || print(&benched));
     Ok(())

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::{names::FunctionNames, project::TaskArgs};
 use crate::{
     ended::Ended,
+    engine::TimeoutArgs,
     error::{CliError, CliResult, Context as _},
     output::{Output, grouped, require_new_file, table, write_new},
     progress::Progress,
@@ -29,6 +30,7 @@ const STOPPED_IN: usize = 12;
 /// `assay meter`.
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("timeout_s", |flag| flag.help(super::TIMEOUT_OF_ALL)),
     after_help = "Gas, outcome and peaks are those of a provider's run; only the time is longer. The module runs in the \
 interpreter, in this process and not in the sandbox.\nExit codes: 0 the run came to an outcome, whichever it is · 1 it could not \
 be run · 2 wrong usage"
@@ -36,6 +38,8 @@ be run · 2 wrong usage"
 pub struct MeterArgs {
     #[command(flatten)]
     task: TaskArgs,
+    #[command(flatten)]
+    timeout: TimeoutArgs,
     /// Writes a flame graph (SVG), a new file: width is gas, what stands on a function was called by it.
     #[arg(long, value_name = "FILE")]
     flame: Option<PathBuf>,
@@ -101,7 +105,7 @@ pub async fn run(output: Output, args: MeterArgs) -> CliResult {
             // The figures are worth nothing if the hooks change what they measure.
             if traced.report == plain { Ok(traced) } else { Err(disturbed(plain.gas_used, traced.report.gas_used)) }
         };
-        tokio::task::spawn_blocking(work).await.context("the run failed")??
+        super::in_this_process(args.timeout, work).await?
     };
     if let Some(file) = &args.flame {
         let svg = flame_graph(&traced, &names, &args.task.path.display().to_string())?;

@@ -19,7 +19,11 @@ use clap::Subcommand;
 
 pub use project::{JOB_DIRECTORY_NAME, Target};
 
-use crate::{error::CliResult, output::Output};
+use crate::{
+    engine::TimeoutArgs,
+    error::{CliError, CliResult, Context as _},
+    output::Output,
+};
 
 /// Commands for module authors.
 #[derive(Debug, Subcommand)]
@@ -51,4 +55,26 @@ pub async fn run(output: Output, command: AuthorCommand) -> CliResult {
         AuthorCommand::Meter(args) => meter::run(output, args).await,
         AuthorCommand::Bench(args) => bench::run(output, args).await,
     }
+}
+
+/// Help of `--timeout-s` where it bounds all runs together.
+const TIMEOUT_OF_ALL: &str = "Gives up after this many seconds, without a result; by default the gas limit decides";
+
+/// Runs guests in this process, in a thread beside.
+///
+/// # Errors
+/// Those of the work, and that the time is over.
+async fn in_this_process<T: Send + 'static>(
+    timeout: TimeoutArgs,
+    work: impl FnOnce() -> CliResult<T> + Send + 'static,
+) -> CliResult<T> {
+    let work = tokio::task::spawn_blocking(work);
+    let done = match timeout.deadline() {
+        None => work.await,
+        Some(deadline) => tokio::time::timeout(deadline, work).await.map_err(|_| {
+            CliError::new(format!("it was not done after {} s (--timeout-s)", deadline.as_secs()))
+                .with_next("give it more time with --timeout-s, or less to do with --gas-limit")
+        })?,
+    };
+    done.context("the run failed")?
 }

@@ -16,7 +16,7 @@ use super::{state::mode_name, wait};
 use crate::{
     chain::Chain,
     context::Context,
-    engine::EngineArgs,
+    engine::{EngineArgs, TimeoutArgs},
     error::{CliError, CliResult, Context as _, Hint},
     output::{grouped, lamports, shown_path},
     parse,
@@ -362,7 +362,7 @@ async fn estimate(context: &Context, order: &Order, plan: &Plan) -> CliResult<u6
     let directory = JobDirectory::read(&order.dir)?;
     let ran = {
         let _progress = Progress::start(context.output, "running the job here");
-        let engine = EngineArgs { engine: Engine::Auto, no_cache: false, timeout_s: None };
+        let engine = EngineArgs { engine: Engine::Auto, no_cache: false, timeout: TimeoutArgs::default() };
         let (manner, compiled) = (engine.provider_manner(), engine.cache(context.output));
         let (task, entries) = (plan.prepared.task, directory.entries);
         sandbox::run(sandbox::Order { task, entries, deadline: None, manner, compiled }).await?

@@ -353,6 +353,19 @@ fn meter_shows_functions_and_draws_them_also_of_a_run_that_stopped() {
 }
 
 #[test]
+fn meter_and_bench_give_up_when_their_time_is_over() {
+    let home = home();
+    let endless = wat_module(home.path(), r#"(module (func (export "_start") (loop (br 0))))"#);
+    for command in ["meter", "bench"] {
+        let flags = ["--gas-limit", "1000000000000", "--timeout-s", "1"];
+        let output = at(home.path(), &[&[command, endless.to_str().unwrap()], &flags[..]].concat());
+        code(&output, 1);
+        let text = stderr(&output);
+        assert!(text.contains("after 1 s (--timeout-s)") && text.contains("--gas-limit"), "{command}: {text}");
+    }
+}
+
+#[test]
 fn bench_runs_both_engines_and_every_form() {
     let home = home();
     let project = project(home.path(), "assemblyscript");
