@@ -1,7 +1,7 @@
 //! Reading the program's accounts: decoding, and filters that an RPC node applies.
 
 use anchor_lang::{AccountDeserialize, Discriminator};
-use assay_protocol::JobStatus;
+use assay_protocol::{DisputeStatus, JobStatus};
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
 
@@ -9,7 +9,7 @@ use crate::{
     errors::ClientError,
     program::{
         self, DISCRIMINATOR_BYTES,
-        accounts::{Execution, Job, Market, Provider, Sink},
+        accounts::{Challenge, Dispute, Execution, Job, Market, Provider, Sink, Vote},
     },
 };
 
@@ -39,6 +39,15 @@ impl ProgramAccount for Job {
 }
 impl ProgramAccount for Execution {
     const KIND: &'static str = "execution";
+}
+impl ProgramAccount for Dispute {
+    const KIND: &'static str = "dispute";
+}
+impl ProgramAccount for Challenge {
+    const KIND: &'static str = "challenge";
+}
+impl ProgramAccount for Vote {
+    const KIND: &'static str = "vote";
 }
 impl ProgramAccount for Sink {
     const KIND: &'static str = "sink";
@@ -145,6 +154,58 @@ impl ExecutionFilter {
     #[must_use]
     pub fn to_rpc(&self) -> Vec<RpcFilterType> {
         keyed::<Execution>([self.job, self.provider, None])
+    }
+}
+
+/// Which disputes to list; `None` matches all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DisputeFilter {
+    /// Where they stand.
+    pub status: Option<DisputeStatus>,
+    /// Their market.
+    pub market: Option<Pubkey>,
+}
+
+impl DisputeFilter {
+    /// The filters that an RPC node applies.
+    #[must_use]
+    pub fn to_rpc(&self) -> Vec<RpcFilterType> {
+        let status = self.status.map(|status| bytes_at(STATUS_OFFSET, &[status.code()]));
+        keyed::<Dispute>([None, self.market, None]).into_iter().chain(status).collect()
+    }
+}
+
+/// Which challenges to list; `None` matches all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChallengeFilter {
+    /// Their dispute.
+    pub dispute: Option<Pubkey>,
+    /// Their challenger.
+    pub challenger: Option<Pubkey>,
+}
+
+impl ChallengeFilter {
+    /// The filters that an RPC node applies.
+    #[must_use]
+    pub fn to_rpc(&self) -> Vec<RpcFilterType> {
+        keyed::<Challenge>([self.dispute, self.challenger, None])
+    }
+}
+
+/// Which votes to list; `None` matches all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VoteFilter {
+    /// Their dispute.
+    pub dispute: Option<Pubkey>,
+    /// Their juror's Provider account.
+    pub provider: Option<Pubkey>,
+}
+
+impl VoteFilter {
+    /// The filters that an RPC node applies.
+    #[must_use]
+    pub fn to_rpc(&self) -> Vec<RpcFilterType> {
+        keyed::<Vote>([self.dispute, self.provider, None])
     }
 }
 

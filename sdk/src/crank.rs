@@ -1,12 +1,13 @@
 //! The steps that anybody may take once their time has come. Every status that is not final has one (I-04).
 
-use assay_protocol::JobStatus;
+use assay_protocol::{DisputeStatus, JobStatus};
 use solana_instruction::Instruction;
 
 use crate::{
     accounts::Keyed,
+    client::ChainTime,
     instructions::{self, JobPoster, SettleExecution},
-    program::accounts::{Execution, Job},
+    program::accounts::{Dispute, Execution, Job},
 };
 
 /// Most executions settled in one transaction; the rest take another one.
@@ -54,6 +55,22 @@ fn settle_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>]) -> Vec<Instru
     executions.iter().take(SETTLE_PER_TRANSACTION_MAX).map(settle).collect()
 }
 
+/// What is due now for a dispute: begin its first round, record a jury's seed, count a round. `None` when nothing is.
+#[must_use]
+pub fn due_dispute_step(dispute: &Keyed<Dispute>, now: ChainTime) -> Option<Instruction> {
+    let account = &dispute.account;
+    let is_due = account.waits_until_unix().is_some_and(|until_unix| now.unix >= until_unix);
+    match account.dispute_status()? {
+        DisputeStatus::Entry if is_due => Some(instructions::record_jury_seed(account.job)),
+        // The list of slots holds a block once a later slot has begun.
+        DisputeStatus::Drawing if now.slot > account.draw.seed_slot => {
+            Some(instructions::record_jury_seed(account.job))
+        }
+        DisputeStatus::Voting if is_due => Some(instructions::tally_round(dispute.address)),
+        _ => None,
+    }
+}
+
 /// When the next step of a job is due, by the chain's clock; `None` when it waits for nobody.
 #[must_use]
 pub fn due_from_unix(job: &Job) -> Option<i64> {
@@ -80,6 +97,15 @@ mod tests {
 
     fn execution() -> Keyed<Execution> {
         let account = Execution::deserialize(&mut [0; 4_096].as_slice()).unwrap();
+        Keyed { address: Pubkey::new_unique(), account }
+    }
+
+    fn dispute(status: DisputeStatus) -> Keyed<Dispute> {
+        let mut account = Dispute::deserialize(&mut [0; 4_096].as_slice()).unwrap();
+        account.status = status.code();
+        account.draw.seed_slot = 7;
+        (account.entry_deadline_unix, account.commit_deadline_unix, account.reveal_deadline_unix) = (10, 20, 30);
+        (account.challenges, account.challenges_revealed) = (1, 1);
         Keyed { address: Pubkey::new_unique(), account }
     }
 
@@ -118,6 +144,27 @@ mod tests {
         assert_eq!(steps.len(), 2);
         assert!(starts(&steps[0], args::FinalizeJob::DISCRIMINATOR));
         assert!(starts(&steps[1], args::SettleExecution::DISCRIMINATOR));
+    }
+
+    #[test]
+    fn i_04_a_disputes_round_begins_is_drawn_and_counted_by_anybody() {
+        let at = |slot, unix| ChainTime { slot, unix };
+        for (status, early, due) in [
+            (DisputeStatus::Entry, at(99, 9), at(0, 10)),
+            (DisputeStatus::Drawing, at(7, 99), at(8, 0)),
+            (DisputeStatus::Voting, at(99, 19), at(0, 20)),
+        ] {
+            assert!(due_dispute_step(&dispute(status), early).is_none(), "{status:?}");
+            assert!(due_dispute_step(&dispute(status), due).is_some(), "{status:?}");
+        }
+        let mut missing = dispute(DisputeStatus::Voting);
+        missing.account.votes_committed = 1;
+        assert!(due_dispute_step(&missing, at(0, 29)).is_none());
+        assert!(due_dispute_step(&missing, at(0, 30)).is_some());
+        missing.account.votes_revealed = 1;
+        missing.account.challenges_revealed = 0;
+        assert!(due_dispute_step(&missing, at(0, 29)).is_none());
+        assert!(due_dispute_step(&dispute(DisputeStatus::Final), at(99, 99)).is_none());
     }
 
     #[test]

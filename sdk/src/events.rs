@@ -81,6 +81,21 @@ event_enum!(
     ExecutionSettled,
     ExecutionMissed,
     JobExpired,
+    DutySet,
+    DisputeOpened,
+    DisputeEntered,
+    RoundStarted,
+    VotingOpened,
+    VoteCommitted,
+    VoteRevealed,
+    OutcomeRevealed,
+    RoundTallied,
+    AbsentSlashed,
+    VerdictAppealed,
+    DisputeSettled,
+    ChallengeSettled,
+    VoteSettled,
+    DisputeClosed,
     RewardClaimed,
     JobClosed,
 );
@@ -106,6 +121,20 @@ impl Event {
             Self::ExecutionMissed(event) => event.job,
             Self::JobExpired(event) => event.job,
             Self::JobClosed(event) => event.job,
+            Self::DisputeOpened(event) => event.job,
+            Self::DisputeEntered(event) => event.job,
+            Self::RoundStarted(event) => event.job,
+            Self::VotingOpened(event) => event.job,
+            Self::VoteCommitted(event) => event.job,
+            Self::VoteRevealed(event) => event.job,
+            Self::OutcomeRevealed(event) => event.job,
+            Self::RoundTallied(event) => event.job,
+            Self::AbsentSlashed(event) => event.job,
+            Self::VerdictAppealed(event) => event.job,
+            Self::DisputeSettled(event) => event.job,
+            Self::ChallengeSettled(event) => event.job,
+            Self::VoteSettled(event) => event.job,
+            Self::DisputeClosed(event) => event.job,
             Self::SinkCreated(_)
             | Self::MarketCreated(_)
             | Self::MarketUpdated(_)
@@ -120,6 +149,7 @@ impl Event {
             | Self::StakeEnrolled(_)
             | Self::StakeWithdrawn(_)
             | Self::ProviderClosed(_)
+            | Self::DutySet(_)
             | Self::RewardClaimed(_) => return None,
         })
     }

@@ -11,8 +11,13 @@ use crate::{
     program::{self, accounts::Job, client, types},
 };
 
+mod disputes;
 mod seats;
 
+pub use disputes::{
+    Duty, Juror, OpenDispute, Secret, VoteTickets, commit_vote, enter_dispute, open_dispute, record_jury_seed,
+    reveal_outcome, reveal_vote, set_duty, tally_round,
+};
 pub use seats::{EnrollStake, commit_result, enroll_stake, record_seed, reveal_result};
 
 /// Bytes of a provider's endpoint.

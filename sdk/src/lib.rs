@@ -52,7 +52,7 @@ pub use assay_protocol as protocol;
 /// An account's address.
 pub use solana_pubkey::Pubkey;
 
-pub use accounts::{ExecutionFilter, JobFilter, Keyed, ProviderFilter};
+pub use accounts::{ChallengeFilter, DisputeFilter, ExecutionFilter, JobFilter, Keyed, ProviderFilter, VoteFilter};
 pub use client::{
     ChainTime, Client, ClientConfig, ContentAccess, PostError, PostedJob, Sent, SharedSigner, SignatureState,
 };

@@ -92,6 +92,48 @@ impl ExecutionSeeds {
     }
 }
 
+/// Address of a job's dispute; a job has one at most.
+#[must_use]
+pub fn dispute_address(job: &Pubkey) -> Pubkey {
+    find(&[b"dispute", job.as_ref(), &[0]]).0
+}
+
+/// What a challenge's address is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChallengeSeeds {
+    /// The dispute.
+    pub dispute: Pubkey,
+    /// The wallet that challenges.
+    pub challenger: Pubkey,
+}
+
+impl ChallengeSeeds {
+    /// Address of the challenge.
+    #[must_use]
+    pub fn address(&self) -> Pubkey {
+        find(&[b"challenge", self.dispute.as_ref(), self.challenger.as_ref()]).0
+    }
+}
+
+/// What a vote's address is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoteSeeds {
+    /// The dispute.
+    pub dispute: Pubkey,
+    /// The round.
+    pub round: u8,
+    /// The Provider account of the juror.
+    pub provider: Pubkey,
+}
+
+impl VoteSeeds {
+    /// Address of the vote.
+    #[must_use]
+    pub fn address(&self) -> Pubkey {
+        find(&[b"vote", self.dispute.as_ref(), &[self.round], self.provider.as_ref()]).0
+    }
+}
+
 /// Address of the sink, one for the whole program.
 #[must_use]
 pub fn sink_address() -> Pubkey {
@@ -151,6 +193,10 @@ mod tests {
             JobSeeds { market: a, poster: b, id: 0 }.address(),
             JobSeeds { market: a, poster: b, id: 1 }.address(),
             market_address(&a, &b.to_bytes()),
+            dispute_address(&a),
+            ChallengeSeeds { dispute: a, challenger: b }.address(),
+            VoteSeeds { dispute: a, round: 0, provider: b }.address(),
+            VoteSeeds { dispute: a, round: 1, provider: b }.address(),
             sink_address(),
         ];
         let unique: std::collections::BTreeSet<_> = addresses.iter().collect();

@@ -209,7 +209,7 @@ impl Party {
     /// `record_seed`.
     #[must_use]
     pub fn record_seed(&self) -> Call {
-        Call::new("record_seed", &accounts::RecordSeed { job: self.job }, &args::RecordSeed {})
+        Call::new("record_seed", &accounts::RecordSeed { job: self.job, dispute: None }, &args::RecordSeed {})
     }
 
     /// `accept_job`, of the job as the ledger has it now; of none, when there is none. By a ticket that wins, if one does.

@@ -119,7 +119,7 @@ pub enum AssayError {
     #[msg("the provider must not have taken this job before")]
     ExecutionExists,
     /// An optional account is missing.
-    #[msg("one assigned seat expires with its execution, provider and sink; what is lost in settling needs the sink")]
+    #[msg("one assigned seat expires with its execution, provider and sink; what is lost in settling needs the sink; a result is disputed with commitment and challenge, a deadlock without")]
     AccountsMissing,
     /// An optional account is not needed.
     #[msg("what is not one assigned seat expires without execution, provider and sink")]
@@ -277,6 +277,89 @@ pub enum AssayError {
     /// Somebody may still commit.
     #[msg("commitments must be closed first")]
     TooEarly,
+    // Jury duty.
+    /// Duty is as it was asked to be.
+    #[msg("duty must change: on needs a provider without duty lock, off one that serves or has a lock to release")]
+    DutyUnchanged,
+    /// The provider holds seats.
+    #[msg("the provider must hold no seat: the juries of its jobs are counted without its tickets")]
+    SeatsHeld,
+    /// The lock still stands for disputes that may run.
+    #[msg("the unbonding period since duty ended must be over")]
+    StillOnDuty,
+    // Disputes.
+    /// There is nothing to dispute.
+    #[msg("the job must be submitted or deadlocked")]
+    NotDisputable,
+    /// Another dispute was expected.
+    #[msg("the dispute must be the challenge's or the vote's")]
+    DisputeMismatch,
+    /// Another challenger was expected.
+    #[msg("the account must be the challenge's challenger")]
+    ChallengerMismatch,
+    /// Nobody enters any more.
+    #[msg("the dispute must be open for entry")]
+    EntryClosed,
+    /// Nobody votes now.
+    #[msg("the dispute must be voting")]
+    DisputeNotVoting,
+    /// The round is not counted.
+    #[msg("the dispute must be tallied")]
+    DisputeNotTallied,
+    /// The dispute is not over.
+    #[msg("the dispute must be final")]
+    DisputeNotFinal,
+    /// The provider is no juror of this dispute.
+    #[msg("the provider must have been on duty when the dispute was opened, and be no party of it")]
+    NotAJuror,
+    /// The juror has voted in this round.
+    #[msg("a juror must vote once in a round")]
+    AlreadyVoted,
+    /// The weight does not fit the tickets.
+    #[msg("the weight must be the number of tickets named, 1 to 64; where everybody votes none is named, and it is 1 to the usable ones")]
+    WeightOutOfRange,
+    /// A ticket is named twice, or out of order.
+    #[msg("tickets must be named in strictly ascending order")]
+    TicketsUnordered,
+    /// It belongs to another round.
+    #[msg("votes are revealed in their round, challenges in the first")]
+    RoundOver,
+    /// The vote has nothing to reveal.
+    #[msg("the vote must be committed")]
+    VoteNotCommitted,
+    /// The challenge has nothing to reveal.
+    #[msg("the challenge must be entered and not revealed")]
+    ChallengeNotEntered,
+    /// What stands needs no challenge.
+    #[msg("the outcome must differ from the one that is contested")]
+    OutcomeStands,
+    /// There is no verdict to appeal against, or no round to come.
+    #[msg("a round that is not the last must have found a verdict")]
+    NotAppealable,
+    /// The appellant said something else before.
+    #[msg("an appeal must say what the appellant's challenge revealed")]
+    AppealContradicts,
+    /// There is no duty lock.
+    #[msg("the juror must have a duty lock")]
+    NothingToSlash,
+    /// The juror revealed.
+    #[msg("the juror must not have revealed a vote in this round")]
+    JurorWasPresent,
+    /// The juror has other votes to think of.
+    #[msg("the juror must have less than two votes open")]
+    JurorWasBusy,
+    /// Challenges are not counted.
+    #[msg("every challenge must be counted first: settle_challenge")]
+    ChallengesUncounted,
+    /// Challenges are not settled.
+    #[msg("every challenge must be settled first")]
+    ChallengesOpen,
+    /// Votes are not settled.
+    #[msg("every vote must be settled first")]
+    VotesOpen,
+    /// A dispute is not closed.
+    #[msg("every dispute of the job must be closed first")]
+    DisputesOpen,
 }
 
 impl From<FeeError> for AssayError {

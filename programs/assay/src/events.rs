@@ -1,7 +1,11 @@
 //! One event per transition, named after its instruction in the past tense. Amounts are lamports, times Clock seconds.
 
+mod disputes;
+
 use anchor_lang::prelude::*;
 use assay_protocol::outcome::OUTCOME_BYTES;
+
+pub use disputes::*;
 
 /// `create_sink` ran.
 #[event]
@@ -213,7 +217,9 @@ pub struct SeedRecorded {
     pub market: Pubkey,
     /// The job.
     pub job: Pubkey,
-    /// The job's attempt.
+    /// What is drawn: 1 seats, 2 an audit, 3 a jury.
+    pub purpose: u8,
+    /// Which time: the job's attempt, or the dispute's round.
     pub round: u8,
     /// The seed; zero when the block was lost.
     pub seed: [u8; 32],

@@ -8,6 +8,7 @@ pub mod errors;
 pub mod events;
 pub mod instructions;
 pub mod invariants;
+pub mod jury_rounds;
 pub mod pda;
 pub mod slot_hashes;
 pub mod state;
@@ -118,7 +119,7 @@ pub mod assay {
         CancelJob::handler(ctx)
     }
 
-    /// Records the seed of a job's draw.
+    /// Records the seed of a job's draw, or of its dispute's.
     pub fn record_seed(ctx: Context<RecordSeed>) -> Result<()> {
         RecordSeed::handler(ctx)
     }
@@ -161,6 +162,41 @@ pub mod assay {
     /// Ends a wait whose deadline has passed.
     pub fn expire_job(ctx: Context<ExpireJob>) -> Result<()> {
         ExpireJob::handler(ctx)
+    }
+
+    /// Begins or ends a provider's service as juror.
+    pub fn set_duty(ctx: Context<SetDuty>, args: SetDutyArgs) -> Result<()> {
+        SetDuty::handler(ctx, args)
+    }
+
+    /// Contests a result, or asks a jury about a deadlock.
+    pub fn open_dispute(ctx: Context<OpenDispute>, args: OpenDisputeArgs) -> Result<()> {
+        OpenDispute::handler(ctx, args)
+    }
+
+    /// Joins a dispute with a hidden outcome of one's own.
+    pub fn enter_dispute(ctx: Context<EnterDispute>, args: EnterDisputeArgs) -> Result<()> {
+        EnterDispute::handler(ctx, args)
+    }
+
+    /// Votes in a dispute's round without showing it.
+    pub fn commit_vote(ctx: Context<CommitVote>, args: CommitVoteArgs) -> Result<()> {
+        CommitVote::handler(ctx, args)
+    }
+
+    /// Shows the ballot that a juror committed to.
+    pub fn reveal_vote(ctx: Context<RevealVote>, args: RevealVoteArgs) -> Result<()> {
+        RevealVote::handler(ctx, args)
+    }
+
+    /// Shows the outcome that a challenger committed to.
+    pub fn reveal_outcome(ctx: Context<RevealOutcome>, args: RevealOutcomeArgs) -> Result<()> {
+        RevealOutcome::handler(ctx, args)
+    }
+
+    /// Counts a dispute's round.
+    pub fn tally_round(ctx: Context<TallyRound>) -> Result<()> {
+        TallyRound::handler(ctx)
     }
 
     /// Pays a provider's earnings to its authority.

@@ -39,7 +39,7 @@ mod system_instruction {
 ///
 /// # Errors
 /// [`AssayError::AddressMismatch`] when it is not.
-fn canonical_bump(address: &Pubkey, seeds: &Seeds<'_>) -> Result<u8> {
+pub fn canonical_bump(address: &Pubkey, seeds: &Seeds<'_>) -> Result<u8> {
     let [first, second, third, fourth] = seeds;
     for bump in (0..=u8::MAX).rev() {
         let candidate = hashv(&[first, second, third, fourth, &[bump], crate::ID.as_ref(), MARKER]).to_bytes();

@@ -53,5 +53,5 @@ pub fn reveal_result(seat: &Seat, outcome: &Outcome, salt: Hash32) -> Instructio
 /// Records the seed of a job's draw, once its block is there. Anybody may send it; a second time it changes nothing.
 #[must_use]
 pub fn record_seed(job: Pubkey) -> Instruction {
-    build(client::accounts::RecordSeed { job }, client::args::RecordSeed {})
+    build(client::accounts::RecordSeed { job, dispute: None }, client::args::RecordSeed {})
 }

@@ -10,6 +10,7 @@ use assay_protocol::{
 };
 use solana_pubkey::Pubkey;
 
+mod dispute;
 pub mod failure;
 
 mod declared {

@@ -70,12 +70,9 @@ impl AcceptJob<'_> {
         require!(args.job_uid == job.job_uid, AssayError::JobUidMismatch); // P-24
         require!(now_unix < job.queue_deadline_unix, AssayError::DeadlinePassed);
 
-        let bond_lamports = job.bond_lamports;
         let stake_min_lamports = market.current_terms(now_unix).stake_min_lamports;
         require!(provider.stake_lamports >= stake_min_lamports, AssayError::StakeTooSmall);
-        require!(provider.free_stake_lamports()? >= bond_lamports, AssayError::FreeStakeTooSmall); // P-07
-        let exposed_lamports = provider.locked_lamports.checked_add(bond_lamports).ok_or(AssayError::AmountOverflow)?;
-        require!(exposed_lamports <= provider.exposure_cap_lamports, AssayError::ExposureCapReached); // P-25
+        provider.check_lockable(job.bond_lamports)?; // P-07, P-25
         require!(provider.active < provider.capacity, AssayError::CapacityReached);
 
         // One address per job and provider: whoever missed a deadline cannot come back.
@@ -104,7 +101,7 @@ impl AcceptJob<'_> {
     pub fn handler(ctx: Context<Self>, args: AcceptJobArgs) -> Result<()> {
         let clock = Clock::get()?;
         let drawn = ctx.accounts.validate(&args, clock.unix_timestamp)?;
-        let seat = ctx.accounts.job.take_seat(ctx.accounts.provider.key(), ctx.accounts.provider.stake_lamports)?;
+        let seat = ctx.accounts.job.take_seat(ctx.accounts.provider.key(), &ctx.accounts.provider)?;
         ctx.accounts.open_execution((seat, drawn), &clock)?;
 
         let Self { node_key: _, market, provider, job, execution, system_program: _ } = ctx.accounts;
@@ -155,7 +152,8 @@ impl AcceptJob<'_> {
             accepted_slot: clock.slot,
             submitted_unix: 0,
             elapsed_s: 0,
-            reserved: [0; 19],
+            duty_tickets: provider.duty_tickets,
+            reserved: [0; 15],
         };
         write_new(execution, &opened)
     }

@@ -1,11 +1,11 @@
 //! Closes a job that is over.
 //!
-//! Who: anyone, once every Execution is settled, in a later slot than the one that created the job (P-24). State: Job → none.
+//! Who: anyone, once every Execution is settled and every Dispute closed, in a later slot than the one that created the job (P-24). State: Job → none.
 //! Money: everything left, that is escrow, compensation, rent, and donations if there were any → poster.
 //!
 //! `0 [writable] job: Resolved, Cancelled or Expired, closed · 1 [writable] poster: the job's`
 //!
-//! Errors: `PosterMismatch`, `JobNotTerminal`, `ExecutionsOpen`, `SlotTooEarly`.
+//! Errors: `PosterMismatch`, `JobNotTerminal`, `ExecutionsOpen`, `DisputesOpen`, `SlotTooEarly`.
 
 use anchor_lang::prelude::*;
 
@@ -30,6 +30,7 @@ impl CloseJob<'_> {
         let Self { job, poster: _ } = self;
         require!(job.status()?.is_terminal(), AssayError::JobNotTerminal);
         require!(job.executions_open == 0, AssayError::ExecutionsOpen);
+        require!(job.disputes_open == 0, AssayError::DisputesOpen);
         require!(slot > job.created_slot, AssayError::SlotTooEarly); // P-24
         Ok(())
     }

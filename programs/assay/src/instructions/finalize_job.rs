@@ -8,7 +8,7 @@
 //! Errors: `JobNotSubmitted`, `DeadlineNotReached`, `AmountOverflow`.
 
 use anchor_lang::prelude::*;
-use assay_protocol::{fees::share_bps, JobEvent, JobStatus};
+use assay_protocol::{JobEvent, JobStatus};
 
 use crate::{errors::AssayError, events::JobFinalized, state::Job};
 
@@ -37,11 +37,7 @@ impl FinalizeJob<'_> {
         let now_unix = Clock::get()?.unix_timestamp;
         ctx.accounts.validate(now_unix)?;
         let job = &mut ctx.accounts.job;
-        let outcome = job.standing_outcome()?;
-        // Several seats can be right; see `seats_paid_max`. Both round down and the gas used is at most the limit, so that together they fit the escrow (I-05).
-        job.pay_lamports = job.price().pay_for(&outcome).map_err(AssayError::from)?;
-        job.fee_lamports = share_bps(job.pay_lamports, u32::from(job.fee_bps)).map_err(AssayError::from)?;
-        job.right = job.tally.entry(&outcome.hash()).map_or(0, |entry| entry.count);
+        job.fix_payments()?;
         job.transition(JobEvent::Finalized)?;
         job.resolved_unix = now_unix;
         emit!(JobFinalized {

@@ -1,17 +1,23 @@
-//! Records the seed of a job's draw, from the block that was fixed before anybody knew its hash.
+//! Records the seed of a draw, from the block that was fixed before anybody knew its hash: of a job's seats, or of a dispute's jury.
 //!
 //! Who: anyone, once that block is there. State: the draw is recorded; a block that the chain has forgotten fixes a later one,
-//! at most three times, and then every ticket wins. Recording again changes nothing and succeeds: whoever accepts may prefix it.
-//! Money: none.
+//! at most three times, and then every ticket wins. A dispute whose entry is over begins its first round, and once the jury of a
+//! round is known, Drawing → Voting. Recording again changes nothing and succeeds: whoever accepts may prefix it. Money: none.
 //!
-//! `0 [writable] job: with a draw`
+//! `0 [writable] job: with a draw, or the dispute's · 1 [writable, optional] dispute: the job's, whose jury is drawn`
 //!
-//! Errors: `NoDraw`, `SeedNotReady`.
+//! Errors: `NoDraw`, `SeedNotReady`, `JobMismatch`, `DeadlineNotReached`.
 
 use anchor_lang::prelude::*;
-use assay_protocol::{DrawNow, DrawState, DrawStep, Lookup, Purpose, Subject};
+use assay_protocol::{DisputeStatus, Draw, DrawNow, DrawState, DrawStep, Lookup, Purpose, Subject};
 
-use crate::{errors::AssayError, events::SeedRecorded, slot_hashes, state::Job};
+use crate::{
+    errors::AssayError,
+    events::SeedRecorded,
+    jury_rounds::{open_voting, start_round},
+    slot_hashes,
+    state::{Dispute, Job},
+};
 
 /// Accounts of `record_seed`.
 #[derive(Accounts)]
@@ -19,6 +25,9 @@ pub struct RecordSeed<'info> {
     /// The job.
     #[account(mut, dup)]
     pub job: Box<Account<'info, Job>>,
+    /// Its dispute, when a jury is drawn.
+    #[account(mut, dup, has_one = job @ AssayError::JobMismatch)]
+    pub dispute: Option<Box<Account<'info, Dispute>>>,
 }
 
 impl RecordSeed<'_> {
@@ -29,24 +38,59 @@ impl RecordSeed<'_> {
     pub fn handler(ctx: Context<Self>) -> Result<()> {
         // Deliberately absent: a signer. The chain's list of slots alone decides, and the first record stands.
         let clock = Clock::get()?;
-        let Self { job } = ctx.accounts;
-        let (now, job_uid) = (DrawNow { slot: clock.slot, unix: clock.unix_timestamp }, job.job_uid);
-        let lookup = match job.draw.state {
-            DrawState::Armed => slot_hashes::find(job.draw.seed_slot),
-            _ => Lookup::NotReady,
-        };
-        let subject = Subject { job_uid: &job_uid, purpose: Purpose::Seats, round: job.attempt };
-        if job.draw.record(&lookup, now, &subject).map_err(AssayError::from)? == DrawStep::Unchanged {
-            return Ok(());
+        let Self { job, dispute } = ctx.accounts;
+        match dispute {
+            Some(dispute) => record_jury(dispute, &clock),
+            None => {
+                let (job_uid, round) = (job.job_uid, job.attempt);
+                let draw =
+                    record(&mut job.draw, &Subject { job_uid: &job_uid, purpose: Purpose::Seats, round }, &clock)?;
+                if draw != DrawStep::Unchanged {
+                    report(&job.draw, (job.market, job.key()), (Purpose::Seats, round));
+                }
+                Ok(())
+            }
         }
-        emit!(SeedRecorded {
-            market: job.market,
-            job: job.key(),
-            round: job.attempt,
-            seed: job.draw.seed,
-            seed_slot: job.draw.seed_slot,
-            is_everybody: job.draw.is_everybody(),
-        });
-        Ok(())
     }
+}
+
+fn record_jury(dispute: &mut Dispute, clock: &Clock) -> Result<()> {
+    match dispute.status()? {
+        DisputeStatus::Entry => {
+            require!(clock.unix_timestamp >= dispute.entry_deadline_unix, AssayError::DeadlineNotReached);
+            start_round(dispute, 0, clock)
+        }
+        DisputeStatus::Drawing => {
+            let (job_uid, round) = (dispute.job_uid, dispute.round);
+            record(&mut dispute.draw, &Subject { job_uid: &job_uid, purpose: Purpose::Jury, round }, clock)?;
+            report(&dispute.draw, (dispute.market, dispute.job), (Purpose::Jury, round));
+            match dispute.draw.is_settled() {
+                true => open_voting(dispute, clock.unix_timestamp),
+                false => Ok(()),
+            }
+        }
+        // Somebody was quicker.
+        _ => Ok(()),
+    }
+}
+
+fn record(draw: &mut Draw, subject: &Subject<'_>, clock: &Clock) -> Result<DrawStep> {
+    let now = DrawNow { slot: clock.slot, unix: clock.unix_timestamp };
+    let lookup = match draw.state {
+        DrawState::Armed => slot_hashes::find(draw.seed_slot),
+        _ => Lookup::NotReady,
+    };
+    Ok(draw.record(&lookup, now, subject).map_err(AssayError::from)?)
+}
+
+fn report(draw: &Draw, (market, job): (Pubkey, Pubkey), (purpose, round): (Purpose, u8)) {
+    emit!(SeedRecorded {
+        market,
+        job,
+        purpose: purpose as u8,
+        round,
+        seed: draw.seed,
+        seed_slot: draw.seed_slot,
+        is_everybody: draw.is_everybody(),
+    });
 }

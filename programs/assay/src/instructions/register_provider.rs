@@ -109,7 +109,8 @@ impl RegisterProvider<'_> {
             misses_in_row: 0,
             votes_open: 0,
             unaudited_lamports: 0,
-            reserved: [0; 48],
+            duty_tickets: 0,
+            reserved: [0; 44],
         });
         write_new(provider, &*opened)?;
         emit!(ProviderRegistered {

@@ -44,8 +44,10 @@ pub struct Execution {
     pub submitted_unix: i64,
     /// Seconds from the moment when the last seat was taken to that.
     pub elapsed_s: u32,
+    /// Duty tickets that the seat added to the job's `executors_duty_tickets`.
+    pub duty_tickets: u32,
     /// Zero.
-    pub reserved: [u8; 19],
+    pub reserved: [u8; 15],
 }
 
 impl Execution {

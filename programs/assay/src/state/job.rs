@@ -1,13 +1,13 @@
 use anchor_lang::prelude::*;
 use assay_protocol::{
-    fees::{miss_penalty, Penalty, Price},
+    fees::{miss_penalty, share_bps, Penalty, Price},
     limits::REDUNDANCY_MAX,
     outcome::OUTCOME_BYTES,
     tickets::{seat_threshold, Fill},
     Draw, DrawState, JobEvent, JobStatus, Mode, Outcome, Tally, TaskLimits, Voice, TALLY_BYTES,
 };
 
-use super::{sum_lamports, Execution, Ledger};
+use super::{sum_lamports, Execution, Ledger, Provider};
 use crate::errors::AssayError;
 
 /// `Job.kind` of a job with one task.
@@ -49,7 +49,7 @@ pub struct Job {
     pub seats_max: u8,
     /// Execution accounts of this job, missed ones included.
     pub executions_open: u8,
-    /// Dispute accounts of this job; zero until disputes exist.
+    /// Dispute accounts of this job, at most one.
     pub disputes_open: u8,
     /// One seat: deadlines missed so far. Several: arbitrations so far.
     pub attempt: u8,
@@ -153,7 +153,7 @@ pub struct Job {
     pub resolved_unix: i64,
     /// Tickets of the market when the job was created.
     pub tickets_total: u64,
-    /// Duty tickets of the executors when they took their seats; zero until juries exist.
+    /// Duty tickets of the executors when they took their seats: no jury of this job counts them.
     pub executors_duty_tickets: u32,
     /// Stakes of the seats when they were taken, together, lamports.
     pub weight_total_lamports: u64,
@@ -296,19 +296,35 @@ impl Job {
         Ok(Outcome::decode(&self.outcome, self.limits.gas_limit).map_err(|_| AssayError::OutcomeNotCanonical)?)
     }
 
+    /// Fixes what each seat that gave the standing outcome is paid, and how many did.
+    ///
+    /// # Errors
+    /// [`AssayError::OutcomeNotCanonical`] while no outcome stands, [`AssayError::AmountOverflow`].
+    pub fn fix_payments(&mut self) -> Result<()> {
+        let outcome = self.standing_outcome()?;
+        // Several seats can be right; see `seats_paid_max`. Both round down and the gas used is at most the limit, so that
+        // together they fit the escrow (I-05).
+        self.pay_lamports = self.price().pay_for(&outcome).map_err(AssayError::from)?;
+        self.fee_lamports = share_bps(self.pay_lamports, u32::from(self.fee_bps)).map_err(AssayError::from)?;
+        self.right = self.tally.entry(&outcome.hash()).map_or(0, |entry| entry.count);
+        Ok(())
+    }
+
     /// Puts a provider on the first free seat and says which that is.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when no seat is free or a sum leaves its range.
-    pub fn take_seat(&mut self, provider: Pubkey, weight_lamports: u64) -> Result<u8> {
+    pub fn take_seat(&mut self, key: Pubkey, provider: &Provider) -> Result<u8> {
         let free = self.executors.iter().position(|executor| *executor == Pubkey::default());
         let seat = free.ok_or(AssayError::AmountOverflow)?;
-        *self.executors.get_mut(seat).ok_or(AssayError::AmountOverflow)? = provider;
+        *self.executors.get_mut(seat).ok_or(AssayError::AmountOverflow)? = key;
         self.executions_open = self.executions_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         self.seats_filled = self.seats_filled.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         self.pending_commits = self.pending_commits.checked_add(1).ok_or(AssayError::AmountOverflow)?;
-        let weight_total_lamports = self.weight_total_lamports.checked_add(weight_lamports);
+        let weight_total_lamports = self.weight_total_lamports.checked_add(provider.stake_lamports);
         self.weight_total_lamports = weight_total_lamports.ok_or(AssayError::AmountOverflow)?;
+        let duty_tickets = self.executors_duty_tickets.checked_add(provider.duty_tickets);
+        self.executors_duty_tickets = duty_tickets.ok_or(AssayError::AmountOverflow)?;
         Ok(u8::try_from(seat).map_err(|_| AssayError::AmountOverflow)?)
     }
 
@@ -323,6 +339,8 @@ impl Job {
         self.forget_pending_commit()?;
         let weight_total_lamports = self.weight_total_lamports.checked_sub(execution.weight_lamports);
         self.weight_total_lamports = weight_total_lamports.ok_or(AssayError::AmountOverflow)?;
+        let duty_tickets = self.executors_duty_tickets.checked_sub(execution.duty_tickets);
+        self.executors_duty_tickets = duty_tickets.ok_or(AssayError::AmountOverflow)?;
         Ok(())
     }
 

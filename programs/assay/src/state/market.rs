@@ -42,7 +42,7 @@ pub struct Market {
     pub rent_lamports: u64,
     /// Tickets that the market's providers have enrolled, together.
     pub tickets_total: u64,
-    /// Those of them whose providers are on duty as jurors.
+    /// Those of them that juries are counted by, see [`Provider::duty_tickets`].
     pub duty_tickets_total: u64,
     /// Zero.
     pub reserved: [u8; 64],
@@ -68,13 +68,43 @@ impl Market {
     /// [`AssayError::AmountOverflow`] when the ledger is broken.
     pub fn count_tickets(&mut self, provider: &mut Provider, tickets: u32) -> Result<()> {
         let (old, new) = (u64::from(provider.tickets), u64::from(tickets));
-        let moved = |total: u64| total.checked_sub(old).and_then(|rest| rest.checked_add(new));
-        self.tickets_total = moved(self.tickets_total).ok_or(AssayError::AmountOverflow)?;
-        if provider.is_on_duty() {
-            self.duty_tickets_total = moved(self.duty_tickets_total).ok_or(AssayError::AmountOverflow)?;
-        }
+        let moved = self.tickets_total.checked_sub(old).and_then(|rest| rest.checked_add(new));
+        self.tickets_total = moved.ok_or(AssayError::AmountOverflow)?;
         provider.tickets = tickets;
+        self.count_duty_tickets(provider, provider.duty_tickets.min(tickets))
+    }
+
+    /// Counts so many of one of the market's providers' tickets for juries, and keeps the total.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the ledger is broken.
+    pub fn count_duty_tickets(&mut self, provider: &mut Provider, tickets: u32) -> Result<()> {
+        let (old, new) = (u64::from(provider.duty_tickets), u64::from(tickets));
+        let moved = self.duty_tickets_total.checked_sub(old).and_then(|rest| rest.checked_add(new));
+        self.duty_tickets_total = moved.ok_or(AssayError::AmountOverflow)?;
+        provider.duty_tickets = tickets;
         Ok(())
+    }
+
+    /// Ends a provider's service as juror. Its tickets stay counted while it holds seats: the juries of those jobs are counted
+    /// without them as they were when the seats were taken, and a liar could otherwise empty the jury that is to judge it.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the ledger is broken.
+    pub fn end_duty(&mut self, provider: &mut Provider, now_unix: i64) -> Result<()> {
+        provider.duty_until_unix = now_unix;
+        self.release_duty_tickets(provider)
+    }
+
+    /// Stops counting for juries the tickets of a provider that neither serves nor holds seats.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the ledger is broken.
+    pub fn release_duty_tickets(&mut self, provider: &mut Provider) -> Result<()> {
+        match provider.has_lingering_tickets() {
+            true => self.count_duty_tickets(provider, 0),
+            false => Ok(()),
+        }
     }
 
     /// Whether creating, accepting and registering are refused at this moment.

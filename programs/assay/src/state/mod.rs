@@ -2,34 +2,43 @@
 //! memcmp stay stable; each ends with reserved bytes. Fields are the ledger: lamports beyond `rent_lamports` and the
 //! fields are a donation that belongs to nobody until the account closes.
 
+mod challenge;
+mod dispute;
 mod execution;
 mod job;
 mod market;
 mod provider;
 mod sink;
+mod vote;
 
 use anchor_lang::prelude::*;
 
 use crate::errors::AssayError;
 
+pub use challenge::Challenge;
+pub use dispute::Dispute;
 pub use execution::Execution;
 pub use job::{deadline_unix, Job, FILL_ARBITRATION, FILL_FIRST, KIND_SINGLE};
 pub use market::Market;
 pub use provider::Provider;
 pub use sink::Sink;
+pub use vote::Vote;
 
 // Layouts change only by appending into the reserve; a size that moves breaks every account already on chain.
 const _: () = assert!(Market::SIZE_BYTES == 8 + 559);
 const _: () = assert!(Provider::SIZE_BYTES == 8 + 394);
 const _: () = assert!(Job::SIZE_BYTES == 8 + 1_357);
 const _: () = assert!(Execution::SIZE_BYTES == 8 + 308);
+const _: () = assert!(Dispute::SIZE_BYTES == 8 + 1_302);
+const _: () = assert!(Challenge::SIZE_BYTES == 8 + 187);
+const _: () = assert!(Vote::SIZE_BYTES == 8 + 204);
 const _: () = assert!(Sink::SIZE_BYTES == 8 + 43);
 
 /// Status of an account that has no life cycle of its own.
 pub const STATUS_ACTIVE: u8 = 1;
 
-/// First seed of each program-derived address. The seeds after it have fixed widths, so no two accounts share one
-/// preimage.
+/// First seed of each program-derived address. None begins with another, and the seeds after it have fixed widths, so no two
+/// accounts share one preimage.
 pub mod seeds {
     /// Market: then creator, name.
     pub const MARKET: &[u8] = b"market";
@@ -39,6 +48,12 @@ pub mod seeds {
     pub const JOB: &[u8] = b"job";
     /// Execution: then job, provider.
     pub const EXECUTION: &[u8] = b"execution";
+    /// Dispute: then job, index (u8).
+    pub const DISPUTE: &[u8] = b"dispute";
+    /// Challenge: then dispute, challenger.
+    pub const CHALLENGE: &[u8] = b"challenge";
+    /// Vote: then dispute, round (u8), provider.
+    pub const VOTE: &[u8] = b"vote";
     /// Sink: nothing else.
     pub const SINK: &[u8] = b"sink";
 }

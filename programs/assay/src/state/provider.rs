@@ -1,5 +1,9 @@
 use anchor_lang::prelude::*;
-use assay_protocol::{duty::ON_DUTY, tickets::tickets_of, TrustVector};
+use assay_protocol::{
+    duty::{DutyView, ON_DUTY},
+    tickets::tickets_of,
+    TrustVector,
+};
 
 use super::{sum_lamports, Ledger};
 use crate::errors::AssayError;
@@ -46,7 +50,7 @@ pub struct Provider {
     pub registered_unix: i64,
     /// Rent paid at registration, lamports.
     pub rent_lamports: u64,
-    /// Execution accounts that name this provider, missed ones included; it cannot close before they did.
+    /// Execution and Vote accounts that name this provider, missed seats included; it cannot close before they did.
     pub children_open: u32,
     /// Seconds until new stake counts for drawing seats: the market's unbonding period at registration.
     pub maturing_s: u32,
@@ -54,22 +58,25 @@ pub struct Provider {
     pub tickets: u32,
     /// When they last grew. A draw whose slot was fixed earlier does not know them (P-16).
     pub tickets_from_unix: i64,
-    /// Part of the locked stake that stands for serving as juror, lamports. Zero until juries exist.
+    /// Part of the locked stake that stands for serving as juror, lamports; what an absence costs, once.
     pub duty_lock_lamports: u64,
-    /// Since when it serves; zero until juries exist.
+    /// Since when it serves; zero before it ever did.
     pub duty_from_unix: i64,
-    /// Until when it serves; zero until juries exist.
+    /// Until when it serves or served: the highest number while it does, zero before it ever did.
     pub duty_until_unix: i64,
     /// No seat may be taken before this moment; zero until trust is counted on chain.
     pub jailed_until_unix: i64,
     /// Deadlines missed since the last confirmed result; zero until trust is counted on chain.
     pub misses_in_row: u8,
-    /// Votes cast and not settled; zero until juries exist.
+    /// Votes cast and not settled.
     pub votes_open: u16,
     /// Most pay of results that nobody audited, lamports; zero until adaptive jobs exist.
     pub unaudited_lamports: u64,
+    /// Tickets counted in the market's sum for juries: all while it serves. Those of a juror that was put off duty while it held seats
+    /// stay, because the juries of those jobs are counted without them; they leave with the last seat.
+    pub duty_tickets: u32,
     /// Zero.
-    pub reserved: [u8; 48],
+    pub reserved: [u8; 44],
 }
 
 impl Provider {
@@ -88,6 +95,12 @@ impl Provider {
     #[must_use]
     pub fn is_on_duty(&self) -> bool {
         self.duty_until_unix == ON_DUTY
+    }
+
+    /// Whether juries still count its tickets though it neither serves nor holds seats.
+    #[must_use]
+    pub fn has_lingering_tickets(&self) -> bool {
+        self.duty_tickets > 0 && !self.is_on_duty() && self.active == 0
     }
 
     /// Enrolled tickets that the stake still bears, at this many lamports each.
@@ -117,13 +130,45 @@ impl Provider {
         Ok(())
     }
 
-    /// Stops counting an Execution account that is being closed.
+    /// Stops counting an Execution or Vote account that is being closed.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when the ledger is broken.
     pub fn forget_child(&mut self) -> Result<()> {
         self.children_open = self.children_open.checked_sub(1).ok_or(AssayError::AmountOverflow)?;
         Ok(())
+    }
+
+    /// Reserves a vote's bonds. Limits were checked by the caller.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a counter is full.
+    pub fn lock_vote(&mut self, lock_lamports: u64) -> Result<()> {
+        self.locked_lamports = self.locked_lamports.checked_add(lock_lamports).ok_or(AssayError::AmountOverflow)?;
+        self.votes_open = self.votes_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        self.children_open = self.children_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        Ok(())
+    }
+
+    /// Refuses a lock that the free stake does not cover (P-07), or that the exposure cap forbids (P-25).
+    ///
+    /// # Errors
+    /// [`AssayError::FreeStakeTooSmall`], [`AssayError::ExposureCapReached`].
+    pub fn check_lockable(&self, lamports: u64) -> Result<()> {
+        require!(self.free_stake_lamports()? >= lamports, AssayError::FreeStakeTooSmall);
+        let exposed_lamports = self.locked_lamports.checked_add(lamports).ok_or(AssayError::AmountOverflow)?;
+        require!(exposed_lamports <= self.exposure_cap_lamports, AssayError::ExposureCapReached);
+        Ok(())
+    }
+
+    /// When it serves or served, and since when it has its tickets.
+    #[must_use]
+    pub const fn duty(&self) -> DutyView {
+        DutyView {
+            duty_from_unix: self.duty_from_unix,
+            duty_until_unix: self.duty_until_unix,
+            tickets_from_unix: self.tickets_from_unix,
+        }
     }
 
     /// Takes a loss out of the stake and out of the exposure cap. The caller unlocked the bond it comes from and

@@ -46,7 +46,7 @@ fn nested_width(kind: &Value) -> usize {
     if let Some([element, length]) = kind["array"].as_array().map(Vec::as_slice) {
         return width(element) * usize::try_from(length.as_u64().expect("a length")).expect("small");
     }
-    if kind.get("option").is_some() {
+    if kind.get("option").is_some() || kind.get("vec").is_some() {
         return 0; // Of arguments alone, whose width nobody asks for.
     }
     let name = kind["defined"]["name"].as_str().expect("a defined type");
@@ -151,7 +151,10 @@ pub fn provider(provider: &Provider) -> Fields {
         misses_in_row, votes_open, unaudited_lamports));
     let own = [("market", provider.market), ("authority", provider.authority), ("node_key", provider.node_key)];
     all.extend(keys(own));
-    all.extend([("trust", trust(&provider.trust)), ("endpoint", vec![0; 64]), ("reserved", vec![0; 48])]);
+    all.extend([("trust", trust(&provider.trust)), ("endpoint", vec![0; 64]), ("reserved", vec![0; 44])]);
+    // Tickets that linger with a juror that was put off duty over its seats: no story has any.
+    let duty_tickets = if provider.is_on_duty() { provider.tickets } else { 0 };
+    all.insert("duty_tickets", duty_tickets.to_le_bytes().to_vec());
     all
 }
 
@@ -242,7 +245,7 @@ pub fn execution((job, holder): (Key, Key), seat: &Execution) -> Fields {
         ("weight_lamports", seat.weight.to_le_bytes().to_vec()),
         ("commitment", seat.commitment.to_vec()),
         ("outcome", seat.outcome.unwrap_or([0; 79]).to_vec()),
-        ("reserved", vec![0; 19]),
+        ("reserved", vec![0; 15]),
     ]);
     all
 }

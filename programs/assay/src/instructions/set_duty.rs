@@ -1,0 +1,101 @@
+//! Begins or ends a provider's service as juror.
+//!
+//! Who: the authority. State: on, the provider's tickets count for juries; off, they do not any more; off once more, after the
+//! unbonding period in force, its lock is released. Neither begins nor ends while a seat is held: the jury of that job is counted
+//! without these tickets. Money: none; a share of the enrolled stake is locked, the most that an absence costs, once.
+//!
+//! `0 [signer] authority · 1 [writable] market: the provider's · 2 [writable] provider: its authority is account 0`
+//!
+//! Errors: `AuthorityMismatch`, `MarketMismatch`, `SeatsHeld`, `DutyUnchanged`, `WeightOutOfRange`, `FreeStakeTooSmall`,
+//! `ExposureCapReached`, `StillOnDuty`.
+
+use anchor_lang::prelude::*;
+use assay_protocol::duty::{duty_lock, Enrolled, ON_DUTY};
+
+use crate::{
+    errors::AssayError,
+    events::DutySet,
+    invariants::check_backed,
+    state::{deadline_unix, Market, Provider},
+};
+
+/// Arguments of `set_duty`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct SetDutyArgs {
+    /// Whether to serve.
+    pub on: bool,
+}
+
+/// Accounts of `set_duty`.
+#[derive(Accounts)]
+pub struct SetDuty<'info> {
+    /// The provider's authority.
+    pub authority: Signer<'info>,
+    /// The provider's market.
+    #[account(mut, dup)]
+    pub market: Box<Account<'info, Market>>,
+    /// The provider.
+    #[account(mut, dup, has_one = authority @ AssayError::AuthorityMismatch, has_one = market @ AssayError::MarketMismatch)]
+    pub provider: Box<Account<'info, Provider>>,
+}
+
+impl SetDuty<'_> {
+    /// What duty locks from now on.
+    fn validate(&self, on: bool, now_unix: i64) -> Result<u64> {
+        // authority, market: bound by `has_one`.
+        // Deliberately absent: the market's pause. Whoever judges past promises makes no new one.
+        let Self { authority: _, market, provider } = self;
+        let is_releasing = !on && !provider.is_on_duty();
+        require!(is_releasing || provider.active == 0, AssayError::SeatsHeld);
+        require!(on != provider.is_on_duty() || is_releasing, AssayError::DutyUnchanged);
+        let terms = market.current_terms(now_unix);
+        let held_lamports = provider.duty_lock_lamports;
+        if on {
+            require!(held_lamports == 0, AssayError::DutyUnchanged);
+            require!(provider.usable_tickets(terms.ticket_lamports) > 0, AssayError::WeightOutOfRange);
+            let enrolled = Enrolled { tickets: provider.tickets, unit_lamports: terms.ticket_lamports };
+            let lock_lamports = duty_lock(enrolled, terms.duty_rate_bps).map_err(AssayError::from)?;
+            provider.check_lockable(lock_lamports)?; // P-07, P-25
+            return Ok(lock_lamports);
+        }
+        if !is_releasing {
+            return Ok(held_lamports);
+        }
+        require!(held_lamports > 0, AssayError::DutyUnchanged);
+        // Unbonding outlasts every dispute that was opened while it served.
+        let released_unix = deadline_unix(provider.duty_until_unix, terms.unbonding_s)?;
+        require!(now_unix >= released_unix, AssayError::StillOnDuty);
+        Ok(0)
+    }
+
+    /// Runs the instruction.
+    ///
+    /// # Errors
+    /// As the module says.
+    pub fn handler(ctx: Context<Self>, args: SetDutyArgs) -> Result<()> {
+        let now_unix = Clock::get()?.unix_timestamp;
+        let lock_lamports = ctx.accounts.validate(args.on, now_unix)?;
+        let Self { authority: _, market, provider } = ctx.accounts;
+        let others_lamports = provider.locked_lamports.checked_sub(provider.duty_lock_lamports);
+        let locked_lamports = others_lamports.and_then(|others| others.checked_add(lock_lamports));
+        provider.locked_lamports = locked_lamports.ok_or(AssayError::AmountOverflow)?;
+        provider.duty_lock_lamports = lock_lamports;
+        if args.on {
+            provider.duty_from_unix = now_unix;
+            provider.duty_until_unix = ON_DUTY;
+            let tickets = provider.tickets;
+            market.count_duty_tickets(provider, tickets)?;
+        } else if provider.is_on_duty() {
+            market.end_duty(provider, now_unix)?;
+        }
+        check_backed(provider)?;
+        emit!(DutySet {
+            market: market.key(),
+            provider: provider.key(),
+            is_on: args.on,
+            lock_lamports,
+            duty_tickets_total: market.duty_tickets_total,
+        });
+        Ok(())
+    }
+}

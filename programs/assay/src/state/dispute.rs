@@ -1,0 +1,291 @@
+use anchor_lang::prelude::*;
+use assay_protocol::{
+    duty::is_juror,
+    limits::REDUNDANCY_MAX,
+    outcome::OUTCOME_BYTES,
+    round_verdict,
+    tickets::{threshold, EVERYBODY},
+    DisputeEvent, DisputeStatus, Draw, DrawState, Round, Tally, Verdict, TALLY_BYTES,
+};
+
+use super::{sum_lamports, Ledger, Provider};
+use crate::errors::AssayError;
+
+/// A contested result, or a deadlock, on its way to a verdict. PDA("dispute", job, index).
+#[account]
+#[derive(Debug, InitSpace)]
+pub struct Dispute {
+    /// Layout version, 1.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// [`DisputeStatus`].
+    pub status: u8,
+    /// The job.
+    pub job: Pubkey,
+    /// The job's market, from which jurors come.
+    pub market: Pubkey,
+    /// Who opened it, paid rent and gets it back.
+    pub rent_payer: Pubkey,
+    /// The job's poster, who is no juror.
+    pub poster: Pubkey,
+    /// The job's uid, in every preimage of this dispute.
+    pub job_uid: [u8; 32],
+    /// The job's executors, who are no jurors; zero where a seat is free.
+    pub executors: [Pubkey; REDUNDANCY_MAX as usize],
+    /// Number of the dispute of its job: 0, there is one.
+    pub index: u8,
+    /// The round, from 0 to 3.
+    pub round: u8,
+    /// Reserved for a court after the last round; zero.
+    pub court: u8,
+    /// 1 when the seats had found no result, else 0.
+    pub is_deadlock: u8,
+    /// What the last counted round found; once the dispute is over, what it found.
+    pub verdict: Verdict,
+    /// Seats that gave the final outcome.
+    pub right: u8,
+    /// Hash of the result that was contested; zero after a deadlock.
+    pub standing_hash: [u8; 32],
+    /// Ballot hash of the verdict; zero while there is none.
+    pub verdict_hash: [u8; 32],
+    /// The ballot that leads in this round, the verdict's if there is one; zero for none and for Unavailable.
+    pub outcome: [u8; OUTCOME_BYTES],
+    /// The job's gas limit: a ballot that exceeds it is none.
+    pub gas_limit: u64,
+    /// Bond of a challenge, that of a seat; an appeal costs it doubled each time, lamports.
+    pub bond_lamports: u64,
+    /// Copied term: bond of a juror's ticket, lamports.
+    pub juror_bond_lamports: u64,
+    /// Copied term: stake of one ticket, lamports.
+    pub ticket_lamports: u64,
+    /// Copied term: share of a challenger's bond that is kept when no round finds anything, basis points.
+    pub miss_rate_bps: u16,
+    /// Copied term: tickets of the first round.
+    pub lambda: u16,
+    /// Copied term: least share of the expected tickets that must be revealed, basis points.
+    pub quorum_bps: u16,
+    /// Seconds to run the job: to vote, and to appeal.
+    pub execution_s: u32,
+    /// Seconds to reveal.
+    pub reveal_s: u32,
+    /// Duty tickets of the market when the dispute was opened, less the executors'.
+    pub duty_tickets_total: u64,
+    /// Tickets expected in this round; all of them when everybody votes.
+    pub expected: u64,
+    /// When it was opened. Whoever was on duty then is a juror.
+    pub opened_unix: i64,
+    /// Challengers may enter before this moment.
+    pub entry_deadline_unix: i64,
+    /// Votes of this round are committed before this moment; zero before the first round.
+    pub commit_deadline_unix: i64,
+    /// And revealed before this one, not earlier.
+    pub reveal_deadline_unix: i64,
+    /// The round's verdict may be appealed against before this moment.
+    pub verdict_deadline_unix: i64,
+    /// When it was over; zero before.
+    pub final_unix: i64,
+    /// The draw of this round's jury; everybody's in a round without one.
+    pub draw: Draw,
+    /// Ballots of this round, see [`Tally`].
+    pub tally: Tally,
+    /// Votes committed in this round.
+    pub votes_committed: u32,
+    /// Votes revealed in this round.
+    pub votes_revealed: u32,
+    /// Vote accounts of all rounds.
+    pub votes_open: u32,
+    /// Tickets revealed, by round.
+    pub revealed_weight: [u64; 4],
+    /// Challenges, those of appeals included.
+    pub challenges: u32,
+    /// Those whose outcome is known.
+    pub challenges_revealed: u32,
+    /// Those counted once the dispute was over.
+    pub challenges_counted: u32,
+    /// Challenge accounts.
+    pub challenges_open: u32,
+    /// Bonds and losses that lie in this account, lamports.
+    pub held_lamports: u64,
+    /// Bonds of the counted challenges that lost, lamports.
+    pub lost_lamports: u64,
+    /// Bonds of the counted challenges that won, lamports.
+    pub won_lamports: u64,
+    /// What wrong and hidden results and absent jurors lost, lamports.
+    pub pot_lamports: u64,
+    /// Rent paid at creation, lamports.
+    pub rent_lamports: u64,
+    /// Zero.
+    pub reserved: [u8; 64],
+}
+
+impl Dispute {
+    /// All fields as they are before anything happened: zero.
+    pub const EMPTY: Self = Self {
+        version: 0,
+        bump: 0,
+        status: 0,
+        job: Pubkey::new_from_array([0; 32]),
+        market: Pubkey::new_from_array([0; 32]),
+        rent_payer: Pubkey::new_from_array([0; 32]),
+        poster: Pubkey::new_from_array([0; 32]),
+        job_uid: [0; 32],
+        executors: [Pubkey::new_from_array([0; 32]); REDUNDANCY_MAX as usize],
+        index: 0,
+        round: 0,
+        court: 0,
+        is_deadlock: 0,
+        verdict: Verdict::None,
+        right: 0,
+        standing_hash: [0; 32],
+        verdict_hash: [0; 32],
+        outcome: [0; OUTCOME_BYTES],
+        gas_limit: 0,
+        bond_lamports: 0,
+        juror_bond_lamports: 0,
+        ticket_lamports: 0,
+        miss_rate_bps: 0,
+        lambda: 0,
+        quorum_bps: 0,
+        execution_s: 0,
+        reveal_s: 0,
+        duty_tickets_total: 0,
+        expected: 0,
+        opened_unix: 0,
+        entry_deadline_unix: 0,
+        commit_deadline_unix: 0,
+        reveal_deadline_unix: 0,
+        verdict_deadline_unix: 0,
+        final_unix: 0,
+        draw: Draw { seed_slot: 0, fixed_unix: 0, seed: [0; 32], rearmed: 0, state: DrawState::None },
+        tally: Tally::from_bytes([0; TALLY_BYTES]),
+        votes_committed: 0,
+        votes_revealed: 0,
+        votes_open: 0,
+        revealed_weight: [0; 4],
+        challenges: 0,
+        challenges_revealed: 0,
+        challenges_counted: 0,
+        challenges_open: 0,
+        held_lamports: 0,
+        lost_lamports: 0,
+        won_lamports: 0,
+        pot_lamports: 0,
+        rent_lamports: 0,
+        reserved: [0; 64],
+    };
+
+    /// Bytes of the account, discriminator included.
+    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+
+    /// Where the dispute stands.
+    ///
+    /// # Errors
+    /// [`AssayError::StatusUnknown`] for a byte that no version of the program wrote.
+    pub fn status(&self) -> Result<DisputeStatus> {
+        Ok(DisputeStatus::from_code(self.status).ok_or(AssayError::StatusUnknown)?)
+    }
+
+    /// Moves the dispute on, by the protocol's table and in no other way.
+    ///
+    /// # Errors
+    /// [`AssayError::TransitionForbidden`] when the event cannot happen in this status.
+    pub fn transition(&mut self, event: DisputeEvent) -> Result<()> {
+        let next = self.status()?.transition(event).ok_or(AssayError::TransitionForbidden)?;
+        self.status = next.code();
+        Ok(())
+    }
+
+    /// Whether no round follows: everybody votes in this one, or voted.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.draw.is_everybody()
+    }
+
+    /// The threshold below which a ticket belongs to this round's jury.
+    #[must_use]
+    pub fn threshold(&self) -> u64 {
+        match self.is_last() {
+            true => EVERYBODY,
+            false => threshold(self.expected, self.duty_tickets_total),
+        }
+    }
+
+    /// Refuses whoever is no juror: not of the market, not on duty when the dispute was opened, or a party. That its node key has
+    /// entered no challenge is shown besides, by that challenge's empty address.
+    ///
+    /// # Errors
+    /// [`AssayError::MarketMismatch`], [`AssayError::NotAJuror`].
+    pub fn check_juror(&self, key: &Pubkey, provider: &Provider) -> Result<()> {
+        require_keys_eq!(provider.market, self.market, AssayError::MarketMismatch);
+        // P-16: a jury is who there was when the dispute was opened; its seeds are all younger.
+        require!(is_juror(&provider.duty(), self.opened_unix), AssayError::NotAJuror);
+        require!(!self.executors.contains(key), AssayError::NotAJuror);
+        require_keys_neq!(provider.authority, self.poster, AssayError::NotAJuror);
+        require_keys_neq!(provider.node_key, self.poster, AssayError::NotAJuror);
+        Ok(())
+    }
+
+    /// Refuses a reveal outside its time: of votes in every round, of challenges in the first.
+    ///
+    /// # Errors
+    /// [`AssayError::DisputeNotVoting`], [`AssayError::TooEarly`], [`AssayError::DeadlinePassed`].
+    pub fn check_revealing(&self, now_unix: i64) -> Result<()> {
+        require!(self.status()? == DisputeStatus::Voting, AssayError::DisputeNotVoting);
+        require!(now_unix >= self.commit_deadline_unix, AssayError::TooEarly); // P-01
+        require!(now_unix < self.reveal_deadline_unix, AssayError::DeadlinePassed);
+        Ok(())
+    }
+
+    /// When the round may be counted: earlier than the end of the reveals when nobody is missing.
+    #[must_use]
+    pub const fn reveals_until_unix(&self) -> i64 {
+        let challenges_missing = self.round == 0 && self.challenges_revealed < self.challenges;
+        match self.votes_revealed < self.votes_committed || challenges_missing {
+            true => self.reveal_deadline_unix,
+            false => self.commit_deadline_unix,
+        }
+    }
+
+    /// What the round's revealed votes say.
+    #[must_use]
+    pub fn round_verdict(&self) -> Verdict {
+        let revealed = self.revealed_weight.get(usize::from(self.round)).copied().unwrap_or(0);
+        // Of everybody, when there is nobody, nothing is expected, and that is no verdict.
+        round_verdict(&Round { expected: self.expected, revealed, quorum_bps: self.quorum_bps }, &self.tally)
+    }
+
+    /// Counts a challenge that was entered with this bond, paid into this account.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a counter is full.
+    pub fn count_challenge(&mut self, bond_lamports: u64) -> Result<()> {
+        self.challenges = self.challenges.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        self.challenges_open = self.challenges_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        self.hold(bond_lamports)
+    }
+
+    /// Counts lamports that were paid into this account.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the sum leaves `u64`.
+    pub fn hold(&mut self, lamports: u64) -> Result<()> {
+        self.held_lamports = self.held_lamports.checked_add(lamports).ok_or(AssayError::AmountOverflow)?;
+        Ok(())
+    }
+
+    /// Stops counting lamports that leave this account.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when so many are not held.
+    pub fn give(&mut self, lamports: u64) -> Result<()> {
+        self.held_lamports = self.held_lamports.checked_sub(lamports).ok_or(AssayError::AmountOverflow)?;
+        Ok(())
+    }
+}
+
+impl Ledger for Dispute {
+    fn owed_lamports(&self) -> Result<u64> {
+        sum_lamports(&[self.rent_lamports, self.held_lamports])
+    }
+}

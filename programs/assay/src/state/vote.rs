@@ -1,0 +1,59 @@
+use anchor_lang::prelude::*;
+use assay_protocol::{VoteEvent, VoteStatus};
+
+use crate::errors::AssayError;
+
+/// One juror's ballot in one round. PDA("vote", dispute, round, provider). It stays until the dispute is over.
+#[account]
+#[derive(Debug, InitSpace)]
+pub struct Vote {
+    /// Layout version, 1.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// [`VoteStatus`].
+    pub status: u8,
+    /// The dispute.
+    pub dispute: Pubkey,
+    /// The juror.
+    pub provider: Pubkey,
+    /// Who paid rent and gets it back.
+    pub rent_payer: Pubkey,
+    /// The round.
+    pub round: u8,
+    /// Tickets behind it.
+    pub weight: u64,
+    /// Stake reserved for it, lamports.
+    pub lock_lamports: u64,
+    /// Hidden ballot.
+    pub commitment: [u8; 32],
+    /// The ballot's hash; zero until it is revealed.
+    pub ballot_hash: [u8; 32],
+    /// When it was committed.
+    pub committed_unix: i64,
+    /// Zero.
+    pub reserved: [u8; 16],
+}
+
+impl Vote {
+    /// Bytes of the account, discriminator included.
+    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+
+    /// Where the vote stands.
+    ///
+    /// # Errors
+    /// [`AssayError::StatusUnknown`] for a byte that no version of the program wrote.
+    pub fn status(&self) -> Result<VoteStatus> {
+        Ok(VoteStatus::from_code(self.status).ok_or(AssayError::StatusUnknown)?)
+    }
+
+    /// Moves the vote on, by the protocol's table and in no other way.
+    ///
+    /// # Errors
+    /// [`AssayError::TransitionForbidden`] when the event cannot happen in this status.
+    pub fn transition(&mut self, event: VoteEvent) -> Result<()> {
+        let next = self.status()?.transition(event).ok_or(AssayError::TransitionForbidden)?;
+        self.status = next.code();
+        Ok(())
+    }
+}
