@@ -1,12 +1,12 @@
 //! What holds after every instruction, whatever was sent.
 
 use anchor_lang::{AccountDeserialize, Discriminator};
-use assay_protocol::{ExecutionStatus, JobStatus, Outcome};
+use assay_protocol::{DisputeStatus, ExecutionStatus, JobStatus, Outcome, VoteStatus};
 use solana_account::Account;
 use solana_pubkey::Pubkey;
 
 use crate::{
-    assay::accounts::{Execution, Job, Market, Provider, Sink},
+    assay::accounts::{Challenge, Dispute, Execution, Job, Market, Provider, Sink, Vote},
     world::World,
 };
 
@@ -21,6 +21,12 @@ pub struct Ledgers {
     pub jobs: Vec<(Pubkey, Job)>,
     /// Executions.
     pub executions: Vec<(Pubkey, Execution)>,
+    /// Disputes.
+    pub disputes: Vec<(Pubkey, Dispute)>,
+    /// Challenges.
+    pub challenges: Vec<(Pubkey, Challenge)>,
+    /// Votes.
+    pub votes: Vec<(Pubkey, Vote)>,
     /// Sinks; one or none.
     pub sinks: Vec<(Pubkey, Sink)>,
 }
@@ -49,6 +55,14 @@ impl Ledgers {
                 fields
             } else if decode::<Execution>(&account).map(|execution| all.executions.push((key, execution))).is_some() {
                 0
+            } else if let Some(dispute) = decode::<Dispute>(&account) {
+                let fields = dispute.held_lamports;
+                all.disputes.push((key, dispute));
+                fields
+            } else if decode::<Challenge>(&account).map(|challenge| all.challenges.push((key, challenge))).is_some()
+                || decode::<Vote>(&account).map(|vote| all.votes.push((key, vote))).is_some()
+            {
+                0
             } else if let Some(sink) = decode::<Sink>(&account) {
                 let fields = sink.burned_lamports;
                 all.sinks.push((key, sink));
@@ -73,9 +87,15 @@ pub fn check(world: &World) {
         let own = ledgers.providers.iter().map(|(_, provider)| provider).filter(|provider| provider.market == *key);
         let tickets: u64 = own.map(|provider| u64::from(provider.tickets)).sum();
         assert_eq!(market.tickets_total, tickets, "tickets of {key}");
+        let own = ledgers.providers.iter().map(|(_, provider)| provider).filter(|provider| provider.market == *key);
+        let tickets: u64 = own.map(|provider| u64::from(provider.duty_tickets)).sum();
+        assert_eq!(market.duty_tickets_total, tickets, "duty tickets of {key}");
     }
     for (key, job) in &ledgers.jobs {
         check_job(&ledgers, key, job);
+    }
+    for (key, dispute) in &ledgers.disputes {
+        check_dispute(&ledgers, key, dispute);
     }
     for (key, execution) in &ledgers.executions {
         let status = ExecutionStatus::from_code(execution.status).expect("a known status");
@@ -90,8 +110,41 @@ fn check_provider(ledgers: &Ledgers, key: &Pubkey, provider: &Provider) {
     let own = || ledgers.executions.iter().map(|(_, execution)| execution).filter(|held| held.provider == *key);
     let held = || own().filter(|held| held.status != ExecutionStatus::Missed.code());
     assert_eq!(usize::from(provider.active), held().count(), "seats of {key}");
-    let locks: u64 = held().map(|held| held.lock_lamports).sum();
-    assert_eq!(provider.locked_lamports, locks, "locks of {key}");
+    let votes = || ledgers.votes.iter().map(|(_, vote)| vote).filter(|vote| vote.provider == *key);
+    let locks: u64 = held().map(|held| held.lock_lamports).chain(votes().map(|vote| vote.lock_lamports)).sum();
+    assert_eq!(provider.locked_lamports, locks + provider.duty_lock_lamports, "locks of {key}");
+    assert_eq!(usize::from(provider.votes_open), votes().count(), "votes of {key}");
+    assert_eq!(u64::from(provider.children_open), count(own().count() + votes().count()), "children of {key}");
+    if provider.is_on_duty() {
+        assert_eq!(provider.duty_tickets, provider.tickets, "duty tickets of {key}");
+    }
+}
+
+fn count(of: usize) -> u64 {
+    u64::try_from(of).expect("few")
+}
+
+fn check_dispute(ledgers: &Ledgers, key: &Pubkey, dispute: &Dispute) {
+    let status = dispute.dispute_status().expect("a known status");
+    let challenges = || ledgers.challenges.iter().map(|(_, challenge)| challenge).filter(|one| one.dispute == *key);
+    let votes = || ledgers.votes.iter().map(|(_, vote)| vote).filter(|vote| vote.dispute == *key);
+    assert_eq!(u64::from(dispute.challenges_open), count(challenges().count()), "challenges of {key}");
+    assert_eq!(u64::from(dispute.votes_open), count(votes().count()), "votes of {key}");
+    assert!(ledgers.jobs.iter().any(|(job, _)| *job == dispute.job), "dispute {key} outlived its job");
+    if status == DisputeStatus::Final {
+        return;
+    }
+    // I-04: every wait ends, by a time or by a block that anybody may record.
+    let ends = status == DisputeStatus::Drawing || dispute.waits_until_unix().is_some_and(|until_unix| until_unix > 0);
+    assert!(ends, "I-04: {key} is {status:?} without a deadline");
+    let bonds: u64 = challenges().map(|challenge| challenge.bond_lamports).sum();
+    assert_eq!(dispute.held_lamports, bonds + dispute.pot_lamports, "I-01: what {key} holds");
+    let of_round = || votes().filter(|vote| vote.round == dispute.round);
+    assert_eq!(u64::from(dispute.votes_committed), count(of_round().count()), "votes of the round of {key}");
+    let revealed = || of_round().filter(|vote| vote.status == VoteStatus::Revealed.code());
+    assert_eq!(u64::from(dispute.votes_revealed), count(revealed().count()), "reveals of the round of {key}");
+    let weight: u64 = revealed().map(|vote| vote.weight).sum();
+    assert_eq!(dispute.revealed_weight[usize::from(dispute.round)], weight, "weight of the round of {key}");
 }
 
 fn check_job(ledgers: &Ledgers, key: &Pubkey, job: &Job) {
@@ -100,7 +153,9 @@ fn check_job(ledgers: &Ledgers, key: &Pubkey, job: &Job) {
     assert_eq!(usize::from(job.executions_open), open.clone().count(), "executions of {key}");
     // I-04: what is not over has a deadline that somebody can act on.
     let deadline = job.waits_until_unix().unwrap_or(job.resolved_unix);
-    assert!(deadline > 0, "I-04: {key} is {status:?} without a deadline");
+    assert!(deadline > 0 || status == JobStatus::Disputed, "I-04: {key} is {status:?} without a deadline");
+    let disputes = ledgers.disputes.iter().filter(|(_, dispute)| dispute.job == *key);
+    assert_eq!(usize::from(job.disputes_open), disputes.count(), "disputes of {key}");
     let seats: Vec<_> = open.clone().map(|(_, seat)| seat).filter(|seat| seat.attempt == job.attempt).collect();
     let waiting = |wanted: ExecutionStatus| seats.iter().filter(|seat| seat.status == wanted.code()).count();
     if matches!(status, JobStatus::Open | JobStatus::Assigned | JobStatus::Revealing) && job.fill == 0 {
@@ -111,7 +166,8 @@ fn check_job(ledgers: &Ledgers, key: &Pubkey, job: &Job) {
     }
     let stands = matches!(status, JobStatus::Submitted | JobStatus::Resolved);
     assert!(job.outcome != [0; 79] || !stands, "outcome of {key}");
-    assert!(job.outcome == [0; 79] || stands || job.redundancy > 1, "outcome of {key}");
+    let is_contested = status == JobStatus::Disputed;
+    assert!(job.outcome == [0; 79] || stands || is_contested || job.redundancy > 1, "outcome of {key}");
     if stands {
         let outcome = Outcome::decode(&job.outcome, job.limits.gas_limit);
         assert!(outcome.is_ok(), "the outcome of {key} is not canonical");

@@ -4,6 +4,8 @@
 pub mod call;
 pub mod calls;
 pub mod compute;
+pub mod court;
+pub mod dispute_calls;
 pub mod idl;
 pub mod invariants;
 pub mod mutate;

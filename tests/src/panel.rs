@@ -1,6 +1,6 @@
 //! Several providers with enrolled stake and one job of several seats, from posting to the end.
 
-use assay_protocol::{JobStatus, Mode, Outcome};
+use assay_protocol::{JobStatus, MarketTerms, Mode, Outcome};
 
 use crate::{
     assay::{
@@ -25,11 +25,17 @@ impl Panel {
     /// A market with so many providers whose stake is mature and enrolled; no job.
     #[must_use]
     pub fn ready(providers: usize) -> Self {
+        Self::ready_with(providers, &terms())
+    }
+
+    /// As [`Self::ready`], in a market with these terms.
+    #[must_use]
+    pub fn ready_with(providers: usize, terms: &MarketTerms) -> Self {
         let mut world = World::new();
         let payer = world.wallet(SOL);
         world.ok(&create_sink(payer));
         let first = Party::new(&mut world);
-        world.ok(&first.create_market(&terms()));
+        world.ok(&first.create_market(terms));
         let mut parties = vec![first];
         for _ in 1..providers {
             let other = first.another(&mut world);
@@ -38,7 +44,7 @@ impl Panel {
         for party in &parties {
             world.ok(&party.register_provider());
         }
-        world.advance(i64::from(terms().unbonding_s));
+        world.advance(i64::from(terms.unbonding_s));
         for party in &parties {
             world.ok(&party.enroll_stake());
         }

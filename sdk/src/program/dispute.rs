@@ -2,7 +2,7 @@
 
 use assay_protocol::{
     ChallengeStatus, DisputeStatus, Draw, Outcome, OutcomeError, Tally, Verdict, VoteStatus,
-    duty::{DutyView, is_juror},
+    duty::{DutyView, ON_DUTY, is_juror},
     tickets::{self, EVERYBODY, threshold},
 };
 use solana_pubkey::Pubkey;
@@ -29,6 +29,12 @@ impl accounts::Provider {
             duty_until_unix: self.duty_until_unix,
             tickets_from_unix: self.tickets_from_unix,
         }
+    }
+
+    /// Whether it serves as juror.
+    #[must_use]
+    pub const fn is_on_duty(&self) -> bool {
+        self.duty_until_unix == ON_DUTY
     }
 
     /// Tickets that its stake still bears, at this many lamports each.

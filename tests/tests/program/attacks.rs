@@ -139,9 +139,6 @@ fn a_21_rent_goes_back_to_who_paid_it_whoever_closes() {
 fn a_26_too_few_accounts_or_bytes_are_an_error_and_no_panic() {
     let s = Scenario::assigned();
     for name in idl::instruction_names() {
-        if crate::mutation::LATER.contains(&name.as_str()) {
-            continue;
-        }
         let call = crate::mutation::fixture(&name).call;
         for keep in 0..call.instruction.accounts.len() {
             let mut short = call.clone();
