@@ -12,7 +12,13 @@ use solana_message::Message;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
-use crate::core::{Job, JobUid, JobView, Phase, TxKind, compute_unit_limit};
+use crate::{
+    chain::OpenSeat,
+    core::{Job, JobUid, JobView, Phase, TxKind, compute_unit_limit},
+};
+
+/// Most seats that one transaction settles: what its compute units are for.
+const SETTLED_MAX: usize = 4;
 
 /// Who sends.
 #[derive(Clone, Copy, Debug)]
@@ -53,18 +59,23 @@ pub enum BuildError {
 }
 
 impl Sender {
-    /// The serialized message of one transaction.
+    /// The serialized message of one transaction; a settlement is one of these seats.
     ///
     /// # Errors
     /// [`BuildError`] when the job does not allow it; the core asks again when it does.
-    pub fn message(&self, job: &Job, kind: TxKind, blockhash: Hash) -> Result<Vec<u8>, BuildError> {
+    pub fn message(
+        &self,
+        job: &Job,
+        (kind, open): (TxKind, &[OpenSeat]),
+        blockhash: Hash,
+    ) -> Result<Vec<u8>, BuildError> {
         let step = job.row.next_fee_step(kind);
         let mut instructions = budget(kind, job.fee_price(&self.fees, kind, step));
-        instructions.extend(self.instructions(job, kind)?);
+        instructions.extend(self.instructions(job, (kind, open))?);
         Ok(Message::new_with_blockhash(&instructions, Some(&self.node_key), &blockhash).serialize())
     }
 
-    fn instructions(&self, job: &Job, kind: TxKind) -> Result<Vec<Instruction>, BuildError> {
+    fn instructions(&self, job: &Job, (kind, open): (TxKind, &[OpenSeat])) -> Result<Vec<Instruction>, BuildError> {
         let uid = job.row.uid;
         let view = || job.view.as_ref().ok_or(BuildError::NotSeen(uid));
         let seat = SeatKeys { job: job.row.job, provider: self.provider, node_key: self.node_key };
@@ -98,7 +109,7 @@ impl Sender {
                 vec![instructions::reveal_result(&seat, &outcome(job, view()?)?, salt)]
             }
             TxKind::Submit => vec![instructions::submit_results(&seat, &outcome(job, view()?)?)],
-            TxKind::Settle => self.settlement(job, view()?)?,
+            TxKind::Settle => self.settlement(job, view()?, open)?,
             // Needs no account of the job, which may be closed by now.
             TxKind::Claim => {
                 vec![instructions::claim_reward(&ProviderAuthority { authority: self.authority, market: self.market })]
@@ -106,21 +117,28 @@ impl Sender {
         })
     }
 
-    /// What is still missing: finalize, settle our seat, close once nobody else's seat is open.
-    fn settlement(&self, job: &Job, view: &JobView) -> Result<Vec<Instruction>, BuildError> {
+    /// What is still missing: finalize, settle the seats, ours first and as many as fit, and close when these are all.
+    fn settlement(&self, job: &Job, view: &JobView, open: &[OpenSeat]) -> Result<Vec<Instruction>, BuildError> {
         let (uid, address) = (job.row.uid, job.row.job);
         let mut steps = Vec::new();
         if view.status == JobStatus::Submitted {
             steps.push(instructions::finalize_job(address));
         }
-        // Right, wrong, hidden or silent: the program says what each comes to, and gives the rent back.
-        let has_seat = view.seat.is_some();
-        if has_seat {
-            let rent_payer = view.rent_payer.unwrap_or(self.node_key);
-            let settle = SettleExecution { job: address, market: self.market, provider: self.provider, rent_payer };
-            steps.push(instructions::settle_execution(&settle));
-        }
-        if view.executions_open <= u8::from(has_seat) {
+        // Right, wrong, hidden or silent: the program says what each comes to, and gives the rent back. A seat that was
+        // missed is ours without being among the job's.
+        let rent_payer = view.rent_payer.unwrap_or(self.node_key);
+        let own = view.seat.map(|_| OpenSeat { provider: self.provider, rent_payer });
+        let others = open.iter().filter(|seat| seat.provider != self.provider).copied();
+        let settled: Vec<OpenSeat> = own.into_iter().chain(others).take(SETTLED_MAX).collect();
+        steps.extend(settled.iter().map(|OpenSeat { provider, rent_payer }| {
+            instructions::settle_execution(&SettleExecution {
+                job: address,
+                market: self.market,
+                provider: *provider,
+                rent_payer: *rent_payer,
+            })
+        }));
+        if usize::from(view.executions_open) <= settled.len() {
             steps.push(instructions::close_job(&JobPoster { job: address, poster: view.poster }));
         }
         if steps.is_empty() { Err(BuildError::NothingToSettle(uid)) } else { Ok(steps) }
@@ -170,8 +188,8 @@ mod tests {
             (TxKind::Commit, 15_000),
             (TxKind::Reveal, 18_000),
             (TxKind::Submit, 12_000),
-            // With several seats: finalize, settle one, close.
-            (TxKind::Settle, 30_000 + 19_000 + 10_000),
+            // Finalize, settle, close.
+            (TxKind::Settle, 10_000 + 4 * 19_000 + 10_000),
             (TxKind::Claim, 10_000),
         ];
         for (kind, bound) in bounds {

@@ -212,8 +212,13 @@ async fn message<C: Chain>(
     if let (TxKind::Accept, Some(view)) = (kind, &job.view) {
         chain.confirm_open(view).await.map_err(|error| error.to_string())?;
     }
+    // Whoever settles takes the others' seats along: one transaction for all of them.
+    let open = match &job.view {
+        Some(view) if kind == TxKind::Settle => chain.open_seats(view).await.map_err(|error| error.to_string())?,
+        _ => Vec::new(),
+    };
     let (hash, height) = chain.recent_blockhash().await.map_err(|error| error.to_string())?;
-    let message = transactions.message(job, kind, hash).map_err(|error| error.to_string())?;
+    let message = transactions.message(job, (kind, &open), hash).map_err(|error| error.to_string())?;
     Ok((message, height))
 }
 

@@ -5,6 +5,7 @@ use assay_protocol::{ExecutionStatus, JobStatus, outcome::OUTCOME_BYTES, tickets
 use assay_sdk::program::accounts::{Execution, Job, Market, Provider};
 use solana_pubkey::Pubkey;
 
+use super::OpenSeat;
 use crate::core::{JobUid, JobView, ProviderView, Seat};
 
 /// Our Execution account, as far as it is read.
@@ -39,6 +40,7 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         seats: job.seats,
         attempt: job.attempt,
         executions_open: job.executions_open,
+        executors: job.executors.into_iter().filter(|executor| *executor != Pubkey::default()).collect(),
         min_trust_bps: job.min_trust_bps,
         created_slot: job.created_slot,
         job_cid_digest: job.job_cid_digest,
@@ -81,6 +83,12 @@ pub(super) fn seat(data: &[u8]) -> Option<OwnSeat> {
         _ => return None,
     };
     Some(OwnSeat { seat, attempt: execution.attempt, rent_payer: execution.rent_payer })
+}
+
+/// The provider whose seat an Execution is, and who gets its rent back.
+pub(super) fn open_seat(data: &[u8]) -> Option<OpenSeat> {
+    let execution = Execution::try_deserialize(&mut &data[..]).ok()?;
+    Some(OpenSeat { provider: execution.provider, rent_payer: execution.rent_payer })
 }
 
 /// The job that an Execution belongs to.

@@ -144,6 +144,15 @@ pub struct FinalizedBlock {
     pub height: u64,
 }
 
+/// An Execution that somebody has to settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenSeat {
+    /// Provider account.
+    pub provider: Pubkey,
+    /// Who gets its rent back.
+    pub rent_payer: Pubkey,
+}
+
 /// How far a look goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -173,6 +182,9 @@ pub trait Chain: Clone + Send + Sync + 'static {
     /// Whether another endpoint shows the same open job, where there is another one: asked before a bond is locked for
     /// it (E-09).
     fn confirm_open(&self, job: &JobView) -> impl Future<Output = Result<(), ChainError>> + Send;
+
+    /// Executions of a job that are there, ours among them. A wrong answer costs a transaction that fails.
+    fn open_seats(&self, job: &JobView) -> impl Future<Output = Result<Vec<OpenSeat>, ChainError>> + Send;
 
     /// How far the finalised chain is.
     fn finalized_block(&self) -> impl Future<Output = Result<FinalizedBlock, ChainError>> + Send;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use assay_sdk::{Cluster, client::TransportFailure, program};
+use assay_sdk::{Cluster, client::TransportFailure, pda::ExecutionSeeds, program};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use url::Url;
 
 use super::{
-    Chain, ChainError, FinalizedBlock, Look, Scope, SignatureStatus, StatusAnswer,
+    Chain, ChainError, FinalizedBlock, Look, OpenSeat, Scope, SignatureStatus, StatusAnswer, accounts,
     endpoints::{Endpoint, Endpoints},
 };
 use crate::{
@@ -292,6 +292,14 @@ impl RpcChain {
 impl Chain for RpcChain {
     async fn look(&self, tracked: Vec<Tracked>, scope: Scope) -> Result<Look, ChainError> {
         self.look_at(tracked, scope).await
+    }
+
+    async fn open_seats(&self, job: &JobView) -> Result<Vec<OpenSeat>, ChainError> {
+        let seat = |provider: &Pubkey| ExecutionSeeds { job: job.job, provider: *provider }.address();
+        let addresses: Vec<Pubkey> = job.executors.iter().map(seat).collect();
+        let fetched = self.accounts(&addresses, Commitment::Confirmed).await?;
+        let account = |index| fetched.get(index).and_then(RawAccount::of_program);
+        Ok((0..addresses.len()).filter_map(account).filter_map(|data| accounts::open_seat(&data)).collect())
     }
 
     async fn recent_blockhash(&self) -> Result<(Hash, u64), ChainError> {

@@ -17,6 +17,7 @@ impl Core {
             return;
         }
         job.building = Some(kind);
+        job.built_for = job.building_for.take();
         job.row.txs.retain(|old| old.kind != kind || old.state == TxState::Live);
         job.row.txs.push(tx);
         actions.extend([Action::Persist(uid), Action::Sign(uid, kind)]);

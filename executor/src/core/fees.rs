@@ -14,18 +14,21 @@ pub const fn compute_unit_limit(kind: TxKind) -> u32 {
     match kind {
         TxKind::Accept => 80_000,
         TxKind::Advance | TxKind::Decline | TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Claim => 40_000,
-        TxKind::Settle => 120_000,
+        TxKind::Settle => 198_000,
     }
 }
 
 /// Most transactions of one kind of which each may still land; the journal takes no more. A submission, a commitment and a
 /// reveal have a deadline, and proving that one is dead takes a minute of it; all that are signed carry the one outcome, and
-/// the program takes one.
+/// the program takes one. What anybody may do, settle and advance, others do too: then ours is refused as a whole though a
+/// part of it is left, and each part the program takes once.
 /// Of another kind a second one could do what the first one did and what was undone since.
 #[must_use]
 pub const fn live_max(kind: TxKind) -> usize {
     match kind {
-        TxKind::Commit | TxKind::Reveal | TxKind::Submit => 1 + FEE_BUMPS_LIMIT as usize,
+        TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Settle | TxKind::Advance => {
+            1 + FEE_BUMPS_LIMIT as usize
+        }
         _ => 1,
     }
 }
@@ -63,11 +66,18 @@ impl Job {
         }
     }
 
-    /// Whether a dearer one is signed although all those of this kind may still land.
+    /// Whether another one is signed although all those of this kind may still land.
     pub(super) fn may_bump(&self, kind: TxKind, settings: &Settings, now: Now) -> bool {
         let live = self.row.live_txs(kind).count();
         let bumps_max = usize::from(settings.fee_bumps_max);
-        if live > bumps_max || live >= live_max(kind) {
+        if live >= live_max(kind) {
+            return false;
+        }
+        if matches!(kind, TxKind::Settle | TxKind::Advance) {
+            // Not outbid: what it was built for has changed since.
+            return self.built_for.is_some_and(|built| built != self.stage());
+        }
+        if live > bumps_max {
             return false;
         }
         let is_patient = now.monotonic_ms < self.signed_ms.saturating_add(settings.fee_bump_ms);

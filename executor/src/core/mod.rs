@@ -20,6 +20,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use assay_protocol::JobStatus;
 use assay_runtime::Engine;
 use assay_sdk::FeeLadder;
 use solana_pubkey::Pubkey;
@@ -114,6 +115,12 @@ const BACKOFF_MS: u64 = 500;
 /// Longest pause after repeated failures.
 const BACKOFF_MS_MAX: u64 = 30_000;
 
+/// What decides which steps of anybody's are left: status, attempt, seats that are not settled.
+type Stage = (JobStatus, u8, u8);
+
+/// Between two providers' turns to settle a job of both, milliseconds: enough for the first one's transaction.
+const TURN_MS: u64 = 3_000;
+
 /// One job: its durable row and what is known besides.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -138,6 +145,11 @@ pub struct Job {
     building: Option<TxKind>,
     /// When something was last signed for it; zero after a start.
     signed_ms: u64,
+    /// What a message that is being built is built for, and what the last one was; `None` after a start.
+    building_for: Option<Stage>,
+    built_for: Option<Stage>,
+    /// When somebody's turn to settle began.
+    turns_from_ms: Option<u64>,
     /// Its draw, as recording it now would make it; `None` while that is not known.
     foreseen: Option<Foreseen>,
     /// How far our tickets were looked through.
@@ -157,9 +169,26 @@ impl Job {
             not_before_ms: 0,
             building: None,
             signed_ms: 0,
+            building_for: None,
+            built_for: None,
+            turns_from_ms: None,
             foreseen: None,
             search: Search::default(),
         }
+    }
+
+    fn stage(&self) -> Stage {
+        let stage = |view: &JobView| (view.status, view.attempt, view.executions_open);
+        self.view.as_ref().map_or((JobStatus::Open, 0, 0), stage)
+    }
+
+    /// Whether it is our turn to settle what anybody may settle: by seat, so that not all of them send the same.
+    fn is_our_turn(&mut self, provider: &Pubkey, now: Now) -> bool {
+        let executors = self.view.as_ref().map_or(&[][..], |view| &view.executors);
+        let place = executors.iter().position(|executor| executor == provider).unwrap_or(0);
+        let place = u64::try_from(place).unwrap_or(u64::MAX);
+        let began_ms = *self.turns_from_ms.get_or_insert(now.monotonic_ms);
+        now.monotonic_ms >= began_ms.saturating_add(place.saturating_mul(TURN_MS))
     }
 
     fn back_off(&mut self, failures: u8, now: Now) {

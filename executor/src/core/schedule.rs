@@ -59,7 +59,7 @@ impl Core {
     /// Moves a job whose seat is held one step on, as far as nothing has to be waited for.
     fn advance_owed(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
         let running = self.jobs.values().filter(|job| job.row.phase == Phase::Running).count();
-        let (runs_max, crank) = (self.settings.runs_max, self.settings.crank);
+        let (runs_max, crank, provider) = (self.settings.runs_max, self.settings.crank, self.settings.provider);
         let can_run = running < runs_max && !self.sandbox_fails;
         let Some(job) = self.jobs.get_mut(&uid) else { return };
         if job.view.is_none() || now.monotonic_ms < job.not_before_ms || job.is_too_late(now) {
@@ -92,7 +92,7 @@ impl Core {
             job.row.phase = if job.row.salt.is_some() { Phase::Revealing } else { Phase::Submitting };
             job.row.tx_failures = 0;
         }
-        if job.row.phase == Phase::Submitted && crank && job.window_is_over(now) {
+        if job.row.phase == Phase::Submitted && crank && job.window_is_over(now) && job.is_our_turn(&provider, now) {
             job.row.phase = Phase::Settling;
             job.row.tx_failures = 0;
         }
@@ -253,6 +253,7 @@ impl Core {
             return;
         }
         job.building = Some(kind);
+        job.building_for = Some(job.stage());
         actions.push(Action::BuildTx(uid, kind));
     }
 

@@ -7,7 +7,7 @@ use solana_hash::Hash;
 
 use super::*;
 use crate::{
-    chain::{ChainError, FinalizedBlock, Look, Scope},
+    chain::{ChainError, FinalizedBlock, Look, OpenSeat, Scope},
     core::{JobView, Tracked, TxKind, TxState},
 };
 
@@ -40,6 +40,10 @@ fn failed() -> ChainError {
 
 impl Chain for Scripted {
     async fn look(&self, _tracked: Vec<Tracked>, _scope: Scope) -> Result<Look, ChainError> {
+        Err(failed())
+    }
+
+    async fn open_seats(&self, _job: &JobView) -> Result<Vec<OpenSeat>, ChainError> {
         Err(failed())
     }
 

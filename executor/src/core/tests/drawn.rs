@@ -65,6 +65,48 @@ fn i_04_a_job_that_all_settled_at_the_same_time_and_nobody_closed_is_closed() {
 }
 
 #[test]
+fn i_04_a_settlement_that_others_began_is_built_anew_at_once() {
+    let mut world = drawn();
+    until(&mut world, phase_is(Phase::Settling));
+    world.tick();
+    world.step(Event::Polled(world.snapshot()));
+    assert_eq!(world.row(UID).live_txs(TxKind::Settle).count(), 1);
+    // It begins with a step that the program takes once, so that it can never land.
+    world.slot += 1;
+    world.jobs.get_mut(&UID).expect("there").status = JobStatus::Resolved;
+    for _ in 0..3 {
+        world.step(Event::Polled(world.snapshot()));
+        while let Some(event) = world.pending.pop() {
+            world.step(event);
+        }
+    }
+    assert_eq!(world.row(UID).live_txs(TxKind::Settle).count(), 2, "one for each stage and no more");
+}
+
+#[test]
+fn the_holder_of_the_first_seat_settles_first_and_the_next_one_a_little_later() {
+    for (place, waits_ms) in [(0, 0), (1, TURN_MS), (2, 2 * TURN_MS)] {
+        let mut world = drawn();
+        until(&mut world, |world| world.jobs[&UID].status == JobStatus::Submitted);
+        let mut executors = vec![Pubkey::new_from_array([9; 32]); 3];
+        executors[place] = settings().provider;
+        let job = world.jobs.get_mut(&UID).expect("there");
+        job.executors = executors;
+        world.now.chain_unix = job.window_deadline_unix;
+        world.slot += 1;
+        world.step(Event::Polled(world.snapshot()));
+        let turn_ms = world.now.monotonic_ms + waits_ms;
+        while world.now.monotonic_ms < turn_ms {
+            assert_eq!(world.row(UID).phase, Phase::Submitted, "seat {place}");
+            world.now.monotonic_ms += 1_000;
+            world.slot += 1;
+            world.step(Event::Polled(world.snapshot()));
+        }
+        assert_eq!(world.row(UID).phase, Phase::Settling, "seat {place}");
+    }
+}
+
+#[test]
 fn p_01_nothing_is_published_or_may_be_shown_before_all_have_committed() {
     let mut world = drawn();
     world.others_hesitate = true;

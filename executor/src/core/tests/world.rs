@@ -366,10 +366,14 @@ impl World {
         }
         for row in self.rows.values() {
             for kind in TxKind::ALL {
-                let is_outbid = matches!(kind, TxKind::Submit | TxKind::Commit | TxKind::Reveal);
-                let beside = if is_outbid { usize::from(settings().fee_bumps_max) } else { 0 };
+                let live_max = match kind {
+                    TxKind::Submit | TxKind::Commit | TxKind::Reveal => 1 + usize::from(settings().fee_bumps_max),
+                    // One for each stage that the others brought it to.
+                    TxKind::Settle | TxKind::Advance => live_max(kind),
+                    TxKind::Accept | TxKind::Decline | TxKind::Claim => 1,
+                };
                 let live = row.live_txs(kind).filter(|tx| tx.signature.is_some()).count();
-                assert!(live <= 1 + beside, "E-04: {live} {kind:?} may land for {}", row.uid);
+                assert!(live <= live_max, "E-04: {live} {kind:?} may land for {}", row.uid);
             }
         }
     }
