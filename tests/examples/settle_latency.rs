@@ -4,17 +4,14 @@
 //! second), with the bot as a process of its own, and prints a table. `cargo run -p assay-tests --example settle_latency
 //! [RUNS]`; 20 runs by default.
 
+mod bots;
+
 use std::{
     path::{Path, PathBuf},
-    process::{ExitCode, Stdio},
+    process::ExitCode,
     time::{Duration, Instant},
 };
 
-use assay_executor::{
-    Config,
-    config::{Address, ProviderConfig, Span},
-    worker::ChildSettings,
-};
 use assay_localnet::{LedgerConfig, Network, NetworkConfig};
 use assay_runtime::{ArtifactCache, CacheLimits, Engine, RunOptions, Variant};
 use assay_sdk::{
@@ -22,25 +19,17 @@ use assay_sdk::{
     program::accounts::{Job, Provider},
     verify::{PreparedTask, TaskInput, prepare},
 };
-use solana_signer::Signer;
-use tokio::process::{Child, Command};
 
-type Failure = Box<dyn std::error::Error>;
+use bots::{Bot, Failure, LOOK};
 
 /// Longest wait for one job.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often the chain is asked: the error of a figure.
-const LOOK: Duration = Duration::from_millis(20);
 /// Gas limit of the job; it uses about half.
 const GAS_LIMIT: u64 = 3_000_000_000;
 
 fn main() -> ExitCode {
-    if let Some(code) = assay_executor::worker::maybe_child_main() {
+    if let Some(code) = bots::maybe_bot() {
         return code;
-    }
-    // This binary is the bot as well: the bench starts itself with the bot's arguments.
-    if std::env::args().nth(1).as_deref() == Some("--config") {
-        return assay_executor::cli::main();
     }
     let runs = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(20);
     match tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| runtime.block_on(bench(runs))) {
@@ -60,13 +49,11 @@ async fn bench(runs: usize) -> Result<(), Failure> {
         ..NetworkConfig::for_tests(directory.path().join("net"))
     })
     .await?;
-    let log = directory.path().join("bot.log");
-    let mut bot = start_bot(&network, directory.path(), &log)?;
+    let mut bot = Bot::start(&network, 0, directory.path(), |_| ()).await?;
     let client = network.client();
     let provider = network.info().providers[0].address.parse()?;
 
     let spec = JobSpec::builder(job_directory(), network.market()).gas_limit(GAS_LIMIT).build()?;
-    wait_until_started(&log).await?;
     let idle_bytes = resident_bytes(&bot)?;
     let mut settled = Vec::new();
     for _ in 0..runs {
@@ -78,9 +65,11 @@ async fn bench(runs: usize) -> Result<(), Failure> {
         settled.push(began.elapsed());
     }
     let execution = fastest_execution(&spec)?;
-    let mut own: Vec<Duration> =
-        bot_times(&std::fs::read_to_string(&log)?)?.into_iter().map(|whole| whole.saturating_sub(execution)).collect();
-    bot.kill().await?;
+    let mut own: Vec<Duration> = bot_times(&std::fs::read_to_string(&bot.log)?)?
+        .into_iter()
+        .map(|whole| whole.saturating_sub(execution))
+        .collect();
+    bot.child.kill().await?;
     network.shutdown().await?;
 
     println!("{runs} runs of word-count, 400 ms slots, challenge window 1 s, bot in its own process\n");
@@ -94,41 +83,6 @@ async fn bench(runs: usize) -> Result<(), Failure> {
 
 fn job_directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/jobs/word-count/job")
-}
-
-fn start_bot(network: &Network, home: &Path, log: &Path) -> Result<Child, Failure> {
-    let info = network.info();
-    let provider = &info.providers[0];
-    let mut config = Config::new(ProviderConfig {
-        market: Address(network.market()),
-        authority: Address(assay_sdk::load_keypair(&provider.authority_keypair)?.pubkey()),
-        node_key_path: provider.node_keypair.clone(),
-        data_dir: home.join("data"),
-    });
-    config.chain.cluster = info.rpc_url.to_string();
-    config.chain.ws_url = Some(info.ws_url.clone());
-    config.chain.poll_interval = Span(Duration::from_millis(500));
-    config.worker.isolation = ChildSettings::default().isolation;
-    config.content.kubo = vec![info.content_url.clone()];
-    config.content.gateways = vec![info.gateway_url.clone()];
-    config.server.listen = Some(([127, 0, 0, 1], 0).into());
-    let path = home.join("provider.toml");
-    std::fs::write(&path, toml::to_string(&config)?)?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("--config").arg(path).arg("run").stdin(Stdio::null()).stdout(Stdio::null());
-    Ok(command.stderr(std::fs::File::create(log)?).kill_on_drop(true).spawn()?)
-}
-
-async fn wait_until_started(log: &Path) -> Result<(), Failure> {
-    let end = Instant::now() + PATIENCE;
-    let mut looks = tokio::time::interval(LOOK);
-    while !std::fs::read_to_string(log)?.contains("server_started") {
-        looks.tick().await;
-        if Instant::now() > end {
-            return Err("the bot did not start within a minute".into());
-        }
-    }
-    Ok(())
 }
 
 async fn wait_until_paid(
@@ -198,9 +152,8 @@ fn bot_times(log: &str) -> Result<Vec<Duration>, Failure> {
     Ok(times)
 }
 
-fn resident_bytes(bot: &Child) -> Result<u64, Failure> {
-    let id = bot.id().ok_or("the bot ended")?;
-    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+fn resident_bytes(bot: &Bot) -> Result<u64, Failure> {
+    let status = bot.proc_file("status")?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
     let kib: u64 = line.split_whitespace().nth(1).ok_or("no VmRSS")?.parse()?;
     Ok(kib * 1_024)

@@ -1,0 +1,93 @@
+//! What the benchmarks with bots share: a benchmark's own binary is the bot as well, so that nothing else has to be built.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{ExitCode, Stdio},
+    time::{Duration, Instant},
+};
+
+use assay_executor::{
+    Config,
+    config::{Address, ProviderConfig, Span},
+    worker::ChildSettings,
+};
+use assay_localnet::Network;
+use solana_signer::Signer;
+use tokio::process::{Child, Command};
+
+pub type Failure = Box<dyn std::error::Error>;
+
+/// Longest wait for a bot to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often something is looked at: the error of a figure.
+pub const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs this process as a sandbox child or as a bot if it was started as one.
+pub fn maybe_bot() -> Option<ExitCode> {
+    if let Some(code) = assay_executor::worker::maybe_child_main() {
+        return Some(code);
+    }
+    (std::env::args().nth(1).as_deref() == Some("--config")).then(assay_executor::cli::main)
+}
+
+/// A bot's process and its log.
+pub struct Bot {
+    pub child: Child,
+    pub log: PathBuf,
+}
+
+impl Bot {
+    /// Starts the bot of this provider of the network, with settings beyond the defaults of a local network, and waits
+    /// until it runs. Its files go into a directory of its own in `home`.
+    pub async fn start(
+        network: &Network,
+        provider: usize,
+        home: &Path,
+        settings: impl FnOnce(&mut Config),
+    ) -> Result<Self, Failure> {
+        let home = home.join(format!("bot-{provider}"));
+        std::fs::create_dir_all(&home)?;
+        let info = network.info();
+        let provider = info.providers.get(provider).ok_or("no such provider")?;
+        let mut config = Config::new(ProviderConfig {
+            market: Address(network.market()),
+            authority: Address(assay_sdk::load_keypair(&provider.authority_keypair)?.pubkey()),
+            node_key_path: provider.node_keypair.clone(),
+            data_dir: home.join("data"),
+        });
+        config.chain.cluster = info.rpc_url.to_string();
+        config.chain.ws_url = Some(info.ws_url.clone());
+        config.chain.poll_interval = Span(Duration::from_millis(500));
+        config.worker.isolation = ChildSettings::default().isolation;
+        config.content.kubo = vec![info.content_url.clone()];
+        config.content.gateways = vec![info.gateway_url.clone()];
+        config.server.listen = Some(([127, 0, 0, 1], 0).into());
+        settings(&mut config);
+        let (path, log) = (home.join("provider.toml"), home.join("log"));
+        std::fs::write(&path, toml::to_string(&config)?)?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--config").arg(path).arg("run").stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.stderr(std::fs::File::create(&log)?).kill_on_drop(true).spawn()?;
+        let bot = Self { child, log };
+        bot.wait_until_started().await?;
+        Ok(bot)
+    }
+
+    async fn wait_until_started(&self) -> Result<(), Failure> {
+        let end = Instant::now() + PATIENCE;
+        let mut looks = tokio::time::interval(LOOK);
+        while !std::fs::read_to_string(&self.log)?.contains("server_started") {
+            looks.tick().await;
+            if Instant::now() > end {
+                return Err("a bot did not start within a minute".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// A file of `/proc` about the process.
+    pub fn proc_file(&self, name: &str) -> Result<String, Failure> {
+        let id = self.child.id().ok_or("a bot ended")?;
+        Ok(std::fs::read_to_string(format!("/proc/{id}/{name}"))?)
+    }
+}

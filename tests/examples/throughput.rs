@@ -1,0 +1,287 @@
+//! Benchmark: how many jobs a second the embedded network settles, beside what its ledger takes of the simplest
+//! transactions in the same run, and which process spends the time.
+//!
+//! Posts jobs of a guest that does next to nothing, all at once, with one seat and with three; three bots, each a process
+//! of its own, settle them. `cargo run -p assay-tests --example throughput [JOBS]`; 200 jobs by default. Exits with an
+//! error when the jobs' transactions are fewer than 40 % of what the ledger takes.
+
+mod bots;
+
+use std::{
+    collections::HashSet,
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use assay_executor::Config;
+use assay_localnet::{LedgerConfig, Network, NetworkConfig};
+use assay_sdk::{
+    Client, JobFilter, JobSpec, Pubkey,
+    instructions::{self, ProviderAuthority, ProviderChanges},
+    program::accounts::Provider,
+};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use solana_signer::Signer;
+
+use bots::{Bot, Failure, LOOK};
+
+/// Providers, each with a bot.
+const BOTS: usize = 3;
+/// Transactions and posts on their way at once.
+const AT_ONCE: usize = 32;
+/// Transfers that the ledger's own speed is taken from.
+const TRANSFERS: u64 = 1_000;
+/// Seats that a provider may hold at once.
+const CAPACITY: u16 = 64;
+/// Longest wait for all jobs.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Share of the ledger's own transactions that jobs must reach, percent.
+const GOAL_PERCENT: f64 = 40.0;
+/// Gas limit of a job.
+const GAS_LIMIT: u64 = 1_000_000;
+
+fn main() -> ExitCode {
+    if let Some(code) = bots::maybe_bot() {
+        return code;
+    }
+    let jobs = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(200);
+    match tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| runtime.block_on(bench(jobs))) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("throughput: below {GOAL_PERCENT} % of the ledger's own transactions");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("throughput: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn bench(jobs: usize) -> Result<bool, Failure> {
+    println!("{jobs} jobs, {BOTS} bots, 400 ms slots, challenge window 1 s\n");
+    println!(
+        "| seats | jobs per s | transactions per job | per s | the ledger's own per s | share | s | of it processor time: \
+         ledger, node, poster | bots | their sandbox children |\n|---|---|---|---|---|---|---|---|---|---|"
+    );
+    let mut reached = true;
+    for seats in [1, 3] {
+        let row = measure(jobs, seats).await?;
+        println!("{}", row.text());
+        reached &= row.percent() >= GOAL_PERCENT;
+    }
+    Ok(reached)
+}
+
+/// What was measured with this many seats.
+struct Row {
+    seats: u8,
+    jobs: usize,
+    /// Those of the jobs and of claims, whoever sent them.
+    transactions: usize,
+    took: Duration,
+    ledger_per_s: f64,
+    spent: Spent,
+}
+
+impl Row {
+    fn per_s(&self) -> f64 {
+        as_f64(self.transactions) / self.took.as_secs_f64()
+    }
+
+    fn percent(&self) -> f64 {
+        self.per_s() / self.ledger_per_s * 100.0
+    }
+
+    fn text(&self) -> String {
+        let seconds = self.took.as_secs_f64();
+        format!(
+            "| {} | {:.1} | {:.2} | {:.0} | {:.0} | {:.0} % | {seconds:.1} | {:.1} s | {:.1} s | {:.1} s |",
+            self.seats,
+            as_f64(self.jobs) / seconds,
+            as_f64(self.transactions) / as_f64(self.jobs),
+            self.per_s(),
+            self.ledger_per_s,
+            self.percent(),
+            self.spent.here_s,
+            self.spent.bots_s,
+            self.spent.children_s,
+        )
+    }
+}
+
+async fn measure(jobs: usize, seats: u8) -> Result<Row, Failure> {
+    let directory = tempfile::tempdir()?;
+    let network = Network::start(NetworkConfig {
+        ledger: LedgerConfig { slot_ms: 400, ..LedgerConfig::for_tests() },
+        providers: BOTS,
+        ..NetworkConfig::for_tests(directory.path().join("net"))
+    })
+    .await?;
+    raise_capacity(&network).await?;
+    let before = transfers_per_s(network.client()).await?;
+    let mut bots = Vec::new();
+    for provider in 0..BOTS {
+        bots.push(Bot::start(&network, provider, directory.path(), settings).await?);
+    }
+    let specs = specs(&network, directory.path(), (jobs, seats))?;
+    let spent = Spent::so_far(&bots)?;
+    let began = Instant::now();
+    let posted: Vec<Pubkey> = stream::iter(&specs)
+        .map(|spec| async { Ok::<_, Failure>(network.client().post_job(spec).await?.handle.address()) })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    wait_until_paid(&network).await?;
+    let took = began.elapsed();
+    let spent = Spent::so_far(&bots)?.since(&spent);
+    for bot in &mut bots {
+        bot.child.kill().await?;
+    }
+    // The machine may have been quicker or slower for a while.
+    let after = transfers_per_s(network.client()).await?;
+    let transactions = transactions(&network, &posted).await?;
+    network.shutdown().await?;
+    Ok(Row { seats, jobs, transactions, took, ledger_per_s: before.midpoint(after), spent })
+}
+
+/// As many as a bot's machine could take that runs nothing else.
+fn settings(config: &mut Config) {
+    config.limits.jobs_active_max = CAPACITY.into();
+    config.worker.preparations_max = 8;
+}
+
+async fn raise_capacity(network: &Network) -> Result<(), Failure> {
+    for provider in &network.info().providers {
+        let authority: assay_sdk::SharedSigner = Arc::new(assay_sdk::load_keypair(&provider.authority_keypair)?);
+        let named = ProviderAuthority { authority: authority.pubkey(), market: network.market() };
+        let changes = ProviderChanges { capacity: Some(CAPACITY), ..ProviderChanges::default() };
+        network
+            .client()
+            .clone()
+            .with_signer(authority)
+            .send(&[instructions::update_provider(&named, &changes)])
+            .await?;
+    }
+    Ok(())
+}
+
+/// Each job is another one, as strangers' jobs are.
+fn specs(network: &Network, home: &Path, (jobs, seats): (usize, u8)) -> Result<Vec<JobSpec>, Failure> {
+    (0..jobs)
+        .map(|number| {
+            let directory = home.join(format!("job-{number}"));
+            std::fs::create_dir_all(&directory)?;
+            let guest = format!(r#"(module (func (export "_start") (drop (i32.const {number}))))"#);
+            std::fs::write(directory.join("job.wasm"), wat::parse_str(guest)?)?;
+            std::fs::write(directory.join("manifest.json"), r#"{"executable": "job.wasm", "output_path": "output/"}"#)?;
+            Ok(JobSpec::builder(directory, network.market()).gas_limit(GAS_LIMIT).redundancy(seats).build()?)
+        })
+        .collect()
+}
+
+/// Transfers that the ledger takes through the same endpoint, sent and confirmed in the same way.
+async fn transfers_per_s(client: &Client) -> Result<f64, Failure> {
+    let address = client.signer_address()?;
+    let blockhash = client.latest_blockhash().await?;
+    let transfer = |lamports| {
+        let instruction = solana_system_interface::instruction::transfer(&address, &address, lamports);
+        let message = solana_message::Message::new_with_blockhash(&[instruction], Some(&address), &blockhash.hash);
+        let mut transaction = solana_transaction::Transaction::new_unsigned(message);
+        transaction.try_sign(&[client.signer()?.as_ref() as &dyn Signer], blockhash.hash)?;
+        Ok::<_, Failure>(transaction)
+    };
+    let transactions = (0..TRANSFERS).map(transfer).collect::<Result<Vec<_>, _>>()?;
+    let began = Instant::now();
+    stream::iter(&transactions)
+        .map(|transaction| async {
+            client.confirm(transaction, blockhash.last_valid_block_height).await.map(drop).map_err(Failure::from)
+        })
+        .buffer_unordered(AT_ONCE * 8)
+        .try_collect::<()>()
+        .await?;
+    Ok(as_f64(transactions.len()) / began.elapsed().as_secs_f64())
+}
+
+/// Until no job is left and every provider has claimed.
+async fn wait_until_paid(network: &Network) -> Result<(), Failure> {
+    let client = network.client();
+    let end = Instant::now() + PATIENCE;
+    let mut looks = tokio::time::interval(LOOK * 5);
+    loop {
+        looks.tick().await;
+        let mut is_over = client.list_jobs(&JobFilter::default()).await?.is_empty();
+        for provider in &network.info().providers {
+            let account: Provider = client.fetch(&provider.address.parse()?).await?;
+            is_over &= account.active == 0 && account.earnings_lamports == 0;
+        }
+        if is_over {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            return Err("the jobs did not settle within five minutes".into());
+        }
+    }
+}
+
+/// Everything that was sent about these jobs, and the claims.
+async fn transactions(network: &Network, jobs: &[Pubkey]) -> Result<usize, Failure> {
+    let mut signatures = HashSet::new();
+    let providers = network.info().providers.iter().map(|provider| provider.address.parse());
+    let providers = providers.collect::<Result<Vec<Pubkey>, _>>()?;
+    for address in jobs.iter().chain(&providers) {
+        for entry in network.client().rpc().get_signatures_for_address(address).await? {
+            if entry.err.is_none() {
+                signatures.insert(entry.signature);
+            }
+        }
+    }
+    Ok(signatures.len())
+}
+
+/// Processor time, seconds.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    here_s: f64,
+    bots_s: f64,
+    children_s: f64,
+}
+
+impl Spent {
+    fn so_far(bots: &[Bot]) -> Result<Self, Failure> {
+        let mut spent = Self { here_s: times(&std::fs::read_to_string("/proc/self/stat")?)?.0, ..Self::default() };
+        for bot in bots {
+            let (own, children) = times(&bot.proc_file("stat")?)?;
+            spent.bots_s += own;
+            spent.children_s += children;
+        }
+        Ok(spent)
+    }
+
+    fn since(self, before: &Self) -> Self {
+        Self {
+            here_s: self.here_s - before.here_s,
+            bots_s: self.bots_s - before.bots_s,
+            children_s: self.children_s - before.children_s,
+        }
+    }
+}
+
+/// Seconds of a process and of its children that ended, from `/proc/ID/stat` (proc_pid_stat(5), fields 14 to 17).
+fn times(stat: &str) -> Result<(f64, f64), Failure> {
+    // The name in field 2 may hold anything, spaces and brackets too.
+    let fields = stat.rsplit_once(')').ok_or("no process's stat")?.1.split_whitespace();
+    let ticks = fields.skip(11).take(4).map(str::parse::<u32>).collect::<Result<Vec<_>, _>>()?;
+    let [user, system, children_user, children_system] = ticks.as_slice() else {
+        return Err("no process's stat".into());
+    };
+    let per_s = f64::from(u32::try_from(rustix::param::clock_ticks_per_second())?);
+    Ok((f64::from(user + system) / per_s, f64::from(children_user + children_system) / per_s))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn as_f64(count: usize) -> f64 {
+    count as f64
+}
