@@ -3,19 +3,22 @@
 use std::{
     fs,
     path::PathBuf,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use assay_content::{Entry, digest_from_cid, pack_entries};
+use assay_content::{Entry, digest_from_cid, limits::ENTRIES_MAX, pack_entries};
 use assay_executor::worker::{
     Cancel, ChildSettings, Fence, ISOLATION_VARIABLE, Isolation, Manner, Prepared, Work, WorkReply, WorkRequest,
     WorkerFault, probe_child, run_in_child,
 };
 use assay_protocol::{
     InvalidReason, METERED_HASH_UNSTATED, Outcome, OutcomeKind, PROFILE_V1, TaskLimits, TaskSpec,
-    limits::{CLOCK_UNIX_NS_DEFAULT, GAS_LIMIT_MAX, SEED_DEFAULT},
+    limits::{CLOCK_UNIX_NS_DEFAULT, GAS_LIMIT_MAX, INPUT_BYTES_MAX, SEED_DEFAULT},
 };
+use assay_runtime::{ArtifactCache, CacheLimits, Engine, Variant};
+use bytes::Bytes;
 
 /// Long enough that only a hang would reach it.
 const NEVER: Duration = Duration::from_secs(120);
@@ -73,6 +76,60 @@ fn a_looping_guest_runs_out_of_gas_in_the_child() {
     let outcome = Outcome::decode(&ran.outcome, 100_000).expect("canonical");
     assert_eq!((outcome.kind, outcome.gas_used), (OutcomeKind::OutOfGas, 100_000));
     assert!(ran.root.is_some() && ran.metered_hash.is_some() && !ran.blocks.is_empty());
+}
+
+/// A module that ends at once: (module (func (export "_start")) (memory (export "memory") 1)).
+const ENDING: &[u8] = &[
+    0, b'a', b's', b'm', 1, 0, 0, 0, // header
+    1, 4, 1, 0x60, 0, 0, // type: () -> ()
+    3, 2, 1, 0, // one function of it
+    5, 3, 1, 0, 1, // one memory of one page
+    7, 19, 2, 6, b'_', b's', b't', b'a', b'r', b't', 0, 0, 6, b'm', b'e', b'm', b'o', b'r', b'y', 2, 0, // exports
+    10, 4, 1, 2, 0, 11, // nothing
+];
+
+/// A directory as large as the profile allows: entries, bytes of files, bytes of paths, and names of which JSON would
+/// make twice as much.
+fn largest(manifest: &str, module: &[u8]) -> (TaskSpec, Vec<Entry>) {
+    let (task, mut entries) = job(manifest, module, GAS_LIMIT_MAX);
+    let above = ["\"".repeat(255), "\"".repeat(255), "\"".repeat(255), "d".to_owned()];
+    // Those above, and one less than the profile's.
+    let files = ENTRIES_MAX - above.len() - entries.len() - 1;
+    let size = usize::try_from(INPUT_BYTES_MAX).expect("a length") / ENTRIES_MAX;
+    let (above, quotes, bytes) = (above.join("/"), "\"".repeat(249), Bytes::from(vec![7; size]));
+    entries.extend((0..files).map(|number| Entry::file(format!("{above}/{quotes}{number:05}"), bytes.clone())));
+    assert!(entries.last().is_some_and(|entry| entry.path.len() == 1_024));
+    (task, entries)
+}
+
+#[test]
+fn w_17_the_largest_directory_is_prepared_compiled_and_run() {
+    let (task, entries) = largest(MANIFEST, ENDING);
+    let compiled = ArtifactCache::open(None, CacheLimits::default()).expect("opened");
+    let settings = ChildSettings { compiled: Some(Arc::new(compiled)), ..real(NEVER) };
+    let manner = Manner { engine: Engine::Wasmtime, variant: Variant::Fast };
+    let mut request = WorkRequest { work: Work::Prepare, task, entries };
+    for work in [Work::Prepare, Work::Compile(manner)] {
+        request.work = work;
+        let reply = run_in_child(&request, &settings, &Cancel::default()).expect("an answer");
+        assert_eq!(reply, WorkReply::Prepared(Prepared::Runnable), "{work:?}");
+    }
+    // Now it is given code as well.
+    request.work = Work::Run(manner);
+    let ran = run_in_child(&request, &settings, &Cancel::default()).and_then(WorkReply::ran).expect("an answer");
+    let outcome = Outcome::decode(&ran.outcome, GAS_LIMIT_MAX).expect("canonical");
+    assert_eq!((outcome.kind, ran.explanation), (OutcomeKind::Exited, None));
+}
+
+#[test]
+fn w_17_what_fits_no_request_is_said_and_not_blamed_on_the_childs_memory() {
+    let (task, mut entries) = job(MANIFEST, ENDING, 1_000);
+    let bytes = Bytes::from(vec![7; usize::try_from(INPUT_BYTES_MAX).expect("a length")]);
+    entries.extend((0..6).map(|number| Entry::file(number.to_string(), bytes.clone())));
+    let request = WorkRequest { work: Work::Prepare, task, entries };
+    let fault = run_in_child(&request, &real(NEVER), &Cancel::default()).expect_err("refused");
+    assert!(matches!(fault, WorkerFault::TooLarge(_)), "{fault:?}");
+    assert!(fault.to_string().contains("bytes of the body are over the limit of"), "{fault}");
 }
 
 #[test]

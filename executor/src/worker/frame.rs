@@ -9,10 +9,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 const MAGIC: [u8; 4] = *b"ASY1";
-/// Longest header: 65,536 entries with their paths fit.
+/// Longest header: two lengths for each entry of the largest job directory, which take a thirtieth of it, or a CID and a
+/// length for each block of the largest result.
 pub const HEADER_BYTES_MAX: u64 = 32 << 20;
-/// Longest body: a job directory or result at its limit, with the overhead of its blocks, and compiled code of both
-/// variants.
+/// Longest body: a job directory at its limit with its paths, or a result with the overhead of its blocks; and compiled
+/// code of both variants.
 pub const BODY_BYTES_MAX: u64 = (192 << 20) + 2 * ARTIFACT_BYTES_MAX;
 
 /// Why a frame was refused.
@@ -26,7 +27,7 @@ pub enum FrameError {
     #[error("read a frame: it does not begin with the magic bytes")]
     Magic,
     /// A length is over its cap.
-    #[error("read a frame: {length} bytes of {part} are over the limit of {limit}")]
+    #[error("read or write a frame: {length} bytes of {part} are over the limit of {limit}")]
     TooLong {
         /// Header or body.
         part: &'static str,

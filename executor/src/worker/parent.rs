@@ -73,6 +73,9 @@ pub enum WorkerFault {
     /// It did not finish in time.
     #[error("run the sandbox child: no answer within {0:?}; it was killed")]
     Deadline(Duration),
+    /// It was not given the work, which is more than fits into a request.
+    #[error("give the sandbox child its work: {0}; no job directory that can be packed is so large, report it")]
+    TooLarge(FrameError),
     /// Stopped on request.
     #[error("run the sandbox child: stopped on request")]
     Cancelled,
@@ -279,8 +282,11 @@ impl<'a> Children<'a> {
         let needs = Needs { memory_bytes: request.task.limits.memory_bytes, may_compile: request.work.may_compile() };
         let reply = in_child(needs, &settings, self.cancel, |_, to, from| {
             // The child reads all of its request before it answers: writing first cannot deadlock.
-            let sent = request.write(given, io::BufWriter::new(to));
-            // An error of writing is not interesting: the answer, or its absence, says more.
+            let sent = match request.write(given, io::BufWriter::new(to)) {
+                Err(error @ FrameError::TooLong { .. }) => return Err(Stop::Fault(WorkerFault::TooLarge(error))),
+                sent => sent,
+            };
+            // Another error of writing is not interesting: the answer, or its absence, says more.
             let reply = WorkReply::read(from).map_err(|error| sent.err().unwrap_or(error));
             reply.map_err(Stop::Broken)
         });

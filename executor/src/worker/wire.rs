@@ -165,8 +165,9 @@ struct RequestHeader {
     limits: [u64; 5],
     seed: u64,
     clock_unix_ns: u64,
-    /// Path and, for a file, its length in the body.
-    entries: Vec<(String, Option<u64>)>,
+    /// Length of the path in the body and, for a file, of its bytes behind it. Paths are no part of the header: a poster
+    /// chooses them, and what has to be escaped in one would take several times its length.
+    entries: Vec<(u64, Option<u64>)>,
     /// What the parent keeps of the module; `None`: it keeps nothing, and whoever needs code compiles it.
     code: Option<CodeHeader>,
 }
@@ -262,12 +263,15 @@ impl WorkRequest {
             clock_unix_ns: task.clock_unix_ns,
             entries: entries
                 .iter()
-                .map(|entry| (entry.path.clone(), entry.bytes().map(|bytes| length(bytes))))
+                .map(|entry| (length(entry.path.as_bytes()), entry.bytes().map(|bytes| length(bytes))))
                 .collect(),
             code: code.map(code_header),
         };
-        let files = entries.iter().filter_map(Entry::bytes).map(AsRef::as_ref);
-        let body: Vec<&[u8]> = files.chain(code.into_iter().flatten().map(|(_, bytes)| bytes.as_ref())).collect();
+        let parts = entries.iter().flat_map(|entry| {
+            let bytes = entry.bytes().map(AsRef::as_ref);
+            std::iter::once(entry.path.as_bytes()).chain(bytes)
+        });
+        let body: Vec<&[u8]> = parts.chain(code.into_iter().flatten().map(|(_, bytes)| bytes.as_ref())).collect();
         write_frame(to, &header, &body)
     }
 
@@ -276,6 +280,8 @@ impl WorkRequest {
         let mut body = Bytes::from(body);
         let mut entries = Vec::with_capacity(header.entries.len());
         for (path, length) in header.entries {
+            let path =
+                String::from_utf8(cut(&mut body, path)?.into()).map_err(|_| header_error("a path is not UTF-8"))?;
             let kind = match length {
                 Some(length) => EntryKind::File(cut(&mut body, length)?),
                 None => EntryKind::Directory,
@@ -373,5 +379,69 @@ impl RanHeader {
             variant: variant(&self.variant)?,
             explanation: self.explanation,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_content::limits::{BLOCK_BYTES_MAX, ENTRIES_MAX, PATH_BYTES_MAX};
+    use assay_protocol::{METERED_HASH_UNSTATED, PROFILE_V1, limits::INPUT_BYTES_MAX};
+    use assay_runtime::ARTIFACT_BYTES_MAX;
+
+    use super::*;
+
+    /// A directory as large as any that is read: files and paths at their limits, one byte of each path to be escaped.
+    fn largest() -> Vec<Entry> {
+        let size = usize::try_from(INPUT_BYTES_MAX).expect("a length") / ENTRIES_MAX;
+        assert!(size <= BLOCK_BYTES_MAX);
+        let (bytes, quotes) = (Bytes::from(vec![7; size]), "\"".repeat(PATH_BYTES_MAX - 5));
+        (0..ENTRIES_MAX).map(|number| Entry::file(format!("{quotes}{number:05}"), bytes.clone())).collect()
+    }
+
+    fn request(work: Work, entries: Vec<Entry>) -> WorkRequest {
+        let task = TaskSpec {
+            profile: PROFILE_V1,
+            job_cid_digest: [1; 32],
+            metered_hash: METERED_HASH_UNSTATED,
+            limits: TaskLimits::default(),
+            seed: u64::MAX,
+            clock_unix_ns: u64::MAX,
+        };
+        WorkRequest { work, task, entries }
+    }
+
+    #[test]
+    fn w_17_the_largest_directory_fits_a_request_with_the_largest_code_beside_it() {
+        let code: Arc<[u8]> = vec![9; usize::try_from(ARTIFACT_BYTES_MAX).expect("a length")].into();
+        let both = vec![(Variant::Fast, code.clone()), (Variant::Canonical, code)];
+        let entries = largest();
+        let works = [
+            (Work::Prepare, None),
+            (Work::Compile(Manner::QUICKEST), Some(&both)),
+            (Work::Run(Manner::QUICKEST), Some(&both)),
+        ];
+        for (work, code) in works {
+            request(work, entries.clone()).write(code, std::io::sink()).expect("within both limits");
+        }
+    }
+
+    #[test]
+    fn a_request_is_read_as_it_was_written_whatever_its_paths() {
+        let entries = vec![
+            Entry::file("\"quoted\"/\u{e9}", &b"bytes"[..]),
+            Entry::directory("empty"),
+            Entry::file("nothing", &b""[..]),
+        ];
+        let code = vec![(Variant::Fast, Arc::from(&b"code"[..]))];
+        for (work, code) in [(Work::Prepare, None), (Work::Run(Manner::QUICKEST), Some(code))] {
+            let (request, mut bytes) = (request(work, entries.clone()), Vec::new());
+            request.write(code.as_ref(), &mut bytes).expect("written");
+            let (read, given) = WorkRequest::read(bytes.as_slice()).expect("read");
+            assert_eq!((read, given), (request, code));
+            // A path that is cut inside a character.
+            let at = bytes.windows(2).position(|pair| pair == "\u{e9}".as_bytes()).expect("in the body");
+            bytes[at] = b'?';
+            assert!(matches!(WorkRequest::read(bytes.as_slice()), Err(FrameError::Header(_))));
+        }
     }
 }
