@@ -242,7 +242,7 @@ pub struct WorkerConfig {
     /// those that every Linux process can put up; `none` goes on without any.
     pub isolation: Isolation,
     /// Gas that the reference burns in a second here, to tell whether a job that has to wait for others would be in
-    /// time. A run is counted as two, and with what compiling takes.
+    /// time. A run is counted as two, and with what setting up and compiling take.
     pub gas_per_second: u64,
 }
 

@@ -93,12 +93,15 @@ pub struct Settings {
 
 /// Longest that one module is compiled, seconds: beyond it engines give up.
 const COMPILE_S_MAX: u64 = 5;
+/// Longest that one module is metered and set up before its guest begins, seconds, whatever its gas limit: the worst that
+/// `tools/bench bombs` knows take nearly as long.
+const SET_UP_S_MAX: u64 = 5;
 /// Runs of one job: of the fast variant, and of the program itself unless the guest exited.
 const RUNS_OF_JOB: u64 = 2;
 
 impl Settings {
     /// Gas that the reference burns in the longest time that a run with this gas limit takes: it may begin twice, and
-    /// compile each time. `auto` compiles only what takes less time than the gas limit.
+    /// be set up and compiled each time. `auto` compiles only what takes less time than the gas limit.
     fn gas_of_run(&self, gas_limit: u64) -> u64 {
         let compiling = self.gas_per_second.saturating_mul(COMPILE_S_MAX);
         let compiling = match self.engine {
@@ -106,7 +109,8 @@ impl Settings {
             Engine::Wasmtime => compiling,
             Engine::Auto | Engine::Unlike(_) => compiling.min(gas_limit),
         };
-        gas_limit.saturating_add(compiling).saturating_mul(RUNS_OF_JOB)
+        let setting_up = self.gas_per_second.saturating_mul(SET_UP_S_MAX);
+        gas_limit.saturating_add(compiling).saturating_add(setting_up).saturating_mul(RUNS_OF_JOB)
     }
 }
 
