@@ -119,7 +119,8 @@ pub struct TermArgs {
     /// Seed of the guest's randomness [default: the manifest's, else 0].
     #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
     pub seed: Option<u64>,
-    /// When the guest's clock starts, nanoseconds since 1970 [default: the manifest's, else 1735689600000000000, which is 2025].
+    /// When the guest's clock starts, nanoseconds since 1970: 1767225600000000000 is the beginning of 2026, $(date +%s)000000000
+    /// is now [default: the manifest's, else 1735689600000000000, which is 2025].
     #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
     pub clock_unix_ns: Option<u64>,
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    findings::{Finding, refused},
+    findings::{Finding, counted, refused},
     project::Target,
     toolchain::{self, Language, Order},
 };
@@ -28,7 +28,7 @@ Makefile or .c files C. A Makefile gets CC, CFLAGS, LDFLAGS and MODULE, the file
 1 a tool is missing or fails, or no provider would run the module; nothing was replaced · 2 wrong usage"
 )]
 pub struct BuildArgs {
-    /// The project.
+    /// The project; by default the one around the current directory.
     #[arg(default_value = ".")]
     path: PathBuf,
     /// Which binary of a Rust package.
@@ -48,7 +48,7 @@ struct Built {
 
 /// Runs `assay build`.
 pub async fn run(output: Output, args: &BuildArgs) -> CliResult {
-    let target = Target::find(&args.path)?;
+    let target = Target::find_here(&args.path)?;
     let Target::Directory { project, job } = &target else {
         return Err(CliError::usage(format!("{} is a module, which is built already", shown_path(&args.path)))
             .with_next(format!("name the project's directory; `{}` checks a module", target.command("validate"))));
@@ -70,7 +70,7 @@ pub async fn run(output: Output, args: &BuildArgs) -> CliResult {
             let name = destination.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let findings: Vec<_> =
                 inspect::findings(&wasm).iter().map(|error| Finding::of_module(&name, error)).collect();
-            let what = format!("the module was built, and no provider would run it: {} findings", findings.len());
+            let what = format!("the module was built, and no provider would run it: {}", counted(&findings));
             return Err(refused(
                 what,
                 &findings,

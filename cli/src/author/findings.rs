@@ -29,7 +29,7 @@ impl Finding {
             }
             MeterError::OverBounds { what, found, limit } => (
                 format!("{what} is {}; at most {} are accepted", grouped(*found), grouped(*limit)),
-                "split what is generated into smaller functions, or move tables from code into data".to_owned(),
+                bound_advice(what).to_owned(),
             ),
             MeterError::ReservedExport { name } => {
                 (format!("its export {name:?} begins with \"assay:\", which is reserved"), "rename it".to_owned())
@@ -55,12 +55,48 @@ impl Finding {
     }
 }
 
+/// How many there are, in words.
+pub fn counted(findings: &[Finding]) -> String {
+    if findings.len() == 1 { "1 finding".to_owned() } else { format!("{} findings", findings.len()) }
+}
+
 /// The findings as one failure.
 pub fn refused(what: String, findings: &[Finding], next: &str) -> CliError {
     let error = CliError::new(what).with_next(next);
     findings.iter().fold(error, |error, finding| {
         error.with_cause(format!("{}: {}; {}", finding.place, finding.what, finding.next))
     })
+}
+
+/// What makes less of what a bound counts, by the metering's name for it.
+fn bound_advice(what: &str) -> &'static str {
+    match what {
+        what if what.contains("custom section") => {
+            "strip the module: strip = true (Rust), -Wl,--strip-all (clang), no --debug (AssemblyScript), -no-debug (TinyGo)"
+        }
+        what if what.contains("exported functions") || what.contains("exports") => {
+            "export only what is called from outside: no -Wl,--export-all or --export-dynamic (clang), no #[no_mangle] or \
+             #[export_name] on what is not (Rust)"
+        }
+        what if what.contains("name in bytes") => {
+            "give it a shorter name: #[export_name], #[link_name], export_name(\"…\")"
+        }
+        what if what.contains("number of imports") => "import each host function once, and no others",
+        what if what.contains("table") && !what.contains("br_table") || what.contains("element") => {
+            "take the address of fewer functions: fewer callbacks, trait objects and virtual methods, or a switch instead"
+        }
+        what if what.contains("data segments") => "merge its data: leave out -Wl,--no-merge-data-segments (clang)",
+        what if what.contains("globals") => "keep what is global in one structure in memory",
+        what if what.contains("types") => "use fewer different signatures: pass structures by pointer",
+        what if what.contains("parameters") || what.contains("results") => {
+            "pass them in a structure, by pointer; no -Xclang -target-abi -Xclang experimental-mv (clang)"
+        }
+        what if what.contains("constant expression") => "compute it at the start, in a function",
+        what if what.contains("number of functions") || what.contains("metered code") => {
+            "link less into it: fewer dependencies, -Wl,--gc-sections (clang), opt-level = \"s\" and lto = true (Rust)"
+        }
+        _ => "split what is generated into smaller functions, or move tables from code into data",
+    }
 }
 
 /// Where an import that providers do not have comes from, usually, and how to be rid of it.
@@ -92,5 +128,47 @@ fn import_advice(module: &str, name: &str) -> &'static str {
              extern block without its library)"
         }
         _ => "use only functions of wasi_snapshot_preview1; providers have no others",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(what: &'static str) -> String {
+        Finding::of_module("a.wasm", &MeterError::OverBounds { what, found: 2, limit: 1 }).next
+    }
+
+    #[test]
+    fn findings_are_counted_in_words() {
+        let one = Finding { place: String::new(), what: String::new(), next: String::new() };
+        assert_eq!(counted(std::slice::from_ref(&one)), "1 finding");
+        assert_eq!(counted(&[one.clone(), one]), "2 findings");
+    }
+
+    #[test]
+    fn a_bound_is_mended_by_what_it_counts() {
+        for (what, expected) in [
+            ("number of custom sections", "strip"),
+            ("length of a custom section's name in bytes", "strip"),
+            ("number of parameters and results of all exported functions", "export only"),
+            ("number of exports", "export only"),
+            ("length of an export's name in bytes", "shorter name"),
+            ("number of imports", "import each"),
+            ("number of a table's elements", "address of fewer functions"),
+            ("number of elements in all segments", "address of fewer functions"),
+            ("number of data segments", "merge"),
+            ("number of globals", "one structure"),
+            ("number of types", "signatures"),
+            ("number of a function's parameters", "by pointer"),
+            ("number of a constant expression's operators", "at the start"),
+            ("size of the metered code in bytes", "link less"),
+            ("number of a function's br_table targets", "smaller functions"),
+            ("number of a br_table's targets", "smaller functions"),
+            ("size of a function's body in bytes", "smaller functions"),
+            ("number of a function's locals", "smaller functions"),
+        ] {
+            assert!(next(what).contains(expected), "{what}: {}", next(what));
+        }
     }
 }

@@ -92,7 +92,7 @@ struct ShownFunction {
 
 /// Runs `assay inspect`.
 pub fn run(output: Output, args: &InspectArgs) -> CliResult {
-    let target = Target::find(&args.path)?;
+    let target = Target::find_here(&args.path)?;
     let (path, wasm) = (target.module_path()?, target.module()?);
     let inspection = inspect(&wasm);
     let metered = meter(&wasm);

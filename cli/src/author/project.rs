@@ -15,7 +15,7 @@ use assay_sdk::{
 };
 use clap::Args;
 
-use super::advice::Closer;
+use super::{advice::Closer, toolchain::Language};
 use crate::{
     error::{CliError, CliResult, Context as _},
     output::{shown_path, typeable},
@@ -25,6 +25,8 @@ use crate::{
 
 /// Name of the job directory in a project.
 pub const JOB_DIRECTORY_NAME: &str = "job";
+/// Where the commands look unless they are told.
+const HERE: &str = ".";
 /// Where a module alone may write.
 const OUTPUT_PATH: &str = "output";
 
@@ -43,33 +45,36 @@ pub enum Target {
 }
 
 impl Target {
+    /// Looks what is there, and where the path is the default of the commands for authors, the current directory, also in
+    /// those above it.
+    ///
+    /// # Errors
+    /// When there is neither a module nor a manifest.
+    pub fn find_here(path: &Path) -> CliResult<Self> {
+        let found = Self::find(path);
+        if path != Path::new(HERE) || found.is_ok() {
+            return found;
+        }
+        let depth = std::env::current_dir().map_or(0, |directory| directory.ancestors().count());
+        let mut above = (1..depth).map(|levels| PathBuf::from_iter(vec![".."; levels]));
+        above.find_map(|directory| Self::directory(&directory)).map_or(found, Ok)
+    }
+
     /// Looks what is there.
     ///
     /// # Errors
     /// When there is neither a module nor a manifest.
     pub fn find(path: &Path) -> CliResult<Self> {
         if path.is_dir() {
-            if path.join(MANIFEST_FILE_NAME).is_file() {
-                let named = path.file_name().is_some_and(|name| name == JOB_DIRECTORY_NAME);
-                let around = match path.parent().filter(|_| named) {
-                    // `job` alone stands in the current directory.
-                    Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-                    Some(parent) => parent,
-                    None => path,
-                };
-                return Ok(Self::Directory { project: around.to_owned(), job: path.to_owned() });
-            }
-            let job = path.strip_prefix(".").unwrap_or(path).join(JOB_DIRECTORY_NAME);
-            if job.join(MANIFEST_FILE_NAME).is_file() {
-                return Ok(Self::Directory { project: path.to_owned(), job });
-            }
-            return Err(CliError::new(format!(
-                "{} is no project: there is no {MANIFEST_FILE_NAME} in it or in {JOB_DIRECTORY_NAME}/",
-                shown_path(path)
-            ))
-            .with_next(
-                "name a project, a job directory or a .wasm file; `assay init NAME --lang rust` makes a project",
-            ));
+            return Self::directory(path).ok_or_else(|| {
+                CliError::new(format!(
+                    "{} is no project: there is no {MANIFEST_FILE_NAME} in it or in {JOB_DIRECTORY_NAME}/",
+                    shown_path(path)
+                ))
+                .with_next(
+                    "name a project, a job directory or a .wasm file; `assay init NAME --lang rust` makes a project",
+                )
+            });
         }
         match fs::metadata(path) {
             Ok(_) => Ok(Self::Module(path.to_owned())),
@@ -77,6 +82,16 @@ impl Target {
                 .context(format!("cannot read {}", shown_path(path)))
                 .next("name a project, a job directory or a .wasm file"),
         }
+    }
+
+    /// A project, or a job directory with the project around it.
+    fn directory(path: &Path) -> Option<Self> {
+        if path.join(MANIFEST_FILE_NAME).is_file() {
+            let job = path.to_owned();
+            return Some(Self::Directory { project: around(path).unwrap_or_else(|| job.clone()), job });
+        }
+        let job = path.strip_prefix(HERE).unwrap_or(path).join(JOB_DIRECTORY_NAME);
+        job.join(MANIFEST_FILE_NAME).is_file().then(|| Self::Directory { project: path.to_owned(), job })
     }
 
     /// The manifest of a job directory.
@@ -94,7 +109,7 @@ impl Target {
     /// A command of this kind on it, as it is typed here: with its path, unless that is where one is.
     pub fn command(&self, name: &str) -> String {
         let (Self::Module(path) | Self::Directory { project: path, .. }) = self;
-        if path == Path::new(".") { format!("assay {name}") } else { format!("assay {name} {}", typeable(path)) }
+        if path == Path::new(HERE) { format!("assay {name}") } else { format!("assay {name} {}", typeable(path)) }
     }
 
     /// The module's file.
@@ -114,18 +129,42 @@ impl Target {
     /// When it cannot be read: most often because it is not built.
     pub fn module(&self) -> CliResult<Vec<u8>> {
         let path = self.module_path()?;
-        let next = match self {
+        let what = format!("cannot read the module {}", shown_path(&path));
+        read_bounded(&path).context(what).next(self.build_advice())
+    }
+
+    /// Where its module comes from, for who has none.
+    pub fn build_advice(&self) -> String {
+        match self {
             Self::Module(_) => "name a .wasm file, a job directory or a project".to_owned(),
-            Self::Directory { .. } => format!("build it first: `{}`", self.command("build")),
-        };
-        read_bounded(&path).context(format!("cannot read the module {}", shown_path(&path))).next(next)
+            Self::Directory { project, .. } if Language::find(project).is_ok() => {
+                format!("build it first: `{}`", self.command("build"))
+            }
+            Self::Directory { .. } => {
+                format!("build it and put it there, or let `executable` in {MANIFEST_FILE_NAME} name another file")
+            }
+        }
+    }
+}
+
+/// The project around a job directory, which is told by its name.
+fn around(job: &Path) -> Option<PathBuf> {
+    match job.file_name() {
+        Some(name) if name != JOB_DIRECTORY_NAME => None,
+        // `job` alone stands in the current directory.
+        Some(_) => job.parent().map(|parent| if parent == Path::new("") { HERE.into() } else { parent.into() }),
+        // A path of dots.
+        None => {
+            let is_named = job.canonicalize().is_ok_and(|job| job.ends_with(JOB_DIRECTORY_NAME));
+            is_named.then(|| job.strip_prefix(HERE).unwrap_or(job).join(".."))
+        }
     }
 }
 
 /// What is run, for the commands that run something.
 #[derive(Debug, Args)]
 pub struct TaskArgs {
-    /// A project, its job directory, or a module.
+    /// A project, its job directory, or a module; by default the project around the current directory.
     #[arg(default_value = ".")]
     pub path: PathBuf,
     /// The guest's standard input, instead of the one in the manifest.
@@ -160,7 +199,7 @@ impl TaskArgs {
     /// # Errors
     /// When something cannot be read or the manifest is not valid.
     pub fn task(&self, gas_limit: u64) -> CliResult<Task> {
-        let target = Target::find(&self.path)?;
+        let target = Target::find_here(&self.path)?;
         let (mut entries, mut manifest) = match &target {
             Target::Directory { job, .. } => {
                 target.module()?;

@@ -15,7 +15,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    findings::{Finding, refused},
+    findings::{Finding, counted, refused},
     project::Target,
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     after_help = "Exit codes: 0 providers accept it · 1 there are findings, or it cannot be read · 2 wrong usage"
 )]
 pub struct ValidateArgs {
-    /// A project, its job directory, or a module.
+    /// A project, its job directory, or a module; by default the project around the current directory.
     #[arg(default_value = ".")]
     path: PathBuf,
 }
@@ -49,8 +49,8 @@ struct Validated {
 
 /// Runs `assay validate`.
 pub fn run(output: Output, args: &ValidateArgs) -> CliResult {
-    let target = Target::find(&args.path)?;
-    let mut checks = Checks { build: target.command("build"), ..Checks::default() };
+    let target = Target::find_here(&args.path)?;
+    let mut checks = Checks { build: target.build_advice(), ..Checks::default() };
     match &target {
         Target::Module(path) => {
             let wasm = target.module()?;
@@ -61,7 +61,10 @@ pub fn run(output: Output, args: &ValidateArgs) -> CliResult {
         }
         Target::Directory { job, .. } => match JobDirectory::read(job) {
             Ok(directory) => checks.directory(&directory),
-            Err(error) => checks.add(&shown_path(job), error.what(), error.next_step().unwrap_or("mend the directory")),
+            Err(error) => {
+                let what = [&[error.what().to_owned()], error.causes()].concat().join(": ");
+                checks.add(&shown_path(job), what, error.next_step().unwrap_or("mend the directory"));
+            }
         },
     }
     let mut validated = checks.found;
@@ -69,9 +72,7 @@ pub fn run(output: Output, args: &ValidateArgs) -> CliResult {
     let checked = if validated.valid {
         Ok(())
     } else {
-        let count = validated.findings.len();
-        let findings = if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
-        let what = format!("no provider would run {}: {findings}", shown_path(&args.path));
+        let what = format!("no provider would run {}: {}", shown_path(&args.path), counted(&validated.findings));
         let next = format!("mend them, then run `{}` again", target.command("validate"));
         Err(refused(what, &validated.findings, &next))
     };
@@ -90,7 +91,7 @@ pub fn run(output: Output, args: &ValidateArgs) -> CliResult {
 #[derive(Default)]
 struct Checks {
     found: Validated,
-    /// The command that builds what is checked.
+    /// Where a missing module comes from.
     build: String,
 }
 
@@ -161,7 +162,7 @@ impl Checks {
         }
         let Some(wasm) = file(&manifest.executable) else {
             let what = format!("field `executable`: there is no file {:?}", manifest.executable);
-            self.add(MANIFEST_FILE_NAME, what, format!("build it: `{}`", self.build));
+            self.add(MANIFEST_FILE_NAME, what, self.build.clone());
             return;
         };
         let Some(metered) = self.module(&manifest.executable, wasm) else { return };

@@ -145,7 +145,9 @@ fn a_directory_without_a_project_or_a_language_says_what_is_missing() {
     assert!(stderr(&output).contains("Cargo.toml, package.json, go.mod"), "{}", stderr(&output));
     let unbuilt = at(home.path(), &["test"]);
     code(&unbuilt, 1);
-    assert!(stderr(&unbuilt).contains("assay build"), "{}", stderr(&unbuilt));
+    // Which would say the same once more.
+    let said = stderr(&unbuilt);
+    assert!(said.contains("build it and put it there") && !said.contains("assay build"), "{said}");
 }
 
 #[test]
@@ -287,6 +289,73 @@ fn validate_sees_manifest_module_and_limits_at_once() {
     fs::write(job.join("x.wasm"), "text").unwrap();
     let found = findings();
     assert!(found.contains("line 1, column") && found.contains("not a WebAssembly module"), "{found}");
+}
+
+#[cfg(unix)]
+#[test]
+fn validate_names_what_keeps_a_directory_from_being_packed() {
+    let home = home();
+    let project = project(home.path(), "rust");
+    let refused = project.join("job/back\\slash");
+    fs::write(&refused, "").unwrap();
+    let finding = |project: &Path| {
+        let output = at(project, &["validate", "--json"]);
+        code(&output, 1);
+        last_json(&output)["findings"][0]["what"].as_str().unwrap().to_owned()
+    };
+    let what = finding(&project);
+    assert!(
+        what.contains("cannot read the directory job") && what.contains("slash") && what.contains("rename"),
+        "{what}"
+    );
+    fs::remove_file(&refused).unwrap();
+    std::os::unix::fs::symlink("manifest.json", project.join("job/link")).unwrap();
+    let what = finding(&project);
+    assert!(what.contains("link"), "{what}");
+}
+
+#[test]
+fn a_build_is_proposed_only_where_there_is_something_to_build() {
+    let home = home();
+    let project = project(home.path(), "rust");
+    fs::remove_file(project.join("job/numbers.wasm")).unwrap();
+    let next = |path: &Path| {
+        let output = at(home.path(), &["validate", path.to_str().unwrap(), "--json"]);
+        code(&output, 1);
+        // Behind what else is not there.
+        last_json(&output)["findings"].as_array().unwrap().last().unwrap()["next"].as_str().unwrap().to_owned()
+    };
+    assert!(next(&project).contains("`assay build "), "{}", next(&project));
+    for bare in ["bare", "alone/job"] {
+        let bare = home.path().join(bare);
+        fs::create_dir_all(&bare).unwrap();
+        fs::copy(project.join("job/manifest.json"), bare.join("manifest.json")).unwrap();
+        let next = next(&bare);
+        assert!(!next.contains("assay build") && next.contains("executable"), "{next}");
+    }
+}
+
+#[test]
+fn the_project_around_the_current_directory_is_found_unless_a_path_is_named() {
+    let home = home();
+    let project = project(home.path(), "rust");
+    let deep = project.join("src/deep");
+    fs::create_dir(&deep).unwrap();
+    for directory in [project.as_path(), &project.join("src"), &deep, &project.join("job")] {
+        for command in ["validate", "inspect", "test", "meter"] {
+            code(&at(directory, &[command]), 0);
+        }
+    }
+    fs::remove_file(project.join("job/numbers.wasm")).unwrap();
+    // What is proposed does it from here.
+    for (directory, proposed) in [(&deep, "`assay build ../..`"), (&project.join("job"), "`assay build ..`")] {
+        let unbuilt = at(directory, &["test"]);
+        code(&unbuilt, 1);
+        assert!(stderr(&unbuilt).contains(proposed), "{}", stderr(&unbuilt));
+    }
+    let named = at(&project, &["validate", "src"]);
+    code(&named, 1);
+    assert!(stderr(&named).contains("src is no project"), "{}", stderr(&named));
 }
 
 #[test]
