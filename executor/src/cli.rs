@@ -75,6 +75,10 @@ struct RunArguments {
     /// Keep the content of jobs that failed on this host, in the data directory under failed/.
     #[arg(long)]
     keep_on_failure: bool,
+    /// What runs guests, instead of what worker.engine says: wasmi (the reference, an interpreter), wasmtime (a compiler)
+    /// or auto.
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<config::EngineName>,
     /// Log as JSON, one object per line.
     #[arg(long)]
     log_json: bool,
@@ -144,7 +148,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 async fn run_bot(config: crate::Config, run: RunArguments) -> Result<(), Failure> {
-    let options = Options { adopt_unknown_seats: run.adopt_unknown_seats, keep_on_failure: run.keep_on_failure };
+    let RunArguments { adopt_unknown_seats, keep_on_failure, engine, log_json: _ } = run;
+    let options = Options { adopt_unknown_seats, keep_on_failure, engine };
     let shutdown = Shutdown::default();
     stop_on_signals(shutdown.clone());
     crate::run(config, options, shutdown).await.map_err(|error| {
@@ -213,5 +218,35 @@ fn start_logging(json: bool) {
     let started = if json { builder.json().try_init() } else { builder.try_init() };
     if let Err(error) = started {
         eprintln!("warning: logging was started already: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_runtime::Engine;
+
+    use super::*;
+    use crate::{Config, config::EngineName};
+
+    const MINIMAL: &str = r#"
+        [provider]
+        market = "11111111111111111111111111111111"
+        authority = "11111111111111111111111111111111"
+        node_key_path = "node.json"
+        data_dir = "data"
+    "#;
+
+    #[test]
+    fn the_engine_on_the_command_line_is_taken_instead_of_the_files() {
+        let parse = |arguments: &[&str]| Arguments::try_parse_from([&["assay-executor", "run"], arguments].concat());
+        for (arguments, expected) in [(&["--engine", "wasmi"][..], Engine::Wasmi), (&[], Engine::Wasmtime)] {
+            let Ok(Arguments { command: Command::Run(run), .. }) = parse(arguments) else { panic!("{arguments:?}") };
+            let mut config: Config = toml::from_str(MINIMAL).expect("a configuration");
+            config.worker.engine = EngineName(Engine::Wasmtime);
+            let options = Options { engine: run.engine, ..Options::default() };
+            assert_eq!(options.over(config).worker.engine, EngineName(expected));
+        }
+        let refused = parse(&["--engine", "v8"]).expect_err("refused").to_string();
+        assert!(refused.contains("wasmi, wasmtime or auto"), "{refused}");
     }
 }

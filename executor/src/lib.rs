@@ -47,4 +47,15 @@ pub struct Options {
     pub adopt_unknown_seats: bool,
     /// Keep the content of jobs that failed on this host.
     pub keep_on_failure: bool,
+    /// What runs guests, over the file's `worker.engine`.
+    pub engine: Option<config::EngineName>,
+}
+
+impl Options {
+    /// The configuration where it is the file's, this where it is told.
+    #[must_use]
+    pub fn over(self, mut config: Config) -> Config {
+        config.worker.engine = self.engine.unwrap_or(config.worker.engine);
+        config
+    }
 }

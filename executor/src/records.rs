@@ -5,6 +5,7 @@
 //! have it. Lines and receipts are bounded in age, number and bytes ([`RecordsConfig`]): what is oldest goes.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File, OpenOptions},
@@ -16,10 +17,10 @@ use std::{
 };
 
 use assay_content::{Entry, PackError, Package, pack_entries};
-use assay_protocol::{Hash32, Posting};
+use assay_protocol::{Hash32, Posting, TaskSpec};
 use assay_sdk::{
     program,
-    receipt::{RECEIPT_FILE_NAME, RECEIPT_JSON_BYTES_MAX, Receipt},
+    receipt::{RECEIPT_FILE_NAME, RECEIPT_JSON_BYTES_MAX, Receipt, RunFacts},
 };
 use serde_json::{Value, json};
 
@@ -40,6 +41,11 @@ const EXECUTIONS_FILE_OLD: &str = "executions.old.jsonl";
 const PRUNE_EVERY: u32 = 256;
 /// Of the lines, what is looked at for when they begin, bytes: several lines, of two quotations and numbers each.
 const LINES_LOOKED_AT_BYTES: u64 = 16 << 10;
+
+/// Receipts that tell which modules run most.
+const RECEIPTS_COUNTED_MAX: usize = 256;
+/// Modules that are made ready ahead.
+const POPULAR_MAX: usize = 16;
 
 const SIGNED: &str = "json";
 const DRAFT: &str = "draft";
@@ -154,6 +160,27 @@ impl Records {
         let count = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
         metrics::gauge!(names::RECEIPTS_WAITING).set(f64::from(count));
         Ok(waiting)
+    }
+
+    /// A task of each module that ran most often lately, most often first: at most [`POPULAR_MAX`], by the newest
+    /// [`RECEIPTS_COUNTED_MAX`] receipts. One that cannot be read counts for nothing.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub(crate) fn popular(&self) -> io::Result<Vec<TaskSpec>> {
+        let newest = receipts(&self.shared.data_dir, RECEIPTS_COUNTED_MAX)?;
+        let read = |path: &Path| Receipt::from_json(&read(path).ok()??).ok();
+        let mut modules: Vec<(Hash32, usize, TaskSpec)> = Vec::new();
+        for Receipt { task, run, .. } in newest.iter().filter_map(|(_, path)| read(path)) {
+            let Some(RunFacts { module_hash, .. }) = run else { continue };
+            match modules.iter_mut().find(|(known, ..)| *known == module_hash) {
+                Some((_, runs, _)) => *runs = runs.saturating_add(1),
+                None => modules.push((module_hash, 1, task)),
+            }
+        }
+        // Of those that ran equally often the one that ran last is first.
+        modules.sort_by_key(|(_, runs, _)| Reverse(*runs));
+        Ok(modules.into_iter().take(POPULAR_MAX).map(|(.., task)| task).collect())
     }
 
     /// The content nodes have the receipt of this job, or there is none any more.

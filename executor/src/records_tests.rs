@@ -1,5 +1,5 @@
-use assay_protocol::{InvalidReason, Outcome, OutcomeKind, TaskLimits, TaskSpec};
-use assay_sdk::receipt::{ReceiptSignature, RunFacts};
+use assay_protocol::{InvalidReason, Outcome, OutcomeKind, TaskLimits};
+use assay_sdk::receipt::ReceiptSignature;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use solana_keypair::Keypair;
 
@@ -274,4 +274,28 @@ fn c_10_what_is_no_uid_names_no_receipt() {
         assert_eq!(JobUid::from_hex(text), None, "{text}");
     }
     assert_eq!(JobUid::from_hex(&"ab".repeat(32)), Some(JobUid([0xab; 32])));
+}
+
+#[test]
+fn the_modules_that_ran_most_often_are_told_by_the_receipts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let records = records(dir.path(), RecordsConfig::default());
+    assert_eq!(records.popular().expect("read"), []);
+    // How often each of the modules ran, and the job directory of its last run.
+    for (job, module) in [(1, 1), (2, 2), (3, 3), (4, 2), (5, 3), (6, 3)] {
+        let view = tests::view(job);
+        let mut receipt = receipt(&records, &view, 5);
+        receipt.task.job_cid_digest = [job; 32];
+        receipt.run.as_mut().expect("it ran").module_hash = [module; 32];
+        records.write(view.uid, SIGNED, &receipt).expect("written");
+        let file = File::options().write(true).open(records.path(view.uid, SIGNED)).expect("opened");
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(job.into())).expect("set");
+    }
+    // Nobody's module, and no receipt.
+    let mut invalid = receipt(&records, &tests::view(7), 5);
+    (invalid.outcome, invalid.run) = (Outcome::invalid(InvalidReason::ModuleInvalid), None);
+    records.write(tests::view(7).uid, SIGNED, &invalid).expect("written");
+    fs::write(records.path(tests::view(8).uid, SIGNED), "{").expect("written");
+    let popular = records.popular().expect("read");
+    assert_eq!(popular.iter().map(|task| task.job_cid_digest[0]).collect::<Vec<_>>(), [6, 4, 1]);
 }

@@ -187,6 +187,7 @@ fn child(config: &Config) -> ChildSettings {
         memory_bytes: config.worker.memory_max.map(|size| size.0),
         isolation: config.worker.isolation,
         compiled: None,
+        yields: false,
     }
 }
 

@@ -117,16 +117,50 @@ impl Workshop {
     /// Compiles the task's module for its run, if that would compile it and nobody has. A help and no more: whatever goes
     /// wrong, the run does it again.
     pub async fn warm(&self, view: &JobView, cancel: &Cancel) {
-        let WorkSettings { child, manner, .. } = self.shared.settings.clone();
         // One at a time; what would have to wait is compiled by its run.
         let Ok(_alone) = self.shared.warming.try_lock() else { return };
-        if child.compiled.is_none() {
+        if self.compiled().is_none() {
             return;
         }
         let Ok(Ok(entries)) = self.fetch(view).await else { return };
-        let request = WorkRequest { work: Work::Compile(manner), task: task(view), entries };
-        if let Err(fault) = in_child(request, child, cancel, WorkReply::prepared).await {
-            tracing::debug!(message = quoted(&fault.message), "module_not_warmed");
+        self.compile((task(view), entries), self.shared.settings.child.clone(), cancel).await;
+    }
+
+    /// Has the code of the modules that ran most often ready in memory, from disk or, if it is of no use any more, compiled
+    /// again: until half of the room is taken, one after the other, and with what processor time nobody else wants. Of
+    /// modules whose job directory is still here. A help and no more, as [`Self::warm`].
+    pub async fn warm_popular(&self, cancel: &Cancel) {
+        let Some(compiled) = self.compiled() else { return };
+        let records = self.records().clone();
+        let popular = blocking(move || records.popular()).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "receipts_not_read");
+            Vec::new()
+        });
+        let mut modules = 0_usize;
+        for task in popular {
+            if !compiled.is_half_empty() {
+                break;
+            }
+            let (root, store) = (cid_from_digest(&task.job_cid_digest), self.shared.store.clone());
+            let Ok(entries) = blocking(move || unpack(root, &store, &Budget::PROFILE)).await else { continue };
+            let _alone = self.shared.warming.lock().await;
+            let settings = ChildSettings { yields: true, ..self.shared.settings.child.clone() };
+            if self.compile((task, entries), settings, cancel).await {
+                modules = modules.saturating_add(1);
+            }
+        }
+        tracing::info!(modules, "popular_modules_warmed");
+    }
+
+    /// Whether the module can run.
+    async fn compile(&self, (task, entries): (TaskSpec, Vec<Entry>), child: ChildSettings, cancel: &Cancel) -> bool {
+        let request = WorkRequest { work: Work::Compile(self.shared.settings.manner), task, entries };
+        match in_child(request, child, cancel, WorkReply::prepared).await {
+            Ok(prepared) => prepared == Prepared::Runnable,
+            Err(fault) => {
+                tracing::debug!(message = quoted(&fault.message), "module_not_warmed");
+                false
+            }
         }
     }
 

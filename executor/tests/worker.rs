@@ -170,16 +170,16 @@ fn w_12_every_required_fence_stands_here() {
 }
 
 /// What `/proc` says about a child of this process with so much processor time that has given everything up: status,
-/// limits, score. One that ends meanwhile is passed over.
+/// limits, score, figures. One that ends meanwhile is passed over.
 #[cfg(target_os = "linux")]
-fn confined_child(cpu_s: u64) -> Option<[String; 3]> {
+fn confined_child(cpu_s: u64) -> Option<[String; 4]> {
     let own = std::process::id().to_string();
     let directories = fs::read_dir("/proc").expect("proc").filter_map(|entry| Some(entry.ok()?.path()));
     let mut read = directories.filter_map(|path| {
         let file = |name: &str| fs::read_to_string(path.join(name)).ok();
-        Some([file("status")?, file("limits")?, file("oom_score_adj")?])
+        Some([file("status")?, file("limits")?, file("oom_score_adj")?, file("stat")?])
     });
-    read.find(|[status, limits, _]| {
+    read.find(|[status, limits, ..]| {
         hard(limits, "Max cpu time") == Some(cpu_s)
             && field(status, "PPid:") == Some(own.as_str())
             && field(status, "Seccomp:") == Some("2")
@@ -206,10 +206,11 @@ fn e_20_w_12_the_child_gave_up_its_privileges_and_limits_itself() {
     // No other test's child has this processor time.
     let (deadline, cpu_s) = (NEVER + Duration::from_secs(5), NEVER.as_secs() + 5 + 2);
     // The child's clock begins a moment later: less than a second is left of its last one.
-    let settings = ChildSettings { memory_bytes: Some(3 << 30), ..real(deadline + Duration::from_millis(900)) };
+    let settings =
+        ChildSettings { memory_bytes: Some(3 << 30), yields: true, ..real(deadline + Duration::from_millis(900)) };
     let running = thread::spawn(move || run_in_child(&request(GAS_LIMIT_MAX), &settings, &cancel));
     let begun = Instant::now();
-    let [status, limits, oom_score] = loop {
+    let [status, limits, oom_score, figures] = loop {
         if let Some(found) = confined_child(cpu_s) {
             break found;
         }
@@ -225,6 +226,9 @@ fn e_20_w_12_the_child_gave_up_its_privileges_and_limits_itself() {
     assert_eq!(field(&status, "Seccomp:"), Some("2"));
     assert_ne!(field(&status, "Uid:").and_then(|ids| ids.split_whitespace().next()), Some("0"));
     assert_eq!(oom_score.trim(), "1000");
+    // The seventeenth figure behind its name.
+    let niceness = figures.rsplit(')').next().and_then(|figures| figures.split_whitespace().nth(16));
+    assert_eq!(niceness, Some("19"), "{figures}");
     for (name, most) in [
         ("Max address space", 3 << 30),
         ("Max data size", 3 << 30),

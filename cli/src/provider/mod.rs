@@ -17,6 +17,7 @@ pub use start::start;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use assay_executor::config::EngineName;
 use clap::{Args, Subcommand};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -137,6 +138,10 @@ pub struct StartArgs {
     /// Keep the content of jobs that failed on this host.
     #[arg(long)]
     keep_on_failure: bool,
+    /// What runs guests, instead of what worker.engine says: wasmi (the reference, an interpreter), wasmtime (a compiler)
+    /// or auto.
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<EngineName>,
     /// Stop when this process, the parent, is gone.
     #[arg(long, hide = true, value_name = "PID")]
     die_with: Option<i32>,

@@ -11,7 +11,8 @@ use crate::{
 /// not count.
 pub async fn start(args: &StartArgs) -> CliResult {
     let config = config::load(&args.config, std::env::vars()).context("cannot start the provider")?;
-    let options = Options { adopt_unknown_seats: args.adopt_unknown_seats, keep_on_failure: args.keep_on_failure };
+    let &StartArgs { adopt_unknown_seats, keep_on_failure, engine, .. } = args;
+    let options = Options { adopt_unknown_seats, keep_on_failure, engine };
     let shutdown = Shutdown::default();
     stop_on_signals(shutdown.clone());
     if let Some(parent) = args.die_with {

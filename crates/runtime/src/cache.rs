@@ -131,6 +131,13 @@ impl ArtifactCache {
         CacheBytes { memory: self.memory.weighted_size(), disk }
     }
 
+    /// Whether less than half of what may be kept in memory is.
+    #[must_use]
+    pub fn is_half_empty(&self) -> bool {
+        let most = self.memory.policy().max_capacity().unwrap_or(u64::MAX);
+        self.bytes().memory < most / 2
+    }
+
     /// What happened since it was opened.
     #[must_use]
     pub fn counts(&self) -> CacheCounts {

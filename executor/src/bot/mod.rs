@@ -96,6 +96,7 @@ enum Message {
 /// # Errors
 /// [`RunError`] says why it stopped and what to do. A graceful stop is no error.
 pub async fn run(config: Config, options: Options, shutdown: Shutdown) -> Result<(), RunError> {
+    let config = options.over(config);
     let parts = startup::prepare(&config, options).await?;
     let (supervisor, failures) = Supervisor::new();
     let status = Arc::new(Status::default());
@@ -203,6 +204,7 @@ impl<C: Chain> Bot<C> {
         // A crash may have come between an outcome and its receipt.
         let rows: Vec<JobUid> = self.journal.rows().map(|row| row.uid).collect();
         rows.into_iter().try_for_each(|uid| self.issue_receipt(uid))?;
+        self.tasks.warm_popular();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Far away until a drain begins.

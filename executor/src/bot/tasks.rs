@@ -64,15 +64,32 @@ impl<C: Chain> Tasks<C> {
         });
     }
 
-    /// Beside everything else: nobody waits for it, and nothing depends on it.
     pub(super) fn warm(&mut self, job: &Job) {
         let Some(view) = job.view.clone() else { return };
+        self.beside(format!("warm {}", job.row.uid), |workshop, child| async move {
+            workshop.warm(&view, &child).await;
+        });
+    }
+
+    pub(super) fn warm_popular(&self) {
+        self.beside("warm what is popular".to_owned(), |workshop, child| async move {
+            workshop.warm_popular(&child).await;
+        });
+    }
+
+    /// Compiles beside everything else: nobody waits for it, and nothing depends on it.
+    fn beside<F>(&self, name: String, begin: impl FnOnce(Workshop, Cancel) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (workshop, stopping) = (self.workshop.clone(), self.supervisor.stopping());
         // Dropped with the task: no child outlives it.
         let working = Working { stop: CancellationToken::new(), child: Cancel::default() };
-        self.supervisor.spawn(format!("warm {}", job.row.uid), async move {
+        let work = begin(workshop.clone(), working.child.clone());
+        self.supervisor.spawn(name, async move {
+            let _working = working;
             tokio::select! {
-                () = workshop.warm(&view, &working.child) => names::count_compiled(workshop.compiled()),
+                () = work => names::count_compiled(workshop.compiled()),
                 () = stopping.cancelled() => {}
             }
         });

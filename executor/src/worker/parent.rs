@@ -43,6 +43,8 @@ pub struct ChildSettings {
     pub isolation: Isolation,
     /// Where compiled code is kept between children; `None`: each that runs compiles for itself.
     pub compiled: Option<Arc<ArtifactCache>>,
+    /// Whether the child leaves the processor to whoever else wants it.
+    pub yields: bool,
 }
 
 /// The child gave no result. Says nothing about the task and is never signed.
@@ -109,6 +111,7 @@ impl Default for ChildSettings {
             memory_bytes: None,
             isolation: if cfg!(target_os = "linux") { Isolation::Required } else { Isolation::None },
             compiled: None,
+            yields: false,
         }
     }
 }
@@ -395,6 +398,7 @@ fn start(needs: Needs, settings: &ChildSettings) -> Result<Child, WorkerFault> {
         memory_bytes: settings.memory_bytes.unwrap_or(computed),
         cpu_s: settings.deadline.as_secs().saturating_add(2),
         may_compile: needs.may_compile,
+        yields: settings.yields,
     };
     Command::new(program)
         .arg(CHILD_ARGUMENT)
