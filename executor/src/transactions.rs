@@ -136,9 +136,10 @@ impl Sender {
                 market: self.market,
                 provider: *provider,
                 rent_payer: *rent_payer,
+                is_disputed: view.disputes_open > 0,
             })
         }));
-        if usize::from(view.executions_open) <= settled.len() {
+        if usize::from(view.executions_open) <= settled.len() && view.disputes_open == 0 {
             steps.push(instructions::close_job(&JobPoster { job: address, poster: view.poster }));
         }
         if steps.is_empty() { Err(BuildError::NothingToSettle(uid)) } else { Ok(steps) }

@@ -1,5 +1,9 @@
 //! The steps that anybody may take once their time has come. Every status that is not final has one (I-04).
 
+mod disputes;
+
+pub use disputes::Disputed;
+
 use assay_protocol::{DisputeStatus, JobStatus};
 use solana_instruction::Instruction;
 
@@ -13,10 +17,14 @@ use crate::{
 /// Most executions settled in one transaction; the rest take another one.
 const SETTLE_PER_TRANSACTION_MAX: usize = 6;
 
-/// What is due now for a job: expire it, make its result final, settle its executions. Empty when nothing is.
+/// What is due now for a job: expire it, make its result final, settle its executions. Empty when nothing is, and while it has a
+/// dispute, see [`Disputed::due_transactions`].
 #[must_use]
 pub fn due_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>], now_unix: i64) -> Vec<Instruction> {
     let account = &job.account;
+    if account.disputes_open > 0 {
+        return Vec::new();
+    }
     let is_due = account.waits_until_unix().is_some_and(|until_unix| now_unix >= until_unix);
     match account.job_status() {
         Some(JobStatus::Submitted) if is_due => {
@@ -31,11 +39,11 @@ pub fn due_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>], now_unix: i6
 }
 
 /// Settles what is open of a job that is over, and closes it: the refund goes to the poster. Empty when the job is not
-/// over or has more executions than one transaction settles; then [`due_steps`] comes first.
+/// over or has more executions than one transaction settles; then [`due_steps`] comes first. Empty too while it has a dispute.
 #[must_use]
 pub fn close_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>]) -> Vec<Instruction> {
     let over = job.account.job_status().is_some_and(JobStatus::is_terminal);
-    if !over || executions.len() > SETTLE_PER_TRANSACTION_MAX {
+    if !over || job.account.disputes_open > 0 || executions.len() > SETTLE_PER_TRANSACTION_MAX {
         return Vec::new();
     }
     let mut steps = settle_steps(job, executions);
@@ -50,6 +58,7 @@ fn settle_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>]) -> Vec<Instru
             market: job.account.market,
             provider: execution.account.provider,
             rent_payer: execution.account.rent_payer,
+            is_disputed: false,
         })
     };
     executions.iter().take(SETTLE_PER_TRANSACTION_MAX).map(settle).collect()

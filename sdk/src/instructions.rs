@@ -13,12 +13,17 @@ use crate::{
 
 mod disputes;
 mod seats;
+mod verdicts;
 
 pub use disputes::{
     Duty, Juror, OpenDispute, Secret, VoteTickets, commit_vote, enter_dispute, open_dispute, record_jury_seed,
     reveal_outcome, reveal_vote, set_duty, tally_round,
 };
 pub use seats::{EnrollStake, commit_result, enroll_stake, record_seed, reveal_result};
+pub use verdicts::{
+    SettleChallenge, SettleVote, SlashAbsent, appeal, close_dispute, settle_challenge, settle_dispute, settle_vote,
+    slash_absent,
+};
 
 /// Bytes of a provider's endpoint.
 pub const ENDPOINT_BYTES: usize = 64;
@@ -433,6 +438,8 @@ pub struct SettleExecution {
     pub provider: Pubkey,
     /// Who paid the execution's rent.
     pub rent_payer: Pubkey,
+    /// Whether the job has a dispute, see `disputes_open`.
+    pub is_disputed: bool,
 }
 
 /// Pays and unlocks a seat of a job that is over, and closes its execution. Anybody may send it.
@@ -446,6 +453,7 @@ pub fn settle_execution(settle: &SettleExecution) -> Instruction {
         rent_payer: settle.rent_payer,
         // Needed only where something is lost; whoever sends this need not know.
         sink: Some(pda::sink_address()),
+        dispute: settle.is_disputed.then(|| pda::dispute_address(&settle.job)),
     };
     build(accounts, client::args::SettleExecution {})
 }

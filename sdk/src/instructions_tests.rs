@@ -7,7 +7,7 @@ use anchor_lang::AnchorDeserialize;
 use serde_json::Value;
 
 use super::*;
-use crate::pda::ChallengeSeeds;
+use crate::pda::{ChallengeSeeds, VoteSeeds};
 use assay_protocol::Ballot;
 
 fn key(byte: u8) -> Pubkey {
@@ -57,7 +57,8 @@ fn all() -> BTreeMap<&'static str, Instruction> {
         expires_unix: 0,
         agreement_s: None,
     };
-    let settle = SettleExecution { job: key(4), market: key(2), provider: key(5), rent_payer: key(6) };
+    let settle =
+        SettleExecution { job: key(4), market: key(2), provider: key(5), rent_payer: key(6), is_disputed: true };
     let changes = ProviderChanges { new_node_key: Some(key(8)), ..ProviderChanges::default() };
     let create_market_args = CreateMarket { authority: key(1), name: [1; 32], cluster: [2; 32], terms: terms() };
     BTreeMap::from([
@@ -93,6 +94,8 @@ fn all() -> BTreeMap<&'static str, Instruction> {
 fn of_disputes() -> BTreeMap<&'static str, Instruction> {
     let provider = ProviderAuthority { authority: key(3), market: key(2) };
     let challenge = ChallengeSeeds { dispute: key(9), challenger: key(10) };
+    let vote = VoteSeeds { dispute: key(9), round: 0, provider: key(5) };
+    let absent = SlashAbsent { seeds: vote, market: key(2), node_key: key(6), ticket: 1 };
     let juror = Juror { dispute: key(9), round: 0, provider: key(5), node_key: key(6) };
     let open = OpenDispute { payer: key(10), market: key(2), job: key(4), commitment: Some([1; 32]) };
     let outcome = Outcome::invalid(assay_protocol::InvalidReason::ManifestMissing);
@@ -105,6 +108,12 @@ fn of_disputes() -> BTreeMap<&'static str, Instruction> {
         ("reveal_vote", reveal_vote(&juror, &Ballot::Unavailable, [1; 32])),
         ("reveal_outcome", reveal_outcome(&challenge, &outcome, [1; 32])),
         ("tally_round", tally_round(key(9))),
+        ("slash_absent", slash_absent(&absent)),
+        ("appeal", appeal(&challenge, &Ballot::Unavailable)),
+        ("settle_dispute", settle_dispute(key(4))),
+        ("settle_challenge", settle_challenge(&SettleChallenge { job: key(4), challenger: key(10) })),
+        ("settle_vote", settle_vote(&SettleVote { job: key(4), seeds: vote, rent_payer: key(6) })),
+        ("close_dispute", close_dispute(key(4), key(10))),
     ])
 }
 

@@ -1,5 +1,7 @@
 //! Following one job: its state while the account lives, its history once it is closed.
 
+mod steps;
+
 use std::{borrow::Cow, time::Duration};
 
 use assay_content::{Cid, Entry, FetchError, cid_from_digest};
@@ -371,41 +373,6 @@ impl JobHandle {
     pub async fn cancel(&self) -> Result<Sent, ClientError> {
         let poster = self.client.signer_address()?;
         self.client.send(&[instructions::cancel_job(&JobPoster { job: self.address, poster })]).await
-    }
-
-    /// Settles what is open and closes a job that is over; refund and rent go to its poster.
-    ///
-    /// # Errors
-    /// [`JobError::NotOver`], or what the program refuses.
-    pub async fn close(&self) -> Result<Sent, JobError> {
-        loop {
-            let job = self.fetch().await?;
-            let executions = self.executions().await?;
-            let status = job.account.job_status().ok_or_else(|| unknown_status(&job))?;
-            if !status.is_terminal() {
-                return Err(JobError::NotOver { job: self.address, status });
-            }
-            let steps = crank::close_steps(&job, &executions);
-            if !steps.is_empty() {
-                return Ok(self.client.send(&steps).await?);
-            }
-            // More seats than one transaction settles: each round closes some of at most nine.
-            self.client.send(&crank::due_steps(&job, &executions, i64::MAX)).await?;
-        }
-    }
-
-    /// Takes the step that is due, if one is: anybody may.
-    ///
-    /// # Errors
-    /// What the program refuses, for example because somebody else was quicker.
-    pub async fn advance(&self) -> Result<Option<Sent>, ClientError> {
-        let job = self.fetch().await?;
-        let now = self.client.chain_time().await?;
-        let steps = crank::due_steps(&job, &self.executions().await?, now.unix);
-        if steps.is_empty() {
-            return Ok(None);
-        }
-        self.client.send(&steps).await.map(Some)
     }
 
     /// Why each of these providers has not accepted the job: the first condition of the program that fails, or `None`

@@ -343,6 +343,7 @@ impl Party {
             market: self.market,
             rent_payer: self.node_key,
             sink: Some(sink()),
+            dispute: None,
         };
         Call::new("settle_execution", &accounts, &args::SettleExecution {})
     }

@@ -6,6 +6,7 @@ use crate::{
     assay::types::CommitVoteArgs,
     call::Call,
     calls::{create_sink, job_args},
+    dispute_compute,
     party::{Party, exited, terms},
     scenario::GAS_USED,
     world::{SOL, World},
@@ -39,7 +40,8 @@ impl Sample {
 pub fn measure(keys: u64) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::new();
     for salt in 0..keys {
-        for (name, units) in life(salt) {
+        let salted = salt.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        for (name, units) in life(salted).into_iter().chain(dispute_compute::life(salted)) {
             match samples.iter_mut().find(|sample| sample.name == name) {
                 Some(sample) => sample.units.push(units),
                 None => samples.push(Sample { name, units: vec![units] }),
@@ -53,7 +55,7 @@ pub fn measure(keys: u64) -> Vec<Sample> {
 }
 
 fn life(salt: u64) -> Vec<(&'static str, u64)> {
-    let mut world = World::salted(salt.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut world = World::salted(salt);
     let payer = world.wallet(SOL);
     world.ok(&create_sink(payer));
     let mut party = Party::new(&mut world);

@@ -6,6 +6,7 @@ pub mod calls;
 pub mod compute;
 pub mod court;
 pub mod dispute_calls;
+pub mod dispute_compute;
 pub mod idl;
 pub mod invariants;
 pub mod mutate;
@@ -13,6 +14,8 @@ pub mod panel;
 pub mod party;
 pub mod refusal;
 pub mod scenario;
+pub mod trial;
+pub mod verdict_calls;
 pub mod world;
 
 /// The program's types as the committed IDL spells them, with the conversions to the protocol's.

@@ -31,7 +31,12 @@ impl Panel {
     /// As [`Self::ready`], in a market with these terms.
     #[must_use]
     pub fn ready_with(providers: usize, terms: &MarketTerms) -> Self {
-        let mut world = World::new();
+        Self::ready_in(World::new(), providers, terms)
+    }
+
+    /// As [`Self::ready_with`], on this ledger.
+    #[must_use]
+    pub fn ready_in(mut world: World, providers: usize, terms: &MarketTerms) -> Self {
         let payer = world.wallet(SOL);
         world.ok(&create_sink(payer));
         let first = Party::new(&mut world);

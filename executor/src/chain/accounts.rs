@@ -40,6 +40,7 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         seats: job.seats,
         attempt: job.attempt,
         executions_open: job.executions_open,
+        disputes_open: job.disputes_open,
         executors: job.executors.into_iter().filter(|executor| *executor != Pubkey::default()).collect(),
         min_trust_bps: job.min_trust_bps,
         created_slot: job.created_slot,

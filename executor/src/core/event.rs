@@ -32,6 +32,8 @@ pub struct JobView {
     pub attempt: u8,
     /// Executions not yet settled.
     pub executions_open: u8,
+    /// Disputes of the job that are not closed: the job cannot close before.
+    pub disputes_open: u8,
     /// Provider accounts that hold or held its seats, by seat; those that were given back are left out.
     pub executors: Vec<Pubkey>,
     /// Least trust score of a provider, basis points; nothing but zero is supported yet.

@@ -80,6 +80,7 @@ pub(crate) fn view(byte: u8) -> JobView {
         seats: 0,
         attempt: 0,
         executions_open: 0,
+        disputes_open: 0,
         executors: Vec::new(),
         min_trust_bps: 0,
         created_slot: 1,

@@ -370,6 +370,8 @@ pub struct ExecutionSettled {
     pub pay_lamports: u64,
     /// Credited to the market; zero for a seat that is not paid.
     pub fee_lamports: u64,
+    /// Credited to the provider out of what challengers lost; zero unless the seat was right and none of them.
+    pub share_lamports: u64,
     /// Stake set free.
     pub unlocked_lamports: u64,
     /// Stake lost.

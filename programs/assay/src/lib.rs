@@ -4,6 +4,7 @@
 //! objected in time the outcome is final, the provider is paid for the gas it proved, and the rest goes back to the
 //! lamport. `docs/PROTOCOL.md` is normative. Read [`state`], then `instructions/` in the order of [`assay`].
 
+pub mod dispute_money;
 pub mod errors;
 pub mod events;
 pub mod instructions;
@@ -197,6 +198,36 @@ pub mod assay {
     /// Counts a dispute's round.
     pub fn tally_round(ctx: Context<TallyRound>) -> Result<()> {
         TallyRound::handler(ctx)
+    }
+
+    /// Asks a larger jury than the one that found a verdict.
+    pub fn appeal(ctx: Context<Appeal>, args: AppealArgs) -> Result<()> {
+        Appeal::handler(ctx, args)
+    }
+
+    /// Takes the duty lock of a juror that was drawn and did not vote.
+    pub fn slash_absent(ctx: Context<SlashAbsent>, args: SlashAbsentArgs) -> Result<()> {
+        SlashAbsent::handler(ctx, args)
+    }
+
+    /// Ends a round against which nobody appealed in time.
+    pub fn settle_dispute(ctx: Context<SettleDispute>) -> Result<()> {
+        SettleDispute::handler(ctx)
+    }
+
+    /// Counts a challenge of a dispute that is over, then pays it.
+    pub fn settle_challenge(ctx: Context<SettleChallenge>) -> Result<()> {
+        SettleChallenge::handler(ctx)
+    }
+
+    /// Unlocks a juror's vote, and pays or takes what it comes to.
+    pub fn settle_vote(ctx: Context<SettleVote>) -> Result<()> {
+        SettleVote::handler(ctx)
+    }
+
+    /// Closes a dispute in which everybody has got what was due.
+    pub fn close_dispute(ctx: Context<CloseDispute>) -> Result<()> {
+        CloseDispute::handler(ctx)
     }
 
     /// Pays a provider's earnings to its authority.

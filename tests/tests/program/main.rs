@@ -10,6 +10,7 @@ mod attacks;
 mod broken;
 mod closing;
 mod compute;
+mod dispute_fixtures;
 mod disputes;
 mod draws;
 mod duty;

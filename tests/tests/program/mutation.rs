@@ -19,6 +19,8 @@ use assay_tests::{
 };
 use solana_pubkey::Pubkey;
 
+use crate::dispute_fixtures;
+
 /// How far a party has come.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
@@ -150,6 +152,9 @@ fn recipe(instruction: &str) -> Recipe {
 /// A ledger on which the instruction would go through for three parties, two of one market and one of another, and in
 /// which every type of account exists.
 pub fn fixture(instruction: &str) -> Fixture {
+    if let Some(fixture) = dispute_fixtures::fixture(instruction) {
+        return fixture;
+    }
     let recipe = recipe(instruction);
     let mut world = World::new();
     let payer = world.wallet(SOL);
@@ -379,7 +384,8 @@ fn finish(world: &mut World, instruction: &str, parties: &[Party]) {
 #[test]
 fn a_01_a_02_a_03_a_04_a_06_a_07_every_account_of_every_instruction_is_checked() {
     let mut found = Table::new();
-    for name in idl::instruction_names().into_iter().chain(STATES.map(str::to_owned)) {
+    let states = STATES.iter().chain(&dispute_fixtures::STATES).map(|name| (*name).to_owned());
+    for name in idl::instruction_names().into_iter().chain(states) {
         found.extend(mutate::run(&fixture(&name)));
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/mutations.txt");

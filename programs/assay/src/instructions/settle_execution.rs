@@ -5,19 +5,19 @@
 //!
 //! | Seat | Job Resolved | Job Cancelled or Expired |
 //! |---|---|---|
-//! | Submitted, what is final | pay: escrow → provider's earnings; fee: escrow → market's fees; lock free | lock free |
-//! | Submitted, anything else | lock: stake → Sink | lock free |
-//! | Committed, never revealed | lock: stake → Sink | the same |
+//! | Submitted, what is final | pay: escrow → provider's earnings; fee: escrow → market's fees; lock free; where a dispute found it and no challenger was right, also an equal part of half of what those lost: dispute → earnings | lock free |
+//! | Submitted, anything else | lock: stake → Sink, where a dispute found it → dispute | lock free |
+//! | Committed, never revealed | lock: stake → Sink, where a dispute found it → dispute | lock: stake → Sink |
 //! | Accepted, its clock ran | miss penalty: stake → job's compensation, until that is one delay fee, the rest → Sink | the same |
 //! | Accepted, its clock never ran | lock free | the same |
 //! | Missed | nothing | nothing |
 //!
 //! `0 [writable] job: Resolved, Cancelled or Expired · 1 [writable] execution: the job's, closed · 2 [writable] provider: the
 //! execution's · 3 [writable] market: the job's · 4 [writable] rent_payer: the execution's · 5 [writable, optional] sink: where
-//! something is lost`
+//! something is burned · 6 [writable, optional] dispute: the job's, where it has one, all challenges counted`
 //!
 //! Errors: `MarketMismatch`, `JobMismatch`, `ProviderMismatch`, `RentPayerMismatch`, `JobNotTerminal`, `AccountsMissing`,
-//! `ExecutionNotSettleable`.
+//! `ChallengesUncounted`, `ExecutionNotSettleable`.
 
 use anchor_lang::prelude::*;
 use assay_protocol::{fees::Penalty, ExecutionStatus, JobStatus, Settled};
@@ -26,7 +26,7 @@ use crate::{
     errors::AssayError,
     events::ExecutionSettled,
     invariants::check_backed,
-    state::{Execution, Job, Market, Provider, Sink},
+    state::{Dispute, Execution, Job, Market, Provider, Sink},
 };
 
 /// Accounts of `settle_execution`.
@@ -58,6 +58,9 @@ pub struct SettleExecution<'info> {
     /// Receives what is burned.
     #[account(mut, dup)]
     pub sink: Option<Account<'info, Sink>>,
+    /// The job's dispute: receives what wrong seats lose, rewards right ones.
+    #[account(mut, dup, has_one = job @ AssayError::JobMismatch)]
+    pub dispute: Option<Box<Account<'info, Dispute>>>,
 }
 
 /// What a seat comes to.
@@ -79,6 +82,7 @@ enum Due {
 struct Moved {
     pay: u64,
     fee: u64,
+    share: u64,
     unlocked: u64,
     lost: u64,
 }
@@ -88,22 +92,30 @@ impl SettleExecution<'_> {
         // market, provider, rent_payer: bound by `has_one` of job and execution.
         // sink: only `create_sink` makes one, at one address, so owner and discriminator identify it.
         // Deliberately absent: a signer. Every amount and every recipient is fixed.
-        let Self { job, execution, provider: _, market: _, rent_payer: _, sink } = self;
+        // dispute: the job's, by `has_one`; it is over, for the job is.
+        let Self { job, execution, provider: _, market: _, rent_payer: _, sink, dispute } = self;
         let status = job.status()?;
         require!(status.is_terminal(), AssayError::JobNotTerminal);
+        if job.disputes_open > 0 {
+            dispute.as_ref().ok_or(AssayError::AccountsMissing)?.check_counted()?;
+        }
         let due = match execution.status()? {
             ExecutionStatus::Missed => Due::Nothing,
             ExecutionStatus::Submitted if status != JobStatus::Resolved => Due::Free,
             ExecutionStatus::Submitted if execution.outcome == job.outcome => Due::Pay,
             ExecutionStatus::Submitted | ExecutionStatus::Committed => Due::Lose,
-            ExecutionStatus::Accepted if execution.seat < job.seats => Due::Miss,
+            ExecutionStatus::Accepted if job.seats > 0 => Due::Miss, // A clock ran, and it runs for all seats.
             ExecutionStatus::Accepted => Due::Free,
             _ => return err!(AssayError::ExecutionNotSettleable),
         };
-        if matches!(due, Due::Lose | Due::Miss) {
-            require!(sink.is_some(), AssayError::AccountsMissing);
-        }
+        let is_burned = matches!(due, Due::Miss) || (matches!(due, Due::Lose) && !self.is_judged()?);
+        require!(!is_burned || sink.is_some(), AssayError::AccountsMissing);
         Ok(due)
+    }
+
+    /// Whether a dispute found what is final.
+    fn is_judged(&self) -> Result<bool> {
+        Ok(self.job.disputes_open > 0 && self.job.status()? == JobStatus::Resolved)
     }
 
     /// Runs the instruction.
@@ -121,7 +133,7 @@ impl SettleExecution<'_> {
             }
             Due::Lose => {
                 accounts.provider.trust.record_wrong();
-                accounts.lose(Penalty { poster_lamports: 0, sink_lamports: lock_lamports })?
+                accounts.forfeit()?
             }
             Due::Miss => {
                 accounts.provider.trust.record_missed();
@@ -129,9 +141,12 @@ impl SettleExecution<'_> {
             }
             Due::Nothing => Moved::default(),
         };
-        let Self { job, execution: _, provider, market, rent_payer: _, sink: _ } = accounts;
+        let Self { job, execution: _, provider, market, rent_payer: _, sink: _, dispute } = accounts;
         job.forget_execution()?;
         provider.forget_child()?;
+        if let Some(dispute) = dispute {
+            check_backed(dispute)?;
+        }
         check_backed(job)?;
         check_backed(provider)?;
         check_backed(market)?;
@@ -141,6 +156,7 @@ impl SettleExecution<'_> {
             provider: provider.key(),
             pay_lamports: moved.pay,
             fee_lamports: moved.fee,
+            share_lamports: moved.share,
             unlocked_lamports: moved.unlocked,
             lost_lamports: moved.lost,
         });
@@ -148,7 +164,9 @@ impl SettleExecution<'_> {
     }
 
     fn pay(&mut self) -> Result<Moved> {
-        let Self { job, execution, provider, market, rent_payer: _, sink: _ } = self;
+        let is_judged = self.is_judged()?;
+        let share = if is_judged { self.share()? } else { 0 };
+        let Self { job, execution, provider, market, rent_payer: _, sink: _, dispute: _ } = self;
         let (pay, fee, unlocked) = (job.pay_lamports, job.fee_lamports, execution.lock_lamports);
         let spent = pay.checked_add(fee).ok_or(AssayError::AmountOverflow)?;
         job.escrow_lamports = job.escrow_lamports.checked_sub(spent).ok_or(AssayError::AmountOverflow)?;
@@ -160,7 +178,7 @@ impl SettleExecution<'_> {
             gas_used: outcome.gas_used,
             elapsed_s: execution.elapsed_s,
             fee_lamports: fee,
-            is_judged: false,
+            is_judged,
             is_drawn: execution.drawn == 1,
             is_audited: false,
             drawn_equal: job.tally.entry(&outcome.hash()).map_or(0, |entry| entry.drawn),
@@ -168,19 +186,44 @@ impl SettleExecution<'_> {
         job.sub_lamports(spent)?;
         provider.add_lamports(pay)?;
         market.add_lamports(fee)?;
-        Ok(Moved { pay, fee, unlocked, lost: 0 })
+        Ok(Moved { pay, fee, share, unlocked, lost: 0 })
     }
 
-    /// Takes a loss out of the seat's lock, and with it the tickets that the rest of the stake does not bear.
+    /// What a seat gets for having stood against challengers who were all wrong.
+    fn share(&mut self) -> Result<u64> {
+        let Self { job: _, execution: _, provider, market: _, rent_payer: _, sink: _, dispute } = self;
+        let dispute = dispute.as_mut().ok_or(AssayError::AccountsMissing)?;
+        let share = dispute.pot().executor().map_err(AssayError::from)?;
+        dispute.give(share)?;
+        provider.earnings_lamports = provider.earnings_lamports.checked_add(share).ok_or(AssayError::AmountOverflow)?;
+        provider.trust.record_dispute_won();
+        dispute.sub_lamports(share)?;
+        provider.add_lamports(share)?;
+        Ok(share)
+    }
+
+    /// Takes the whole lock: for the dispute that found something else, or the Sink.
+    fn forfeit(&mut self) -> Result<Moved> {
+        let lost = self.execution.lock_lamports;
+        if !self.is_judged()? {
+            return self.lose(Penalty { poster_lamports: 0, sink_lamports: lost });
+        }
+        self.take_stake(lost)?;
+        let Self { job: _, execution: _, provider, market: _, rent_payer: _, sink: _, dispute } = self;
+        let dispute = dispute.as_mut().ok_or(AssayError::AccountsMissing)?;
+        provider.trust.record_dispute_lost();
+        dispute.take_into_pot(lost)?;
+        provider.sub_lamports(lost)?;
+        dispute.add_lamports(lost)?;
+        Ok(Moved { lost, ..Moved::default() })
+    }
+
+    /// Takes a penalty for poster and Sink.
     fn lose(&mut self, Penalty { poster_lamports, sink_lamports }: Penalty) -> Result<Moved> {
-        let Self { job, execution, provider, market, rent_payer: _, sink } = self;
-        let sink = sink.as_mut().ok_or(AssayError::AccountsMissing)?;
         let lost = poster_lamports.checked_add(sink_lamports).ok_or(AssayError::AmountOverflow)?;
-        let unlocked = execution.lock_lamports.checked_sub(lost).ok_or(AssayError::AmountOverflow)?;
-        provider.unlock_seat(execution.lock_lamports)?;
-        provider.lose_stake(lost)?;
-        let tickets = provider.usable_tickets(market.terms.ticket_lamports);
-        market.count_tickets(provider, tickets)?;
+        let unlocked = self.take_stake(lost)?;
+        let Self { job, execution: _, provider, market: _, rent_payer: _, sink, dispute: _ } = self;
+        let sink = sink.as_mut().ok_or(AssayError::AccountsMissing)?;
         job.compensation_lamports =
             job.compensation_lamports.checked_add(poster_lamports).ok_or(AssayError::AmountOverflow)?;
         sink.burned_lamports = sink.burned_lamports.checked_add(sink_lamports).ok_or(AssayError::AmountOverflow)?;
@@ -188,5 +231,17 @@ impl SettleExecution<'_> {
         job.add_lamports(poster_lamports)?;
         sink.add_lamports(sink_lamports)?;
         Ok(Moved { unlocked, lost, ..Moved::default() })
+    }
+
+    /// Ends the seat's lock, of which so much is lost, and with it the tickets that the rest of the stake does not bear. Says how
+    /// much is free.
+    fn take_stake(&mut self, lost: u64) -> Result<u64> {
+        let Self { job: _, execution, provider, market, rent_payer: _, sink: _, dispute: _ } = self;
+        let unlocked = execution.lock_lamports.checked_sub(lost).ok_or(AssayError::AmountOverflow)?;
+        provider.unlock_seat(execution.lock_lamports)?;
+        provider.lose_stake(lost)?;
+        let tickets = provider.usable_tickets(market.terms.ticket_lamports);
+        market.count_tickets(provider, tickets)?;
+        Ok(unlocked)
     }
 }

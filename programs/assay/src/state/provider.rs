@@ -150,6 +150,16 @@ impl Provider {
         Ok(())
     }
 
+    /// Gives a vote's bonds back. The Vote account stays counted, see [`Self::forget_child`].
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the ledger is broken.
+    pub fn unlock_vote(&mut self, lock_lamports: u64) -> Result<()> {
+        self.locked_lamports = self.locked_lamports.checked_sub(lock_lamports).ok_or(AssayError::AmountOverflow)?;
+        self.votes_open = self.votes_open.checked_sub(1).ok_or(AssayError::AmountOverflow)?;
+        Ok(())
+    }
+
     /// Refuses a lock that the free stake does not cover (P-07), or that the exposure cap forbids (P-25).
     ///
     /// # Errors

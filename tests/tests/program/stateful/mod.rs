@@ -32,7 +32,7 @@ fn config() -> ProptestConfig {
 }
 
 /// What only jobs of several seats and disputes need; those are played against the model, see `assay-model`.
-const ELSEWHERE: [&str; 11] = [
+const ELSEWHERE: [&str; 17] = [
     "enroll_stake",
     "record_seed",
     "commit_result",
@@ -44,6 +44,12 @@ const ELSEWHERE: [&str; 11] = [
     "reveal_vote",
     "reveal_outcome",
     "tally_round",
+    "appeal",
+    "slash_absent",
+    "settle_dispute",
+    "settle_challenge",
+    "settle_vote",
+    "close_dispute",
 ];
 
 #[test]
