@@ -28,8 +28,10 @@ mod seats;
 mod second_ledger;
 mod seeds;
 mod settlement;
+mod settling;
 mod stateful;
 mod stories;
+mod verdicts;
 
 #[test]
 fn the_linked_protocol_agrees_with_the_golden_vectors() {
