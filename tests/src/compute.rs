@@ -1,9 +1,8 @@
 //! Compute units of each step of a job's life, over many keys: addresses have different bumps, so costs differ.
 
-use assay_protocol::{Ballot, Mode};
+use assay_protocol::Mode;
 
 use crate::{
-    assay::types::CommitVoteArgs,
     call::Call,
     calls::{create_sink, job_args},
     dispute_compute,
@@ -81,7 +80,6 @@ fn life(salt: u64) -> Vec<(&'static str, u64)> {
     let claim = party.claim_reward();
     units.push((claim.name, world.ok(&claim).compute_units));
     several(&mut world, &party, &mut units);
-    dispute(&mut world, &party, &mut units);
     units
 }
 
@@ -124,56 +122,6 @@ fn several(world: &mut World, party: &Party, units: &mut Vec<(&'static str, u64)
     take(world, "finalize_job, 3 seats", &first.finalize_job());
     take(world, "settle_execution, right", &seats[0].settle_execution());
     take(world, "settle_execution, wrong", &seats[2].settle_execution());
-}
-
-/// A contested result, two challengers and two jurors.
-fn dispute(world: &mut World, party: &Party, units: &mut Vec<(&'static str, u64)>) {
-    let party = (party.job_id + 500..).map(|id| party.with_job(id)).find(Party::job_bump_is_highest);
-    let runner = party.expect("half of all ids do");
-    let jurors = [0; 2].map(|_| runner.with_provider_of(&runner.another(world)));
-    for juror in &jurors {
-        world.ok(&juror.register_provider());
-    }
-    world.advance(i64::from(terms().unbonding_s));
-    let take = |world: &mut World, units: &mut Vec<(&'static str, u64)>, name: &'static str, call: &Call| {
-        units.push((name, world.ok(call).compute_units));
-    };
-    for juror in &jurors {
-        world.ok(&juror.enroll_stake());
-        take(world, units, "set_duty", &juror.set_duty(true));
-    }
-    world.ok(&runner.create_job());
-    let accept = runner.accept_job(world);
-    world.ok(&accept);
-    world.ok(&runner.submit_results(&exited(1)));
-    let (salt, outcome) = ([7; 32], exited(GAS_USED));
-    let [first, second] = [runner.market_authority, runner.poster];
-    let commitments = [first, second].map(|who| runner.challenge_commitment(world, who, (&outcome, salt)));
-    take(world, units, "open_dispute", &runner.open_dispute(first, Some(commitments[0])));
-    take(world, units, "enter_dispute", &runner.enter_dispute(second, commitments[1]));
-    world.advance(160);
-    take(world, units, "record_seed, a round begins", &runner.record_jury_seed());
-    world.advance(10);
-    world.list_slots();
-    take(world, units, "record_seed, its jury", &runner.record_jury_seed());
-    let ballot = Ballot::Outcome(outcome);
-    let drawn: Vec<&Party> = jurors.iter().filter(|juror| !juror.drawn_tickets(world).is_empty()).collect();
-    for juror in &drawn {
-        let mut tickets = juror.drawn_tickets(world);
-        tickets.truncate(5);
-        let commitment = juror.vote_commitment(world, &ballot, salt);
-        let weight = u32::try_from(tickets.len()).expect("few");
-        let call = juror.commit_vote_with(world, CommitVoteArgs { commitment, weight, tickets });
-        take(world, units, "commit_vote, 5 tickets at most", &call);
-    }
-    world.advance(160);
-    for juror in &drawn {
-        let call = juror.reveal_vote(world, &ballot, salt);
-        take(world, units, "reveal_vote", &call);
-    }
-    take(world, units, "reveal_outcome", &runner.reveal_outcome(first, &outcome, salt));
-    take(world, units, "reveal_outcome", &runner.reveal_outcome(second, &outcome, salt));
-    take(world, units, "tally_round", &runner.tally_round());
 }
 
 /// Another job, accepted and given back.

@@ -3,7 +3,7 @@
 use assay_tests::{compute, party::Party, world::World};
 
 /// Bounds of docs/benchmarks.md, measured with the kit build.
-const BOUNDS: [(&str, u64); 22] = [
+const BOUNDS: [(&str, u64); 29] = [
     ("create_job", 20_000),
     ("accept_job", 20_000),
     ("decline_job", 15_000),
@@ -19,14 +19,20 @@ const BOUNDS: [(&str, u64); 22] = [
     ("settle_execution, wrong", 19_000),
     ("set_duty", 12_000),
     ("open_dispute", 30_000),
-    ("enter_dispute", 18_000),
-    ("record_seed, a round begins", 15_000),
-    ("record_seed, its jury", 15_000),
-    // Two searches for addresses, each over several candidates for some keys: 15,000 in the middle.
-    ("commit_vote, 5 tickets at most", 20_000),
-    ("reveal_vote", 15_000),
-    ("reveal_outcome", 15_000),
-    ("tally_round", 15_000),
+    ("enter_dispute", 16_000),
+    ("record_seed, a round begins", 14_000),
+    ("record_seed, its jury", 14_000),
+    ("commit_vote, 5 tickets at most", 22_000),
+    ("reveal_vote", 12_000),
+    ("reveal_outcome", 12_000),
+    ("tally_round", 12_000),
+    ("appeal", 19_000),
+    ("slash_absent", 22_000),
+    ("settle_dispute", 13_000),
+    ("settle_challenge, counted", 12_000),
+    ("settle_execution, judged", 23_000),
+    ("settle_challenge, paid", 12_000),
+    ("settle_vote", 13_000),
 ];
 
 #[test]

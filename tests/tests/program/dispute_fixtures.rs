@@ -5,9 +5,9 @@ use assay_tests::{
     assay::accounts::{Dispute, Job},
     call::Call,
     calls::create_sink,
-    trial::{SALT, ballot, said},
     mutate::Fixture,
     party::{Party, sink, terms},
+    trial::{SALT, ballot, said},
     world::{SOL, World},
 };
 
@@ -43,7 +43,9 @@ type Recipe = (Stage, fn(&World, &Side) -> Call);
 
 fn recipe(instruction: &str) -> Option<Recipe> {
     Some(match instruction {
-        "slash_absent" => (Stage::Tallied, |world, side| side.juror.slash_absent(0, side.juror.drawn_tickets(world)[0])),
+        "slash_absent" => {
+            (Stage::Tallied, |world, side| side.juror.slash_absent(0, side.juror.drawn_tickets(world)[0]))
+        }
         "appeal" => (Stage::Tallied, |_, side| side.juror.appeal(&ballot(9))),
         "appeal:again" => (Stage::Tallied, |_, side| side.liar.appeal(&ballot(1))),
         "settle_dispute" => (Stage::Tallied, |_, side| side.liar.settle_dispute()),
@@ -173,12 +175,11 @@ fn take(world: &mut World, side: &Side, step: Stage, says: Option<&Ballot>) {
         Stage::Opened => {
             let hidden = liar.challenge_commitment(world, liar.authority, (&said(1), SALT));
             vec![liar.open_dispute(liar.authority, Some(hidden))]
-        },
+        }
         Stage::Voting => vec![liar.record_jury_seed()],
-        Stage::Committed => says
-            .map(|says| juror.commit_vote(world, juror.vote_commitment(world, says, SALT)))
-            .into_iter()
-            .collect(),
+        Stage::Committed => {
+            says.map(|says| juror.commit_vote(world, juror.vote_commitment(world, says, SALT))).into_iter().collect()
+        }
         Stage::Revealed => {
             let vote = says.map(|says| juror.reveal_vote(world, says, SALT));
             vote.into_iter().chain([liar.reveal_outcome(liar.authority, &said(1), SALT)]).collect()

@@ -2,10 +2,10 @@
 
 use assay_protocol::{Ballot, DisputeStatus, Verdict};
 use assay_tests::{
-    trial::{JURORS, PART, SALT, Trial, ballot, said},
     invariants,
     party::{STAKE, exited},
     scenario::GAS_USED,
+    trial::{JURORS, PART, SALT, Trial, ballot, said},
     world::SOL,
 };
 use solana_account::Account;

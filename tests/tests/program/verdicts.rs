@@ -3,8 +3,8 @@
 
 use assay_protocol::{Ballot, DisputeStatus, JobStatus, Mode, Outcome, OutcomeKind, Trap, Verdict, pot::Pot};
 use assay_tests::{
-    trial::{JURORS, PART, Trial, ballot, said},
     party::{STAKE, terms},
+    trial::{JURORS, PART, Trial, ballot, said},
 };
 
 /// Pay of a right seat.
