@@ -83,48 +83,79 @@ impl ProgramFailure {
     }
 }
 
+/// What to do about each refusal that its sender can do something about.
+const NEXT_STEPS: &[(AssayError, &str)] = {
+    use AssayError as E;
+    &[
+        (E::AmountZero, "give an amount above zero"),
+        (E::AccountInUse, "it is there already: `assay provider status`, `assay market show`"),
+        (E::PauseTooLong, "pause for at most 72 hours"),
+        (E::PauseTooSoon, "wait: a pause may begin once in 7 days"),
+        (E::NodeKeyIsAuthority, "use another hot key: the cold key must not be on the provider's machine"),
+        (E::PendingAuthorityMismatch, "sign with the key that the market is handed to: --keypair"),
+        (E::ProfileForbidden, "choose a market that allows the job's profile: `assay market show`"),
+        (E::JobUidMismatch, "look at the job again: `assay job describe`; another one is at this address now"),
+        (E::EscrowTooSmall, "raise the escrow, or lower the gas limit, the price or the base fee"),
+        (E::GasLimitAboveMarket, "lower the gas limit, or choose a market that allows more: `assay market show`"),
+        (E::PriceOutOfBounds, "give a price above zero, in lamports per 10^12 gas"),
+        (E::ExpiryOutOfRange, "give a later deadline inside the market's total time"),
+        (E::LimitsOutOfBounds, "keep the limits inside the protocol's bounds"),
+        (E::MarketPaused, "wait for the end of the pause: `assay market show`"),
+        (E::JobExists, "post it again: another id is drawn"),
+        (E::JobNotOpen, "look at its state: `assay job describe`; somebody else may have taken it"),
+        (E::JobNotAssigned, "look at its state: `assay job describe`"),
+        (E::JobNotSubmitted, "look at its state: `assay job describe`; no result stands"),
+        (E::JobNotTerminal, "wait until the job is resolved, cancelled or expired: `assay job wait`"),
+        (E::SeatTaken, "wait for the result or the deadline: a job that somebody works on cannot be cancelled"),
+        (E::DeadlinePassed, "too late; look at the job's state: `assay job describe`"),
+        (E::DeadlineNotReached, "wait for the deadline: `assay job describe` shows it"),
+        (E::ExecutionsOpen, "settle its executions first: `assay job wait` shows them"),
+        (E::SlotTooEarly, "try again in the next slot"),
+        (E::StakeTooSmall, "add stake: `assay provider stake`"),
+        (E::FreeStakeTooSmall, "add stake, or wait until seats are settled: `assay provider status`"),
+        (E::ExposureCapReached, "raise the exposure cap, or wait until seats are settled: `assay provider status`"),
+        (E::CapacityReached, "raise the capacity, or wait until seats are settled: `assay provider status`"),
+        (E::StillUnbonding, "wait until unbonding is over: `assay provider status` shows when"),
+        (E::NothingUnbonding, "unstake first: `assay provider unstake`"),
+        (E::NothingToClaim, "wait until an execution is settled: `assay provider status`"),
+        (E::ProviderInUse, "settle, claim, unstake and withdraw first: `assay provider status`"),
+        (E::NodeKeyMismatch, "use the node key that is registered: `assay provider status`"),
+        (E::AuthorityMismatch, "sign with the account's authority: --keypair"),
+        (E::PosterMismatch, "sign with the key that posted the job: --keypair"),
+        (E::ExecutionExists, "take another job: this provider had this one before"),
+        (E::WeightOutOfRange, "enroll stake first: without a ticket nobody serves and no vote weighs anything"),
+        (E::DutyUnchanged, "nothing is to be done: duty is as asked, or its lock still waits to be released"),
+        (E::SeatsHeld, "wait until its seats are settled: `assay provider status`"),
+        (E::StillOnDuty, "wait one unbonding period from the end of duty: `assay provider status`"),
+        (E::StakeOnDuty, "end duty first, and wait until its lock is released: `assay provider status`"),
+        (
+            E::NotDisputable,
+            "look at its state: `assay job describe`; only a result in its window and a deadlock are disputed",
+        ),
+        (E::EntryClosed, "wait for the verdict, and appeal if it is wrong: `assay job describe`"),
+        (E::DisputeNotVoting, "look at the dispute's state: `assay job describe`; no round votes now"),
+        (E::DisputeNotTallied, "look at the dispute's state: `assay job describe`; its round is not counted"),
+        (E::DisputeNotFinal, "wait until the dispute is over: `assay job describe`"),
+        (E::TooEarly, "wait until nobody may commit any more: `assay job describe` shows when"),
+        (
+            E::RoundOver,
+            "look at the dispute's round: `assay job describe`; what belongs to an earlier one counts no more",
+        ),
+        (E::OutcomeStands, "nothing is to be done: this is the outcome that stands"),
+        (
+            E::NotAJuror,
+            "leave it to others: parties, and whoever was not on duty when the dispute was opened, are no jurors",
+        ),
+        (E::AlreadyVoted, "reveal the vote once commits are over; one per round counts"),
+        (E::SeedNotReady, "try again in a few slots"),
+        (E::DisputesOpen, "wait until the dispute is over and closed: `assay job describe`"),
+        (E::ChallengesUncounted, "count its challenges first: anybody may settle them"),
+    ]
+};
+
 impl NextStep for ProgramFailure {
     fn next_step(&self) -> Option<Cow<'static, str>> {
-        use AssayError as E;
-        let steps: &[(E, &str)] = &[
-            (E::AmountZero, "give an amount above zero"),
-            (E::AccountInUse, "it is there already: `assay provider status`, `assay market show`"),
-            (E::PauseTooLong, "pause for at most 72 hours"),
-            (E::PauseTooSoon, "wait: a pause may begin once in 7 days"),
-            (E::NodeKeyIsAuthority, "use another hot key: the cold key must not be on the provider's machine"),
-            (E::PendingAuthorityMismatch, "sign with the key that the market is handed to: --keypair"),
-            (E::ProfileForbidden, "choose a market that allows the job's profile: `assay market show`"),
-            (E::JobUidMismatch, "look at the job again: `assay job describe`; another one is at this address now"),
-            (E::EscrowTooSmall, "raise the escrow, or lower the gas limit, the price or the base fee"),
-            (E::GasLimitAboveMarket, "lower the gas limit, or choose a market that allows more: `assay market show`"),
-            (E::PriceOutOfBounds, "give a price above zero, in lamports per 10^12 gas"),
-            (E::ExpiryOutOfRange, "give a later deadline inside the market's total time"),
-            (E::LimitsOutOfBounds, "keep the limits inside the protocol's bounds"),
-            (E::MarketPaused, "wait for the end of the pause: `assay market show`"),
-            (E::JobExists, "post it again: another id is drawn"),
-            (E::JobNotOpen, "look at its state: `assay job describe`; somebody else may have taken it"),
-            (E::JobNotAssigned, "look at its state: `assay job describe`"),
-            (E::JobNotSubmitted, "look at its state: `assay job describe`; no result stands"),
-            (E::JobNotTerminal, "wait until the job is resolved, cancelled or expired: `assay job wait`"),
-            (E::SeatTaken, "wait for the result or the deadline: a job that somebody works on cannot be cancelled"),
-            (E::DeadlinePassed, "too late; look at the job's state: `assay job describe`"),
-            (E::DeadlineNotReached, "wait for the deadline: `assay job describe` shows it"),
-            (E::ExecutionsOpen, "settle its executions first: `assay job wait` shows them"),
-            (E::SlotTooEarly, "try again in the next slot"),
-            (E::StakeTooSmall, "add stake: `assay provider stake`"),
-            (E::FreeStakeTooSmall, "add stake, or wait until seats are settled: `assay provider status`"),
-            (E::ExposureCapReached, "raise the exposure cap, or wait until seats are settled: `assay provider status`"),
-            (E::CapacityReached, "raise the capacity, or wait until seats are settled: `assay provider status`"),
-            (E::StillUnbonding, "wait until unbonding is over: `assay provider status` shows when"),
-            (E::NothingUnbonding, "unstake first: `assay provider unstake`"),
-            (E::NothingToClaim, "wait until an execution is settled: `assay provider status`"),
-            (E::ProviderInUse, "settle, claim, unstake and withdraw first: `assay provider status`"),
-            (E::NodeKeyMismatch, "use the node key that is registered: `assay provider status`"),
-            (E::AuthorityMismatch, "sign with the account's authority: --keypair"),
-            (E::PosterMismatch, "sign with the key that posted the job: --keypair"),
-            (E::ExecutionExists, "take another job: this provider had this one before"),
-        ];
-        steps.iter().find(|(error, _)| self.is(*error)).map(|(_, step)| Cow::Borrowed(*step))
+        NEXT_STEPS.iter().find(|(error, _)| self.is(*error)).map(|(_, step)| Cow::Borrowed(*step))
     }
 }
 
