@@ -2,7 +2,7 @@
 //! not repeat.
 
 use anchor_lang::{AnchorDeserialize, Discriminator};
-use assay_protocol::{Hash32, JobStatus, Outcome, TaskSpec, fees::Price};
+use assay_protocol::{Hash32, JobStatus, Outcome, TaskSpec, Verdict, fees::Price};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
@@ -181,6 +181,14 @@ fn apply_event(view: &mut JobView, record: &EventRecord) {
             view.status = JobStatus::Resolved;
             (view.pay_lamports, view.fee_lamports) = (event.pay_lamports, event.fee_lamports);
         }
+        Event::DisputeOpened(_) => view.status = JobStatus::Disputed,
+        // What a jury found takes the place of what stood; without an outcome there is a refund.
+        Event::DisputeSettled(event) => {
+            let is_judged = event.verdict == Verdict::Outcome as u8;
+            view.status = if is_judged { JobStatus::Resolved } else { JobStatus::Expired };
+            let outcome = Outcome::decode(&event.outcome, view.task.limits.gas_limit).ok();
+            view.outcome = outcome.filter(|_| is_judged);
+        }
         Event::JobCancelled(_) => view.status = JobStatus::Cancelled,
         Event::JobExpired(_) => view.status = JobStatus::Expired,
         Event::JobClosed(event) => {
@@ -199,7 +207,8 @@ fn apply_event(view: &mut JobView, record: &EventRecord) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::program::events::{JobCancelled, JobClosed, JobCreated};
+    use crate::program::events::{DisputeSettled, JobCancelled, JobClosed, JobCreated};
+    use assay_protocol::{OutcomeKind, TaskLimits};
 
     fn zeroed<T: AnchorDeserialize>() -> T {
         T::deserialize(&mut [0; 1_024].as_slice()).unwrap()
@@ -207,6 +216,53 @@ mod tests {
 
     fn record(event: Event) -> EventRecord {
         EventRecord { signature: Signature::default(), slot: 1, block_time_unix: None, index: 0, event }
+    }
+
+    #[test]
+    fn i_03_what_a_jury_found_is_shown_and_not_what_had_stood() {
+        let outcome = |gas_used| Outcome {
+            kind: OutcomeKind::Exited,
+            detail: 0,
+            exit_code: 0,
+            gas_used,
+            result_cid_digest: [1; 32],
+            state_root: [0; 32],
+        };
+        let task = TaskSpec {
+            profile: 1,
+            job_cid_digest: [1; 32],
+            metered_hash: [1; 32],
+            limits: TaskLimits::default(),
+            seed: 0,
+            clock_unix_ns: 0,
+        };
+        for (verdict, expected) in [
+            (Verdict::Outcome, (JobStatus::Resolved, Some(outcome(2)))),
+            (Verdict::Unavailable, (JobStatus::Expired, None)),
+            (Verdict::NoQuorum, (JobStatus::Expired, None)),
+        ] {
+            let mut view = JobView {
+                address: Pubkey::default(),
+                job_uid: [0; 32],
+                created_slot: 0,
+                market: Pubkey::default(),
+                poster: Pubkey::default(),
+                task,
+                price: Price { base_fee_lamports: 0, price: 0 },
+                status: JobStatus::Submitted,
+                provider: None,
+                outcome: Some(outcome(1)),
+                pay_lamports: 0,
+                fee_lamports: 0,
+                account: None,
+                closing: None,
+            };
+            apply_event(&mut view, &record(Event::DisputeOpened(zeroed())));
+            assert_eq!(view.status, JobStatus::Disputed);
+            let settled = DisputeSettled { verdict: verdict as u8, outcome: outcome(2).encode(), ..zeroed() };
+            apply_event(&mut view, &record(Event::DisputeSettled(settled)));
+            assert_eq!((view.status, view.outcome), expected);
+        }
     }
 
     #[test]
