@@ -1,5 +1,6 @@
 //! `assay provider`: register, stake, start the bot, look after it.
 
+mod duty;
 mod files;
 mod own;
 mod receipts;
@@ -48,6 +49,8 @@ pub enum ProviderCommand {
     Unstake(AmountArgs),
     /// Pays out what has unbonded.
     Withdraw,
+    /// Begins or ends jury duty: serving is paid, being absent costs a part of the stake.
+    Duty(DutyArgs),
     /// Runs the bot: takes jobs, runs them, gets paid. Ctrl-C finishes what it owes, twice stops at once.
     Start(StartArgs),
     /// Shows stake, seats, earnings and record.
@@ -126,6 +129,13 @@ pub struct AmountArgs {
     amount: u64,
 }
 
+/// `assay provider duty`.
+#[derive(Debug, Args)]
+pub struct DutyArgs {
+    /// Whether you serve.
+    switch: duty::Switch,
+}
+
 /// `assay provider start`.
 #[derive(Debug, Args)]
 pub struct StartArgs {
@@ -178,6 +188,7 @@ pub async fn run(context: &Context, command: ProviderCommand) -> CliResult {
         ProviderCommand::Stake(args) => stake::stake(context, args.amount).await,
         ProviderCommand::Unstake(args) => stake::unstake(context, args.amount).await,
         ProviderCommand::Withdraw => stake::withdraw(context).await,
+        ProviderCommand::Duty(args) => duty::duty(context, args.switch).await,
         ProviderCommand::Start(args) => start(&args).await,
         ProviderCommand::Receipts(args) => receipts::list(context.output, &args),
         ProviderCommand::Status(args) => status::status(context, &args).await,
