@@ -67,7 +67,7 @@ names! {
     SUBSCRIPTION_FAILURES = "assay_executor_subscription_failures_total";
 }
 
-const PHASES: [&str; 21] = [
+const PHASES: [&str; 32] = [
     "seen",
     "fetching",
     "prepared",
@@ -87,6 +87,17 @@ const PHASES: [&str; 21] = [
     "claiming",
     "claimed",
     "declining",
+    "drawn",
+    "voting",
+    "voted",
+    "revealing_vote",
+    "vote_revealed",
+    "settling_vote",
+    "sampled",
+    "challenging",
+    "challenged",
+    "revealing_outcome",
+    "appealing",
     "dropped",
     "halted",
 ];

@@ -88,6 +88,20 @@ impl Signer {
             TxKind::Submit => has_outcome(),
             TxKind::Commit => row.commitment(&self.provider).is_some_and(|commitment| carries(message, &commitment)),
             TxKind::Reveal => has_outcome() && row.salt.is_some_and(|salt| carries(message, &salt)),
+            TxKind::Challenge => {
+                row.challenge_commitment(&self.address()).is_some_and(|commitment| carries(message, &commitment))
+            }
+            TxKind::RevealOutcome => {
+                has_outcome() && row.challenge.is_some_and(|challenge| carries(message, &challenge.salt))
+            }
+            TxKind::Appeal(_) => has_outcome(),
+            TxKind::Vote(round) => {
+                let commitment = row.vote_commitment(&self.provider, round);
+                row.is_of_one_mind() && commitment.is_some_and(|commitment| carries(message, &commitment))
+            }
+            TxKind::RevealVote(round) => row.ballot(round).is_some_and(|ballot| {
+                row.is_of_one_mind() && carries(message, &ballot.ballot) && carries(message, &ballot.salt)
+            }),
             TxKind::Advance | TxKind::Accept | TxKind::Decline | TxKind::Settle | TxKind::Claim => true,
         }
     }
@@ -107,7 +121,7 @@ fn carries<const N: usize>(message: &[u8], bytes: &[u8; N]) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        core::{JobRow, TxRecord, TxState},
+        core::{BallotRow, ChallengeRow, JobRow, TxRecord, TxState},
         journal::Journal,
     };
 
@@ -129,6 +143,47 @@ mod tests {
         let mut row = JobRow::new(JobUid([1; 32]), Pubkey::new_from_array([1; 32]), 1);
         (row.outcome, row.salt) = (Some([3; 79]), Some([4; 32]));
         row
+    }
+
+    /// As [`signs`], of a juror that found nothing in the first round and this outcome in the second, and challenges with it.
+    fn signs_in_dispute(kind: TxKind, carried: &[u8]) -> bool {
+        let (dir, provider) = (tempfile::tempdir().expect("a directory"), Pubkey::new_from_array([5; 32]));
+        let mut journal = Journal::open(dir.path()).expect("new");
+        let mut row = in_dispute();
+        let (message, signature, state) = ([&[7; 20], carried, &[7; 20]].concat(), None, TxState::Live);
+        row.txs = vec![TxRecord { kind, message, signature, last_valid_block_height: 1, fee_step: 0, state }];
+        journal.put(&row, 1).expect("written");
+        let permit = journal.permit(row.uid, kind).expect("recorded and unsigned");
+        Signer::new(Keypair::new_from_array([8; 32]), provider).sign(&permit).is_ok()
+    }
+
+    fn in_dispute() -> JobRow {
+        let ballot =
+            |byte: u8, salt: u8| Some(BallotRow { ballot: [byte; 79], salt: [salt; 32], tickets: vec![1], weight: 1 });
+        let ballots = [ballot(0, 11), ballot(3, 12), None, None];
+        JobRow { salt: None, ballots, challenge: Some(ChallengeRow { salt: [13; 32] }), ..hidden() }
+    }
+
+    #[test]
+    fn i_07_p_01_nothing_but_the_recorded_ballots_and_the_recorded_outcome_are_signed_in_a_dispute() {
+        let (row, juror) = (in_dispute(), Pubkey::new_from_array([5; 32]));
+        let challenger = Keypair::new_from_array([8; 32]).pubkey();
+        let vote = |round| row.vote_commitment(&juror, round).expect("recorded");
+        assert!(signs_in_dispute(TxKind::Vote(0), &vote(0)) && signs_in_dispute(TxKind::Vote(1), &vote(1)));
+        assert!(!signs_in_dispute(TxKind::Vote(1), &vote(0)) && !signs_in_dispute(TxKind::Vote(2), &vote(1)));
+        assert!(!signs_in_dispute(TxKind::Vote(0), &row.vote_commitment(&challenger, 0).expect("recorded")));
+        let shown = |ballot: u8, salt: u8| [&[ballot; 79][..], &[salt; 32]].concat();
+        assert!(signs_in_dispute(TxKind::RevealVote(0), &shown(0, 11)));
+        assert!(signs_in_dispute(TxKind::RevealVote(1), &shown(3, 12)));
+        for (round, ballot, salt) in [(0, 3, 11), (1, 0, 12), (1, 3, 11), (1, 9, 12), (2, 3, 12)] {
+            assert!(!signs_in_dispute(TxKind::RevealVote(round), &shown(ballot, salt)), "{round} {ballot} {salt}");
+        }
+        let hidden = row.challenge_commitment(&challenger).expect("recorded");
+        assert!(signs_in_dispute(TxKind::Challenge, &hidden) && !signs_in_dispute(TxKind::Challenge, &[3; 79]));
+        assert!(signs_in_dispute(TxKind::RevealOutcome, &shown(3, 13)));
+        assert!(!signs_in_dispute(TxKind::RevealOutcome, &shown(9, 13)));
+        assert!(!signs_in_dispute(TxKind::RevealOutcome, &shown(3, 12)));
+        assert!(signs_in_dispute(TxKind::Appeal(0), &[3; 79]) && !signs_in_dispute(TxKind::Appeal(0), &[9; 79]));
     }
 
     #[test]

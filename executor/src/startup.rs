@@ -175,6 +175,7 @@ pub(crate) fn connect(config: &Config, signer: &Signer) -> Result<RpcChain, Star
         others: config.chain.other_rpc_urls.clone(),
         market: config.market(),
         provider: config.provider_address(),
+        authority: config.provider.authority.0,
         node_key: signer.address(),
         request_timeout: config.chain.request_timeout.0,
     }))

@@ -1,9 +1,13 @@
 //! Which instructions a transaction has, from what is known about the job. Pure.
 
-use assay_protocol::{JobStatus, Outcome};
+use assay_protocol::{Ballot, Hash32, JobStatus, Outcome};
 use assay_sdk::{
     FeeLadder,
-    instructions::{self, AcceptJob, DeclineJob, JobPoster, ProviderAuthority, Seat as SeatKeys, SettleExecution},
+    instructions::{
+        self, AcceptJob, DeclineJob, JobPoster, Juror, OpenDispute, ProviderAuthority, Seat as SeatKeys,
+        SettleExecution, VoteTickets,
+    },
+    pda::{ChallengeSeeds, dispute_address},
 };
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_hash::Hash;
@@ -14,7 +18,7 @@ use thiserror::Error;
 
 use crate::{
     chain::OpenSeat,
-    core::{Job, JobUid, JobView, Phase, TxKind, compute_unit_limit},
+    core::{Job, JobUid, JobView, Phase, Step, TxKind, compute_unit_limit},
 };
 
 /// Most seats that one transaction settles: what its compute units are for.
@@ -80,14 +84,7 @@ impl Sender {
         let view = || job.view.as_ref().ok_or(BuildError::NotSeen(uid));
         let seat = SeatKeys { job: job.row.job, provider: self.provider, node_key: self.node_key };
         Ok(match kind {
-            TxKind::Advance => vec![match view()?.seat {
-                None if job.waits_to_be_closed() => {
-                    instructions::close_job(&JobPoster { job: seat.job, poster: view()?.poster })
-                }
-                // A lost block; the next one is fixed.
-                None => instructions::record_seed(seat.job),
-                Some(_) => instructions::expire_job_of_several(seat.job),
-            }],
+            TxKind::Advance => self.advance(job, view()?)?,
             TxKind::Accept => {
                 let ticket = job.ticket().ok_or(BuildError::NoTicket(uid))?;
                 let accept = AcceptJob { seat, market: self.market, job_uid: uid.0, ticket };
@@ -110,6 +107,9 @@ impl Sender {
             }
             TxKind::Submit => vec![instructions::submit_results(&seat, &outcome(job, view()?)?)],
             TxKind::Settle => self.settlement(job, view()?, open)?,
+            TxKind::Challenge | TxKind::Vote(_) | TxKind::RevealVote(_) | TxKind::RevealOutcome | TxKind::Appeal(_) => {
+                vec![self.contest(job, view()?, kind)?]
+            }
             // Needs no account of the job, which may be closed by now.
             TxKind::Claim => {
                 vec![instructions::claim_reward(&ProviderAuthority { authority: self.authority, market: self.market })]
@@ -117,9 +117,70 @@ impl Sender {
         })
     }
 
-    /// What is still missing: finalize, settle the seats, ours first and as many as fit, and close when these are all.
+    /// What anybody may do now.
+    fn advance(&self, job: &Job, view: &JobView) -> Result<Vec<Instruction>, BuildError> {
+        let address = job.row.job;
+        Ok(vec![match job.step().ok_or(BuildError::NothingToSettle(job.row.uid))? {
+            Step::CloseJob => instructions::close_job(&JobPoster { job: address, poster: view.poster }),
+            Step::RecordSeats => instructions::record_seed(address),
+            Step::Expire => instructions::expire_job_of_several(address),
+            Step::OpenDispute => self.open_dispute(address, None),
+            Step::RecordJury => instructions::record_jury_seed(address),
+            Step::Tally => instructions::tally_round(dispute_address(&address)),
+            Step::Decide => instructions::settle_dispute(address),
+            Step::SettleRest => return self.settlement(job, view, &[]),
+        }])
+    }
+
+    fn open_dispute(&self, job: Pubkey, commitment: Option<Hash32>) -> Instruction {
+        instructions::open_dispute(&OpenDispute { payer: self.node_key, market: self.market, job, commitment })
+    }
+
+    /// What is ours to say in a dispute. Only what the journal holds.
+    fn contest(&self, job: &Job, view: &JobView, kind: TxKind) -> Result<Instruction, BuildError> {
+        let (uid, address) = (job.row.uid, job.row.job);
+        let dispute = dispute_address(&address);
+        let own = ChallengeSeeds { dispute, challenger: self.node_key };
+        let juror = |round| Juror { dispute, round, provider: self.provider, node_key: self.node_key };
+        let unrecorded = || BuildError::NoSalt(uid);
+        Ok(match kind {
+            TxKind::Vote(round) => {
+                let ballot = job.row.ballot(round).ok_or_else(unrecorded)?;
+                let commitment = job.row.vote_commitment(&self.provider, round).ok_or_else(unrecorded)?;
+                let tickets = match ballot.tickets.is_empty() {
+                    true => VoteTickets::All(ballot.weight),
+                    false => VoteTickets::Drawn(ballot.tickets.clone()),
+                };
+                instructions::commit_vote(&juror(round), commitment, tickets)
+            }
+            TxKind::RevealVote(round) => {
+                let row = job.row.ballot(round).ok_or_else(unrecorded)?;
+                let ballot = Ballot::decode(&row.ballot, view.limits.gas_limit);
+                instructions::reveal_vote(&juror(round), &ballot.map_err(|_| BuildError::NoOutcome(uid))?, row.salt)
+            }
+            TxKind::RevealOutcome => {
+                let salt = job.row.challenge.ok_or_else(unrecorded)?.salt;
+                instructions::reveal_outcome(&own, &outcome(job, view)?, salt)
+            }
+            TxKind::Appeal(_) => instructions::appeal(&own, &Ballot::Outcome(outcome(job, view)?)),
+            _ => {
+                let commitment = job.row.challenge_commitment(&self.node_key).ok_or_else(unrecorded)?;
+                match view.dispute {
+                    Some(_) => instructions::enter_dispute(&own, commitment),
+                    None => self.open_dispute(address, Some(commitment)),
+                }
+            }
+        })
+    }
+
+    /// What is still missing: finalize, settle the seats, ours first and as many as fit, and close when these are all. Of a
+    /// dispute everybody settles what comes next, whoever it is for: nobody's share is known before what it is a share of.
     fn settlement(&self, job: &Job, view: &JobView, open: &[OpenSeat]) -> Result<Vec<Instruction>, BuildError> {
         let (uid, address) = (job.row.uid, job.row.job);
+        if let Some(dispute) = &view.dispute {
+            let next = dispute.settlement.clone();
+            return if next.is_empty() { Err(BuildError::NothingToSettle(uid)) } else { Ok(next) };
+        }
         let mut steps = Vec::new();
         if view.status == JobStatus::Submitted {
             steps.push(instructions::finalize_job(address));
@@ -191,6 +252,12 @@ mod tests {
             (TxKind::Submit, 12_000),
             // Finalize, settle, close.
             (TxKind::Settle, 10_000 + 4 * 19_000 + 10_000),
+            (TxKind::Challenge, 30_000),
+            // Sixty-four tickets of 250 each on top of one.
+            (TxKind::Vote(0), 15_000 + 63 * 250),
+            (TxKind::RevealVote(0), 15_000),
+            (TxKind::RevealOutcome, 15_000),
+            (TxKind::Appeal(0), 15_000),
             (TxKind::Claim, 10_000),
         ];
         for (kind, bound) in bounds {

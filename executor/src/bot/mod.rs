@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config, Options,
     chain::{Chain, Look, watch_for_hints},
-    core::{Action, Core, Event, JobUid, Tracked, TxKind},
+    core::{Action, Core, Event, Interest, JobUid, TxKind},
     journal::{Journal, JournalError},
     metrics_list as names,
     sender::SenderSettings,
@@ -88,7 +88,7 @@ impl Shutdown {
 #[derive(Debug)]
 enum Message {
     Looked(Box<Look>),
-    Event(Event),
+    Event(Box<Event>),
 }
 
 /// Runs the bot until it is asked to stop or must.
@@ -132,7 +132,7 @@ struct Bot<C: Chain> {
     status: Arc<Status>,
     hint: Arc<Notify>,
     receipt_issued: Arc<Notify>,
-    tracked: watch::Sender<Vec<Tracked>>,
+    interest: watch::Sender<Interest>,
     messages: mpsc::Receiver<Message>,
     resume: Vec<Action>,
     _lock: crate::InstanceLock,
@@ -147,9 +147,13 @@ impl<C: Chain> Bot<C> {
         (hint, status): (Arc<Notify>, Arc<Status>),
     ) -> Self {
         let startup::Parts { chain, journal, seen_slot, signer, workshop, provider, lock } = parts;
-        let (core, resume) = Core::restore(config.settings(&options), journal.rows().cloned(), seen_slot);
+        let (core, resume) = Core::restore(
+            config.settings(&options, signer.address(), rand::random()),
+            journal.rows().cloned(),
+            seen_slot,
+        );
         let (sender, messages) = mpsc::channel(EVENTS_MAX);
-        let (tracked, tracked_receiver) = watch::channel(core.tracked().collect());
+        let (interest, interest_receiver) = watch::channel(core.interest());
         let transactions = Sender {
             market: config.market(),
             provider,
@@ -164,7 +168,7 @@ impl<C: Chain> Bot<C> {
         };
         let polling = poller::Poller {
             chain: chain.clone(),
-            tracked: tracked_receiver,
+            interest: interest_receiver,
             hint: hint.clone(),
             messages: sender.clone(),
             interval: config.chain.poll_interval.0,
@@ -186,7 +190,7 @@ impl<C: Chain> Bot<C> {
             status,
             hint,
             receipt_issued,
-            tracked,
+            interest,
             messages,
             resume,
             _lock: lock,
@@ -250,6 +254,7 @@ impl<C: Chain> Bot<C> {
                 self.step(Event::Polled(look.snapshot))
             }
             Message::Event(event) => {
+                let event = *event;
                 self.watch_sandbox(&event);
                 if let Event::TxResolved { uid, kind, signature, fate } = &event {
                     self.tasks.delivered(*uid, *kind, *signature);
@@ -382,10 +387,11 @@ impl<C: Chain> Bot<C> {
     }
 
     fn publish_state(&self) {
-        self.tracked.send_if_modified(|tracked| {
-            let is_news = !self.core.tracked().eq(tracked.iter().copied());
+        let wanted = self.core.interest();
+        self.interest.send_if_modified(|interest| {
+            let is_news = wanted != *interest;
             if is_news {
-                *tracked = self.core.tracked().collect();
+                *interest = wanted;
             }
             is_news
         });

@@ -12,7 +12,7 @@ use super::Message;
 use crate::{
     backoff::Backoff,
     chain::{Chain, Scope},
-    core::Tracked,
+    core::Interest,
 };
 
 /// However many hints come, looks are at least this far apart.
@@ -22,7 +22,7 @@ const LISTING_GAP_MIN: Duration = Duration::from_millis(200);
 
 pub(super) struct Poller<C> {
     pub(super) chain: C,
-    pub(super) tracked: watch::Receiver<Vec<Tracked>>,
+    pub(super) interest: watch::Receiver<Interest>,
     pub(super) hint: Arc<Notify>,
     pub(super) messages: mpsc::Sender<Message>,
     pub(super) interval: Duration,
@@ -45,8 +45,8 @@ impl<C: Chain> Poller<C> {
             let began = Instant::now();
             let until_listing = listed.map_or(Duration::ZERO, |at| LISTING_GAP_MIN.saturating_sub(at.elapsed()));
             let scope = if until_listing.is_zero() { Scope::Everything } else { Scope::Tracked };
-            let tracked = self.tracked.borrow().clone();
-            match self.chain.look(tracked, scope).await {
+            let interest = self.interest.borrow().clone();
+            match self.chain.look(interest, scope).await {
                 Ok(look) => {
                     backoff.reset();
                     if scope == Scope::Everything {

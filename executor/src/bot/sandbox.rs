@@ -58,7 +58,7 @@ impl<C: Chain> Tasks<C> {
                     Err(error) => tracing::warn!(%error, "sandbox_fails"),
                 }
             }
-            if messages.send(Message::Event(Event::SandboxWorks)).await.is_err() {
+            if messages.send(Message::Event(Box::new(Event::SandboxWorks))).await.is_err() {
                 tracing::debug!("event_after_the_end");
             }
         };

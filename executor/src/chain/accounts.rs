@@ -1,12 +1,14 @@
 //! From account bytes to what the core understands.
 
 use anchor_lang::AccountDeserialize;
-use assay_protocol::{ExecutionStatus, JobStatus, outcome::OUTCOME_BYTES, tickets};
-use assay_sdk::program::accounts::{Execution, Job, Market, Provider};
+use assay_protocol::{
+    DisputeStatus, ExecutionStatus, JobStatus, VoteStatus, ballot_hash, duty::ON_DUTY, outcome::OUTCOME_BYTES, tickets,
+};
+use assay_sdk::program::accounts::{Challenge, Dispute, Execution, Job, Market, Provider, Vote};
 use solana_pubkey::Pubkey;
 
-use super::OpenSeat;
-use crate::core::{JobUid, JobView, ProviderView, Seat};
+use super::{OpenSeat, rpc::RpcSettings};
+use crate::core::{DisputeView, JobUid, JobView, OwnChallenge, OwnVote, ProviderView, ROUNDS, Seat};
 
 /// Our Execution account, as far as it is read.
 #[derive(Clone, Copy)]
@@ -64,6 +66,8 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         execution_deadline_unix: when(&[JobStatus::Assigned], job.execution_deadline_unix),
         reveal_deadline_unix: when(&[JobStatus::Assigned, JobStatus::Revealing], job.reveal_deadline_unix),
         window_deadline_unix: when(&[JobStatus::Submitted, JobStatus::Deadlocked], job.window_deadline_unix),
+        standing_hash: if status == JobStatus::Submitted { ballot_hash(&job.outcome) } else { [0; 32] },
+        dispute: None,
         seat,
         rent_payer: own.map(|own| own.rent_payer),
     })
@@ -92,6 +96,71 @@ pub(super) fn open_seat(data: &[u8]) -> Option<OpenSeat> {
     Some(OpenSeat { provider: execution.provider, rent_payer: execution.rent_payer })
 }
 
+/// Reads a Dispute, with our Challenge and our Votes in it, by round. `None` when one of them cannot be read.
+pub(super) fn dispute_view(
+    dispute: &[u8],
+    (challenge, votes): (Option<Vec<u8>>, [Option<Vec<u8>>; ROUNDS]),
+    settings: &RpcSettings,
+) -> Option<DisputeView> {
+    let dispute = Dispute::try_deserialize(&mut &dispute[..]).ok()?;
+    let mut own = [None; ROUNDS];
+    for (place, vote) in own.iter_mut().zip(votes) {
+        *place = match vote {
+            Some(vote) => Some(own_vote(&vote)?),
+            None => None,
+        };
+    }
+    let challenge = match challenge {
+        Some(challenge) => Some(own_challenge(&challenge)?),
+        None => None,
+    };
+    let is_poster = [settings.authority, settings.node_key].contains(&dispute.poster);
+    let is_complete = dispute.votes_revealed >= dispute.votes_committed
+        && (dispute.round > 0 || dispute.challenges_revealed >= dispute.challenges);
+    Some(DisputeView {
+        status: dispute.dispute_status()?,
+        round: dispute.round,
+        verdict: dispute.found(),
+        verdict_hash: dispute.verdict_hash,
+        is_party: is_poster || dispute.executors.contains(&settings.provider),
+        bond_lamports: dispute.bond_lamports,
+        juror_bond_lamports: dispute.juror_bond_lamports,
+        expected: dispute.expected,
+        duty_tickets_total: dispute.duty_tickets_total,
+        opened_unix: dispute.opened_unix,
+        entry_deadline_unix: dispute.entry_deadline_unix,
+        commit_deadline_unix: dispute.commit_deadline_unix,
+        reveal_deadline_unix: dispute.reveal_deadline_unix,
+        verdict_deadline_unix: dispute.verdict_deadline_unix,
+        draw: dispute.draw.into(),
+        is_complete,
+        votes: own,
+        challenge,
+        settlement: Vec::new(),
+    })
+}
+
+fn own_vote(data: &[u8]) -> Option<OwnVote> {
+    let vote = Vote::try_deserialize(&mut &data[..]).ok()?;
+    Some(match vote.vote_status()? {
+        VoteStatus::Committed => OwnVote::Committed(vote.commitment),
+        VoteStatus::Revealed => OwnVote::Revealed(vote.ballot_hash),
+        _ => return None,
+    })
+}
+
+fn own_challenge(data: &[u8]) -> Option<OwnChallenge> {
+    let challenge = Challenge::try_deserialize(&mut &data[..]).ok()?;
+    let status = challenge.challenge_status()?;
+    Some(OwnChallenge { status, commitment: challenge.commitment, outcome_hash: challenge.outcome_hash })
+}
+
+/// When a dispute that is not over was opened, and over which job.
+pub(super) fn dispute_going_on(data: &[u8]) -> Option<(i64, Pubkey)> {
+    let dispute = Dispute::try_deserialize(&mut &data[..]).ok()?;
+    (dispute.dispute_status()? != DisputeStatus::Final).then_some((dispute.opened_unix, dispute.job))
+}
+
 /// The job that an Execution belongs to.
 pub(super) fn execution_job(data: &[u8]) -> Option<Pubkey> {
     Execution::try_deserialize(&mut &data[..]).ok().map(|execution| execution.job)
@@ -107,6 +176,8 @@ pub(super) fn provider_view(
     let provider = Provider::try_deserialize(&mut &provider[..]).ok()?;
     let market = Market::try_deserialize(&mut &market[..]).ok()?;
     let terms = market.current_terms(chain_unix);
+    let duty = provider.duty();
+    let reserve = u64::from(terms.jury_lambda).saturating_mul(terms.juror_bond_lamports);
     Some(ProviderView {
         capacity: provider.capacity,
         active: provider.active,
@@ -114,7 +185,9 @@ pub(super) fn provider_view(
         locked_lamports: provider.locked_lamports,
         exposure_cap_lamports: provider.exposure_cap_lamports,
         tickets: tickets::usable(provider.tickets, provider.stake_lamports, terms.ticket_lamports),
-        tickets_from_unix: provider.tickets_from_unix,
+        duty,
+        jury_reserve_lamports: if duty.duty_until_unix == ON_DUTY { reserve } else { 0 },
+        duty_tickets_total: market.duty_tickets_total,
         earnings_lamports: provider.earnings_lamports,
         stake_min_lamports: terms.stake_min_lamports,
         market_paused: market.is_paused(chain_unix),

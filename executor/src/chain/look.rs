@@ -3,18 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anchor_lang::Discriminator;
-use assay_protocol::JobStatus;
+use anchor_lang::{AccountDeserialize, Discriminator};
+use assay_protocol::{DisputeStatus, JobStatus};
 use assay_sdk::{
-    pda::ExecutionSeeds,
+    Keyed,
+    client::ChainTime,
+    crank::Disputed,
+    pda::{ChallengeSeeds, ExecutionSeeds, VoteSeeds, dispute_address},
     program::{
         self,
-        accounts::{Execution, Job},
+        accounts::{Challenge, Dispute, Execution, Job, Vote},
     },
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::json;
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::request::RpcRequest;
 
@@ -22,26 +26,58 @@ use super::{
     ChainError, Look, RpcChain, Scope, accounts,
     rpc::{Commitment, Fetched, RawAccount, RpcSettings, WithContext},
 };
-use crate::core::{Finalized, JobUid, JobView, ProviderView, Snapshot, Tracked};
+use crate::core::{Finalized, Interest, JobUid, JobView, ProviderView, ROUNDS, Snapshot, Tracked};
 
 /// Accounts in one request, as RPC nodes allow.
 const ACCOUNTS_PER_REQUEST: usize = 100;
 /// Market, provider, node key, clock: read with the first chunk of jobs.
 const FIXED_ACCOUNTS: usize = 4;
-/// Jobs of one request, each with its seat.
-const JOBS_PER_REQUEST: usize = (ACCOUNTS_PER_REQUEST - FIXED_ACCOUNTS) / 2;
+/// A job and our seat; with a dispute also that, our challenge, and our vote of each round.
+const ACCOUNTS_OF_JOB: usize = 2;
+const ACCOUNTS_OF_DISPUTED: usize = ACCOUNTS_OF_JOB + 2 + ROUNDS;
+/// Disputes that are over and whose settlement is planned, in one look.
+const SETTLED_PER_LOOK: usize = 4;
+/// Most disputes of the market that are looked at besides those that are tracked: jurors see the first ones first.
+const DISPUTES_PER_LOOK: usize = 64;
 /// Where the fields that are filtered by stand in an account.
 const STATUS_OFFSET: usize = 10;
 const FIRST_KEY_OFFSET: usize = 11;
 const SECOND_KEY_OFFSET: usize = 43;
 
-/// An address, and the job that was there when it was last looked at.
-pub(super) type Known = (Option<JobUid>, Pubkey);
+/// An address, and what is known to be there.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    /// The job that was there when it was last looked at.
+    pub(super) uid: Option<JobUid>,
+    pub(super) job: Pubkey,
+    /// There is, or was, a dispute over it.
+    pub(super) is_disputed: bool,
+}
+
+impl Known {
+    const fn accounts(&self) -> usize {
+        if self.is_disputed { ACCOUNTS_OF_DISPUTED } else { ACCOUNTS_OF_JOB }
+    }
+}
+
+impl From<&Tracked> for Known {
+    fn from(tracked: &Tracked) -> Self {
+        Self { uid: Some(tracked.uid), job: tracked.job, is_disputed: tracked.is_disputed }
+    }
+}
 
 #[derive(Deserialize)]
-struct Keyed {
+struct Listed {
     pubkey: String,
     account: RawAccount,
+}
+
+fn keyed<T: AccountDeserialize>(address: Pubkey, data: &[u8]) -> Option<Keyed<T>> {
+    Some(Keyed { address, account: T::try_deserialize(&mut &data[..]).ok()? })
+}
+
+fn all_keyed<T: AccountDeserialize>(found: Found<(Pubkey, Vec<u8>)>) -> Vec<Keyed<T>> {
+    found.items.iter().filter_map(|(address, data)| keyed(*address, data)).collect()
 }
 
 /// What a query found, and for which slot.
@@ -57,6 +93,8 @@ struct Listing {
     open: Vec<JobView>,
     /// Jobs in which we have a seat.
     seats: BTreeSet<Pubkey>,
+    /// Jobs over which there is a dispute.
+    disputed: BTreeSet<Pubkey>,
 }
 
 /// What stands at the address of a job.
@@ -82,7 +120,7 @@ pub(super) struct Read {
 impl Read {
     /// What stands at an address says what became of the job that was tracked there (P-24): another job under the same
     /// address means that it is no more, and is news itself.
-    fn take(&mut self, (uid, _): Known, place: Place) {
+    fn take(&mut self, Known { uid, .. }: Known, place: Place) {
         match place {
             Place::Empty => self.gone.extend(uid),
             Place::Job(view) => {
@@ -95,8 +133,9 @@ impl Read {
 }
 
 impl Fetched {
-    /// What stands at a job's address, which was asked for at this index, its seat at the next.
-    fn place(&self, index: usize, address: Pubkey) -> Place {
+    /// What stands at a job's address, which was asked for at this index, its seat at the next, its dispute and what is ours in
+    /// it behind that.
+    fn place(&self, index: usize, known: Known, settings: &RpcSettings) -> Place {
         let data = |index: usize| self.get(index).and_then(RawAccount::of_program);
         let Some(job) = data(index) else { return Place::Empty };
         let execution = data(index.saturating_add(1));
@@ -104,7 +143,17 @@ impl Fetched {
         if execution.is_some() && seat.is_none() {
             return Place::Unreadable;
         }
-        accounts::job_view(address, &job, seat).map_or(Place::Unreadable, |view| Place::Job(Box::new(view)))
+        let Some(mut view) = accounts::job_view(known.job, &job, seat) else { return Place::Unreadable };
+        let dispute = data(index.saturating_add(ACCOUNTS_OF_JOB)).filter(|_| known.is_disputed);
+        if let Some(dispute) = dispute {
+            let own = |place: usize| data(index.saturating_add(ACCOUNTS_OF_JOB).saturating_add(place));
+            let votes = std::array::from_fn(|round| own(round.saturating_add(2)));
+            let Some(dispute) = accounts::dispute_view(&dispute, (own(1), votes), settings) else {
+                return Place::Unreadable;
+            };
+            view.dispute = Some(Box::new(dispute));
+        }
+        Place::Job(Box::new(view))
     }
 }
 
@@ -112,7 +161,10 @@ impl Fetched {
 fn is_over(uid: JobUid, place: &Place) -> bool {
     match place {
         Place::Empty => true,
-        Place::Job(view) => view.uid != uid || (view.status.is_terminal() && view.seat.is_none()),
+        Place::Job(view) => {
+            let has_part = view.dispute.as_ref().is_some_and(|dispute| dispute.has_part_of_ours());
+            view.uid != uid || (view.status.is_terminal() && view.seat.is_none() && !has_part)
+        }
         Place::Unreadable => false,
     }
 }
@@ -121,26 +173,44 @@ fn is_over(uid: JobUid, place: &Place) -> bool {
 fn held(tracked: &[Tracked], known: &[Known], read: &Read) -> Vec<Known> {
     let is_held = |address| tracked.iter().any(|job| job.job == address && job.is_held);
     let has_seat = |address| read.jobs.iter().any(|view| view.job == address && view.seat.is_some());
-    known.iter().filter(|(_, address)| is_held(*address) || has_seat(*address)).copied().collect()
+    known.iter().filter(|known| is_held(known.job) || has_seat(known.job)).copied().collect()
+}
+
+/// In as many requests as it takes; at least one, for the fixed accounts.
+fn in_requests(known: &[Known]) -> Vec<Vec<Known>> {
+    let (mut requests, mut accounts) = (vec![Vec::new()], FIXED_ACCOUNTS);
+    for known in known {
+        accounts = accounts.saturating_add(known.accounts());
+        if accounts > ACCOUNTS_PER_REQUEST {
+            requests.push(Vec::new());
+            accounts = FIXED_ACCOUNTS.saturating_add(known.accounts());
+        }
+        requests.last_mut().expect("one to begin with").push(*known);
+    }
+    requests
 }
 
 impl RpcChain {
-    pub(super) async fn look_at(&self, tracked: Vec<Tracked>, scope: Scope) -> Result<Look, ChainError> {
+    pub(super) async fn look_at(&self, interest: Interest, scope: Scope) -> Result<Look, ChainError> {
+        let tracked = &interest.jobs;
         let listing = match scope {
             Scope::Tracked => Listing::default(),
-            Scope::Everything => self.listing().await?,
+            Scope::Everything => self.listing(&interest).await?,
         };
         let tracked_jobs: BTreeSet<Pubkey> = tracked.iter().map(|tracked| tracked.job).collect();
-        let unknown: BTreeSet<Pubkey> = listing.seats.difference(&tracked_jobs).copied().collect();
-        let mut known: Vec<Known> = tracked.iter().map(|tracked| (Some(tracked.uid), tracked.job)).collect();
-        known.extend(unknown.iter().map(|job| (None, *job)));
+        let unknown: BTreeSet<Pubkey> =
+            listing.seats.union(&listing.disputed).copied().filter(|job| !tracked_jobs.contains(job)).collect();
+        let mut known: Vec<Known> = tracked.iter().map(Known::from).collect();
+        let untracked = |job: &Pubkey| Known { uid: None, job: *job, is_disputed: listing.disputed.contains(job) };
+        known.extend(unknown.iter().map(untracked));
         let reading = self.read_known(&known, Commitment::Confirmed);
-        let seeds = async { Ok(self.seeds(&tracked).await) };
-        let (read, finalized, seeds) = tokio::try_join!(reading, self.finalized(&tracked), seeds)?;
-        let held = held(&tracked, &known, &read);
+        let seeds = async { Ok(self.seeds(tracked).await) };
+        let (mut read, finalized, seeds) = tokio::try_join!(reading, self.finalized(tracked), seeds)?;
+        let held = held(tracked, &known, &read);
         if !held.is_empty() {
             self.confirm_held(&held, &read).await?;
         }
+        self.plan_settlements(&mut read.jobs).await?;
         let provider = read.provider.ok_or_else(|| self.not_understood("fetch the provider", "it is missing"))?;
         let mut jobs: BTreeMap<JobUid, JobView> = read.jobs.into_iter().map(|view| (view.uid, view)).collect();
         for view in listing.open {
@@ -155,16 +225,20 @@ impl RpcChain {
         Ok(Look { snapshot, chain_unix: read.chain_unix })
     }
 
-    async fn listing(&self) -> Result<Listing, ChainError> {
-        let (open, seats) = tokio::join!(self.open_jobs(), self.jobs_with_seat());
-        let seats = seats?;
+    async fn listing(&self, interest: &Interest) -> Result<Listing, ChainError> {
+        let (open, seats, disputed) = tokio::join!(
+            self.jobs_to_take(interest.results),
+            self.jobs_with_seat(),
+            self.disputed_jobs(interest.disputes)
+        );
+        let (seats, disputed) = (seats?, disputed?);
         // E-23: new work can wait, what is owed cannot. More open jobs than an answer can hold stop nothing else.
         let open = open.unwrap_or_else(|error| {
             tracing::warn!(%error, "open_jobs_not_listed");
             Found { slot: seats.slot, items: Vec::new() }
         });
         let slot = Some(open.slot.min(seats.slot));
-        Ok(Listing { slot, open: open.items, seats: seats.items.into_iter().collect() })
+        Ok(Listing { slot, open: open.items, seats: seats.items.into_iter().collect(), disputed })
     }
 
     /// Accounts of the program by discriminator and fields.
@@ -187,21 +261,88 @@ impl RpcChain {
             });
             json!([program::ID.to_string(), config])
         };
-        let answer: WithContext<Vec<Keyed>> = self.ask_fresh(doing, RpcRequest::GetProgramAccounts, params).await?;
-        let found = answer.value.into_iter().filter_map(|keyed| {
-            let data = keyed.account.of_program()?;
-            Some((keyed.pubkey.parse().ok()?, data))
+        let answer: WithContext<Vec<Listed>> = self.ask_fresh(doing, RpcRequest::GetProgramAccounts, params).await?;
+        let found = answer.value.into_iter().filter_map(|listed| {
+            let data = listed.account.of_program()?;
+            Some((listed.pubkey.parse().ok()?, data))
         });
         Ok(Found { slot: answer.context.slot, items: found.collect() })
     }
 
-    async fn open_jobs(&self) -> Result<Found<JobView>, ChainError> {
+    /// Open jobs, and those whose result stands, if some of them are watched.
+    async fn jobs_to_take(&self, with_results: bool) -> Result<Found<JobView>, ChainError> {
+        let mut open = self.jobs_with_status("list the open jobs", JobStatus::Open).await?;
+        if with_results {
+            let standing = self.jobs_with_status("list the standing results", JobStatus::Submitted).await?;
+            open.slot = open.slot.min(standing.slot);
+            open.items.extend(standing.items);
+        }
+        Ok(open)
+    }
+
+    async fn jobs_with_status(&self, doing: &'static str, status: JobStatus) -> Result<Found<JobView>, ChainError> {
         let market = self.settings().market.to_bytes();
-        let status = [JobStatus::Open.code()];
+        let status = [status.code()];
         let fields: [(usize, &[u8]); 2] = [(STATUS_OFFSET, &status), (FIRST_KEY_OFFSET, &market)];
-        let found = self.find("list the open jobs", Job::DISCRIMINATOR, &fields).await?;
+        let found = self.find(doing, Job::DISCRIMINATOR, &fields).await?;
         let view = |(address, data): &(Pubkey, Vec<u8>)| accounts::job_view(*address, data, None);
         Ok(Found { slot: found.slot, items: found.items.iter().filter_map(view).collect() })
+    }
+
+    /// Jobs of the market over which there is a dispute that is not over, if that is asked for.
+    async fn disputed_jobs(&self, is_asked: bool) -> Result<BTreeSet<Pubkey>, ChainError> {
+        if !is_asked {
+            return Ok(BTreeSet::new());
+        }
+        let market = self.settings().market.to_bytes();
+        let fields: [(usize, &[u8]); 1] = [(SECOND_KEY_OFFSET, &market)];
+        let found = self.find("list the disputes", Dispute::DISCRIMINATOR, &fields).await?;
+        let mut going_on: Vec<_> =
+            found.items.iter().filter_map(|(_, data)| accounts::dispute_going_on(data)).collect();
+        going_on.sort_unstable();
+        Ok(going_on.into_iter().take(DISPUTES_PER_LOOK).map(|(_, job)| job).collect())
+    }
+
+    /// What comes next in the settlement of disputes that are over, for some of them.
+    async fn plan_settlements(&self, jobs: &mut [JobView]) -> Result<(), ChainError> {
+        let is_over =
+            |view: &&mut JobView| view.dispute.as_ref().is_some_and(|dispute| dispute.status == DisputeStatus::Final);
+        for view in jobs.iter_mut().filter(is_over).take(SETTLED_PER_LOOK) {
+            let settlement = self.settlement(view.job).await?;
+            if let Some(dispute) = view.dispute.as_mut() {
+                dispute.settlement = settlement;
+            }
+        }
+        Ok(())
+    }
+
+    /// Empty also when the accounts changed between two requests: the next look plans it.
+    async fn settlement(&self, job: Pubkey) -> Result<Vec<Instruction>, ChainError> {
+        let dispute = dispute_address(&job);
+        let (of_job, of_dispute) = (job.to_bytes(), dispute.to_bytes());
+        let of_job: [(usize, &[u8]); 1] = [(FIRST_KEY_OFFSET, &of_job)];
+        let of_dispute: [(usize, &[u8]); 1] = [(FIRST_KEY_OFFSET, &of_dispute)];
+        let (doing, both) = ("list what a dispute left", [job, dispute]);
+        let (challenges, votes, executions, fetched) = tokio::try_join!(
+            self.find(doing, Challenge::DISCRIMINATOR, &of_dispute),
+            self.find(doing, Vote::DISCRIMINATOR, &of_dispute),
+            self.find(doing, Execution::DISCRIMINATOR, &of_job),
+            self.accounts(&both, Commitment::Confirmed),
+        )?;
+        let account = |index| fetched.get(index).and_then(RawAccount::of_program);
+        let known =
+            account(0).and_then(|data| keyed(job, &data)).zip(account(1).and_then(|data| keyed(dispute, &data)));
+        let Some((job, dispute)) = known else { return Ok(Vec::new()) };
+        let disputed = Disputed {
+            job,
+            dispute,
+            challenges: all_keyed(challenges),
+            votes: all_keyed(votes),
+            executions: all_keyed(executions),
+        };
+        // What is due once it is over is due at any time.
+        let next = disputed.due_transactions(ChainTime { slot: 0, unix: 0 });
+        Ok(next.into_iter().next().unwrap_or_default())
     }
 
     async fn jobs_with_seat(&self) -> Result<Found<Pubkey>, ChainError> {
@@ -212,47 +353,55 @@ impl RpcChain {
         Ok(Found { slot: found.slot, items: jobs })
     }
 
-    /// Each job's address, and that of our seat in it.
-    fn with_seats(&self, jobs: impl Iterator<Item = Pubkey>) -> Vec<Pubkey> {
-        let provider = self.settings().provider;
-        jobs.flat_map(|job| [job, ExecutionSeeds { job, provider }.address()]).collect()
+    /// A job's address, that of our seat in it, and those of its dispute and of what is ours in that.
+    fn addresses(&self, known: &Known) -> Vec<Pubkey> {
+        let (RpcSettings { provider, node_key, .. }, job) = (self.settings(), known.job);
+        let (provider, node_key) = (*provider, *node_key);
+        let mut addresses = vec![job, ExecutionSeeds { job, provider }.address()];
+        if known.is_disputed {
+            let dispute = dispute_address(&job);
+            let votes = (0..).take(ROUNDS).map(|round| VoteSeeds { dispute, round, provider }.address());
+            addresses.extend([dispute, ChallengeSeeds { dispute, challenger: node_key }.address()]);
+            addresses.extend(votes);
+        }
+        addresses
     }
 
     /// What the finalised chain says about the jobs that it is to be asked about, as many as fit a request.
     async fn finalized(&self, tracked: &[Tracked]) -> Result<Finalized, ChainError> {
-        let asked: Vec<&Tracked> = tracked.iter().filter(|job| job.ask_final).take(JOBS_PER_REQUEST).collect();
+        let asked: Vec<Known> = tracked.iter().filter(|job| job.ask_final).map(Known::from).collect();
+        let asked = in_requests(&asked).into_iter().next().unwrap_or_default();
         if asked.is_empty() {
             let params = json!([{"commitment": "finalized"}]);
             let slot = self.ask("fetch the finalised slot", RpcRequest::GetSlot, params).await?;
             return Ok(Finalized { slot, over: Vec::new() });
         }
-        let addresses = self.with_seats(asked.iter().map(|job| job.job));
+        let addresses: Vec<Pubkey> = asked.iter().flat_map(|known| self.addresses(known)).collect();
         let fetched = self.accounts(&addresses, Commitment::Finalized).await?;
-        let is_over = |index: usize, job: &Tracked| is_over(job.uid, &fetched.place(index.saturating_mul(2), job.job));
-        let over = asked.into_iter().enumerate().filter(|(index, job)| is_over(*index, job));
-        Ok(Finalized { slot: fetched.slot, over: over.map(|(_, job)| job.uid).collect() })
+        let (mut over, mut at) = (Vec::new(), 0);
+        for known in asked {
+            let place = fetched.place(at, known, self.settings());
+            over.extend(known.uid.filter(|uid| is_over(*uid, &place)));
+            at = at.saturating_add(known.accounts());
+        }
+        Ok(Finalized { slot: fetched.slot, over })
     }
 
     pub(super) async fn read_known(&self, known: &[Known], commitment: Commitment) -> Result<Read, ChainError> {
         let RpcSettings { market, provider, node_key, .. } = *self.settings();
         let mut result = Read::default();
-        // At least one chunk, for the fixed accounts.
-        let empty: &[Known] = &[];
-        let mut chunks: Vec<_> = known.chunks(JOBS_PER_REQUEST).collect();
-        if chunks.is_empty() {
-            chunks.push(empty);
-        }
-        for (number, chunk) in chunks.into_iter().enumerate() {
+        for (number, chunk) in in_requests(known).into_iter().enumerate() {
             let mut addresses = vec![market, provider, node_key, solana_sdk_ids::sysvar::clock::ID];
-            addresses.extend(self.with_seats(chunk.iter().map(|(_, job)| *job)));
+            addresses.extend(chunk.iter().flat_map(|known| self.addresses(known)));
             let fetched = self.accounts(&addresses, commitment).await?;
             result.slot = if number == 0 { fetched.slot } else { result.slot.min(fetched.slot) };
             if number == 0 {
                 self.read_fixed(&fetched, &mut result)?;
             }
-            for (index, known) in chunk.iter().enumerate() {
-                let at = FIXED_ACCOUNTS.saturating_add(index.saturating_mul(2));
-                result.take(*known, fetched.place(at, known.1));
+            let mut at = FIXED_ACCOUNTS;
+            for known in chunk {
+                result.take(known, fetched.place(at, known, self.settings()));
+                at = at.saturating_add(known.accounts());
             }
         }
         Ok(result)
@@ -281,7 +430,7 @@ mod tests {
 
     fn read(uid: JobUid, place: Place) -> (Vec<JobUid>, Vec<JobUid>) {
         let mut read = Read::default();
-        read.take((Some(uid), view(1).job), place);
+        read.take(Known { uid: Some(uid), job: view(1).job, is_disputed: false }, place);
         (read.jobs.iter().map(|job| job.uid).collect(), read.gone)
     }
 

@@ -22,7 +22,7 @@ pub use facts::ChainFacts;
 pub use hint::watch_for_hints;
 pub use rpc::{RpcChain, RpcSettings};
 
-use crate::core::{JobView, Snapshot, Tracked};
+use crate::core::{Interest, JobView, Snapshot};
 
 /// Why a question to the chain was not answered. Always worth asking again, unless the answer is about us.
 #[derive(Debug, Error)]
@@ -158,14 +158,15 @@ pub struct OpenSeat {
 pub enum Scope {
     /// The jobs that are tracked: a request for each fifty.
     Tracked,
-    /// Those, and a listing of the open jobs of the market and of own seats, which costs the node more.
+    /// Those, and a listing of the open jobs of the market, of own seats and of what else is of interest, which costs the node
+    /// more.
     Everything,
 }
 
 /// The chain as the bot needs it.
 pub trait Chain: Clone + Send + Sync + 'static {
     /// A look; see [`Snapshot`].
-    fn look(&self, tracked: Vec<Tracked>, scope: Scope) -> impl Future<Output = Result<Look, ChainError>> + Send;
+    fn look(&self, interest: Interest, scope: Scope) -> impl Future<Output = Result<Look, ChainError>> + Send;
 
     /// A recent blockhash and the last block height at which it is valid.
     fn recent_blockhash(&self) -> impl Future<Output = Result<(Hash, u64), ChainError>> + Send;

@@ -28,7 +28,7 @@ use super::{
     endpoints::{Endpoint, Endpoints},
 };
 use crate::{
-    core::{JobView, Tracked},
+    core::{Interest, JobView},
     metrics_list as names,
 };
 
@@ -46,6 +46,8 @@ pub struct RpcSettings {
     pub market: Pubkey,
     /// Provider account.
     pub provider: Pubkey,
+    /// Cold key.
+    pub authority: Pubkey,
     /// Hot key.
     pub node_key: Pubkey,
     /// Longest time for one request.
@@ -290,8 +292,8 @@ impl RpcChain {
 }
 
 impl Chain for RpcChain {
-    async fn look(&self, tracked: Vec<Tracked>, scope: Scope) -> Result<Look, ChainError> {
-        self.look_at(tracked, scope).await
+    async fn look(&self, interest: Interest, scope: Scope) -> Result<Look, ChainError> {
+        self.look_at(interest, scope).await
     }
 
     async fn open_seats(&self, job: &JobView) -> Result<Vec<OpenSeat>, ChainError> {

@@ -82,7 +82,7 @@ impl RpcChain {
             return Ok(());
         }
         for witness in self.witnesses() {
-            let known = [(Some(job.uid), job.job)];
+            let known = [Known { uid: Some(job.uid), job: job.job, is_disputed: false }];
             match witness.heard(witness.read_known(&known, Commitment::Witnessed)).await {
                 Some(other) if other.jobs.contains(job) => return Ok(()),
                 Some(_) => refusal = self.disputed("look at an open job", &witness, format!("job {}", job.job)),
@@ -105,8 +105,8 @@ impl Read {
             return Some("the time on the chain's clock".to_owned());
         }
         let at = |read: &Self, address| read.jobs.iter().find(|view| view.job == address).cloned();
-        let differs = |known: &&Known| at(self, known.1) != at(other, known.1);
-        held.iter().find(differs).map(|(_, address)| format!("job {address}"))
+        let differs = |known: &&Known| at(self, known.job) != at(other, known.job);
+        held.iter().find(differs).map(|known| format!("job {}", known.job))
     }
 }
 
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn e_09_what_two_endpoints_say_of_a_held_seat_is_compared_as_a_whole() {
         let seen = JobView { status: JobStatus::Assigned, seat: Some(Seat::Accepted), ..view(1) };
-        let held = [(Some(seen.uid), seen.job)];
+        let held = [Known { uid: Some(seen.uid), job: seen.job, is_disputed: false }];
         let ours = read(100, vec![seen.clone(), view(2)]);
         let contradiction = |chain_unix, jobs| ours.contradiction(&read(chain_unix, jobs), &held);
         // What is not held may differ: nothing depends on it.

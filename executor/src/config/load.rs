@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
+use assay_protocol::limits::BPS_ONE;
 use thiserror::Error;
 use toml::{Table, Value};
 use url::Url;
@@ -148,6 +149,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     ] {
         ensure(quota.0 >= RECORDS_QUOTA_MIN, key, "is under 1 MiB; write a larger size")?;
     }
+    let sampled = config.watch.sample_rate_bps <= BPS_ONE;
+    ensure(sampled, "watch.sample_rate_bps", "is over 10,000, which watches every result; write 0 to 10,000")?;
     let endpoints = chain.other_rpc_urls.len() < ENDPOINTS_MAX;
     ensure(endpoints, "chain.other_rpc_urls", "names more than three; keep those that are run by different people")?;
     let bumps = chain.fee_bumps_max <= FEE_BUMPS_LIMIT;
@@ -254,6 +257,8 @@ mod tests {
             ("[chain]\nfee_bumps_max = 9", "chain.fee_bumps_max"),
             ("[chain]\npriority_fee_micro_lamports = 250001", "chain.priority_fee_max_micro_lamports"),
             ("[content]\npins_min = 2", "content.pins_min"),
+            ("[watch]\nsample_rate_bps = 10001", "watch.sample_rate_bps"),
+            ("[watch]\nsample_rate = 1", "unknown field `sample_rate`"),
         ] {
             let error = load_text(&format!("{MINIMAL}\n{text}"), &[]).expect_err(text).to_string();
             assert!(error.contains(named), "{error}");

@@ -6,6 +6,7 @@ mod units;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use assay_protocol::{Hash32, limits::BPS_ONE};
 use assay_runtime::Engine;
 use assay_sdk::FeeLadder;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ pub struct Config {
     /// Which jobs are taken.
     #[serde(default)]
     pub policy: PolicyConfig,
+    /// Which results of others are watched, and what contesting wrong ones may cost.
+    #[serde(default)]
+    pub watch: WatchConfig,
     /// The sandbox child.
     #[serde(default)]
     pub worker: WorkerConfig,
@@ -196,6 +200,9 @@ pub struct PolicyConfig {
     pub claim_min_lamports: u64,
     /// Finalize, settle, close and claim own jobs.
     pub crank: bool,
+    /// Vote in juries while this provider is on duty (`assay provider duty on`, which the cold key signs). Off while it is on duty,
+    /// every jury that it is drawn into and misses may cost its duty lock.
+    pub duty: bool,
 }
 
 impl Default for PolicyConfig {
@@ -215,7 +222,28 @@ impl Default for PolicyConfig {
             balance_min_lamports: 10_000_000,
             claim_min_lamports: 1,
             crank: true,
+            duty: true,
         }
+    }
+}
+
+/// Which results of others are watched, and what contesting wrong ones may cost. Days are those of the chain's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WatchConfig {
+    /// How many of the results of others that stand and may be disputed are run again, 0..=10,000 basis points; zero watches
+    /// none. Which ones, nobody else can tell.
+    pub sample_rate_bps: u16,
+    /// Most gas run for that in a day. A job counts with its gas limit.
+    pub gas_per_day: u64,
+    /// Most bonds of challenges and appeals in a day, lamports, those for own seats included; they are paid by the node key. A
+    /// bond comes back, with a reward, when the jury finds what this provider found; else it is lost.
+    pub bonds_per_day_lamports: u64,
+}
+
+impl Default for WatchConfig {
+    fn default() -> Self {
+        Self { sample_rate_bps: 0, gas_per_day: 1_000_000_000_000, bonds_per_day_lamports: 1_000_000_000 }
     }
 }
 
@@ -349,6 +377,7 @@ impl Config {
             chain: ChainConfig::default(),
             content: ContentConfig::default(),
             policy: PolicyConfig::default(),
+            watch: WatchConfig::default(),
             worker: WorkerConfig::default(),
             limits: LimitsConfig::default(),
             records: RecordsConfig::default(),
@@ -356,14 +385,22 @@ impl Config {
         }
     }
 
-    /// What the core decides by.
+    /// What the core decides by. `secret` is 32 random bytes of this start.
     #[must_use]
-    pub fn settings(&self, options: &crate::Options) -> crate::core::Settings {
+    pub fn settings(&self, options: &crate::Options, node_key: Pubkey, secret: Hash32) -> crate::core::Settings {
         let (policy, worker, limits) = (&self.policy, &self.worker, &self.limits);
         let keys = |list: &[Address]| list.iter().map(|address| address.0).collect();
         let digests = |list: &[Digest]| list.iter().map(|digest| digest.0).collect();
         crate::core::Settings {
             provider: self.provider_address(),
+            node_key,
+            watch: crate::core::Watch {
+                sample: (u64::from(self.watch.sample_rate_bps) << 32) / u64::from(BPS_ONE),
+                gas_per_day: self.watch.gas_per_day,
+                bonds_per_day_lamports: self.watch.bonds_per_day_lamports,
+                duty: policy.duty,
+                secret,
+            },
             policy: crate::core::Policy {
                 price_min: policy.price_min,
                 base_fee_min_lamports: policy.base_fee_min_lamports,

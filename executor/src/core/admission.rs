@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use solana_pubkey::Pubkey;
 
-use super::{Action, Core, Job, JobUid, JobView, Now, Phase};
+use super::{Action, Core, Job, JobUid, JobView, Now, Phase, Role};
 
 /// One poster's jobs take at most one in so many places, or as many as can be active at once.
 const POSTERS_MIN: usize = 8;
@@ -66,7 +66,9 @@ impl Job {
     /// Whether nothing is lost with it: no work is going on, and nothing was ever signed.
     fn can_be_left(&self) -> bool {
         let is_idle = matches!(self.row.phase, Phase::Seen | Phase::Dropped(_));
-        is_idle && !self.row.is_seat_known && self.row.txs.is_empty()
+        let is_free = self.row.role == Role::Execute || matches!(self.row.phase, Phase::Dropped(_));
+        let is_unbound = self.row.spent.is_none() && !self.row.has_part_in_dispute();
+        is_idle && is_free && is_unbound && !self.row.is_seat_known && self.row.txs.is_empty()
     }
 }
 

@@ -11,7 +11,8 @@ impl Core {
         }
         job.building = None;
         // One that landed meanwhile, and that a fork took back, is sent again instead: it may land again.
-        let has_landed = job.row.txs.iter().any(|old| old.kind == kind && matches!(old.state, TxState::Landed(_)));
+        let is_landed = |old: &TxRecord| old.kind == kind && matches!(old.state, TxState::Landed(_));
+        let has_landed = !job.is_repeatable(kind) && job.row.txs.iter().any(is_landed);
         let may_land = job.row.has_live_tx(kind) && !job.may_bump(kind, &self.settings, now);
         if job.wanted_tx(&self.settings, now) != Some(kind) || has_landed || may_land {
             return;
@@ -73,7 +74,9 @@ impl Core {
         self.seen_slot = self.seen_slot.max(slot);
         if let TxFate::Landed { slot } = fate {
             job.row.tx_failures = 0;
-            if is_wanted && job.undoes(kind, *slot) {
+            if job.is_repeatable(kind) {
+                job.repeats(*slot);
+            } else if is_wanted && job.undoes(kind, *slot) {
                 job.landed_in_vain(&signature, *slot <= self.finalized_slot, now);
             } else if is_wanted {
                 job.landed(kind, *slot, actions);
@@ -99,6 +102,20 @@ impl Core {
 }
 
 impl Job {
+    /// Whether one transaction of this kind follows another, each doing the next thing: what one did is for the next look to
+    /// say. If a fork takes it back, whatever is due then is signed anew; both landing costs a fee and no more, because the
+    /// program does nothing twice.
+    pub(super) fn is_repeatable(&self, kind: TxKind) -> bool {
+        let dispute = self.view.as_ref().and_then(|view| view.dispute.as_ref());
+        kind == TxKind::Advance || (kind == TxKind::Settle && (dispute.is_some() || self.row.has_part_in_dispute()))
+    }
+
+    fn repeats(&mut self, slot: u64) {
+        if slot >= self.view_slot {
+            (self.view, self.view_slot) = (None, slot);
+        }
+    }
+
     /// Whether a look later than that slot shows that a transaction which landed in it, and is wanted, is so still.
     fn undoes(&self, kind: TxKind, slot: u64) -> bool {
         kind != TxKind::Claim && slot < self.view_slot
@@ -125,7 +142,12 @@ impl Job {
             TxKind::Commit => self.row.phase = Phase::Committed,
             TxKind::Reveal | TxKind::Submit => self.row.phase = Phase::Submitted,
             // What it did is for the next look to say.
-            TxKind::Advance => self.view = None,
+            TxKind::Advance
+            | TxKind::Challenge
+            | TxKind::Vote(_)
+            | TxKind::RevealVote(_)
+            | TxKind::RevealOutcome
+            | TxKind::Appeal(_) => self.view = None,
             TxKind::Settle => self.enter_settled(slot),
             TxKind::Claim => self.row.phase = Phase::Claimed,
         }
@@ -155,7 +177,7 @@ impl Job {
                 self.row.phase = Phase::Claimed;
                 actions.push(Action::Alert(uid, "earnings could not be claimed; they stay claimable"));
             }
-            TxKind::Advance | TxKind::Decline | TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Settle => {
+            _ => {
                 actions.push(Action::Alert(uid, "a transaction failed repeatedly; it is tried on"));
             }
         }

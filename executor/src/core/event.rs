@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use assay_protocol::{Draw, Hash32, JobStatus, Lookup, Mode, TaskLimits};
+use assay_protocol::{Draw, Hash32, JobStatus, Lookup, Mode, TaskLimits, duty::DutyView};
 use solana_pubkey::Pubkey;
 
-use super::job::{JobUid, OutcomeBytes, Salt, TxKind};
+use super::{
+    court::DisputeView,
+    job::{JobUid, OutcomeBytes, Salt},
+    tx::TxKind,
+};
 
 /// A Job account as one poll saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +84,10 @@ pub struct JobView {
     pub reveal_deadline_unix: i64,
     /// Until when the standing outcome, or that there is none, may be disputed; zero before.
     pub window_deadline_unix: i64,
+    /// Hash of the result that stands; zero while none does.
+    pub standing_hash: Hash32,
+    /// The dispute; `None` also while it was not looked at.
+    pub dispute: Option<Box<DisputeView>>,
     /// Our seat, if we have one.
     pub seat: Option<Seat>,
     /// Who paid the seat's rent and gets it back.
@@ -128,8 +136,12 @@ pub struct ProviderView {
     pub exposure_cap_lamports: u64,
     /// Tickets that win in draws: those enrolled that the stake bears still.
     pub tickets: u32,
-    /// Since when it has as many.
-    pub tickets_from_unix: i64,
+    /// When it serves as juror, and since when it has as many tickets.
+    pub duty: DutyView,
+    /// What a first round's worth of votes would lock while it serves, lamports; zero otherwise.
+    pub jury_reserve_lamports: u64,
+    /// Tickets of all providers of the market that serve as jurors.
+    pub duty_tickets_total: u64,
     /// To be claimed, lamports.
     pub earnings_lamports: u64,
     /// Least stake the market demands, lamports.
@@ -153,6 +165,19 @@ pub struct Tracked {
     pub is_held: bool,
     /// Slot whose block gives the seed of its draw, if that block is asked for.
     pub seed_slot: Option<u64>,
+    /// It is, or was, disputed: the dispute and what of it is ours are looked at, too.
+    pub is_disputed: bool,
+}
+
+/// What the next look has to answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// These jobs, by uid.
+    pub jobs: Vec<Tracked>,
+    /// Which results of others stand and may be disputed: some are watched.
+    pub results: bool,
+    /// Which disputes there are: the jury may be ours.
+    pub disputes: bool,
 }
 
 /// One look at the chain, taken at `confirmed`: at everything, or at some jobs. Of a job that it does not name it says
@@ -165,7 +190,8 @@ pub struct Snapshot {
     pub finalized: Option<Finalized>,
     /// Our Provider account.
     pub provider: ProviderView,
-    /// Open jobs of the market, jobs with a seat of ours, and tracked jobs that still exist.
+    /// Open jobs of the market, jobs with a seat of ours, tracked jobs that still exist, and what else was asked for
+    /// ([`Interest`]).
     pub jobs: Vec<JobView>,
     /// Tracked jobs whose account is no more (or is another job's under the same address).
     pub gone: Vec<JobUid>,

@@ -13,8 +13,12 @@ pub const FEE_BUMPS_LIMIT: u8 = 8;
 pub const fn compute_unit_limit(kind: TxKind) -> u32 {
     match kind {
         TxKind::Accept => 80_000,
-        TxKind::Advance | TxKind::Decline | TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Claim => 40_000,
-        TxKind::Settle => 198_000,
+        TxKind::Decline | TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Claim => 40_000,
+        TxKind::RevealVote(_) | TxKind::RevealOutcome | TxKind::Appeal(_) => 40_000,
+        // With as many tickets as a vote shows at most; a dispute with its first challenge.
+        TxKind::Vote(_) | TxKind::Challenge => 100_000,
+        // As long as it gets: full of seats, or of what a dispute leaves to be settled.
+        TxKind::Advance | TxKind::Settle => 198_000,
     }
 }
 
@@ -29,6 +33,7 @@ pub const fn live_max(kind: TxKind) -> usize {
         TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Settle | TxKind::Advance => {
             1 + FEE_BUMPS_LIMIT as usize
         }
+        TxKind::Vote(_) | TxKind::RevealVote(_) | TxKind::RevealOutcome => 1 + FEE_BUMPS_LIMIT as usize,
         _ => 1,
     }
 }
@@ -61,6 +66,12 @@ impl Job {
         match kind {
             TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Decline => {
                 view.base_fee_lamports.saturating_add(view.bond_lamports)
+            }
+            // A challenge wins half of a bond or loses its own; a vote that is missing, or not shown, costs its lock.
+            TxKind::Challenge | TxKind::RevealOutcome | TxKind::Appeal(_) => view.bond_lamports,
+            TxKind::Vote(round) | TxKind::RevealVote(round) => {
+                let bond = view.dispute.as_ref().map_or(0, |dispute| dispute.juror_bond_lamports);
+                bond.saturating_mul(self.row.ballot(round).map_or(0, |ballot| ballot.weight.into()))
             }
             TxKind::Advance | TxKind::Accept | TxKind::Settle | TxKind::Claim => view.base_fee_lamports,
         }

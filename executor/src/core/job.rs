@@ -2,11 +2,20 @@
 
 use std::fmt;
 
-use assay_protocol::{Hash32, ballot_hash, commitment, ids::CommitmentInput, outcome::OUTCOME_BYTES};
+use assay_protocol::{
+    Hash32, ballot_hash, commitment,
+    ids::{ChallengeCommitmentInput, CommitmentInput, VoteCommitmentInput, challenge_commitment, vote_commitment},
+    outcome::OUTCOME_BYTES,
+};
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 
-use super::text::{base58, hex_bytes, hex_option, hex_uid};
+use super::{
+    court::ROUNDS,
+    phase::{Phase, Role},
+    text::{base58, hex_array, hex_option, hex_uid},
+    tx::{TxKind, TxRecord, TxState},
+};
 
 /// Key of a job in the journal, in events and in logs: `H(program, cluster, job address, created slot, task digest)`.
 /// An account closed and created again has another uid (P-24).
@@ -41,289 +50,44 @@ pub type OutcomeBytes = [u8; OUTCOME_BYTES];
 /// What keeps a commitment from being guessed: 32 random bytes.
 pub type Salt = Hash32;
 
-/// The transactions a provider sends about a job. The discriminant orders them in a job's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TxKind {
-    /// What anybody may do once its time has come and a seat waits for: `record_seed`, `expire_job`, `close_job`.
-    Advance,
-    /// `accept_job`, behind `record_seed` where the seed is not recorded.
-    Accept,
-    /// `decline_job`.
-    Decline,
-    /// `commit_result`.
-    Commit,
-    /// `reveal_result`.
-    Reveal,
-    /// `submit_results`.
-    Submit,
-    /// What is still missing of `finalize_job`, `settle_execution`, `close_job`.
-    Settle,
-    /// `claim_reward`.
-    Claim,
-}
+/// The ballot that says that a job's content cannot be had: zeros, which are no outcome.
+pub const UNAVAILABLE: OutcomeBytes = [0; OUTCOME_BYTES];
 
-impl TxKind {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Advance,
-        Self::Accept,
-        Self::Decline,
-        Self::Commit,
-        Self::Reveal,
-        Self::Submit,
-        Self::Settle,
-        Self::Claim,
-    ];
-
-    /// Name in logs and metric labels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Advance => "advance",
-            Self::Accept => "accept",
-            Self::Decline => "decline",
-            Self::Commit => "commit",
-            Self::Reveal => "reveal",
-            Self::Submit => "submit",
-            Self::Settle => "settle",
-            Self::Claim => "claim",
-        }
-    }
-}
-
-/// What became of a transaction, as far as is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TxState {
-    /// It may land, or have landed; no other transaction of this kind may be signed.
-    Live,
-    /// Confirmed, without an error, in this slot.
-    Landed(u64),
-    /// Confirmed with an error in this slot: it changed nothing.
-    Failed(u64),
-    /// It can never land, or never again: the finalised chain is past its last valid height and does not know it (E-04),
-    /// or has it already.
-    Dead,
-}
-
-/// A transaction as it is journaled: before it is signed, and again with its signature before it is sent.
+/// What a juror says in one round. On disk before the vote is signed: whoever loses it cannot reveal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TxRecord {
-    /// What it does.
-    pub kind: TxKind,
-    /// The serialized message; signing it again gives the same bytes.
-    #[serde(with = "hex_bytes")]
-    pub message: Vec<u8>,
-    /// The first signature, once signed.
-    #[serde(with = "hex_option")]
-    pub signature: Option<[u8; 64]>,
-    /// The message's blockhash is valid up to this block height.
-    pub last_valid_block_height: u64,
-    /// Step of the fee ladder that its price is of: how many before it did not land in time (E-14).
-    #[serde(default)]
-    pub fee_step: u8,
-    /// What became of it.
-    pub state: TxState,
+pub struct BallotRow {
+    /// The job's one outcome, or [`UNAVAILABLE`].
+    #[serde(with = "hex_array")]
+    pub ballot: OutcomeBytes,
+    /// Hides it until it is revealed; of this round alone.
+    #[serde(with = "hex_array")]
+    pub salt: Salt,
+    /// Our tickets that won, ascending; none where everybody votes.
+    pub tickets: Vec<u32>,
+    /// Tickets behind it.
+    pub weight: u32,
 }
 
-/// Why a job is not, or no longer, worked on.
+/// A challenge of ours. On disk before it is signed: whoever loses it cannot reveal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DropReason {
-    /// Another provider took the seat.
-    LostRace,
-    /// The job ended: cancelled, expired or closed.
-    Ended,
-    /// The execution deadline passed; the chain penalised the seat.
-    Missed,
-    /// The seat was given back.
-    Declined,
-    /// The policy refuses it.
-    Policy,
-    /// The task is Invalid and the policy does not accept such jobs.
-    Invalid,
-    /// It failed on this host too often (E-24).
-    Quarantined,
-    /// Too little time is left to finish it safely.
-    OutOfTime,
-    /// Accepting it failed too often.
-    AcceptFailed,
+#[serde(deny_unknown_fields)]
+pub struct ChallengeRow {
+    /// Hides the job's one outcome until it is revealed.
+    #[serde(with = "hex_array")]
+    pub salt: Salt,
 }
 
-impl DropReason {
-    /// Name in logs and metric labels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LostRace => "lost_race",
-            Self::Ended => "ended",
-            Self::Missed => "missed",
-            Self::Declined => "declined",
-            Self::Policy => "policy",
-            Self::Invalid => "invalid",
-            Self::Quarantined => "quarantined",
-            Self::OutOfTime => "out_of_time",
-            Self::AcceptFailed => "accept_failed",
-        }
-    }
-}
-
-/// Why a seat is given back; the code goes on chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeclineReason {
-    /// The host could not run the task.
-    HostFault,
-    /// The content was no longer to be had, or the result could not be published.
-    ContentUnavailable,
-    /// Too little time is left.
-    OutOfTime,
-}
-
-impl DeclineReason {
-    /// The code that `decline_job` carries.
-    #[must_use]
-    pub const fn code(self) -> u16 {
-        match self {
-            Self::HostFault => 1,
-            Self::ContentUnavailable => 2,
-            Self::OutOfTime => 3,
-        }
-    }
-}
-
-/// Where a job stands in this provider's hands. Forgotten is the absence of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Open on chain and allowed by the policy; waits for a place.
-    Seen,
-    /// The content is being fetched, validated and metered.
-    Fetching,
-    /// The task can run here; waits for a free seat.
-    Prepared,
-    /// `accept_job` is on its way.
-    Accepting,
-    /// The seat is held; waits for the other seats to be taken, and for a worker.
-    Accepted,
-    /// The sandbox child runs.
-    Running,
-    /// The outcome is fixed, in the journal (I-07).
-    Ran,
-    /// `commit_result` is on its way.
-    Committing,
-    /// The hidden outcome is on chain; waits until the others' are.
-    Committed,
-    /// The result package is being published.
-    Publishing,
-    /// The result can be fetched by others.
-    Published,
-    /// `reveal_result` is on its way.
-    Revealing,
-    /// `submit_results` is on its way.
-    Submitting,
-    /// The outcome stands on chain; waits for the others', and for the end of the window.
-    Submitted,
-    /// Finalize, settle and close are on their way.
-    Settling,
-    /// The pay is credited to the provider account.
-    Settled,
-    /// `claim_reward` is on its way.
-    Claiming,
-    /// Paid. The row is dropped once the finalised chain says that the job is over.
-    Claimed,
-    /// `decline_job` is on its way.
-    Declining(DeclineReason),
-    /// Not worked on.
-    Dropped(DropReason),
-    /// The sign-guard stopped it; a human must look (E-06).
-    Halted,
-}
-
-impl Phase {
-    /// Whether the provider holds, or may come to hold, a seat and owes a result.
-    #[must_use]
-    pub const fn owes_result(self) -> bool {
-        matches!(
-            self,
-            Self::Accepting
-                | Self::Accepted
-                | Self::Running
-                | Self::Ran
-                | Self::Committing
-                | Self::Committed
-                | Self::Publishing
-                | Self::Published
-                | Self::Revealing
-                | Self::Submitting
-                | Self::Declining(_)
-        )
-    }
-
-    /// Whether the seat is on chain and the result is not.
-    #[must_use]
-    pub const fn holds_seat(self) -> bool {
-        self.owes_result() && !matches!(self, Self::Accepting)
-    }
-
-    /// Whether an acceptance stood once and the seat was not given up since.
-    #[must_use]
-    pub const fn is_after_accept(self) -> bool {
-        self.holds_seat()
-            || matches!(self, Self::Submitted | Self::Settling | Self::Settled | Self::Claiming | Self::Claimed)
-    }
-
-    /// Whether all seats of a job with several have committed, or can no more.
-    #[must_use]
-    pub const fn is_after_commits(self) -> bool {
-        matches!(
-            self,
-            Self::Publishing
-                | Self::Published
-                | Self::Revealing
-                | Self::Submitted
-                | Self::Settling
-                | Self::Settled
-                | Self::Claiming
-                | Self::Claimed
-        )
-    }
-
-    /// Before anything was signed.
-    #[must_use]
-    pub const fn is_before_accept(self) -> bool {
-        matches!(self, Self::Seen | Self::Fetching | Self::Prepared)
-    }
-
-    /// Name in logs and metric labels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Seen => "seen",
-            Self::Fetching => "fetching",
-            Self::Prepared => "prepared",
-            Self::Accepting => "accepting",
-            Self::Accepted => "accepted",
-            Self::Running => "running",
-            Self::Ran => "ran",
-            Self::Committing => "committing",
-            Self::Committed => "committed",
-            Self::Publishing => "publishing",
-            Self::Published => "published",
-            Self::Revealing => "revealing",
-            Self::Submitting => "submitting",
-            Self::Submitted => "submitted",
-            Self::Settling => "settling",
-            Self::Settled => "settled",
-            Self::Claiming => "claiming",
-            Self::Claimed => "claimed",
-            Self::Declining(_) => "declining",
-            Self::Dropped(_) => "dropped",
-            Self::Halted => "halted",
-        }
-    }
+/// What watching and contesting this job took of a day's budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spent {
+    /// Day by the chain's clock, since 1970; what was spent on another is no matter any more.
+    pub day: i64,
+    /// Gas that was run for it at most.
+    pub gas: u64,
+    /// Bonds of challenge and appeals, lamports.
+    pub bonds_lamports: u64,
 }
 
 /// The durable part of a job: one row of the journal.
@@ -357,10 +121,30 @@ pub struct JobRow {
     /// loses the bond.
     #[serde(with = "hex_option", default)]
     pub salt: Option<Salt>,
+    /// What we are to it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub role: Role,
+    /// Our ballots, by round. Each is written once.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ballots: [Option<BallotRow>; ROUNDS],
+    /// Our challenge. Written once.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub challenge: Option<ChallengeRow>,
+    /// The last round against whose verdict we decided to appeal.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub appeal: Option<u8>,
+    /// Of the budget for contesting results.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub spent: Option<Spent>,
     /// An acceptance was signed once, or the seat was adopted: a seat that the chain shows is ours.
     pub is_seat_known: bool,
     /// The last transaction of each kind, behind those of its kind that it outbid and that may land still.
     pub txs: Vec<TxRecord>,
+}
+
+/// Most jobs never come to a dispute: what is only of one is not written for them.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Where an outcome names its result: behind kind, detail, exit code and gas.
@@ -391,16 +175,107 @@ impl JobRow {
         Some(commitment(&input))
     }
 
+    /// What `commit_vote` carries for this provider in a round; `None` before there is a ballot.
+    #[must_use]
+    pub fn vote_commitment(&self, provider: &Pubkey, round: u8) -> Option<Hash32> {
+        let BallotRow { ballot, salt, .. } = self.ballot(round)?;
+        Some(vote_commitment(&VoteCommitmentInput {
+            job_uid: &self.uid.0,
+            round,
+            provider: &provider.to_bytes(),
+            ballot_hash: &ballot_hash(ballot),
+            trace_root: &[0; 32],
+            salt,
+        }))
+    }
+
+    /// What `open_dispute` and `enter_dispute` carry for this challenger; `None` before there is something to challenge with.
+    #[must_use]
+    pub fn challenge_commitment(&self, challenger: &Pubkey) -> Option<Hash32> {
+        let (challenge, outcome) = (self.challenge?, self.outcome?);
+        Some(challenge_commitment(&ChallengeCommitmentInput {
+            job_uid: &self.uid.0,
+            challenger: &challenger.to_bytes(),
+            outcome_hash: &ballot_hash(&outcome),
+            trace_root: &[0; 32],
+            salt: &challenge.salt,
+        }))
+    }
+
+    /// Our ballot of a round.
+    #[must_use]
+    pub fn ballot(&self, round: u8) -> Option<&BallotRow> {
+        self.ballots.get(usize::from(round))?.as_ref()
+    }
+
+    /// Hash of the job's one outcome.
+    #[must_use]
+    pub fn outcome_hash(&self) -> Option<Hash32> {
+        self.outcome.map(|outcome| ballot_hash(&outcome))
+    }
+
+    /// Whether every ballot says what the row says: its one outcome, or that there was nothing to be had (I-07).
+    #[must_use]
+    pub fn is_of_one_mind(&self) -> bool {
+        let agrees = |row: &BallotRow| row.ballot == UNAVAILABLE || Some(row.ballot) == self.outcome;
+        self.ballots.iter().flatten().all(agrees)
+    }
+
+    /// Whether anything of a dispute was ever decided to be signed.
+    #[must_use]
+    pub fn has_part_in_dispute(&self) -> bool {
+        self.challenge.is_some() || self.appeal.is_some() || self.ballots.iter().any(Option::is_some)
+    }
+
+    /// Whether this process holds a seat, or something hidden in a dispute, for which it owes the chain an answer.
+    #[must_use]
+    pub fn owes_answer(&self) -> bool {
+        let hides = matches!(
+            self.phase,
+            Phase::Voting | Phase::Voted | Phase::RevealingVote | Phase::Challenging | Phase::RevealingOutcome
+        );
+        self.owes_result() || hides
+    }
+
+    /// Whether the provider holds, or may come to hold, a seat and owes a result.
+    #[must_use]
+    pub fn owes_result(&self) -> bool {
+        self.role == Role::Execute && self.phase.owes_result()
+    }
+
+    /// Whether the seat is on chain and the result is not.
+    #[must_use]
+    pub fn holds_seat(&self) -> bool {
+        self.role == Role::Execute && self.phase.holds_seat()
+    }
+
+    /// Where a job stands whose run has to be begun again.
+    #[must_use]
+    pub(super) const fn phase_before_run(&self) -> Phase {
+        match self.role {
+            Role::Execute => Phase::Accepted,
+            Role::Judge => Phase::Drawn,
+            Role::Watch => Phase::Sampled,
+        }
+    }
+
     /// Where a job stands whose outcome has to be published, again or for the first time.
     #[must_use]
     pub(super) const fn phase_before_publishing(&self) -> Phase {
         if self.salt.is_some() { Phase::Committed } else { Phase::Ran }
     }
 
-    /// Whether what was computed may be shown to others: before all have committed, they could copy it (P-01).
+    /// Whether what was computed may be shown to others: before all have committed, they could copy it (P-01). What a juror
+    /// or a challenger found is shown when the dispute is over.
     #[must_use]
-    pub const fn may_be_shown(&self) -> bool {
-        self.salt.is_none() || self.phase.is_after_commits()
+    pub fn may_be_shown(&self) -> bool {
+        match self.role {
+            Role::Execute => self.salt.is_none() || self.phase.is_after_commits(),
+            Role::Judge | Role::Watch => matches!(
+                self.phase,
+                Phase::SettlingVote | Phase::Settling | Phase::Settled | Phase::Claiming | Phase::Claimed
+            ),
+        }
     }
 
     /// A job that has just been seen.
@@ -418,6 +293,11 @@ impl JobRow {
             tx_failures: 0,
             outcome: None,
             salt: None,
+            role: Role::Execute,
+            ballots: [const { None }; ROUNDS],
+            challenge: None,
+            appeal: None,
+            spent: None,
             is_seat_known: false,
             txs: Vec::new(),
         }
@@ -450,10 +330,12 @@ impl JobRow {
         self.live_txs(kind).next().is_some()
     }
 
-    /// Whether money of ours is in a seat that is not settled yet, or may come to be by what was signed.
+    /// Whether money of ours is in a seat, a vote or a challenge that is not settled yet, or may come to be by what was signed.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.phase.holds_seat() || matches!(self.phase, Phase::Submitted | Phase::Settling) || self.has_any_live_tx()
+        let waits = matches!(self.phase, Phase::Submitted | Phase::Settling | Phase::SettlingVote | Phase::Challenged);
+        let votes = matches!(self.phase, Phase::Voted | Phase::RevealingVote | Phase::VoteRevealed);
+        self.holds_seat() || self.owes_answer() || waits || votes || self.has_any_live_tx()
     }
 
     /// Whether any transaction may still land.

@@ -5,10 +5,14 @@
 //! The only thing that is never taken back is a row's outcome (I-07).
 
 mod admission;
+mod contest;
+mod court;
 mod delivery;
 mod event;
 mod fees;
 mod job;
+mod part;
+mod phase;
 mod policy;
 mod reconcile;
 mod sandbox;
@@ -17,22 +21,30 @@ mod seats;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
+mod tx;
+mod work;
 
 use std::collections::BTreeMap;
 
-use assay_protocol::JobStatus;
+use assay_protocol::{DisputeStatus, JobStatus};
 use assay_runtime::Engine;
 use assay_sdk::FeeLadder;
 use solana_pubkey::Pubkey;
 
+pub use contest::Watch;
+use court::Jury;
+pub use court::{DisputeView, OwnChallenge, OwnVote, ROUNDS};
 pub use event::{
-    Action, Event, Finalized, JobView, Preparation, ProviderView, Seat, Snapshot, Tracked, TxFate, WorkFault,
+    Action, Event, Finalized, Interest, JobView, Preparation, ProviderView, Seat, Snapshot, Tracked, TxFate, WorkFault,
     WorkFaultKind,
 };
 pub use fees::{FEE_BUMPS_LIMIT, compute_unit_limit, live_max};
-pub use job::{DeclineReason, DropReason, JobRow, JobUid, OutcomeBytes, Phase, Salt, TxKind, TxRecord, TxState};
+pub use job::{BallotRow, ChallengeRow, JobRow, JobUid, OutcomeBytes, Salt, Spent, UNAVAILABLE};
+pub use phase::{DeclineReason, DropReason, Phase, Role};
 pub use policy::{Policy, Refusal};
+pub use seats::Step;
 use seats::{Foreseen, Search};
+pub use tx::{TxKind, TxRecord, TxState};
 
 /// The two clocks a decision may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +60,12 @@ pub struct Now {
 pub struct Settings {
     /// Our Provider account: whose tickets win, and whose commitment opens.
     pub provider: Pubkey,
+    /// The hot key: challenges are its own.
+    pub node_key: Pubkey,
     /// Which jobs are taken at all.
     pub policy: Policy,
+    /// Which results of others are watched, what is contested, and whether we judge.
+    pub watch: Watch,
     /// Most jobs kept in memory and journal.
     pub jobs_tracked_max: usize,
     /// Most jobs accepted and not yet submitted.
@@ -119,8 +135,9 @@ const BACKOFF_MS: u64 = 500;
 /// Longest pause after repeated failures.
 const BACKOFF_MS_MAX: u64 = 30_000;
 
-/// What decides which steps of anybody's are left: status, attempt, seats that are not settled.
-type Stage = (JobStatus, u8, u8);
+/// What decides which steps of anybody's are left: status, attempt, seats that are not settled; of a dispute status, round,
+/// and the instructions of the next settlement.
+type Stage = (JobStatus, u8, u8, Option<(DisputeStatus, u8, usize)>);
 
 /// Between two providers' turns to settle a job of both, milliseconds: enough for the first one's transaction.
 const TURN_MS: u64 = 3_000;
@@ -158,6 +175,16 @@ pub struct Job {
     foreseen: Option<Foreseen>,
     /// How far our tickets were looked through.
     search: Search,
+    /// Our tickets in the jury of its dispute.
+    jury: Jury,
+    /// The slot of the jury's draw, once its block is known.
+    jury_ready: Option<u64>,
+    /// What anybody may do for it now, when that was last asked for.
+    step: Option<Step>,
+    /// A human was told what cannot be done for it.
+    is_told: bool,
+    /// Somebody in the market serves as juror.
+    has_jury: bool,
 }
 
 impl Job {
@@ -178,12 +205,19 @@ impl Job {
             turns_from_ms: None,
             foreseen: None,
             search: Search::default(),
+            jury: Jury::default(),
+            jury_ready: None,
+            step: None,
+            is_told: false,
+            has_jury: false,
         }
     }
 
     fn stage(&self) -> Stage {
-        let stage = |view: &JobView| (view.status, view.attempt, view.executions_open);
-        self.view.as_ref().map_or((JobStatus::Open, 0, 0), stage)
+        let of_dispute = |dispute: &DisputeView| (dispute.status, dispute.round, dispute.settlement.len());
+        let stage =
+            |view: &JobView| (view.status, view.attempt, view.executions_open, view.dispute.as_deref().map(of_dispute));
+        self.view.as_ref().map_or((JobStatus::Open, 0, 0, None), stage)
     }
 
     /// Whether it is our turn to settle what anybody may settle: by seat, so that not all of them send the same.
@@ -213,6 +247,12 @@ impl Job {
     /// Whether the finalised chain can be expected to say that it is over.
     fn asks_final(&self, finalized_slot: u64) -> bool {
         self.is_done() && !self.is_over && self.ended_slot.is_some_and(|ended| finalized_slot >= ended)
+    }
+
+    /// Whether its dispute, and what is ours in it, have to be looked at.
+    fn is_disputed(&self) -> bool {
+        let shown = self.view.as_ref().is_some_and(|view| view.disputes_open > 0);
+        shown || (self.view.is_none() && self.row.has_part_in_dispute())
     }
 
     fn seat(&self) -> Option<Seat> {
@@ -259,7 +299,7 @@ impl Core {
             row.phase = match row.phase {
                 Phase::Fetching | Phase::Prepared => Phase::Seen,
                 Phase::Accepting if !row.has_live_tx(TxKind::Accept) => Phase::Seen,
-                Phase::Running => Phase::Accepted,
+                Phase::Running => row.phase_before_run(),
                 Phase::Publishing | Phase::Published => row.phase_before_publishing(),
                 other => other,
             };
@@ -293,14 +333,25 @@ impl Core {
         self.seen_slot
     }
 
-    /// What the next look has to answer, by uid.
-    pub fn tracked(&self) -> impl Iterator<Item = Tracked> {
+    /// What the next look has to answer.
+    #[must_use]
+    pub fn interest(&self) -> Interest {
+        let is_juror = self.provider.is_some_and(|provider| provider.duty.duty_until_unix > 0);
+        Interest {
+            jobs: self.tracked().collect(),
+            results: self.settings.watch.sample > 0 && !self.draining,
+            disputes: self.settings.watch.duty && is_juror,
+        }
+    }
+
+    fn tracked(&self) -> impl Iterator<Item = Tracked> {
         let tracked = |job: &Job| Tracked {
             uid: job.row.uid,
             job: job.row.job,
             ask_final: job.asks_final(self.finalized_slot),
             is_held: job.row.is_held(),
-            seed_slot: job.seed_slot(),
+            seed_slot: job.seed_slot().or_else(|| job.jury_slot()),
+            is_disputed: job.is_disputed(),
         };
         self.jobs.values().map(tracked)
     }
@@ -316,10 +367,10 @@ impl Core {
         self.provider.as_ref()
     }
 
-    /// Whether a drain was requested and no result is owed any more.
+    /// Whether a drain was requested and no result, vote or reveal is owed any more.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.draining && !self.jobs.values().any(|job| job.row.phase.owes_result())
+        self.draining && !self.jobs.values().any(|job| job.row.owes_answer())
     }
 
     /// Whether anything is on its way, so that looking often is worth it.
@@ -348,7 +399,9 @@ impl Core {
                 let result = result.map(|outcome| (outcome, salt));
                 self.on_ran(Attempt { uid, attempt }, result, now, &mut actions);
             }
-            Event::Published { uid, attempt, result } => self.on_published(Attempt { uid, attempt }, &result, now),
+            Event::Published { uid, attempt, result } => {
+                self.on_published(Attempt { uid, attempt }, &result, now, &mut actions);
+            }
             Event::PackageLost { uid } => self.on_package_lost(uid),
             Event::TxBuilt { uid, kind, message, last_valid_block_height, fee_step } => {
                 let (signature, state) = (None, TxState::Live);
@@ -365,116 +418,5 @@ impl Core {
         }
         self.schedule(now, &mut actions);
         actions
-    }
-
-    fn on_prepared(
-        &mut self,
-        Attempt { uid, attempt }: Attempt,
-        result: Result<Preparation, WorkFault>,
-        now: Now,
-        actions: &mut Vec<Action>,
-    ) {
-        let (accept_invalid, attempts_max) = (self.settings.policy.accept_invalid, self.settings.prepare_attempts_max);
-        let is_idle = !self.jobs.values().any(|job| job.row.phase == Phase::Running);
-        let Some(job) = self.jobs.get_mut(&uid) else { return };
-        if job.row.phase != Phase::Fetching || job.row.prepare_attempts != attempt {
-            return;
-        }
-        // Its acceptance takes the chain a while, others may run the same module.
-        if matches!(result, Ok(Preparation::Runnable)) && is_idle {
-            actions.push(Action::Warm(uid));
-        }
-        if result.is_ok() {
-            // It did no harm: prepared again after a lost race, it is not on its way into quarantine (E-24).
-            job.row.prepare_attempts = attempt.saturating_sub(1);
-        }
-        job.row.phase = match result {
-            Ok(Preparation::Runnable) => Phase::Prepared,
-            Ok(Preparation::Invalid) if accept_invalid => Phase::Prepared,
-            Ok(Preparation::Invalid) => Phase::Dropped(DropReason::Invalid),
-            // C-15: content that is not to be had now may be had later; not accepting costs nothing.
-            Err(fault) if fault.kind == WorkFaultKind::Content => {
-                job.row.content_failures = job.row.content_failures.saturating_add(1);
-                job.back_off(job.row.content_failures, now);
-                Phase::Seen
-            }
-            Err(_) if job.crashed_preparations() >= attempts_max => Phase::Dropped(DropReason::Quarantined),
-            Err(_) => {
-                job.back_off(attempt, now);
-                Phase::Seen
-            }
-        };
-        if matches!(job.row.phase, Phase::Dropped(_)) {
-            actions.extend([Action::Persist(uid), Action::CleanUp(uid)]);
-        }
-    }
-
-    fn on_ran(
-        &mut self,
-        Attempt { uid, attempt }: Attempt,
-        result: Result<(OutcomeBytes, Salt), WorkFault>,
-        now: Now,
-        actions: &mut Vec<Action>,
-    ) {
-        let attempts_max = self.settings.run_attempts_max;
-        let Some(job) = self.jobs.get_mut(&uid) else { return };
-        if job.row.phase != Phase::Running || job.row.run_attempts != attempt {
-            return;
-        }
-        match result {
-            Ok((outcome, _)) if job.row.outcome.is_some_and(|known| known != outcome) => {
-                // I-07, E-06: the first outcome may have been signed; the second shows that this host cannot be trusted.
-                job.row.phase = Phase::Halted;
-                actions.push(Action::Persist(uid));
-                actions
-                    .push(Action::Alert(uid, "two runs gave different outcomes; the job is halted and nothing signed"));
-            }
-            Ok((outcome, salt)) => {
-                job.row.outcome = Some(outcome);
-                // The first one counts: a commitment to it may have been signed.
-                if job.is_drawn() {
-                    job.row.salt.get_or_insert(salt);
-                }
-                job.row.phase = Phase::Ran;
-                actions.push(Action::Persist(uid));
-            }
-            // C-16: tried until the safety margin, which gives the seat back.
-            Err(fault) if fault.kind == WorkFaultKind::Content => {
-                job.row.phase = Phase::Accepted;
-                job.back_off(attempt, now);
-            }
-            Err(_) if attempt >= attempts_max => {
-                job.row.phase = Phase::Declining(DeclineReason::HostFault);
-                job.row.tx_failures = 0;
-                actions.push(Action::Persist(uid));
-            }
-            Err(_) => {
-                job.row.phase = Phase::Accepted;
-                job.back_off(attempt, now);
-            }
-        }
-    }
-
-    fn on_published(&mut self, Attempt { uid, attempt }: Attempt, result: &Result<(), WorkFault>, now: Now) {
-        let Some(job) = self.jobs.get_mut(&uid) else { return };
-        if job.row.phase != Phase::Publishing || job.row.publish_attempts != attempt {
-            return;
-        }
-        if result.is_ok() {
-            job.row.phase = Phase::Published;
-        } else {
-            job.row.phase = job.row.phase_before_publishing();
-            job.back_off(attempt, now);
-        }
-    }
-
-    fn on_package_lost(&mut self, uid: JobUid) {
-        let Some(job) = self.jobs.get_mut(&uid) else { return };
-        match job.row.phase {
-            // Without a reveal the bond is lost; those who agree have the package, too.
-            Phase::Publishing if job.row.salt.is_some() => job.row.phase = Phase::Published,
-            Phase::Publishing | Phase::Ran => job.row.phase = Phase::Accepted,
-            _ => {}
-        }
     }
 }

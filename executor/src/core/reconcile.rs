@@ -3,7 +3,8 @@
 use assay_protocol::JobStatus;
 
 use super::{
-    Action, Core, DropReason, Finalized, Job, JobRow, JobUid, JobView, Now, Phase, Seat, Snapshot, TxKind, TxState,
+    Action, Core, DropReason, Finalized, Job, JobRow, JobUid, JobView, Now, Phase, Role, Seat, Snapshot, TxKind,
+    TxState,
 };
 
 const UNKNOWN_SEAT: &str = "the chain shows a seat that the journal does not know: another instance runs with this \
@@ -52,9 +53,15 @@ impl Core {
                 job.foresee(&seeds, slot, now);
             }
         }
-        let is_wanted = |view: &JobView| view.status == JobStatus::Open && self.settings.policy.admit(view).is_ok();
+        let (open, standing): (Vec<_>, Vec<_>) = others.into_iter().partition(|view| view.status == JobStatus::Open);
+        // A juror is called whatever else it does: being absent costs its duty lock.
+        for view in standing {
+            if self.is_of_interest(&view, now) {
+                self.reconcile_job(view, slot, now, actions);
+            }
+        }
         if !self.draining {
-            let newcomers = others.into_iter().filter(is_wanted).collect();
+            let newcomers = open.into_iter().filter(|view| self.settings.policy.admit(view).is_ok()).collect();
             self.take_in(newcomers, slot, now, actions);
         }
     }
@@ -81,11 +88,20 @@ impl Core {
         }
         job.view_slot = slot;
         job.is_gone = false;
-        job.see_end(view.status.is_terminal() && view.seat.is_none(), slot);
+        let has_part = view.dispute.as_ref().is_some_and(|dispute| dispute.has_part_of_ours());
+        job.see_end(view.status.is_terminal() && view.seat.is_none() && !has_part, slot);
         let before = job.row.phase;
         let (status, seat) = (view.status, view.seat);
         job.view = Some(view);
+        job.has_jury = self.provider.is_some_and(|provider| provider.duty_tickets_total > 0);
+        if job.halts_at_foreign_part(&self.settings, actions) {
+            return;
+        }
         match seat {
+            None if job.row.role != Role::Execute => job.follow(status, slot, actions),
+            None if job.row.has_part_in_dispute() && job.is_dispute_unseen() => {}
+            // Our seat is settled, our challenge is not.
+            None if job.has_open_part() && status.is_terminal() => job.row.phase = Phase::Settling,
             // The queue timed out: nobody ran, and the seat is free of charge.
             Some(Seat::Accepted) if status.is_terminal() => job.on_seat_over(DropReason::Ended, status, actions),
             Some(Seat::Accepted) if !takes_commits(status) => job.on_seat_over(DropReason::Missed, status, actions),
@@ -98,6 +114,9 @@ impl Core {
             Some(Seat::Missed) => job.on_seat_over(DropReason::Missed, status, actions),
             None => job.on_no_seat(status, slot, actions),
         }
+        if seat.is_some() {
+            job.row.role = Role::Execute;
+        }
         if job.row.phase != before {
             job.not_before_ms = now.monotonic_ms;
             let durable = !job.row.phase.is_before_accept();
@@ -105,6 +124,7 @@ impl Core {
                 actions.push(Action::Persist(uid));
             }
         }
+        self.take_part(uid, now, actions);
     }
 }
 
@@ -116,13 +136,19 @@ impl Job {
         self.is_gone = true;
         if let Some(view) = &mut self.view {
             view.seat = None;
+            view.dispute = None;
         }
         match self.row.phase {
+            Phase::Dropped(_) | Phase::Halted => {}
+            _ if self.row.role != Role::Execute && self.row.has_part_in_dispute() => {
+                self.settle_part(slot);
+                actions.push(Action::Persist(uid));
+            }
             Phase::Revealing | Phase::Submitting | Phase::Submitted | Phase::Settling => {
                 self.enter_settled(slot);
                 actions.push(Action::Persist(uid));
             }
-            Phase::Settled | Phase::Claiming | Phase::Claimed | Phase::Dropped(_) | Phase::Halted => {}
+            Phase::Settled | Phase::Claiming | Phase::Claimed => {}
             _ => self.end(DropReason::Ended, actions),
         }
     }
@@ -260,7 +286,7 @@ impl Job {
         }
     }
 
-    fn end(&mut self, reason: DropReason, actions: &mut Vec<Action>) {
+    pub(super) fn end(&mut self, reason: DropReason, actions: &mut Vec<Action>) {
         let uid: JobUid = self.row.uid;
         actions.extend([Action::StopWork(uid), Action::CleanUp(uid)]);
         if let Some(tx) = self.row.txs.iter().find(|tx| tx.state == TxState::Live) {

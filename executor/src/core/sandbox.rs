@@ -16,7 +16,7 @@ impl Core {
         let row = &mut job.row;
         let (phase, attempts) = match row.phase {
             Phase::Fetching => (Phase::Seen, &mut row.prepare_attempts),
-            Phase::Running => (Phase::Accepted, &mut row.run_attempts),
+            Phase::Running => (row.phase_before_run(), &mut row.run_attempts),
             _ => return,
         };
         if *attempts == attempt {

@@ -1,27 +1,33 @@
 //! What may start now: in the order of money already at stake, so that owed results never wait for new work.
 
 use super::{
-    Action, Core, DeclineReason, DropReason, Job, JobUid, Now, OutcomeBytes, Phase, ProviderView, Settings, TxKind,
-    TxRecord, TxState,
+    Action, Core, DeclineReason, DropReason, Job, JobUid, Now, OutcomeBytes, Phase, ProviderView, Role, Settings,
+    TxKind, TxRecord, TxState,
 };
 use assay_protocol::{JobStatus, OutcomeKind};
 
 impl Core {
     pub(super) fn schedule(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let uids: Vec<JobUid> = self.jobs.keys().copied().collect();
+        // Own seats first, then juries, then what is only watched.
+        let mut uids: Vec<JobUid> = self.jobs.keys().copied().collect();
+        uids.sort_by_key(|uid| self.jobs.get(uid).map(|job| job.row.role));
         for uid in &uids {
             self.watch_deadline(*uid, now, actions);
         }
+        self.search_juries();
         for uid in &uids {
             self.advance_owed(*uid, now, actions);
+            self.advance_part(*uid, now, actions);
         }
+        self.decide_ballots(&uids, now, actions);
+        self.decide_contests(&uids, now, actions);
         self.advance_claims(now);
         self.search_tickets(now);
         self.start_acceptances(now, actions);
         self.start_preparations(now, actions);
         for uid in uids {
             self.build_wanted(uid, now, actions);
-            self.forget_done(uid, actions);
+            self.forget_done(uid, now, actions);
         }
     }
 
@@ -61,7 +67,7 @@ impl Core {
         let running = self.jobs.values().filter(|job| job.row.phase == Phase::Running).count();
         let (runs_max, crank, provider) = (self.settings.runs_max, self.settings.crank, self.settings.provider);
         let can_run = running < runs_max && !self.sandbox_fails;
-        let Some(job) = self.jobs.get_mut(&uid) else { return };
+        let Some(job) = self.jobs.get_mut(&uid).filter(|job| job.row.role == Role::Execute) else { return };
         if job.view.is_none() || now.monotonic_ms < job.not_before_ms || job.is_too_late(now) {
             return;
         }
@@ -152,12 +158,14 @@ impl Core {
     fn has_free_place(&self, provider: &ProviderView, uid: JobUid) -> bool {
         let Some(view) = self.jobs.get(&uid).and_then(|job| job.view.as_ref()) else { return false };
         // Seats on their way that the provider account does not count yet.
-        let coming = || self.jobs.values().filter(|job| job.row.phase.owes_result() && job.seat().is_none());
+        let coming = || self.jobs.values().filter(|job| job.row.owes_result() && job.seat().is_none());
         let coming_bonds = coming()
             .filter_map(|job| job.view.as_ref())
             .fold(view.bond_lamports, |sum, view| sum.saturating_add(view.bond_lamports));
-        let reserved = provider.locked_lamports.saturating_add(coming_bonds);
-        let active = self.jobs.values().filter(|job| job.row.phase.owes_result()).count();
+        // A juror without free stake would be an absent one.
+        let reserved =
+            provider.locked_lamports.saturating_add(coming_bonds).saturating_add(provider.jury_reserve_lamports);
+        let active = self.jobs.values().filter(|job| job.row.owes_result()).count();
         let seats = usize::from(provider.active).saturating_add(coming().count());
         active < self.settings.jobs_active_max
             && seats < usize::from(provider.capacity)
@@ -179,7 +187,8 @@ impl Core {
     /// refused for this: its gas limit says only what it may burn.
     fn runs_in_time(&self, job: &Job) -> bool {
         let Some(view) = &job.view else { return false };
-        let is_ahead = |job: &&Job| matches!(job.row.phase, Phase::Accepting | Phase::Accepted | Phase::Running);
+        let is_ahead =
+            |job: &&Job| matches!(job.row.phase, Phase::Accepting | Phase::Accepted | Phase::Running | Phase::Drawn);
         let ahead = || self.jobs.values().filter(is_ahead);
         if ahead().count() < self.settings.runs_max {
             return true;
@@ -205,7 +214,8 @@ impl Core {
         let mut candidates: Vec<_> = self
             .jobs
             .iter()
-            .filter(|(_, job)| job.row.phase == Phase::Seen && now.monotonic_ms >= job.not_before_ms)
+            .filter(|(_, job)| job.row.role == Role::Execute && job.row.phase == Phase::Seen)
+            .filter(|(_, job)| now.monotonic_ms >= job.not_before_ms)
             .filter(|(_, job)| job.ticket().is_some())
             .filter_map(|(uid, job)| Some((*uid, job.row.content_failures, job.view.as_ref()?)))
             // Whoever's content was not to be had waits behind the others, then whoever floods the market (E-23).
@@ -233,7 +243,7 @@ impl Core {
     /// How many jobs of the same poster are in hand.
     fn load_of(&self, view: &super::JobView) -> usize {
         let same = |job: &&Job| job.view.as_ref().is_some_and(|other| other.poster == view.poster);
-        self.jobs.values().filter(same).filter(|job| job.row.phase.owes_result()).count()
+        self.jobs.values().filter(same).filter(|job| job.row.owes_result()).count()
     }
 
     fn build_wanted(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
@@ -252,6 +262,7 @@ impl Core {
         if job.row.has_live_tx(kind) && !job.may_bump(kind, &self.settings, now) {
             return;
         }
+        job.step = job.due_step(&self.settings, now);
         job.building = Some(kind);
         job.building_for = Some(job.stage());
         actions.push(Action::BuildTx(uid, kind));
@@ -259,9 +270,11 @@ impl Core {
 
     /// Drops what is over: paid and final, or of no more interest to anybody. Never while a signature may still land, and
     /// never by what a fork could take back: a seat that came back without its row would look like somebody else's.
-    fn forget_done(&mut self, uid: JobUid, actions: &mut Vec<Action>) {
+    fn forget_done(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
         let Some(job) = self.jobs.get(&uid).filter(|job| !job.wants_close(&self.settings)) else { return };
-        if !job.is_done() || !job.is_over || job.row.has_any_live_tx() || job.building.is_some() {
+        // What was spent today counts until tomorrow.
+        let counts = job.counts_today(now);
+        if !job.is_done() || !job.is_over || job.row.has_any_live_tx() || job.building.is_some() || counts {
             return;
         }
         self.jobs.remove(&uid);
@@ -278,9 +291,9 @@ impl Job {
             Phase::Committing if !self.is_too_late(now) => Some(TxKind::Commit),
             Phase::Revealing if !self.is_too_late(now) => Some(TxKind::Reveal),
             Phase::Submitting => Some(TxKind::Submit),
-            Phase::Settling => Some(TxKind::Settle),
+            Phase::Settling | Phase::SettlingVote => Some(TxKind::Settle),
             Phase::Claiming => Some(TxKind::Claim),
-            _ => self.wants_advance(settings, now).then_some(TxKind::Advance),
+            _ => self.contest_tx(now).or_else(|| self.due_step(settings, now).map(|_| TxKind::Advance)),
         }
     }
 
@@ -288,7 +301,7 @@ impl Job {
     fn deadline_unix(&self) -> i64 {
         let Some(view) = &self.view else { return 0 };
         match self.row.phase {
-            phase if !phase.holds_seat() => 0,
+            _ if !self.row.holds_seat() => 0,
             _ if self.is_committed() => view.reveal_deadline_unix,
             _ => view.execution_deadline_unix,
         }
@@ -323,6 +336,9 @@ impl Job {
     /// Makes a landed transaction live again, when the chain has forgotten it and it is wanted still (E-12): the same
     /// bytes are sent, so there are never two that could land.
     fn revive_tx(&mut self, kind: TxKind, actions: &mut Vec<Action>) -> bool {
+        if self.is_repeatable(kind) {
+            return false;
+        }
         let uid = self.row.uid;
         let is_landed = |tx: &&mut TxRecord| tx.kind == kind && matches!(tx.state, TxState::Landed(_));
         let Some(tx) = self.row.txs.iter_mut().rfind(is_landed) else { return false };

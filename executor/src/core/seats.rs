@@ -3,14 +3,40 @@
 use std::collections::BTreeMap;
 
 use assay_protocol::{
-    Draw, DrawNow, DrawState, Hash32, JobStatus, Lookup, Purpose, Subject,
+    DisputeStatus, Draw, DrawNow, DrawState, Hash32, JobStatus, Lookup, Purpose, Subject,
     tickets::{Fill, seat_threshold, wins},
 };
 
-use super::{Core, Job, JobView, Now, Phase, ProviderView, Settings};
+use super::{Core, Job, JobView, Now, Phase, ProviderView, Role, Settings, court::DisputeView};
 
 /// Most tickets that are looked through in one step: some ten milliseconds. A provider has up to a million.
 const TICKETS_PER_STEP: u32 = 1 << 16;
+
+/// Seconds that those without a part of their own in a dispute leave its next step to the others.
+const BYSTANDER_S: i64 = 5;
+/// And up to so many more, so that not all of them take it at once.
+const TURNS: u8 = 5;
+
+/// What anybody may do for a job once its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// `record_seed` of the seats: the block was lost, and the next one is fixed.
+    RecordSeats,
+    /// `expire_job`.
+    Expire,
+    /// `open_dispute` over a deadlock, which takes no bond.
+    OpenDispute,
+    /// `record_seed` of the jury, or of the end of entry.
+    RecordJury,
+    /// `tally_round`.
+    Tally,
+    /// `settle_dispute`.
+    Decide,
+    /// What others left to be settled of a dispute in which we had a part, and in the end `close_dispute` and `close_job`.
+    SettleRest,
+    /// `close_job`.
+    CloseJob,
+}
 
 /// How far our tickets were looked through for one that wins.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +67,14 @@ impl Search {
         self.ticket = (self.next..end).find(|index| wins(&self.seed, holder, *index, self.threshold));
         *budget = budget.saturating_sub(end.saturating_sub(self.next));
         self.next = end;
+    }
+}
+
+impl Settings {
+    /// Seconds that we let others go first, for each job another number.
+    pub(super) fn turn_s(&self, uid: super::JobUid) -> i64 {
+        let mix = self.provider.to_bytes().iter().chain(&uid.0).fold(0_u8, |sum, byte| sum.wrapping_mul(31) ^ byte);
+        i64::from(mix % TURNS)
     }
 }
 
@@ -87,7 +121,7 @@ impl Job {
     /// tickets of others it would only lock the bond.
     fn chance(&self, provider: &ProviderView, now: Now) -> Option<(Hash32, u64)> {
         let view = self.view.as_ref().filter(|view| view.is_drawn() && self.waits_for_seat())?;
-        let draw = self.draw().filter(|draw| provider.tickets_from_unix <= draw.fixed_unix)?;
+        let draw = self.draw().filter(|draw| provider.duty.tickets_from_unix <= draw.fixed_unix)?;
         let others = view.tickets_total.saturating_sub(provider.tickets.into());
         let fill = Fill {
             wanted: view.seats_to_fill(),
@@ -102,7 +136,8 @@ impl Job {
     }
 
     fn waits_for_seat(&self) -> bool {
-        self.row.phase.is_before_accept() || self.row.phase == Phase::Accepting
+        let waits = self.row.phase.is_before_accept() || self.row.phase == Phase::Accepting;
+        waits && self.row.role == Role::Execute
     }
 
     /// The slot whose block is to be looked up, for the seed of our tickets.
@@ -114,6 +149,11 @@ impl Job {
 
     /// Takes in what the chain's list of recent blocks says about the draw.
     pub(super) fn foresee(&mut self, seeds: &BTreeMap<u64, Lookup>, slot: u64, now: Now) {
+        if let Some(jury_slot) =
+            self.jury_slot().filter(|slot| seeds.get(slot).is_some_and(|seed| *seed != Lookup::NotReady))
+        {
+            self.jury_ready = Some(jury_slot);
+        }
         let Some(view) = self.view.as_ref().filter(|view| is_armed(&view.draw)) else { return };
         let seed_slot = view.draw.seed_slot;
         let Some(lookup) = seeds.get(&seed_slot) else { return };
@@ -144,44 +184,91 @@ impl Job {
         })
     }
 
-    /// Whether a job that we had one of several seats in is settled and not closed: those who settle at the same time each see
-    /// the others' seats, and leave it.
+    /// Whether a job that we had a part in is settled and not closed: those who settle at the same time each see what is the
+    /// others', and leave it.
     #[must_use]
     pub fn waits_to_be_closed(&self) -> bool {
-        let is_settled = |view: &JobView| view.seat.is_none() && view.executions_open == 0;
-        let is_left =
-            |view: &JobView| !self.is_gone && view.is_drawn() && view.status.is_terminal() && is_settled(view);
+        let is_left = |view: &JobView| {
+            let is_settled = view.seat.is_none() && view.executions_open == 0 && view.disputes_open == 0;
+            !self.is_gone && view.status.is_terminal() && is_settled
+        };
         matches!(self.row.phase, Phase::Settled | Phase::Claimed) && self.view.as_ref().is_some_and(is_left)
+    }
+
+    /// Whether the dispute that we had a part in is over and not closed.
+    fn waits_for_rest(&self) -> bool {
+        let dispute = self.view.as_ref().and_then(|view| view.dispute.as_ref());
+        let is_over = dispute.is_some_and(|dispute| dispute.status == DisputeStatus::Final);
+        !self.is_gone && is_over && matches!(self.row.phase, Phase::Settled | Phase::Claimed)
     }
 
     /// Whether we close it: not for ever, if its poster cannot be paid (P-21).
     pub(super) fn wants_close(&self, settings: &Settings) -> bool {
-        settings.crank && self.row.tx_failures < settings.tx_failures_max && self.waits_to_be_closed()
+        let is_waiting = self.waits_to_be_closed() || self.waits_for_rest();
+        settings.crank && self.row.tx_failures < settings.tx_failures_max && is_waiting
     }
 
-    /// Whether a step that anybody may take is overdue, and something of ours waits for it: a lost seed for our tickets, a
-    /// deadline that others let pass for our seat, the job's rent for its poster.
-    pub(super) fn wants_advance(&self, settings: &Settings, now: Now) -> bool {
-        let Some(view) = self.view.as_ref().filter(|view| view.is_drawn() && settings.crank) else { return false };
-        let passed = |deadline_unix: i64| deadline_unix != 0 && now.chain_unix >= deadline_unix;
-        if self.wants_close(settings) {
-            return true;
+    /// The step that anybody may take, that is overdue and for which something of ours waits: a lost seed for our tickets, a
+    /// deadline that others let pass for our seat, the next moment of a dispute, the job's rent for its poster.
+    pub(super) fn due_step(&self, settings: &Settings, now: Now) -> Option<Step> {
+        let view = self.view.as_ref().filter(|_| settings.crank && self.row.phase != Phase::Halted)?;
+        if self.wants_close(settings) && self.waits_to_be_closed() {
+            return Some(Step::CloseJob);
+        }
+        if let Some(dispute) = &view.dispute {
+            return self.due_in_dispute(view, dispute, settings, now);
+        }
+        if !view.is_drawn() {
+            return None;
         }
         if view.seat.is_none() {
             let is_lost = |foreseen: Foreseen| {
                 is_armed(&view.draw) && foreseen.seed_slot == view.draw.seed_slot && is_armed(&foreseen.draw)
             };
-            return self.row.phase == Phase::Seen && self.foreseen.is_some_and(is_lost);
+            let waits = self.row.phase == Phase::Seen && self.foreseen.is_some_and(is_lost);
+            return waits.then_some(Step::RecordSeats);
         }
+        let passed = |deadline_unix: i64| deadline_unix != 0 && now.chain_unix >= deadline_unix;
         match view.status {
             JobStatus::Open => passed(view.queue_deadline_unix),
             JobStatus::Assigned | JobStatus::Revealing => passed(view.reveal_deadline_unix),
-            JobStatus::Deadlocked => passed(view.window_deadline_unix),
+            // Our result is worth asking a jury for, where there is one.
+            JobStatus::Deadlocked if !passed(view.window_deadline_unix) => {
+                let has_jury = self.has_jury && self.row.outcome.is_some();
+                return (has_jury && view.disputes_open == 0).then_some(Step::OpenDispute);
+            }
+            JobStatus::Deadlocked => view.disputes_open == 0,
             _ => false,
         }
+        .then_some(Step::Expire)
+    }
+
+    /// Whoever has a part in it, at once; jurors that were not drawn after a while.
+    fn due_in_dispute(&self, view: &JobView, dispute: &DisputeView, settings: &Settings, now: Now) -> Option<Step> {
+        let is_ours = dispute.status != DisputeStatus::Final && (view.seat.is_some() || dispute.has_part_of_ours());
+        let patience_s = if is_ours { 0 } else { BYSTANDER_S.saturating_add(settings.turn_s(view.uid)) };
+        let passed = |deadline: i64| now.chain_unix >= deadline.saturating_add(patience_s);
+        match dispute.status {
+            DisputeStatus::Final => {
+                let is_done = matches!(self.row.phase, Phase::Settled | Phase::Claimed);
+                let tries = self.row.tx_failures < settings.tx_failures_max;
+                (is_done && tries && passed(dispute.verdict_deadline_unix)).then_some(Step::SettleRest)
+            }
+            DisputeStatus::Drawing => self.is_jury_ready(dispute).then_some(Step::RecordJury),
+            DisputeStatus::Entry => passed(dispute.due_from_unix()?).then_some(Step::RecordJury),
+            DisputeStatus::Voting => passed(dispute.due_from_unix()?).then_some(Step::Tally),
+            DisputeStatus::Tallied => passed(dispute.due_from_unix()?).then_some(Step::Decide),
+            _ => None,
+        }
+    }
+
+    /// The step that was asked for last.
+    #[must_use]
+    pub fn step(&self) -> Option<Step> {
+        self.step
     }
 }
 
-fn is_armed(draw: &Draw) -> bool {
+pub(super) fn is_armed(draw: &Draw) -> bool {
     draw.state == DrawState::Armed
 }

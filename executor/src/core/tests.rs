@@ -1,6 +1,8 @@
 //! The core against a model of the chain that lies by omission: events are lost, repeated, delayed and reordered, and
 //! the chain takes back what is not final.
 
+mod court;
+mod disputes;
 mod drawn;
 mod fees;
 mod forks;
@@ -11,7 +13,7 @@ mod sandbox;
 mod table;
 mod world;
 
-use assay_protocol::{Draw, JobStatus, Mode, PROFILE_V1, TaskLimits};
+use assay_protocol::{Draw, JobStatus, Mode, PROFILE_V1, TaskLimits, duty::DutyView};
 use solana_pubkey::Pubkey;
 
 use super::*;
@@ -22,6 +24,14 @@ const OURS: OutcomeBytes = [3; 79];
 fn settings() -> Settings {
     Settings {
         provider: Pubkey::new_from_array([77; 32]),
+        node_key: Pubkey::new_from_array([78; 32]),
+        watch: Watch {
+            sample: 0,
+            gas_per_day: 4_000_000_000,
+            bonds_per_day_lamports: 1_000,
+            duty: true,
+            secret: [79; 32],
+        },
         policy: Policy {
             gas_limit_max: u64::MAX,
             memory_max_bytes: u64::MAX,
@@ -59,11 +69,13 @@ fn provider() -> ProviderView {
         locked_lamports: 0,
         exposure_cap_lamports: 1_000_000,
         tickets: 40,
-        tickets_from_unix: 0,
+        duty: DutyView { duty_from_unix: 0, duty_until_unix: 0, tickets_from_unix: 0 },
+        jury_reserve_lamports: 0,
+        duty_tickets_total: 0,
         earnings_lamports: 0,
         stake_min_lamports: 1,
         market_paused: false,
-        node_balance_lamports: 1_000_000,
+        node_balance_lamports: 1_000_000_000,
     }
 }
 
@@ -104,6 +116,8 @@ pub(crate) fn view(byte: u8) -> JobView {
         execution_deadline_unix: 0,
         reveal_deadline_unix: 0,
         window_deadline_unix: 0,
+        standing_hash: [0; 32],
+        dispute: None,
         seat: None,
         rent_payer: None,
     }

@@ -42,6 +42,20 @@ pub(super) mod hex_option {
     }
 }
 
+pub(super) mod hex_array {
+    use super::{Deserializer, Serializer, decode_array};
+    use serde::Deserialize as _;
+
+    pub fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(deserializer: D) -> Result<[u8; N], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        decode_array::<N, D>(&text)
+    }
+}
+
 pub(super) mod hex_bytes {
     use super::{Deserialize, Deserializer, Serializer};
 

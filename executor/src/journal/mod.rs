@@ -76,8 +76,8 @@ pub enum JournalError {
         /// Which record, and what is not understood.
         source: RecordError,
     },
-    /// Another outcome, or another salt for it, is already recorded for the job (I-07, E-06).
-    #[error("record another outcome or salt for job {0}: one is recorded already, and a job never gets two")]
+    /// Another outcome, ballot or salt is already recorded for the job, or a ballot is not of its outcome (I-07, E-06).
+    #[error("record another outcome, ballot or salt for job {0}: one is recorded already, and a job never gets two")]
     OutcomeDiffers(JobUid),
     /// A signature that may still land would be replaced, or joined by more than may land beside it (E-04).
     #[error("replace the {} transaction of job {uid}: the recorded one may still land", kind.name())]
@@ -275,6 +275,9 @@ impl Journal {
     /// The sign-guard's refusals, or [`JournalError::Write`], after which nothing may be signed.
     pub fn put(&mut self, row: &JobRow, seen_slot: u64) -> Result<(), JournalError> {
         let uid = row.uid;
+        if !row.is_of_one_mind() {
+            return Err(JournalError::OutcomeDiffers(uid));
+        }
         if let Some(old) = self.rows.get(&uid) {
             if old == row {
                 return Ok(());
@@ -383,7 +386,10 @@ fn record_bytes(payload: &[u8]) -> u64 {
 fn check_guard(old: &JobRow, new: &JobRow) -> Result<(), JournalError> {
     let uid = new.uid;
     let is_other_outcome = old.outcome.is_some() && old.outcome != new.outcome;
-    if is_other_outcome || (old.salt.is_some() && old.salt != new.salt) {
+    let is_other_ballot = old.ballots.iter().zip(&new.ballots).any(|(old, new)| old.is_some() && old != new);
+    let is_other_salt =
+        (old.salt.is_some() && old.salt != new.salt) || (old.challenge.is_some() && old.challenge != new.challenge);
+    if is_other_outcome || is_other_salt || is_other_ballot {
         return Err(JournalError::OutcomeDiffers(uid));
     }
     for tx in old.txs.iter().filter(|tx| tx.state == TxState::Live && tx.signature.is_some()) {

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use solana_pubkey::Pubkey;
 
 use super::*;
-use crate::core::{FEE_BUMPS_LIMIT, Phase};
+use crate::core::{BallotRow, ChallengeRow, FEE_BUMPS_LIMIT, Phase};
 
 /// Slot that was seen, where it does not matter.
 const SLOT: u64 = 7;
@@ -36,6 +36,39 @@ fn i_07_an_outcome_and_its_salt_are_written_once_and_rows_from_before_salts_are_
     }
     let json = serde_json::to_string(&row(2)).expect("JSON").replace(r#""salt":null,"#, "");
     assert_eq!(serde_json::from_str::<JobRow>(&json).expect("a row of an earlier version"), row(2));
+}
+
+#[test]
+fn i_07_a_ballot_is_of_the_outcome_or_says_that_nothing_was_to_be_had_and_is_written_once_like_a_challenge() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = Journal::open(dir.path()).expect("new");
+    let ballot = |byte: u8| Some(BallotRow { ballot: [byte; 79], salt: [1; 32], tickets: vec![3, 5], weight: 2 });
+    let refused = |journal: &mut Journal, row: &JobRow| {
+        assert!(matches!(journal.put(row, SLOT), Err(JournalError::OutcomeDiffers(_))));
+    };
+    let mut juror = row(1);
+    juror.ballots[0] = ballot(9);
+    refused(&mut journal, &juror);
+    // Nothing to be had in the first round, an outcome in the second.
+    juror.ballots[0] = ballot(0);
+    journal.put(&juror, SLOT).expect("written");
+    juror.outcome = Some([9; 79]);
+    juror.ballots[1] = ballot(9);
+    juror.challenge = Some(ChallengeRow { salt: [2; 32] });
+    journal.put(&juror, SLOT).expect("written");
+    for round in [0, 1] {
+        let mut other = juror.clone();
+        other.ballots[round] = other.ballots[round].take().map(|ballot| BallotRow { salt: [7; 32], ..ballot });
+        refused(&mut journal, &other);
+        other.ballots[round] = None;
+        refused(&mut journal, &other);
+    }
+    refused(&mut journal, &JobRow { ballots: [ballot(0), ballot(8), None, None], ..juror.clone() });
+    refused(&mut journal, &JobRow { challenge: Some(ChallengeRow { salt: [3; 32] }), ..juror.clone() });
+    refused(&mut journal, &JobRow { challenge: None, ..juror.clone() });
+    drop(journal);
+    let journal = Journal::open(dir.path()).expect("reopened");
+    assert_eq!(journal.row(juror.uid), Some(&juror));
 }
 
 #[test]
@@ -149,8 +182,18 @@ fn e_04_e_14_only_what_has_a_deadline_is_outbid_and_only_so_often() {
             journal.put(&row, SLOT).expect("signed");
         };
         assert!(matches!(refusal, JournalError::LiveTransaction { .. }), "{refusal}");
-        let has_deadline = matches!(kind, TxKind::Commit | TxKind::Reveal | TxKind::Submit);
-        assert_eq!(beside, if has_deadline { FEE_BUMPS_LIMIT } else { 0 }, "{kind:?}");
+        // What has a deadline, and what anybody may do, of which ours may be refused because of theirs.
+        let has_deadline = matches!(
+            kind,
+            TxKind::Commit
+                | TxKind::Reveal
+                | TxKind::Submit
+                | TxKind::Vote(_)
+                | TxKind::RevealVote(_)
+                | TxKind::RevealOutcome
+        );
+        let is_anybodys = matches!(kind, TxKind::Advance | TxKind::Settle);
+        assert_eq!(beside, if has_deadline || is_anybodys { FEE_BUMPS_LIMIT } else { 0 }, "{kind:?}");
     }
 }
 

@@ -8,7 +8,7 @@ use solana_hash::Hash;
 use super::*;
 use crate::{
     chain::{ChainError, FinalizedBlock, Look, OpenSeat, Scope},
-    core::{JobView, Tracked, TxKind, TxState},
+    core::{Interest, JobView, TxKind, TxState},
 };
 
 /// A chain that answers from a script and repeats its last answer.
@@ -39,7 +39,7 @@ fn failed() -> ChainError {
 }
 
 impl Chain for Scripted {
-    async fn look(&self, _tracked: Vec<Tracked>, _scope: Scope) -> Result<Look, ChainError> {
+    async fn look(&self, _interest: Interest, _scope: Scope) -> Result<Look, ChainError> {
         Err(failed())
     }
 

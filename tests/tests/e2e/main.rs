@@ -4,6 +4,7 @@
 mod content;
 mod crashes;
 mod disk;
+mod disputes;
 mod engines;
 mod jobs;
 mod journals;

@@ -59,8 +59,14 @@ pub struct Net {
 impl Net {
     /// Starts a network with this many registered providers and no process.
     pub async fn start(providers: usize) -> Self {
+        Self::start_with(providers, |config| config).await
+    }
+
+    /// As [`Self::start`], with what this makes of the configuration.
+    pub async fn start_with(providers: usize, change: impl FnOnce(NetworkConfig) -> NetworkConfig) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let config = NetworkConfig { providers, ..NetworkConfig::for_tests(directory.path().join("net")) };
+        let config = change(config);
         let network = Network::start(config).await.expect("the network starts");
         Self { network, directory }
     }

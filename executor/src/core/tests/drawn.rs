@@ -2,7 +2,10 @@
 
 use assay_protocol::{DrawState, OutcomeKind};
 
-use super::{world::World, *};
+use super::{
+    world::{World, code},
+    *,
+};
 
 const UID: JobUid = JobUid([100; 32]);
 
@@ -60,7 +63,7 @@ fn i_04_a_job_that_all_settled_at_the_same_time_and_nobody_closed_is_closed() {
     world.run_to_the_end();
     world.assert_promises();
     assert_eq!((world.jobs.len(), world.rows.len(), world.paid, world.halted), (0, 0, 1, false));
-    let advances = world.messages.values().filter(|message| message[0] == TxKind::Advance as u8).count();
+    let advances = world.messages.values().filter(|message| message[0] == code(TxKind::Advance)).count();
     assert_eq!(advances, 1);
 }
 
@@ -160,7 +163,7 @@ fn p_05_whoever_did_not_commit_in_time_goes_on_to_settle_and_signs_no_reveal() {
     world.others_move_all();
     world.run_to_the_end();
     world.assert_promises();
-    let reveals = world.messages.values().filter(|message| message[0] == TxKind::Reveal as u8).count();
+    let reveals = world.messages.values().filter(|message| message[0] == code(TxKind::Reveal)).count();
     assert_eq!((reveals, world.paid, world.halted), (0, 0, false));
 }
 
@@ -220,7 +223,7 @@ fn a_lost_seed_is_fixed_anew_and_the_seat_is_taken_by_it() {
 #[test]
 fn p_16_tickets_that_are_younger_than_the_draw_and_markets_that_cannot_fill_take_no_seat() {
     let change: [fn(&mut Snapshot); 2] =
-        [|snapshot| snapshot.provider.tickets_from_unix = 101, |snapshot| snapshot.jobs[0].tickets_total = 41];
+        [|snapshot| snapshot.provider.duty.tickets_from_unix = 101, |snapshot| snapshot.jobs[0].tickets_total = 41];
     for change in change {
         let mut world = drawn();
         for round in 0..100 {

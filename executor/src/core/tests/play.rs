@@ -112,7 +112,7 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
         }
         // E-13, P-06: what others do meanwhile.
         Chance::Cancel(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Cancelled, None)),
-        Chance::Others(index) => world.others_move(index),
+        Chance::Others(index) => world.others_and_court_move(index),
         Chance::Long(amount) => world.pass(amount),
         Chance::Steal(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Assigned, None)),
         Chance::Expire(index) => {
@@ -138,10 +138,22 @@ proptest! {
     fn e_08_e_11_e_12_i_07_whatever_the_order_one_outcome_is_signed_and_everything_ends(
         jobs in 0_u8..4,
         drawn in 0_u8..3,
+        disputed in 0_u8..3,
+        watched in 0_u8..3,
+        verdict in prop_oneof![4 => Just(Some(OURS)), 1 => Just(Some(court::WRONG)), 1 => Just(None)],
+        is_juror in any::<bool>(),
         final_after in prop_oneof![Just(3_u64), 4_u64..40],
         chances in chances(),
     ) {
-        let mut world = World::new(jobs);
+        let mut settings = settings();
+        settings.watch.sample = 1 << 32;
+        let mut world = World::with(settings, jobs);
+        world.verdict = verdict;
+        if is_juror {
+            world.enlist();
+        }
+        (150..150 + disputed).for_each(|byte| world.post_dispute(byte, court::WRONG));
+        (160..160 + watched).for_each(|byte| world.post_result(byte, if byte == 161 { OURS } else { court::WRONG }));
         (100..100 + drawn).for_each(|byte| world.post_drawn(byte));
         world.final_after = final_after;
         let mut old = Vec::new();
@@ -154,7 +166,12 @@ proptest! {
         world.assert_promises();
         prop_assert!(!world.halted);
         let unfinished: Vec<_> = world.core.jobs().map(|job| (job.row.phase, job.row.tx_failures, world.jobs.get(&job.row.uid).map(|job| (job.status, job.seat)), job.row.txs.clone())).collect();
-        let ended = world.core.jobs().all(|job| matches!(job.row.phase, Phase::Dropped(_) | Phase::Halted));
+        let rests = |job: &Job| match job.row.phase {
+            Phase::Dropped(_) | Phase::Halted => true,
+            Phase::Claimed => job.row.spent.is_some(),
+            _ => false,
+        };
+        let ended = world.core.jobs().all(rests);
         prop_assert!(ended, "{unfinished:?}");
         // I-12: what was accepted was finished or given back.
         let held = world.jobs.values().filter(|job| job.seat.is_some()).map(|job| job.uid);

@@ -295,7 +295,7 @@ impl World {
 
     /// Commitments that were signed for a job.
     pub(super) fn commitments(&self, uid: JobUid) -> Vec<&[u8]> {
-        let of_job = |message: &&Vec<u8>| message[..2] == [TxKind::Commit as u8, uid.0[0]];
+        let of_job = |message: &&Vec<u8>| message[..2] == [code(TxKind::Commit), uid.0[0]];
         self.messages.values().filter(of_job).map(|message| &message[10..]).collect()
     }
 }

@@ -45,6 +45,16 @@ pub(super) struct World {
     pub(super) paid: u32,
     pub(super) claims_refused: u32,
     pub(super) halted: bool,
+    /// When we serve as juror.
+    pub(super) duty: DutyView,
+    /// What juries find; `None`: nothing.
+    pub(super) verdict: Option<OutcomeBytes>,
+    /// Votes and challenges of ours that were revealed, appeals that landed, challenges that won.
+    pub(super) revealed: u32,
+    pub(super) appealed: u32,
+    pub(super) won: u32,
+    /// Result that runs give, and what it is decided by.
+    pub(super) settings: Settings,
 }
 
 /// The chain as it was.
@@ -58,9 +68,19 @@ struct Past {
     live: Vec<(JobUid, TxKind, Signature)>,
 }
 
+/// A byte for a kind of transaction.
+pub(super) fn code(kind: TxKind) -> u8 {
+    let index = TxKind::ALL.iter().position(|other| *other == kind).expect("one of them");
+    u8::try_from(index).expect("few")
+}
+
 impl World {
     pub(super) fn new(jobs: u8) -> Self {
-        let (core, actions) = Core::restore(settings(), [], 0);
+        Self::with(settings(), jobs)
+    }
+
+    pub(super) fn with(settings: Settings, jobs: u8) -> Self {
+        let (core, actions) = Core::restore(settings.clone(), [], 0);
         assert!(actions.is_empty());
         Self {
             core,
@@ -88,6 +108,12 @@ impl World {
             paid: 0,
             claims_refused: 0,
             halted: false,
+            duty: provider().duty,
+            verdict: Some(OURS),
+            revealed: 0,
+            appealed: 0,
+            won: 0,
+            settings,
         }
     }
 
@@ -98,7 +124,7 @@ impl World {
         Snapshot {
             slot: self.slot,
             finalized: Some(self.finalized()),
-            provider: ProviderView { earnings_lamports: self.earnings, ..provider() },
+            provider: ProviderView { earnings_lamports: self.earnings, duty: self.duty, ..provider() },
             jobs: self.jobs.values().cloned().collect(),
             gone,
             seeds: self.seeds(),
@@ -177,9 +203,11 @@ impl World {
                 self.pending.push(Event::Published { uid, attempt, result: Ok(()) });
             }
             Action::BuildTx(uid, kind) => {
-                let mut message = vec![kind as u8, uid.0[0]];
+                let mut message = vec![code(kind), uid.0[0]];
                 message.extend(self.signatures.to_le_bytes());
-                message.extend(self.payload(uid, kind));
+                let is_court = self.is_court(uid) && kind != TxKind::Claim;
+                let payload = if is_court { self.court_payload(uid, kind) } else { self.payload(uid, kind) };
+                message.extend(payload);
                 // As on a real chain, several times as long as it takes until a slot is final.
                 let last_valid_block_height = self.slot + 4 * self.final_after;
                 let fee_step = self.row(uid).next_fee_step(kind);
@@ -205,11 +233,16 @@ impl World {
         if let Some(old) = self.rows.get(&uid) {
             assert!(old.outcome.is_none() || old.outcome == job.row.outcome, "I-07: the outcome changed");
             assert!(old.salt.is_none() || old.salt == job.row.salt, "the salt changed");
+            assert!(old.challenge.is_none() || old.challenge == job.row.challenge, "the challenge changed");
+            for (old, new) in old.ballots.iter().zip(&job.row.ballots) {
+                assert!(old.is_none() || old == new, "a ballot changed");
+            }
             for tx in old.txs.iter().filter(|tx| tx.state == TxState::Live && tx.signature.is_some()) {
                 let kept = job.row.txs.iter().any(|new| new.signature == tx.signature);
                 assert!(kept, "E-04: a live {:?} was replaced", tx.kind);
             }
         }
+        assert!(job.row.is_of_one_mind(), "I-07: a ballot is not of the job's outcome");
         self.seen_slot = self.core.seen_slot();
         self.rows.insert(uid, job.row.clone());
     }
@@ -218,8 +251,12 @@ impl World {
         let row = &self.rows[&uid];
         let tx = row.tx(kind).expect("journaled before it is signed");
         assert!(tx.signature.is_none(), "signed once");
-        if matches!(kind, TxKind::Submit | TxKind::Commit | TxKind::Reveal) {
-            self.signed.push((uid, row.outcome.expect("fixed before it is signed")));
+        let ballot = match kind {
+            TxKind::Vote(round) | TxKind::RevealVote(round) => Some(row.ballot(round).expect("recorded").ballot),
+            _ => row.outcome,
+        };
+        if kind.says_outcome() && ballot != Some(UNAVAILABLE) {
+            self.signed.push((uid, ballot.expect("fixed before it is signed")));
         }
         self.signatures += 1;
         let mut signature = [0; 64];
@@ -253,7 +290,12 @@ impl World {
         self.slot = next_slot;
         let outcome = self.signed.iter().find(|(of, _)| *of == uid).map(|(_, outcome)| *outcome);
         let is_drawn = kind != TxKind::Claim && self.others.contains_key(&uid);
-        let worked = if is_drawn { self.apply_drawn(uid, kind, signature) } else { self.apply(uid, kind, outcome) };
+        let worked = match kind {
+            TxKind::Claim => self.apply(uid, kind, outcome),
+            _ if is_drawn => self.apply_drawn(uid, kind, signature),
+            _ if self.is_court(uid) => self.apply_court(uid, kind, signature),
+            _ => self.apply(uid, kind, outcome),
+        };
         let slot = self.slot;
         let fate = if worked { TxFate::Landed { slot } } else { TxFate::Failed { slot, message: String::new() } };
         self.fates.insert(signature, fate.clone());
@@ -352,7 +394,11 @@ impl World {
     pub(super) fn die_and_restart(&mut self) {
         self.deaths += 1;
         self.dies_after = None;
-        let (core, actions) = Core::restore(settings(), self.rows.values().cloned(), self.seen_slot);
+        // Another secret each time, as after a real start.
+        let mut settings = self.settings.clone();
+        settings.watch.secret[0] =
+            settings.watch.secret[0].wrapping_add(u8::try_from(self.deaths % 251).expect("small"));
+        let (core, actions) = Core::restore(settings, self.rows.values().cloned(), self.seen_slot);
         self.core = core;
         // What was sent before may still land; what is delivered again is the same bytes.
         self.pending.clear();
@@ -367,10 +413,9 @@ impl World {
         for row in self.rows.values() {
             for kind in TxKind::ALL {
                 let live_max = match kind {
-                    TxKind::Submit | TxKind::Commit | TxKind::Reveal => 1 + usize::from(settings().fee_bumps_max),
                     // One for each stage that the others brought it to.
                     TxKind::Settle | TxKind::Advance => live_max(kind),
-                    TxKind::Accept | TxKind::Decline | TxKind::Claim => 1,
+                    _ => live_max(kind).min(1 + usize::from(settings().fee_bumps_max)),
                 };
                 let live = row.live_txs(kind).filter(|tx| tx.signature.is_some()).count();
                 assert!(live <= live_max, "E-04: {live} {kind:?} may land for {}", row.uid);
@@ -397,9 +442,16 @@ impl World {
             self.tick();
             self.land(round);
             self.others_move_all();
+            self.court_moves_late();
             let snapshot = self.snapshot();
             self.step(Event::Polled(snapshot));
-            let rests = self.core.jobs().all(|job| matches!(job.row.phase, Phase::Dropped(_) | Phase::Halted));
+            // What counts for the day's budget is kept until tomorrow.
+            let rests = |job: &Job| match job.row.phase {
+                Phase::Dropped(_) | Phase::Halted => true,
+                Phase::Claimed => job.row.spent.is_some(),
+                _ => false,
+            };
+            let rests = self.core.jobs().all(rests);
             let is_quiet = self.pending.is_empty() && self.live.is_empty() && !self.has_drawn_seat();
             if rests && is_quiet && self.slot > quiet_since + 2 * self.final_after {
                 return;

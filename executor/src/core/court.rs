@@ -1,0 +1,270 @@
+//! A dispute as one look saw it, and what in it is ours: what may be done in it at a moment, and which of our tickets are in
+//! its jury. It decides nothing.
+
+use assay_protocol::{
+    ChallengeStatus, DisputeStatus, Draw, Hash32, Verdict,
+    duty::is_juror,
+    limits::VOTE_TICKETS_MAX,
+    tickets::{EVERYBODY, threshold, wins},
+};
+use solana_instruction::Instruction;
+
+use super::{Core, Job, JobView, Now, Phase, ProviderView, Role, seats::is_armed};
+
+/// Rounds of a dispute at most.
+pub const ROUNDS: usize = 4;
+/// Most tickets that are looked through in one step: some ten milliseconds. A provider has up to a million.
+const TICKETS_PER_STEP: u32 = 1 << 16;
+
+/// A Dispute account, and our Votes and our Challenge in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisputeView {
+    /// Status.
+    pub status: DisputeStatus,
+    /// From 0 to 3.
+    pub round: u8,
+    /// What the last counted round found, or the dispute.
+    pub verdict: Verdict,
+    /// Hash of the ballot that it found.
+    pub verdict_hash: Hash32,
+    /// Whether the provider, or whoever holds its keys, is a party: executor or poster.
+    pub is_party: bool,
+    /// Bond of a challenge.
+    pub bond_lamports: u64,
+    /// Bond of a juror's ticket.
+    pub juror_bond_lamports: u64,
+    /// Tickets expected in this round.
+    pub expected: u64,
+    /// All tickets that may be drawn.
+    pub duty_tickets_total: u64,
+    /// When it was opened.
+    pub opened_unix: i64,
+    /// Until when challengers may enter.
+    pub entry_deadline_unix: i64,
+    /// Until when votes of this round are committed.
+    pub commit_deadline_unix: i64,
+    /// Until when, from then on, they are revealed.
+    pub reveal_deadline_unix: i64,
+    /// Until when the round's verdict may be appealed against.
+    pub verdict_deadline_unix: i64,
+    /// The jury's.
+    pub draw: Draw,
+    /// Whether everything that was committed in this round is revealed.
+    pub is_complete: bool,
+    /// Our votes, by round.
+    pub votes: [Option<OwnVote>; ROUNDS],
+    /// Our challenge.
+    pub challenge: Option<OwnChallenge>,
+    /// Once it is over: the next transaction of its settlement, whoever it is for.
+    pub settlement: Vec<Instruction>,
+}
+
+/// Our Vote account of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnVote {
+    /// Our hidden ballot is on chain.
+    Committed(Hash32),
+    /// It is known: its hash.
+    Revealed(Hash32),
+}
+
+/// Our Challenge account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnChallenge {
+    /// Status.
+    pub status: ChallengeStatus,
+    /// The hidden outcome; zero when an appeal named it at once.
+    pub commitment: Hash32,
+    /// Hash of the outcome once it is known.
+    pub outcome_hash: Hash32,
+}
+
+impl DisputeView {
+    /// Whether this round is the last one: everybody votes, or voted.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.draw.is_everybody()
+    }
+
+    /// Whether the jury commits its votes.
+    #[must_use]
+    pub fn takes_votes(&self, now: Now) -> bool {
+        self.status == DisputeStatus::Voting && now.chain_unix < self.commit_deadline_unix
+    }
+
+    /// Whether votes, and in the first round challenges, are revealed.
+    #[must_use]
+    pub fn takes_reveals(&self, now: Now) -> bool {
+        self.status == DisputeStatus::Voting
+            && (self.commit_deadline_unix..self.reveal_deadline_unix).contains(&now.chain_unix)
+    }
+
+    /// Whether challengers may enter.
+    #[must_use]
+    pub fn takes_challenges(&self, now: Now) -> bool {
+        self.status == DisputeStatus::Entry && now.chain_unix < self.entry_deadline_unix
+    }
+
+    /// Whether the round's verdict may be appealed against.
+    #[must_use]
+    pub fn takes_appeals(&self, now: Now) -> bool {
+        self.status == DisputeStatus::Tallied
+            && matches!(self.verdict, Verdict::Outcome | Verdict::Unavailable)
+            && !self.is_last()
+            && now.chain_unix < self.verdict_deadline_unix
+    }
+
+    /// From when on anybody may move it on; `None` while only a seed is waited for, or when it is over.
+    #[must_use]
+    pub fn due_from_unix(&self) -> Option<i64> {
+        match self.status {
+            DisputeStatus::Entry => Some(self.entry_deadline_unix),
+            DisputeStatus::Voting if self.is_complete => Some(self.commit_deadline_unix),
+            DisputeStatus::Voting => Some(self.reveal_deadline_unix),
+            DisputeStatus::Tallied => Some(self.verdict_deadline_unix),
+            _ => None,
+        }
+    }
+
+    /// Our vote of this round.
+    #[must_use]
+    pub fn vote(&self) -> Option<OwnVote> {
+        self.votes.get(usize::from(self.round)).copied().flatten()
+    }
+
+    /// Whether anything of ours in it is not settled.
+    #[must_use]
+    pub fn has_part_of_ours(&self) -> bool {
+        self.challenge.is_some() || self.votes.iter().any(Option::is_some)
+    }
+
+    /// Below this a ticket is in the jury of this round.
+    fn threshold(&self) -> u64 {
+        if self.is_last() { EVERYBODY } else { threshold(self.expected, self.duty_tickets_total) }
+    }
+}
+
+/// Our tickets in the jury of one round, as far as they were looked through.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Jury {
+    seed: Hash32,
+    next: u32,
+    tickets: Vec<u32>,
+    is_through: bool,
+}
+
+impl Core {
+    /// Looks for tickets of ours that are in juries, a bounded number of them.
+    pub(super) fn search_juries(&mut self) {
+        let Some(provider) = self.provider else { return };
+        let (holder, mut budget) = (self.settings.provider.to_bytes(), TICKETS_PER_STEP);
+        for job in self.jobs.values_mut().filter(|job| job.row.role == Role::Judge) {
+            let Some(dispute) = job.view.as_ref().and_then(|view| view.dispute.as_ref()) else { continue };
+            if dispute.is_last() || !dispute.draw.is_settled() {
+                continue;
+            }
+            if job.jury.seed != dispute.draw.seed {
+                job.jury = Jury { seed: dispute.draw.seed, ..Jury::default() };
+            }
+            job.jury.go_on(&holder, provider.tickets, dispute.threshold(), &mut budget);
+        }
+    }
+}
+
+impl Jury {
+    fn go_on(&mut self, holder: &Hash32, tickets: u32, threshold: u64, budget: &mut u32) {
+        let end = tickets.min(self.next.saturating_add(*budget)).max(self.next);
+        *budget = budget.saturating_sub(end.saturating_sub(self.next));
+        self.tickets.extend((self.next..end).filter(|index| wins(&self.seed, holder, *index, threshold)));
+        // A vote shows no more than these.
+        self.tickets.truncate(usize::try_from(VOTE_TICKETS_MAX).unwrap_or(usize::MAX));
+        self.next = end;
+        self.is_through = self.next >= tickets;
+    }
+}
+
+/// Our part of a round's jury.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Places {
+    /// The tickets that a vote names; none where everybody votes.
+    pub(super) tickets: Vec<u32>,
+    /// How many count.
+    pub(super) weight: u32,
+}
+
+impl Job {
+    /// Our places in the jury of this round, with this many lamports free for their bonds; `None` while they are not known.
+    pub(super) fn places(&self, provider: &ProviderView, free_lamports: u64) -> Option<Places> {
+        let dispute = self.view.as_ref()?.dispute.as_ref()?;
+        let bearable = free_lamports.checked_div(dispute.juror_bond_lamports).unwrap_or(u64::MAX);
+        let bearable = u32::try_from(bearable).unwrap_or(u32::MAX);
+        if dispute.is_last() {
+            return Some(Places { tickets: Vec::new(), weight: provider.tickets.min(bearable) });
+        }
+        let is_known = self.jury.is_through && self.jury.seed == dispute.draw.seed && dispute.draw.is_settled();
+        // What is lost since is no ticket any more.
+        let usable = self.jury.tickets.iter().copied().filter(|ticket| *ticket < provider.tickets);
+        let tickets: Vec<u32> = usable.take(usize::try_from(bearable).unwrap_or(usize::MAX)).collect();
+        let weight = u32::try_from(tickets.len()).unwrap_or(0);
+        is_known.then_some(Places { tickets, weight })
+    }
+
+    /// Whether this provider is in the jury of this round, as far as is known.
+    pub(super) fn is_drawn_as_juror(&self, provider: &ProviderView) -> bool {
+        self.places(provider, u64::MAX).is_some_and(|places| places.weight > 0)
+    }
+
+    /// Whether a provider with this duty may be in the jury of the dispute over this job, and would be no party.
+    pub(super) fn may_judge(view: &JobView, provider: &ProviderView) -> bool {
+        view.dispute.as_ref().is_some_and(|dispute| {
+            !dispute.is_party
+                && dispute.challenge.is_none()
+                && provider.tickets > 0
+                && is_juror(&provider.duty, dispute.opened_unix)
+        })
+    }
+
+    /// The slot whose block gives the seed of the jury, to know when it can be recorded.
+    pub(super) fn jury_slot(&self) -> Option<u64> {
+        let dispute = self.view.as_ref()?.dispute.as_ref()?;
+        let is_asked = dispute.status == DisputeStatus::Drawing && is_armed(&dispute.draw);
+        (is_asked && self.jury_ready != Some(dispute.draw.seed_slot)).then_some(dispute.draw.seed_slot)
+    }
+
+    /// Whether recording the seed of the jury does something.
+    pub(super) fn is_jury_ready(&self, dispute: &DisputeView) -> bool {
+        is_armed(&dispute.draw) && self.jury_ready == Some(dispute.draw.seed_slot)
+    }
+
+    /// Where a juror's or a watcher's row stands, by what is on chain and on disk. `None` where the row itself says it.
+    pub(super) fn standing(&self, provider: Option<&ProviderView>, now: Now) -> Option<Phase> {
+        let dispute = self.view.as_ref().and_then(|view| view.dispute.as_ref())?;
+        if self.row.phase == Phase::Running {
+            return None;
+        }
+        if self.row.appeal == Some(dispute.round) && dispute.takes_appeals(now) {
+            return Some(Phase::Appealing);
+        }
+        if let Some(challenge) = dispute.challenge {
+            let opens = challenge.status == ChallengeStatus::Entered && dispute.round == 0;
+            let opens = opens && dispute.takes_reveals(now);
+            return Some(if opens { Phase::RevealingOutcome } else { Phase::Challenged });
+        }
+        if self.row.challenge.is_some() && dispute.takes_challenges(now) {
+            return Some(Phase::Challenging);
+        }
+        if self.row.role == Role::Watch {
+            return None;
+        }
+        let is_voting = dispute.takes_votes(now);
+        Some(match dispute.vote() {
+            Some(OwnVote::Revealed(_)) => Phase::VoteRevealed,
+            Some(OwnVote::Committed(_)) if dispute.takes_reveals(now) => Phase::RevealingVote,
+            Some(OwnVote::Committed(_)) => Phase::Voted,
+            None if is_voting && self.row.ballot(dispute.round).is_some() => Phase::Voting,
+            None if self.row.outcome.is_some() => Phase::Ran,
+            None if is_voting && provider.is_some_and(|provider| self.is_drawn_as_juror(provider)) => Phase::Drawn,
+            None => Phase::Seen,
+        })
+    }
+}
