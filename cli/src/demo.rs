@@ -98,7 +98,7 @@ pub async fn run(output: Output, args: &DemoArgs) -> CliResult {
     let mut running = {
         let _progress = Progress::start(output, "starting ledger, content node and provider");
         tokio::select! {
-            running = Running::start(config) => running?,
+            running = Running::start(config, Vec::new()) => running?,
             stopped = stop_requested() => return stopped,
         }
     };

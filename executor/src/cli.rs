@@ -82,6 +82,9 @@ struct RunArguments {
     /// Log as JSON, one object per line.
     #[arg(long)]
     log_json: bool,
+    /// Stop when this process, the parent, is gone.
+    #[arg(long, hide = true, value_name = "PID")]
+    die_with: Option<i32>,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -137,6 +140,7 @@ fn execute(arguments: &Arguments) -> Result<(), Failure> {
         }
         Command::Run(run) => {
             start_logging(run.log_json);
+            crate::habit::check().map_err(|error| Failure::new(&error))?;
             runtime()?.block_on(run_bot(config, run))
         }
     }
@@ -152,6 +156,9 @@ async fn run_bot(config: crate::Config, run: RunArguments) -> Result<(), Failure
     let options = Options { adopt_unknown_seats, keep_on_failure, engine };
     let shutdown = Shutdown::default();
     stop_on_signals(shutdown.clone());
+    if let Some(parent) = run.die_with {
+        die_with(parent, &shutdown).map_err(|error| Failure::new(&format!("watch the parent process: {error}")))?;
+    }
     crate::run(config, options, shutdown).await.map_err(|error| {
         let failure = match &error {
             RunError::Start(error) => Failure::of_start(error),
@@ -181,6 +188,38 @@ pub fn stop_on_signals(shutdown: Shutdown) {
             Err(error) => tracing::warn!(%error, "signal_not_handled"),
         }
     }
+}
+
+/// Whoever starts several bots takes them along when it is killed: this one is asked to stop once its parent, the process
+/// with this id, is gone.
+///
+/// # Errors
+/// When that is not its parent, or is gone already.
+#[cfg(target_os = "linux")]
+pub fn die_with(parent: i32, _shutdown: &Shutdown) -> io::Result<()> {
+    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    // The parent may have ended before the line above.
+    let is_there = Pid::from_raw(parent).is_some_and(|parent| getppid() == Some(parent));
+    if is_there { Ok(()) } else { Err(io::Error::other("it is gone, or was never the parent")) }
+}
+
+/// Where the system does not tell, the parent is looked at.
+///
+/// # Errors
+/// When that is no process id.
+#[cfg(not(target_os = "linux"))]
+pub fn die_with(parent: i32, shutdown: &Shutdown) -> io::Result<()> {
+    use rustix::process::{Pid, getppid};
+    let parent = Pid::from_raw(parent).ok_or_else(|| io::Error::other("that is no process id"))?;
+    let shutdown = shutdown.clone();
+    tokio::spawn(async move {
+        while getppid() == Some(parent) {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        shutdown.request();
+    });
+    Ok(())
 }
 
 fn show_or_repair(command: JournalCommand, data_dir: &Path) -> Result<(), Failure> {

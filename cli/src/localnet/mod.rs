@@ -1,5 +1,6 @@
 //! `assay localnet`: keeps a local network up until Ctrl-C.
 
+mod liars;
 mod process;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use assay_executor::Habit;
 use assay_localnet::{INFO_FILE_NAME, LedgerConfig, Network, NetworkConfig, NetworkInfo, Ports};
 use assay_sdk::{
     cluster::{LOCAL_CONTENT_PORT, LOCAL_GATEWAY_PORT, LOCAL_RPC_PORT},
@@ -20,6 +22,7 @@ use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
 };
+use serde::Serialize;
 use solana_signer::Signer;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -44,6 +47,14 @@ pub struct LocalnetArgs {
     /// Provider processes.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(..=32))]
     providers: u8,
+    /// Providers with a bad habit, of those: wrong, lazy, copycat, silent, no-reveal; such as wrong=1,silent=2. Only where
+    /// this was built from the repository.
+    #[arg(long, value_name = "HABIT=N,…", value_delimiter = ',', value_parser = liars::parse)]
+    liars: Vec<liars::Liars>,
+    /// From which all keys follow, so that providers and draws can be the same again; only for a directory without keys, or
+    /// with those of this seed.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Slot time in milliseconds.
     #[arg(long, default_value_t = 400, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     slot_ms: u64,
@@ -94,13 +105,18 @@ impl LocalnetArgs {
 pub struct Running {
     network: Network,
     processes: Vec<ProviderProcess>,
+    habits: Vec<Option<Habit>>,
 }
 
 impl Running {
-    /// Starts the network, then one process per provider. What was started is stopped again when something fails.
-    pub async fn start(config: NetworkConfig) -> CliResult<Self> {
+    /// Starts the network, then one process per provider, honest beyond those that have a habit. What was started is
+    /// stopped again when something fails.
+    pub async fn start(config: NetworkConfig, habits: Vec<Option<Habit>>) -> CliResult<Self> {
+        if habits.iter().any(Option::is_some) {
+            process::liar()?;
+        }
         let network = Network::start(config).await?;
-        let mut running = Self { network, processes: Vec::new() };
+        let mut running = Self { network, processes: Vec::new(), habits };
         match running.start_providers() {
             Ok(()) => Ok(running),
             Err(error) => {
@@ -112,7 +128,7 @@ impl Running {
 
     fn start_providers(&mut self) -> CliResult {
         let info = self.network.info();
-        for provider in &info.providers {
+        for (index, provider) in info.providers.iter().enumerate() {
             let authority = load_keypair(&provider.authority_keypair)?;
             let config_path = create_local(
                 &NewProvider {
@@ -129,9 +145,14 @@ impl Running {
                 &provider.node_keypair,
             )?;
             let log_path = provider.data_directory.join("provider.log");
-            self.processes.push(ProviderProcess::start(&config_path, log_path)?);
+            self.processes.push(ProviderProcess::start(&config_path, log_path, self.habit(index))?);
         }
         Ok(())
+    }
+
+    /// The bad habit of the provider with this number from 0.
+    pub fn habit(&self, index: usize) -> Option<Habit> {
+        self.habits.get(index).copied().flatten()
     }
 
     /// The network.
@@ -147,9 +168,15 @@ impl Running {
         self.processes.iter_mut().try_for_each(ProviderProcess::check)
     }
 
+    /// Stops the providers and waits until they are through.
+    pub async fn stop_providers(&mut self) {
+        futures_util::future::join_all(std::mem::take(&mut self.processes).into_iter().map(ProviderProcess::stop))
+            .await;
+    }
+
     /// Stops the providers, then everything else, and waits until nothing is left.
-    pub async fn stop(self) -> CliResult {
-        futures_util::future::join_all(self.processes.into_iter().map(ProviderProcess::stop)).await;
+    pub async fn stop(mut self) -> CliResult {
+        self.stop_providers().await;
         Ok(self.network.shutdown().await?)
     }
 }
@@ -188,6 +215,7 @@ fn listen() -> CliResult<watch::Receiver<bool>> {
 /// Runs `assay localnet`.
 pub async fn run(output: Output, args: &LocalnetArgs) -> CliResult {
     args.require_different_ports()?;
+    let habits = liars::habits(&args.liars, args.providers)?;
     let dir = match &args.dir {
         Some(dir) => std::path::absolute(dir)?,
         None => default_dir()?,
@@ -212,21 +240,22 @@ pub async fn run(output: Output, args: &LocalnetArgs) -> CliResult {
         content_port: port(output, args.content_port, ("--content-port", LOCAL_CONTENT_PORT)),
         gateway_port: port(output, args.gateway_port, ("--gateway-port", LOCAL_GATEWAY_PORT)),
         providers: usize::from(args.providers),
+        seed: args.seed,
         challenge_s: args.challenge_s,
         ..NetworkConfig::new(&dir)
     };
     let mut running = {
         let _progress = Progress::start(output, "starting the local network");
         tokio::select! {
-            running = Running::start(config) => running?,
+            running = Running::start(config, habits) => running?,
             stopped = stop_requested() => {
                 output.note("stopped before the local network was up");
                 return stopped;
             }
         }
     };
-    let info = running.network().info();
-    output.result(info, || print(info, &dir));
+    let up = Up::new(&running);
+    output.result(&up, || print(&up, &dir));
     let watched = tokio::select! {
         stopped = stop_requested() => stopped,
         died = watch(&mut running) => died,
@@ -284,7 +313,24 @@ fn lock(dir: &Path) -> CliResult<File> {
     Ok(file)
 }
 
-fn print(info: &NetworkInfo, dir: &Path) {
+/// What is said once it is up.
+#[derive(Debug, Serialize)]
+struct Up<'a> {
+    #[serde(flatten)]
+    info: &'a NetworkInfo,
+    /// The bad habit of each provider, none of the honest ones.
+    habits: Vec<Option<&'static str>>,
+}
+
+impl<'a> Up<'a> {
+    fn new(running: &'a Running) -> Self {
+        let info = running.network().info();
+        let habits = (0..info.providers.len()).map(|index| running.habit(index).map(Habit::name));
+        Self { info, habits: habits.collect() }
+    }
+}
+
+fn print(Up { info, habits }: &Up<'_>, dir: &Path) {
     println!("The local network is up.");
     println!("  RPC          {}", info.rpc_url);
     println!("  WebSocket    {}", info.ws_url);
@@ -295,6 +341,9 @@ fn print(info: &NetworkInfo, dir: &Path) {
     match info.providers.len() {
         0 => println!("  providers    none"),
         count => println!("  providers    {count}, logs in {}", dir.join("provider-*/provider.log").display()),
+    }
+    for (number, habit) in (1..).zip(habits).filter_map(|(number, habit)| Some((number, (*habit)?))) {
+        println!("               provider-{number} is {habit}");
     }
     println!();
     println!("In another terminal:");

@@ -1,4 +1,5 @@
-//! Provider processes of a local network: this binary again, one per provider, logs to a file, none left behind.
+//! Provider processes of a local network: this binary again, or one that can have a bad habit; one per provider, logs to a
+//! file, none left behind.
 
 use std::{
     fs::File,
@@ -7,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use assay_executor::{Habit, habit::HABIT_VARIABLE};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
@@ -14,6 +16,8 @@ use crate::error::{CliError, CliResult, Context as _};
 
 /// A provider finishes what it owes; after this long it is killed.
 const DRAIN: Duration = Duration::from_secs(5);
+/// The bot whose habits may be bad, beside this binary where it was built with the tests.
+const LIAR: &str = "executor_with_faults";
 /// How much of a log an error quotes.
 const LOG_LINES_SHOWN: usize = 6;
 
@@ -25,13 +29,24 @@ pub struct ProviderProcess {
 }
 
 impl ProviderProcess {
-    /// Starts `assay provider start` with this configuration.
-    pub fn start(config_path: &Path, log_path: PathBuf) -> CliResult<Self> {
-        let program = std::env::current_exe().context("cannot find this executable")?;
+    /// Starts the bot with this configuration, and with its habit if it has one.
+    pub fn start(config_path: &Path, log_path: PathBuf, habit: Option<Habit>) -> CliResult<Self> {
+        let mut command = match habit {
+            None => {
+                let mut command = Command::new(this_program()?);
+                command.args(["provider", "start"]);
+                command
+            }
+            Some(habit) => {
+                let mut command = Command::new(liar()?);
+                command.arg("run").env(HABIT_VARIABLE, habit.name());
+                command
+            }
+        };
         let log = File::create(&log_path).context(format!("cannot create {}", log_path.display()))?;
         let errors = log.try_clone()?;
-        let child = Command::new(program)
-            .args(["provider", "start", "--die-with", &std::process::id().to_string(), "--config"])
+        let child = command
+            .args(["--die-with", &std::process::id().to_string(), "--config"])
             .arg(config_path)
             .env("ASSAY_LOG", "info")
             .stdin(Stdio::null())
@@ -86,4 +101,22 @@ impl ProviderProcess {
         let lines: Vec<&str> = lines.into_iter().rev().collect();
         format!("its log ends so:\n    {}", lines.join("\n    "))
     }
+}
+
+fn this_program() -> CliResult<PathBuf> {
+    std::env::current_exe().context("cannot find this executable")
+}
+
+/// The binary whose bots can have bad habits. No release has one.
+///
+/// # Errors
+/// When it is not beside this binary.
+pub fn liar() -> CliResult<PathBuf> {
+    let path = this_program()?.with_file_name(LIAR);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(CliError::new(format!("providers with bad habits need the binary {LIAR} beside this one, and it is not there"))
+        .with_cause("no release has it: it is built from the repository, together with the tests")
+        .with_next("in a checkout of the repository: `./run build`, then `./run assay localnet --liars …`"))
 }

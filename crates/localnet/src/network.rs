@@ -39,7 +39,9 @@ const STAKE_LAMPORTS: u64 = 5_000_000_000;
 /// Exposure cap of each provider, 2 SOL in lamports.
 const EXPOSURE_CAP_LAMPORTS: u64 = 2_000_000_000;
 /// Seats of each provider.
-const CAPACITY: u16 = 4;
+const CAPACITY: u16 = 8;
+/// Time for a run, seconds, unless another is asked for.
+const EXECUTION_S_DEFAULT: u32 = 60;
 /// Most providers of a local network.
 const PROVIDERS_MAX: usize = 32;
 /// Providers that enrol their stake in one transaction, each with a signature of its own.
@@ -60,6 +62,14 @@ pub struct NetworkConfig {
     pub gateway_port: Option<u16>,
     /// Providers to register; their processes are started by the caller.
     pub providers: usize,
+    /// Stake of the first providers, lamports; the others have the usual one.
+    pub stakes_lamports: Vec<u64>,
+    /// From which all keys follow, so that they are the same each time; `None` makes new ones.
+    pub seed: Option<u64>,
+    /// Time to run a job and to commit to its result, or submit it, before what its gas limit adds, seconds.
+    pub execution_s: u32,
+    /// Most seats of a job, arbiters included, 1 to 9.
+    pub executions_max: u8,
     /// Challenge window of small jobs, seconds, at least 1.
     pub challenge_s: u32,
     /// Time for the seats of a job to reveal, once all have committed, seconds, at least 1.
@@ -78,6 +88,10 @@ impl NetworkConfig {
             content_port: Some(LOCAL_CONTENT_PORT),
             gateway_port: Some(LOCAL_GATEWAY_PORT),
             providers: 1,
+            stakes_lamports: Vec::new(),
+            seed: None,
+            execution_s: EXECUTION_S_DEFAULT,
+            executions_max: 9,
             challenge_s: 1,
             reveal_s: 3,
         }
@@ -109,7 +123,7 @@ impl NetworkConfig {
             decline_fee_lamports: 5_000,
             attempts_max: 3,
             queue_timeout_s: 600,
-            execution_base_s: 60,
+            execution_base_s: self.execution_s,
             challenge_base_s,
             job_total_s: self.challenge_s.saturating_add(3_600),
             // Above the longest dispute, see `MarketTerms::dispute_s`.
@@ -118,7 +132,7 @@ impl NetworkConfig {
             gas_limit_max: 1_000_000_000_000,
             profiles: 1,
             quorum_bps: 6_667,
-            executions_max: 9,
+            executions_max: self.executions_max,
             ticket_lamports: 50_000_000,
             widen_s: 1,
             reveal_s: self.reveal_s,
@@ -274,8 +288,9 @@ impl Network {
         }
         let market = create_market(&base, &keys.market, terms).await?;
         let mut providers = Vec::with_capacity(keys.providers.len());
-        for provider in &keys.providers {
-            providers.push(register(&base, provider, (market, node)).await?);
+        let stakes = config.stakes_lamports.iter().copied().chain(std::iter::repeat(STAKE_LAMPORTS));
+        for (provider, stake_lamports) in keys.providers.iter().zip(stakes) {
+            providers.push(register(&base, provider, (market, node, stake_lamports)).await?);
         }
         enroll(&base, ledger, (keys, market, terms)).await?;
         let content = content_access(&config.directory, node)?;
@@ -382,7 +397,7 @@ async fn create_market(base: &Client, authority: &Key, terms: MarketTerms) -> Re
 async fn register(
     base: &Client,
     keys: &ProviderKeys,
-    (market, node): (Pubkey, &ContentNode),
+    (market, node, stake_lamports): (Pubkey, &ContentNode, u64),
 ) -> Result<ProviderInfo, NetworkError> {
     let gateway = node.gateway_url();
     let endpoint = instructions::endpoint(gateway.as_str())
@@ -391,8 +406,8 @@ async fn register(
         authority: keys.authority.address,
         node_key: keys.node.address,
         market,
-        stake_lamports: STAKE_LAMPORTS,
-        exposure_cap_lamports: EXPOSURE_CAP_LAMPORTS,
+        stake_lamports,
+        exposure_cap_lamports: EXPOSURE_CAP_LAMPORTS.min(stake_lamports),
         capacity: CAPACITY,
         endpoint,
     };

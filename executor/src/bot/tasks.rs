@@ -11,7 +11,7 @@ use super::Message;
 use crate::{
     chain::Chain,
     core::{Event, Job, JobUid, TxKind, TxRecord, WorkFault},
-    metrics_list as names,
+    habit, metrics_list as names,
     quote::quoted,
     sender::{SenderSettings, deliver},
     supervisor::Supervisor,
@@ -99,7 +99,8 @@ impl<C: Chain> Tasks<C> {
         let Some(view) = job.view.clone() else { return };
         let (uid, attempt, workshop) = (job.row.uid, job.row.run_attempts, self.workshop.clone());
         self.work(job, "run", |cancel| async move {
-            let result = names::timed(names::RUN_SECONDS, workshop.run(&view, &cancel)).await;
+            let running = names::timed(names::RUN_SECONDS, workshop.run(&view, &cancel));
+            let result = habit::recorded(&view, running).await;
             names::count_compiled(workshop.compiled());
             log_fault("job_not_run", result.as_ref().err());
             // From the system's generator: whoever guesses it, opens the commitment.
@@ -113,6 +114,7 @@ impl<C: Chain> Tasks<C> {
         self.work(job, "publish", |_| async move {
             match names::timed(names::PUBLISH_SECONDS, workshop.publish(&view, &outcome)).await {
                 Ok(()) => Event::Published { uid, attempt, result: Ok(()) },
+                Err(PublishFault::Lost) if habit::feigns_results() => Event::Published { uid, attempt, result: Ok(()) },
                 Err(PublishFault::Lost) => Event::PackageLost { uid },
                 Err(PublishFault::Failed(fault)) => {
                     log_fault("result_not_published", Some(&fault));
@@ -158,6 +160,9 @@ impl<C: Chain> Tasks<C> {
         let messages = self.messages.clone();
         let fee_step = job.row.next_fee_step(kind);
         self.supervisor.spawn(format!("build {} {uid}", kind.name()), async move {
+            if habit::withholds(kind, &job.row.job) {
+                return report(&messages, Event::TxNotBuilt { uid, kind }).await;
+            }
             let event = match message(&chain, &transactions, &job, kind).await {
                 Ok((message, last_valid_block_height)) => {
                     if fee_step > 0 {

@@ -22,6 +22,8 @@ pub(super) struct OwnSeat {
 /// Reads a Job. `None` when the bytes are something else, or from a later version of the program.
 pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Option<JobView> {
     let job = Job::try_deserialize(&mut &data[..]).ok()?;
+    #[cfg(feature = "habits")]
+    crate::habit::saw_job(&job);
     let (status, mode) = (job.job_status()?, job.job_mode()?);
     // Deadlines of an earlier holder mean nothing to the next one.
     let when = |wanted: &[JobStatus], deadline: i64| if wanted.contains(&status) { deadline } else { 0 };
@@ -75,7 +77,7 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
 
 /// Reads our Execution.
 pub(super) fn seat(data: &[u8]) -> Option<OwnSeat> {
-    let execution = Execution::try_deserialize(&mut &data[..]).ok()?;
+    let execution = execution(data)?;
     let seat = match execution.execution_status()? {
         ExecutionStatus::Accepted => Seat::Accepted,
         ExecutionStatus::Committed => Seat::Committed(execution.commitment),
@@ -163,7 +165,12 @@ pub(super) fn dispute_going_on(data: &[u8]) -> Option<(i64, Pubkey)> {
 
 /// The job that an Execution belongs to.
 pub(super) fn execution_job(data: &[u8]) -> Option<Pubkey> {
-    Execution::try_deserialize(&mut &data[..]).ok().map(|execution| execution.job)
+    execution(data).map(|execution| execution.job)
+}
+
+/// Any Execution.
+pub(super) fn execution(data: &[u8]) -> Option<Execution> {
+    Execution::try_deserialize(&mut &data[..]).ok()
 }
 
 /// Our Provider account in its market.

@@ -226,6 +226,8 @@ impl RpcChain {
     }
 
     async fn listing(&self, interest: &Interest) -> Result<Listing, ChainError> {
+        #[cfg(feature = "habits")]
+        self.look_at_others().await;
         let (open, seats, disputed) = tokio::join!(
             self.jobs_to_take(interest.results),
             self.jobs_with_seat(),
@@ -351,6 +353,23 @@ impl RpcChain {
         let found = self.find("list own seats", Execution::DISCRIMINATOR, &fields).await?;
         let jobs = found.items.iter().filter_map(|(_, data)| accounts::execution_job(data)).collect();
         Ok(Found { slot: found.slot, items: jobs })
+    }
+
+    /// What other seats hide, for a bot that copies it.
+    #[cfg(feature = "habits")]
+    async fn look_at_others(&self) {
+        if !crate::habit::copies() {
+            return;
+        }
+        let status = [assay_protocol::ExecutionStatus::Committed.code()];
+        match self.find("list the commitments", Execution::DISCRIMINATOR, &[(STATUS_OFFSET, &status)]).await {
+            Ok(found) => {
+                let seats = found.items.iter().filter_map(|(_, data)| accounts::execution(data));
+                let others = seats.filter(|seat| seat.provider != self.settings().provider);
+                others.for_each(|seat| crate::habit::saw_seat(&seat));
+            }
+            Err(error) => tracing::warn!(%error, "commitments_not_listed"),
+        }
     }
 
     /// A job's address, that of our seat in it, and those of its dispute and of what is ours in that.

@@ -16,6 +16,7 @@ use super::{
     text::{base58, hex_array, hex_option, hex_uid},
     tx::{TxKind, TxRecord, TxState},
 };
+use crate::habit;
 
 /// Key of a job in the journal, in events and in logs: `H(program, cluster, job address, created slot, task digest)`.
 /// An account closed and created again has another uid (P-24).
@@ -172,7 +173,7 @@ impl JobRow {
             trace_root: &[0; 32],
             salt: &salt,
         };
-        Some(commitment(&input))
+        Some(habit::committed(&self.job, commitment(&input)))
     }
 
     /// What `commit_vote` carries for this provider in a round; `None` before there is a ballot.

@@ -6,6 +6,7 @@ mod crashes;
 mod disk;
 mod disputes;
 mod engines;
+mod habits;
 mod jobs;
 mod journals;
 mod processes;

@@ -152,9 +152,9 @@ async fn events_are_read_once_and_in_order_through_a_cursor() {
         }
         assert_eq!(names.iter().filter(|name| **name == "JobCancelled").count(), round + 1);
     }
-    let expected = ["SinkCreated", "MarketCreated", "ProviderRegistered"];
-    assert_eq!(names.get(..3), Some(expected.as_slice()));
-    assert_eq!(names.get(3..), Some(["JobCreated", "JobCancelled", "JobCreated", "JobCancelled"].as_slice()));
+    let expected = ["SinkCreated", "MarketCreated", "ProviderRegistered", "StakeEnrolled"];
+    assert_eq!(names.get(..4), Some(expected.as_slice()));
+    assert_eq!(names.get(4..), Some(["JobCreated", "JobCancelled", "JobCreated", "JobCancelled"].as_slice()));
     assert!(names.iter().all(|name| Event::NAMES.contains(name)));
     network.shutdown().await.unwrap();
 }
