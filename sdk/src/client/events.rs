@@ -81,7 +81,7 @@ impl Client {
 
     /// The signatures after `until`, oldest first. RPC nodes list them newest first, so all of them are read before the
     /// first is used.
-    async fn signatures_after(
+    pub(super) async fn signatures_after(
         &self,
         address: &Pubkey,
         until: Option<Signature>,
@@ -115,7 +115,7 @@ impl Client {
     }
 }
 
-fn parse_signature(
+pub(super) fn parse_signature(
     address: &Pubkey,
     entry: &RpcConfirmedTransactionStatusWithSignature,
 ) -> Result<Signature, ClientError> {

@@ -1,5 +1,6 @@
 //! The async client: reads accounts and events, sends transactions, posts jobs.
 
+mod books;
 mod disputes;
 mod events;
 mod post;
