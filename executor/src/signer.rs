@@ -2,7 +2,8 @@
 //!
 //! A signature is given for a [`SigningPermit`], which only the journal makes and only for a message that is on disk;
 //! so the order journal, sign, send cannot be turned around by a mistake elsewhere. A receipt is signed for a
-//! [`ReceiptPermit`], which the journal makes for an outcome that is on disk.
+//! [`ReceiptPermit`], which the journal makes for an outcome that is on disk. An [`Enrollment`] of stake needs no permit: it
+//! says nothing about a job, and twice does what once does.
 
 use assay_sdk::Receipt;
 use solana_keypair::Keypair;
@@ -14,6 +15,7 @@ use thiserror::Error;
 use crate::{
     core::{JobUid, TxKind},
     journal::{ReceiptPermit, SigningPermit},
+    transactions::Enrollment,
 };
 
 /// Why a message was not signed. Both mean that something is wrong here, not on the chain.
@@ -31,6 +33,12 @@ pub enum SignError {
     Key {
         /// Job.
         uid: JobUid,
+        /// From the key.
+        message: String,
+    },
+    /// The signature of an enrolment could not be made.
+    #[error("sign the enrolment of stake: {message}")]
+    Enrollment {
         /// From the key.
         message: String,
     },
@@ -65,6 +73,15 @@ impl Signer {
             return Err(SignError::ForeignOutcome(permit.uid()));
         }
         Ok(self.signature(permit.uid(), permit.message())?.into())
+    }
+
+    /// Signs what counts mature stake as tickets.
+    ///
+    /// # Errors
+    /// [`SignError::Enrollment`] when the key fails.
+    pub fn sign_enrollment(&self, enrollment: &Enrollment) -> Result<[u8; 64], SignError> {
+        let signed = self.keypair.try_sign_message(enrollment.message());
+        signed.map(Into::into).map_err(|error| SignError::Enrollment { message: error.to_string() })
     }
 
     /// Signs the receipt of a journaled outcome.

@@ -4,7 +4,7 @@ use assay_protocol::{Ballot, Hash32, JobStatus, Outcome};
 use assay_sdk::{
     FeeLadder,
     instructions::{
-        self, AcceptJob, DeclineJob, JobPoster, Juror, OpenDispute, ProviderAuthority, Seat as SeatKeys,
+        self, AcceptJob, DeclineJob, EnrollStake, JobPoster, Juror, OpenDispute, ProviderAuthority, Seat as SeatKeys,
         SettleExecution, VoteTickets,
     },
     pda::{ChallengeSeeds, dispute_address},
@@ -62,7 +62,28 @@ pub enum BuildError {
     NoSalt(JobUid),
 }
 
+/// What enrolls stake, and nothing else: no other message becomes one. Landing twice changes nothing, so that the journal
+/// need not know of it.
+#[derive(Clone, Debug)]
+pub struct Enrollment(Vec<u8>);
+
+impl Enrollment {
+    /// The serialized message.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Sender {
+    /// Counts stake that matured as tickets.
+    #[must_use]
+    pub fn enrollment(&self, blockhash: Hash) -> Enrollment {
+        let enroll = EnrollStake { signer: self.node_key, market: self.market, provider: self.provider };
+        let instructions = [instructions::enroll_stake(&enroll)];
+        Enrollment(Message::new_with_blockhash(&instructions, Some(&self.node_key), &blockhash).serialize())
+    }
+
     /// The serialized message of one transaction; a settlement is one of these seats.
     ///
     /// # Errors

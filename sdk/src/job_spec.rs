@@ -32,10 +32,11 @@ use crate::{
 /// Price of a job that states none: lamports per 10^12 gas.
 pub const PRICE_DEFAULT: u64 = 1_000_000;
 
-/// Base fee of a job that states none, and the least that a provider's bot asks for unless it is told otherwise: what its
-/// four transactions cost (accept; submit; finalize, settle and close; claim), so that no job, not even an invalid one, is a
-/// loss for whoever takes it.
-pub const BASE_FEE_LAMPORTS_DEFAULT: u64 = 20_000;
+/// Base fee of a job that states none, and the least that a provider's bot asks for unless it is told otherwise: what the
+/// transactions of a seat cost that is one of several (accept, behind the draw's record; commit; reveal; settle, and what
+/// else ends the job; claim), so that no job, not even an invalid one, is a loss for whoever takes it. A seat alone takes one
+/// less. One sum for both: a poster that asks for more seats later need not know.
+pub const BASE_FEE_LAMPORTS_DEFAULT: u64 = 25_000;
 
 /// What a poster asks for. Made by [`JobSpec::builder`].
 #[derive(Clone, Debug, PartialEq, Eq)]

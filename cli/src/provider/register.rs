@@ -117,7 +117,7 @@ async fn require_new(own: &Own, node_key: &Keypair) -> CliResult {
     Ok(())
 }
 
-fn hot_key(path: &Path, dir: &Path) -> CliResult<Keypair> {
+pub(super) fn hot_key(path: &Path, dir: &Path) -> CliResult<Keypair> {
     match load_keypair(path) {
         Err(KeypairError::Missing { .. }) => Err(CliError::new(format!("the hot key {} is not there", path.display()))
             .with_next(format!(

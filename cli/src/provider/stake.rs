@@ -1,8 +1,15 @@
 //! Stake and earnings.
 
-use assay_sdk::instructions;
+use std::sync::Arc;
 
-use super::own::Own;
+use assay_protocol::tickets::tickets_of;
+use assay_sdk::{
+    client::SharedSigner,
+    instructions::{self, EnrollStake},
+};
+use solana_signer::Signer;
+
+use super::{EnrollArgs, files::NODE_KEY_NAME, own::Own, register::hot_key};
 use crate::{
     chain::Action,
     context::Context,
@@ -22,6 +29,53 @@ pub(super) async fn stake(context: &Context, amount: u64) -> CliResult {
         doing: "staking",
         costs: &[("stake", amount)],
         instructions: &[instructions::stake(&own.seat, amount)],
+        ..Action::default()
+    };
+    own.carry_out(context, &action).await?;
+    Ok(())
+}
+
+/// Only the hot key lets tickets grow, so that nobody else makes them young; the cold one pays.
+pub(super) async fn enroll(context: &Context, args: &EnrollArgs) -> CliResult {
+    let node_key = hot_key(&args.dir.join(NODE_KEY_NAME), &args.dir)?;
+    let (own, provider) = Own::registered(context).await?;
+    let now_unix = own.chain.now_unix().await?;
+    let (node, address) = (node_key.pubkey(), own.seat.address());
+    if node != provider.node_key {
+        return Err(CliError::new(format!("{node} is not the hot key of {address}, which is {}", provider.node_key))
+            .with_next("name the directory of that one with --dir"));
+    }
+    let unit = own.market.current_terms(now_unix).ticket_lamports;
+    let (tickets, enrolled) = (tickets_of(provider.stake_lamports, unit), provider.tickets);
+    let left_s = provider.stake_mature_from_unix.saturating_sub(now_unix);
+    let obstacle = if tickets == enrolled {
+        Some((
+            format!("all of it is counted: {tickets} tickets of {}", lamports(unit)),
+            "add stake: `assay provider stake AMOUNT`",
+        ))
+    } else if tickets > enrolled && left_s > 0 {
+        Some((format!("it matures for another {}", duration(left_s)), "run this again then, or let the bot do it"))
+    } else if tickets > enrolled && provider.duty_lock_lamports > 0 {
+        Some(("it stands for jury duty, which is counted as it was".to_owned(), "end the duty first"))
+    } else {
+        None
+    };
+    if let Some((why, next)) = obstacle {
+        return Err(CliError::new(format!("no stake of {address} can be enrolled now"))
+            .with_cause(why)
+            .with_next(next));
+    }
+    let enroll = EnrollStake { signer: node, market: own.seat.market, provider: address };
+    let signer: SharedSigner = Arc::new(node_key);
+    let action = Action {
+        plan: format!(
+            "Counts {tickets} tickets of {} each for {address}, {enrolled} until now. Those of draws that are going on stay as \
+             they were.",
+            lamports(unit)
+        ),
+        doing: "enrolling",
+        instructions: &[instructions::enroll_stake(&enroll)],
+        signers: &[signer],
         ..Action::default()
     };
     own.carry_out(context, &action).await?;

@@ -9,6 +9,7 @@ mod tasks;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use assay_content::cid_from_digest;
+use solana_hash::Hash;
 use thiserror::Error;
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -88,6 +89,8 @@ impl Shutdown {
 #[derive(Debug)]
 enum Message {
     Looked(Box<Look>),
+    /// Stake can be enrolled, with this blockhash.
+    Enroll(Hash),
     Event(Box<Event>),
 }
 
@@ -253,6 +256,12 @@ impl<C: Chain> Bot<C> {
                 names::gauge_balances(&look.snapshot.provider);
                 self.step(Event::Polled(look.snapshot))
             }
+            Message::Enroll(blockhash) => {
+                let enrollment = self.tasks.transactions.enrollment(blockhash);
+                let signature = self.signer.sign_enrollment(&enrollment)?;
+                self.tasks.send_enrollment(&enrollment, signature);
+                Ok(())
+            }
             Message::Event(event) => {
                 let event = *event;
                 self.watch_sandbox(&event);
@@ -289,6 +298,7 @@ impl<C: Chain> Bot<C> {
                     let seen_slot = self.core.seen_slot();
                     tokio::task::block_in_place(|| self.journal.forget(uid, seen_slot))?;
                 }
+                Action::Enroll => self.tasks.begin_enrollment(),
                 Action::Sign(uid, kind) => {
                     // The rest of this step's actions come first: they were asked for first.
                     let signed = self.sign(uid, kind)?;

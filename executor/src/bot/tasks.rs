@@ -15,7 +15,7 @@ use crate::{
     quote::quoted,
     sender::{SenderSettings, deliver},
     supervisor::Supervisor,
-    transactions::Sender,
+    transactions::{Enrollment, Sender, wire_bytes},
     work::{PublishFault, Workshop},
     worker::Cancel,
 };
@@ -208,6 +208,33 @@ impl<C: Chain> Tasks<C> {
                     }
                 }
                 () = stopping.cancelled() => {}
+            }
+        });
+    }
+
+    /// Asks for what enrolling stake needs; the loop signs.
+    pub(super) fn begin_enrollment(&self) {
+        let (chain, messages) = (self.chain.clone(), self.messages.clone());
+        self.supervisor.spawn("enroll", async move {
+            match chain.recent_blockhash().await {
+                Ok((blockhash, _)) => {
+                    if messages.send(Message::Enroll(blockhash)).await.is_err() {
+                        tracing::debug!("enrollment_after_the_end");
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "stake_not_enrolled"),
+            }
+        });
+    }
+
+    /// What becomes of it the next looks show; if nothing does, it is asked for again.
+    pub(super) fn send_enrollment(&self, enrollment: &Enrollment, signature: [u8; 64]) {
+        let (chain, bytes) = (self.chain.clone(), wire_bytes(&signature, enrollment.message()));
+        self.supervisor.spawn("send enrollment", async move {
+            let signature = solana_signature::Signature::from(signature);
+            match chain.send(bytes).await {
+                Ok(()) => tracing::info!(%signature, "stake_enrolled"),
+                Err(error) => tracing::warn!(%error, "stake_not_enrolled"),
             }
         });
     }

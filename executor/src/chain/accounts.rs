@@ -173,6 +173,12 @@ pub(super) fn execution(data: &[u8]) -> Option<Execution> {
     Execution::try_deserialize(&mut &data[..]).ok()
 }
 
+/// Tickets that `enroll_stake` would give now: none while stake matures, or while it stands for jury duty.
+fn tickets_mature(provider: &Provider, ticket_lamports: u64, chain_unix: i64) -> u32 {
+    let may_grow = chain_unix >= provider.stake_mature_from_unix && provider.duty_lock_lamports == 0;
+    if may_grow { tickets::tickets_of(provider.stake_lamports, ticket_lamports) } else { 0 }
+}
+
 /// Our Provider account in its market.
 pub(super) fn provider_view(
     provider: &[u8],
@@ -191,6 +197,7 @@ pub(super) fn provider_view(
         stake_lamports: provider.stake_lamports,
         locked_lamports: provider.locked_lamports,
         exposure_cap_lamports: provider.exposure_cap_lamports,
+        tickets_mature: tickets_mature(&provider, terms.ticket_lamports, chain_unix),
         tickets: tickets::usable(provider.tickets, provider.stake_lamports, terms.ticket_lamports),
         duty,
         jury_reserve_lamports: if duty.duty_until_unix == ON_DUTY { reserve } else { 0 },

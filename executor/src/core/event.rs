@@ -136,6 +136,8 @@ pub struct ProviderView {
     pub exposure_cap_lamports: u64,
     /// Tickets that win in draws: those enrolled that the stake bears still.
     pub tickets: u32,
+    /// Tickets that enrolling its stake would give now; zero while that cannot give any.
+    pub tickets_mature: u32,
     /// When it serves as juror, and since when it has as many tickets.
     pub duty: DutyView,
     /// What a first round's worth of votes would lock while it serves, lamports; zero otherwise.
@@ -353,6 +355,8 @@ pub enum Action {
     Persist(JobUid),
     /// Drop the job's row.
     Forget(JobUid),
+    /// Count mature stake as tickets.
+    Enroll,
     /// Fetch, validate and meter.
     Prepare(JobUid),
     /// Compile its module while nothing else is to be done.

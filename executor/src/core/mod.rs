@@ -8,6 +8,7 @@ mod admission;
 mod contest;
 mod court;
 mod delivery;
+mod enroll;
 mod event;
 mod fees;
 mod job;
@@ -281,6 +282,8 @@ pub struct Core {
     /// Where the last claim landed: what the account held before is not there to be claimed again.
     claimed_slot: u64,
     draining: bool,
+    /// No stake is enrolled before this moment.
+    enroll_not_before_ms: u64,
     /// No child can be started: nothing is begun that needs one.
     sandbox_fails: bool,
 }
@@ -316,6 +319,7 @@ impl Core {
             finalized_slot: 0,
             claimed_slot: 0,
             draining: false,
+            enroll_not_before_ms: 0,
             sandbox_fails: false,
         };
         (core, actions)

@@ -22,6 +22,7 @@ impl Core {
         self.decide_ballots(&uids, now, actions);
         self.decide_contests(&uids, now, actions);
         self.advance_claims(now);
+        self.enroll_matured(now, actions);
         self.search_tickets(now);
         self.start_acceptances(now, actions);
         self.start_preparations(now, actions);

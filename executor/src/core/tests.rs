@@ -4,6 +4,7 @@
 mod court;
 mod disputes;
 mod drawn;
+mod enroll;
 mod fees;
 mod forks;
 mod jobs;
@@ -69,6 +70,7 @@ fn provider() -> ProviderView {
         locked_lamports: 0,
         exposure_cap_lamports: 1_000_000,
         tickets: 40,
+        tickets_mature: 40,
         duty: DutyView { duty_from_unix: 0, duty_until_unix: 0, tickets_from_unix: 0 },
         jury_reserve_lamports: 0,
         duty_tickets_total: 0,

@@ -215,7 +215,8 @@ impl World {
             }
             Action::Deliver(uid, kind) => self.deliver(uid, kind),
             Action::Halt(..) => self.halted = true,
-            Action::Warm(_)
+            Action::Enroll
+            | Action::Warm(_)
             | Action::StopSending(..)
             | Action::StopWork(_)
             | Action::CleanUp(_)
