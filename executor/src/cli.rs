@@ -152,11 +152,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 async fn run_bot(config: crate::Config, run: RunArguments) -> Result<(), Failure> {
-    let RunArguments { adopt_unknown_seats, keep_on_failure, engine, log_json: _ } = run;
+    let RunArguments { adopt_unknown_seats, keep_on_failure, engine, log_json: _, die_with: parent } = run;
     let options = Options { adopt_unknown_seats, keep_on_failure, engine };
     let shutdown = Shutdown::default();
     stop_on_signals(shutdown.clone());
-    if let Some(parent) = run.die_with {
+    if let Some(parent) = parent {
         die_with(parent, &shutdown).map_err(|error| Failure::new(&format!("watch the parent process: {error}")))?;
     }
     crate::run(config, options, shutdown).await.map_err(|error| {

@@ -2,11 +2,18 @@
 
 use std::fmt;
 
+use anchor_lang::AnchorDeserialize;
+use solana_pubkey::Pubkey;
+
 use crate::program::{
-    STATUS_ACTIVE,
+    self, STATUS_ACTIVE,
     accounts::{Execution, Job, Market, Provider},
 };
-use assay_protocol::{JobStatus, Mode, tickets};
+use assay_protocol::{
+    FeeError, JobStatus, Mode,
+    fees::{self, Price},
+    tickets,
+};
 
 /// What the conditions are evaluated on.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +135,42 @@ pub fn accept_checks(context: &AcceptContext<'_>) -> Vec<AcceptCheck> {
     ]
 }
 
+/// A job that nobody has posted.
+#[derive(Clone, Copy, Debug)]
+pub struct ProspectiveJob {
+    /// Where it would be posted.
+    pub market: Pubkey,
+    /// How its result would be found.
+    pub mode: Mode,
+    /// Price and base fee.
+    pub price: Price,
+    /// Most gas.
+    pub gas_limit: u64,
+    /// When it would be posted, by the chain's clock.
+    pub now_unix: i64,
+}
+
+/// As [`first_obstacle`], for a job that would be posted now.
+///
+/// # Errors
+/// [`FeeError`] when its bond leaves 64 bits of lamports.
+pub fn obstacle_of_new(
+    new: &ProspectiveJob,
+    market: &Market,
+    provider: &Provider,
+) -> Result<Option<AcceptCheck>, FeeError> {
+    let ProspectiveJob { market: address, mode, price, gas_limit, now_unix } = *new;
+    let terms = market.current_terms(now_unix);
+    // An account of zeros, in which nobody has a seat; a type of the IDL has as many bytes on every chain.
+    let mut job = Job::deserialize(&mut [0; program::ACCOUNT_BYTES_MAX].as_slice()).map_err(|_| FeeError)?;
+    (job.market, job.status, job.mode) = (address, JobStatus::Open.code(), mode.code());
+    job.queue_deadline_unix = now_unix.saturating_add(i64::from(terms.queue_timeout_s));
+    // Its draw is fixed in the moment that it is posted.
+    job.draw.fixed_unix = now_unix;
+    job.bond_lamports = fees::bond(price.pay(gas_limit)?, terms.bond_min_lamports, terms.bond_rate_bps)?;
+    Ok(first_obstacle(&AcceptContext { job: &job, market, provider, execution: None, now_unix }))
+}
+
 /// The first condition that fails; `None` when the program would let the provider accept, so that its own policy, its
 /// content sources or its load keep it from it.
 #[must_use]
@@ -184,8 +227,6 @@ fn tried_detail(execution: Option<&Execution>) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use anchor_lang::AnchorDeserialize;
-    use solana_pubkey::Pubkey;
 
     fn zeroed<T: AnchorDeserialize>() -> T {
         T::deserialize(&mut [0; 4_096].as_slice()).unwrap()
@@ -241,6 +282,29 @@ mod tests {
         assert_eq!(obstacle(&job, &market, &provider), None);
         provider.tickets_from_unix = 11;
         assert_eq!(obstacle(&job, &market, &provider), Some(AcceptCondition::Tickets));
+    }
+
+    #[test]
+    fn who_could_take_a_job_is_known_before_it_is_posted() {
+        let (_, mut market, mut provider) = accounts();
+        (market.terms.bond_min_lamports, market.terms.bond_rate_bps, market.terms.queue_timeout_s) = (10, 10_000, 5);
+        market.terms.stake_min_lamports = 10;
+        let price = Price { base_fee_lamports: 3, price: 0 };
+        let mut job =
+            ProspectiveJob { market: provider.market, mode: Mode::Optimistic, price, gas_limit: 1, now_unix: 50 };
+        let obstacle = |job: &ProspectiveJob, provider: &Provider| {
+            obstacle_of_new(job, &market, provider).unwrap().map(|check| check.condition)
+        };
+        assert_eq!(obstacle(&job, &provider), None);
+        job.mode = Mode::Redundant;
+        assert_eq!(obstacle(&job, &provider), Some(AcceptCondition::Tickets));
+        job.price.base_fee_lamports = 11;
+        assert_eq!(obstacle(&job, &provider), Some(AcceptCondition::FreeStake), "the bond is what it may pay");
+        provider.stake_lamports = 9;
+        assert_eq!(obstacle(&job, &provider), Some(AcceptCondition::StakeMinimum));
+        job.price.price = u64::MAX;
+        job.gas_limit = u64::MAX;
+        assert!(obstacle_of_new(&job, &market, &provider).is_err());
     }
 
     #[test]

@@ -356,7 +356,7 @@ async fn rows(running: &Running, jobs: &[Ended]) -> CliResult<Vec<Row>> {
             name: format!("provider-{}", index.saturating_add(1)),
             habit: running.habit(index).map(Habit::name),
             jobs: events().filter(is_seat).count(),
-            earned_lamports: settled().map(|event| event.pay_lamports).sum(),
+            earned_lamports: settled().map(|event| event.pay_lamports.saturating_add(event.share_lamports)).sum(),
             slashed_lamports: settled().map(|event| event.lost_lamports).sum(),
             right: trust.completed,
             wrong: trust.failed,

@@ -5,7 +5,6 @@ use std::fmt;
 use assay_protocol::{ExecutionStatus, JobStatus, Outcome};
 use assay_sdk::{
     accounts::Keyed,
-    events::EventRecord,
     job_handle::{JobHandle, JobView, Posting},
     job_spec::BASE_FEE_LAMPORTS_DEFAULT,
     program::{accounts::Execution, result_cid},
@@ -13,13 +12,13 @@ use assay_sdk::{
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use super::view::JobJson;
+use super::{timeline::HistoryJson, view::JobJson};
 use crate::{
     chain::Chain,
     context::Context,
     ended::outcome_text,
     error::{CliResult, Hint},
-    output::{duration, lamports},
+    output::lamports,
 };
 
 /// Stands for the provider when there is none.
@@ -101,14 +100,6 @@ impl SeatJson {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct HistoryJson {
-    event: &'static str,
-    unix: Option<i64>,
-    slot: u64,
-    signature: String,
-}
-
 /// A job that had the address before.
 #[derive(Debug, Serialize)]
 struct EarlierJson {
@@ -125,25 +116,6 @@ struct DescribeJson {
     obstacles: Vec<Obstacle>,
     history: Vec<HistoryJson>,
     earlier: Vec<EarlierJson>,
-}
-
-impl HistoryJson {
-    fn all(records: &[EventRecord]) -> Vec<Self> {
-        let one = |record: &EventRecord| Self {
-            event: record.event.name(),
-            unix: record.block_time_unix,
-            slot: record.slot,
-            signature: record.signature.to_string(),
-        };
-        records.iter().map(one).collect()
-    }
-
-    fn print_all(entries: &[Self], now_unix: i64) {
-        for Self { event, unix, slot, signature } in entries {
-            let age = unix.map_or_else(String::new, |unix| format!("{} ago", duration(now_unix.saturating_sub(unix))));
-            println!("  {event:<18} {age:<12} slot {slot}  {signature}");
-        }
-    }
 }
 
 /// The Execution of whoever holds the seat.
@@ -199,12 +171,15 @@ pub(super) async fn describe(context: &Context, job: Pubkey) -> CliResult {
         job: JobJson::new(&view, seat.as_ref(), now_unix),
         seats: SeatJson::all(&handle, &view).await?,
         obstacles: obstacles(&chain, &handle, &view).await?,
-        history: own.iter().flat_map(|posting| HistoryJson::all(&posting.records)).collect(),
+        history: own
+            .iter()
+            .flat_map(|posting| HistoryJson::all(&posting.records, view.task.limits.gas_limit))
+            .collect(),
         earlier: earlier
             .iter()
             .map(|Posting { job_uid, records }| EarlierJson {
                 job_uid: job_uid.map(hex::encode),
-                history: HistoryJson::all(records),
+                history: HistoryJson::all(records, u64::MAX),
             })
             .collect(),
     };

@@ -3,14 +3,19 @@
 mod describe;
 mod end;
 mod list;
+mod order;
+mod quote;
 mod result;
 pub mod state;
 mod submit;
+mod timeline;
 mod view;
 mod wait;
 
 #[cfg(feature = "localnet")]
-pub use submit::{Order, Plan};
+pub use order::Order;
+#[cfg(feature = "localnet")]
+pub use submit::Plan;
 #[cfg(feature = "localnet")]
 pub use view::JobJson;
 
@@ -27,9 +32,11 @@ use crate::{context::Context, error::CliResult, parse};
 pub enum JobCommand {
     /// Posts a job directory; shows the most it can cost and asks.
     Submit(submit::SubmitArgs),
+    /// Shows what a job would cost, how soon its seats would be taken, and who could not take one and why; posts nothing.
+    Quote(quote::QuoteArgs),
     /// Lists jobs.
     List(ListArgs),
-    /// Shows a job: state, age, reason, what holds providers back, history.
+    /// Shows a job: state, age, reason, what holds providers back, and everything that happened to it and why.
     Describe(JobArgs),
     /// Follows a job until its result is final.
     Wait(WaitArgs),
@@ -133,6 +140,7 @@ impl From<StatusFilter> for JobStatus {
 pub async fn run(context: &Context, command: JobCommand) -> CliResult {
     match command {
         JobCommand::Submit(args) => submit::submit(context, &args).await,
+        JobCommand::Quote(args) => quote::quote(context, &args).await,
         JobCommand::List(args) => list::list(context, &args).await,
         JobCommand::Describe(args) => describe::describe(context, args.job).await,
         JobCommand::Wait(args) => wait::wait(context, &args).await,

@@ -1,18 +1,21 @@
 //! `assay job submit`: what it can cost, ask, upload, post, follow.
 
-use std::{path::PathBuf, sync::LazyLock};
+use std::fmt;
 
 use assay_protocol::{Mode, OutcomeKind};
 use assay_runtime::Engine;
 use assay_sdk::{
     client::{CheckedJob, PostedJob},
-    job_spec::{BASE_FEE_LAMPORTS_DEFAULT, JobSpec, PRICE_DEFAULT, PreparedJob, Quote},
+    job_spec::{BASE_FEE_LAMPORTS_DEFAULT, JobSpec, PreparedJob, Quote},
 };
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
-use solana_pubkey::Pubkey;
 
-use super::{state::mode_name, wait};
+use super::{
+    order::{Order, OrderArgs},
+    state::mode_name,
+    wait,
+};
 use crate::{
     chain::Chain,
     context::Context,
@@ -24,9 +27,6 @@ use crate::{
     sandbox::{self, JobDirectory},
 };
 
-/// The SDK's default as the flag takes it.
-static BASE_FEE_DEFAULT: LazyLock<String> = LazyLock::new(|| format!("{BASE_FEE_LAMPORTS_DEFAULT}lamports"));
-
 /// `assay job submit`.
 #[derive(Debug, Args)]
 #[command(
@@ -34,31 +34,8 @@ static BASE_FEE_DEFAULT: LazyLock<String> = LazyLock::new(|| format!("{BASE_FEE_
 so · 2 wrong usage · 4 not confirmed · with --wait as `assay job wait`: 5, 6, 130"
 )]
 pub struct SubmitArgs {
-    /// The job directory.
-    dir: PathBuf,
-    /// Lamports per 10^12 gas.
-    #[arg(long, value_name = "LAMPORTS", default_value_t = PRICE_DEFAULT, value_parser = parse::price,
-        allow_negative_numbers = true)]
-    price: u64,
-    /// Paid for any outcome, such as 0.0001sol or 500lamports; providers ask for 20000lamports unless they say otherwise.
-    #[arg(long, default_value = BASE_FEE_DEFAULT.as_str(), value_parser = parse::base_fee, value_name = "AMOUNT",
-        allow_negative_numbers = true)]
-    base_fee: u64,
-    /// Most gas; by default the manifest's, or 1,000,000,000.
-    #[arg(long, value_name = "N", value_parser = parse::gas_limit, allow_negative_numbers = true)]
-    gas_limit: Option<u64>,
-    /// Seed of the guest's randomness.
-    #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
-    seed: Option<u64>,
-    /// Seats: providers that each run the job and hide their results until all are in.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse::seats, allow_negative_numbers = true)]
-    redundancy: u8,
-    /// How the result is found; by default optimistic for one seat, redundant for several.
-    #[arg(long, value_name = "MODE")]
-    mode: Option<ModeArg>,
-    /// Seconds until the job expires when nobody takes it; by default the market's.
-    #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
-    expires_in_s: Option<u32>,
+    #[command(flatten)]
+    order: OrderArgs,
     /// A number of your own; it is refused as long as your job with the same number is not closed.
     #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
     id: Option<u64>,
@@ -76,52 +53,6 @@ pub struct SubmitArgs {
     #[arg(long, alias = "timeout", value_name = "SECONDS", requires = "wait", value_parser = parse::seconds,
         allow_negative_numbers = true)]
     timeout_s: Option<u32>,
-}
-
-/// How the result of a job is found.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ModeArg {
-    /// One seat; its result stands after the challenge window.
-    Optimistic,
-    /// Two seats or more; what more than half of them say.
-    Redundant,
-    /// Two seats or more; what the market's share of their stake says.
-    Quorum,
-}
-
-impl From<ModeArg> for Mode {
-    fn from(mode: ModeArg) -> Self {
-        match mode {
-            ModeArg::Optimistic => Self::Optimistic,
-            ModeArg::Redundant => Self::Redundant,
-            ModeArg::Quorum => Self::Quorum,
-        }
-    }
-}
-
-/// What to post.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// The job directory.
-    pub dir: PathBuf,
-    /// The market.
-    pub market: Pubkey,
-    /// Lamports per 10^12 gas.
-    pub price: u64,
-    /// Paid for any outcome.
-    pub base_fee_lamports: u64,
-    /// Most gas.
-    pub gas_limit: Option<u64>,
-    /// Seed.
-    pub seed: Option<u64>,
-    /// Seats.
-    pub redundancy: u8,
-    /// How the result is found, if that was said.
-    pub mode: Option<Mode>,
-    /// When it expires; 0 is the market's queue timeout.
-    pub expires_unix: i64,
-    /// Chosen id.
-    pub id: Option<u64>,
 }
 
 /// A job that is packed, checked and priced.
@@ -176,7 +107,7 @@ impl Plan {
     }
 
     /// Why providers may leave the job alone, if its price is a reason.
-    fn remark(&self, order: &Order) -> Option<String> {
+    pub(super) fn remark(&self, order: &Order) -> Option<String> {
         let most_lamports = self.quote.base_fee_lamports.saturating_add(self.quote.gas_lamports);
         if most_lamports == 0 {
             return Some(
@@ -193,7 +124,7 @@ impl Plan {
     }
 
     /// What will happen to whose money.
-    fn text(&self, order: &Order, poster: &Pubkey) -> String {
+    pub(super) fn text(&self, order: &Order, poster: impl fmt::Display) -> String {
         let Quote {
             base_fee_lamports,
             gas_lamports,
@@ -237,7 +168,7 @@ impl Plan {
 
 /// The costs as `--json` shows them.
 #[derive(Debug, Serialize)]
-struct PlanJson {
+pub(super) struct PlanJson {
     job_cid: String,
     metered_hash: String,
     gas_limit: u64,
@@ -252,7 +183,7 @@ struct PlanJson {
     total_lamports: u64,
     estimated_gas: Option<u64>,
     /// Why providers may leave the job alone.
-    remark: Option<String>,
+    pub(super) remark: Option<String>,
     job: Option<String>,
     signature: Option<String>,
 }
@@ -260,22 +191,7 @@ struct PlanJson {
 pub(super) async fn submit(context: &Context, args: &SubmitArgs) -> CliResult {
     let chain = Chain::signing(context).await?.with_content(context)?;
     let (market, _) = chain.market().await?;
-    let expires_unix = match args.expires_in_s {
-        None => 0,
-        Some(seconds) => chain.now_unix().await?.saturating_add(i64::from(seconds)),
-    };
-    let mut order = Order {
-        dir: args.dir.clone(),
-        market,
-        price: args.price,
-        base_fee_lamports: args.base_fee,
-        gas_limit: args.gas_limit,
-        seed: args.seed,
-        redundancy: args.redundancy,
-        mode: args.mode.map(Mode::from),
-        expires_unix,
-        id: args.id,
-    };
+    let mut order = Order { id: args.id, ..args.order.order(market, chain.now_unix().await?) };
     let mut plan = Plan::make(&chain, &order).await?;
     let mut estimated_gas = None;
     if args.estimate {
@@ -287,7 +203,7 @@ pub(super) async fn submit(context: &Context, args: &SubmitArgs) -> CliResult {
         }
     }
     let mut json = plan_json(&plan, &order, estimated_gas);
-    let text = plan.text(&order, &chain.signer()?);
+    let text = plan.text(&order, chain.signer()?);
     // Everything that can be checked is, before anybody is asked.
     let checked = match check(context, &chain, plan).await {
         Ok(checked) => checked,
@@ -336,7 +252,7 @@ async fn check(context: &Context, chain: &Chain, plan: Plan) -> CliResult<Checke
     Ok(checked)
 }
 
-fn plan_json(plan: &Plan, order: &Order, estimated_gas: Option<u64>) -> PlanJson {
+pub(super) fn plan_json(plan: &Plan, order: &Order, estimated_gas: Option<u64>) -> PlanJson {
     PlanJson {
         job_cid: plan.prepared.cid().to_string(),
         metered_hash: hex::encode(plan.prepared.task.metered_hash),

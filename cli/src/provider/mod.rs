@@ -45,6 +45,8 @@ pub enum ProviderCommand {
     Update(UpdateArgs),
     /// Adds to your stake.
     Stake(AmountArgs),
+    /// Counts stake that has matured in the draws for seats. A running bot does so by itself.
+    Enroll(EnrollArgs),
     /// Begins to take stake out; it can be withdrawn after the market's unbonding period.
     Unstake(AmountArgs),
     /// Pays out what has unbonded.
@@ -53,7 +55,7 @@ pub enum ProviderCommand {
     Duty(DutyArgs),
     /// Runs the bot: takes jobs, runs them, gets paid. Ctrl-C finishes what it owes, twice stops at once.
     Start(StartArgs),
-    /// Shows stake, seats, earnings and record.
+    /// Shows stake, tickets, duty, seats, earnings, record and trust.
     Status(StatusArgs),
     /// Lists the receipts that the bot on this machine signed, newest first.
     Receipts(ReceiptsArgs),
@@ -129,6 +131,14 @@ pub struct AmountArgs {
     amount: u64,
 }
 
+/// `assay provider enroll`.
+#[derive(Debug, Args)]
+pub struct EnrollArgs {
+    /// Directory that `init` wrote; its hot key signs too.
+    #[arg(long, default_value = DIR_DEFAULT, value_name = "DIR")]
+    dir: PathBuf,
+}
+
 /// `assay provider duty`.
 #[derive(Debug, Args)]
 pub struct DutyArgs {
@@ -177,6 +187,9 @@ pub struct StatusArgs {
     /// All providers of the market.
     #[arg(long)]
     all: bool,
+    /// Adds up what its seats earned and lost over time, from every transaction that touched it.
+    #[arg(long, conflicts_with = "all")]
+    history: bool,
 }
 
 /// Runs `assay provider`.
@@ -186,6 +199,7 @@ pub async fn run(context: &Context, command: ProviderCommand) -> CliResult {
         ProviderCommand::Register(args) => register::register(context, &args).await,
         ProviderCommand::Update(args) => register::update(context, &args).await,
         ProviderCommand::Stake(args) => stake::stake(context, args.amount).await,
+        ProviderCommand::Enroll(args) => stake::enroll(context, &args).await,
         ProviderCommand::Unstake(args) => stake::unstake(context, args.amount).await,
         ProviderCommand::Withdraw => stake::withdraw(context).await,
         ProviderCommand::Duty(args) => duty::duty(context, args.switch).await,

@@ -9,7 +9,11 @@ use std::{
     process::Command,
 };
 
-use crate::{assay, home, network::Localnet, stderr};
+use crate::{
+    assay, home,
+    network::{Localnet, job_directory, json},
+    stderr,
+};
 
 fn said(home: &Path) -> String {
     fs::read_to_string(home.join("said")).unwrap()
@@ -123,4 +127,53 @@ fn a_network_started_where_the_sample_jobs_are_proposes_one_of_them() {
     let text = type_proposal(&network, (home.path(), root), "--yes");
     assert!(text.contains("assay job submit examples/jobs/word-count/job --wait"), "{text}");
     assert!(network.interrupt().success());
+}
+
+#[test]
+fn liars_that_there_are_not_or_too_many_of_are_refused_before_anything_starts() {
+    let home = home();
+    for (liars, named) in [
+        ("greedy=1", ["greedy is no habit", "wrong, lazy, copycat, silent, no-reveal"]),
+        ("wrong=x", ["x is no number of providers", "wrong=1"]),
+        ("wrong=1,silent=2", ["names 3 providers with a bad habit", "only 2 in all"]),
+    ] {
+        let (code, text) = fails(home.path(), &["--providers", "2", "--liars", liars]);
+        assert_eq!(code, Some(2), "{text}");
+        assert!(named.iter().all(|part| text.contains(part)), "{text}");
+    }
+    assert!(!home.path().join("net").exists());
+}
+
+#[test]
+fn a_network_names_its_liars_and_has_the_keys_of_its_seed() {
+    let home = home();
+    let arguments = ["--json", "--providers", "2", "--liars", "silent", "--seed", "7"];
+    let network = Localnet::start_with(home.path(), &arguments);
+    let said: serde_json::Value = serde_json::from_str(network.printed.last().unwrap()).unwrap();
+    assert_eq!(said["habits"], serde_json::json!([null, "silent"]));
+    let status = json(&mut network.poster(home.path()), &["provider", "status", "--all"]);
+    assert_eq!(status.as_array().unwrap().len(), 2);
+    assert!(status.as_array().unwrap().iter().all(|one| one["tickets"].as_u64().unwrap() > 0), "enrolled: {status}");
+    let dir = job_directory(home.path()).display().to_string();
+    let quote = |seats| json(&mut network.poster(home.path()), &["job", "quote", &dir, "--redundancy", seats]);
+    let (two, three) = (quote("2"), quote("3"));
+    assert_eq!((&two["eligible"], &three["eligible"]), (&2.into(), &2.into()));
+    assert!(
+        two["fill"]["half_s"].as_u64() <= two["fill"]["most_s"].as_u64() && three["fill"].is_null(),
+        "{two} {three}"
+    );
+    assert!(three["remarks"].to_string().contains("3 are wanted") && two["job"].is_null(), "{three}");
+    let cold = network.info["providers"][0]["authority_keypair"].as_str().unwrap().to_owned();
+    let own = |arguments: &[&str]| json(network.poster(home.path()).env("ASSAY_KEYPAIR", &cold), arguments);
+    own(&["provider", "duty", "on", "--yes"]);
+    let on = own(&["provider", "status", "--history"]);
+    assert_eq!((&on["is_on_duty"], &on["history"]["seats_paid"]), (&true.into(), &0.into()), "{on}");
+    assert_eq!(on["locked_lamports"], on["duty_lock_lamports"]);
+    own(&["provider", "duty", "off", "--yes"]);
+    let off = own(&["provider", "status"]);
+    assert_eq!((&off["is_on_duty"], &off["duty_lock_lamports"]), (&false.into(), &on["duty_lock_lamports"]), "{off}");
+    assert!(network.interrupt().success());
+    let (code, text) = fails(home.path(), &["--seed", "8"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("is not of the seed that was given"), "{text}");
 }

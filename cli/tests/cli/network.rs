@@ -86,7 +86,7 @@ impl Drop for Localnet {
 }
 
 /// A job that prints its argument.
-fn job_directory(home: &Path) -> PathBuf {
+pub fn job_directory(home: &Path) -> PathBuf {
     let dir = home.join("job");
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join("job.wasm"), wat::parse_str(crate::run::EXIT_3).unwrap()).unwrap();

@@ -6,7 +6,7 @@
 use anchor_lang::AnchorDeserialize;
 use assay_protocol::{
     Draw, DrawState, ExecutionStatus, FeeError, Hash32, JobStatus, MarketTerms, Mode, Outcome, OutcomeError, Tally,
-    TaskLimits, TaskSpec, fees,
+    TaskLimits, TaskSpec, fees, trust::TrustVector,
 };
 use solana_pubkey::Pubkey;
 
@@ -30,7 +30,7 @@ pub const DISCRIMINATOR_BYTES: usize = 8;
 /// `status` of accounts that have no life cycle: in use.
 pub const STATUS_ACTIVE: u8 = 1;
 /// More bytes than any account of the program has.
-const ACCOUNT_BYTES_MAX: usize = 4_096;
+pub(crate) const ACCOUNT_BYTES_MAX: usize = 4_096;
 
 /// Bytes of an account of a declared type, discriminator included. The types have fixed widths, so reading zeros
 /// consumes exactly the account's size.
@@ -74,6 +74,23 @@ impl From<types::Draw> for Draw {
 impl From<types::Tally> for Tally {
     fn from(tally: types::Tally) -> Self {
         Self::from_bytes(tally.bytes)
+    }
+}
+
+impl From<types::TrustVector> for TrustVector {
+    fn from(trust: types::TrustVector) -> Self {
+        Self {
+            completed: trust.completed,
+            failed: trust.failed,
+            missed: trust.missed,
+            declined: trust.declined,
+            disputes_won: trust.disputes_won,
+            disputes_lost: trust.disputes_lost,
+            consecutive_valid: trust.consecutive_valid,
+            latency_ms_avg: trust.latency_ms_avg,
+            confirmed: trust.confirmed,
+            confirmed_fee_lamports: trust.confirmed_fee_lamports,
+        }
     }
 }
 

@@ -1,0 +1,243 @@
+//! `assay job quote`: what a job would cost, who could take it, and how soon its seats would be taken.
+
+use assay_protocol::{
+    Mode,
+    tickets::{Fill, seat_threshold, usable},
+};
+use assay_sdk::{
+    accounts::Keyed,
+    explain::{ProspectiveJob, obstacle_of_new},
+    program::accounts::Market,
+};
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    order::OrderArgs,
+    submit::{Plan, PlanJson, plan_json},
+};
+use crate::{
+    chain::Chain,
+    context::Context,
+    error::{CliResult, Context as _},
+    output::{duration, table},
+};
+
+/// Slots until the seed of a draw is there, and how long one takes, milliseconds.
+const SEED_MS: u64 = 4 * 400;
+/// Of a hundred jobs like this, in how many the seats are taken by the times that are named.
+const HALF: f64 = 0.5;
+const MOST: f64 = 0.95;
+
+/// `assay job quote`.
+#[derive(Debug, Args)]
+pub struct QuoteArgs {
+    #[command(flatten)]
+    order: OrderArgs,
+}
+
+/// One provider of the market.
+#[derive(Debug, Serialize)]
+struct ProviderJson {
+    provider: String,
+    /// Why it could not take a seat: the first condition of the program that fails. `None`: it could.
+    obstacle: Option<String>,
+    /// Its tickets that would take part in the draw.
+    tickets: u32,
+}
+
+/// How soon the seats would be taken if whoever can take one does so at once.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct FillJson {
+    /// Seconds until every other job like this has its seats.
+    half_s: u64,
+    /// Seconds until 95 of a hundred have.
+    most_s: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct QuoteJson {
+    #[serde(flatten)]
+    plan: PlanJson,
+    eligible: usize,
+    /// `None` when too few providers could take a seat.
+    fill: Option<FillJson>,
+    providers: Vec<ProviderJson>,
+    remarks: Vec<String>,
+}
+
+pub(super) async fn quote(context: &Context, args: &QuoteArgs) -> CliResult {
+    let chain = Chain::reading(context).await?;
+    let (address, market) = chain.market().await?;
+    let now_unix = chain.now_unix().await?;
+    let order = args.order.order(address, now_unix);
+    let plan = Plan::make(&chain, &order).await?;
+    let terms = market.current_terms(now_unix);
+    let job = ProspectiveJob {
+        market: address,
+        mode: plan.spec.mode(),
+        price: plan.spec.price(),
+        gas_limit: plan.prepared.task.limits.gas_limit,
+        now_unix,
+    };
+    let mut providers = Vec::new();
+    for Keyed { address, account } in chain.providers(address).await? {
+        let obstacle = obstacle_of_new(&job, &market, &account).context("this job cannot be priced")?;
+        providers.push(ProviderJson {
+            provider: address.to_string(),
+            obstacle: obstacle.map(|check| check.detail),
+            tickets: usable(account.tickets, account.stake_lamports, terms.ticket_lamports),
+        });
+    }
+    let eligible: Vec<u32> =
+        providers.iter().filter(|found| found.obstacle.is_none()).map(|found| found.tickets).collect();
+    let seats = plan.spec.redundancy();
+    let fill = match plan.spec.mode() {
+        Mode::Optimistic => (!eligible.is_empty()).then_some(FillJson { half_s: 0, most_s: 0 }),
+        _ => fill(&eligible, seats, &queue(&market, seats, now_unix)),
+    };
+    let mut json = QuoteJson {
+        plan: plan_json(&plan, &order, None),
+        eligible: eligible.len(),
+        fill,
+        providers,
+        remarks: Vec::new(),
+    };
+    json.remarks = remarks(&json, seats);
+    json.remarks.extend(jury_remark(&market, now_unix));
+    context.output.result(&json, || {
+        println!("{}", plan.text(&order, "you"));
+        print(&json, seats);
+    });
+    Ok(())
+}
+
+/// The queue of such a job, from now on.
+fn queue(market: &Market, seats: u8, now_unix: i64) -> Fill {
+    let terms = market.current_terms(now_unix);
+    Fill {
+        wanted: seats,
+        tickets_total: market.tickets_total,
+        fill_unix: now_unix,
+        queue_deadline_unix: now_unix.saturating_add(i64::from(terms.queue_timeout_s)),
+        widen_s: terms.widen_s,
+        is_everybody: false,
+    }
+}
+
+/// How soon so many of these providers, each named by its tickets, have one that wins. Thresholds double every `widen_s`
+/// seconds until, at half of the queue's time, every ticket wins.
+fn fill(tickets: &[u32], seats: u8, queue: &Fill) -> Option<FillJson> {
+    if tickets.len() < usize::from(seats) {
+        return None;
+    }
+    let all_s = u64::try_from(queue.queue_deadline_unix.saturating_sub(queue.fill_unix)).unwrap_or(0).div_ceil(2);
+    let after = |share: f64| {
+        let steps = (0..u64::from(u64::BITS)).map(|step| step.saturating_mul(u64::from(queue.widen_s.max(1))));
+        let is_filled = |waited_s: &u64| {
+            let now_unix = queue.fill_unix.saturating_add(i64::try_from(*waited_s).unwrap_or(i64::MAX));
+            chance(tickets, seats, seat_threshold(queue, now_unix)) >= share
+        };
+        let waited_s = steps.take_while(|waited_s| *waited_s < all_s).find(is_filled).unwrap_or(all_s);
+        waited_s.saturating_add(SEED_MS.div_ceil(1_000))
+    };
+    Some(FillJson { half_s: after(HALF), most_s: after(MOST) })
+}
+
+/// How likely at least so many of these providers have a ticket below the threshold.
+fn chance(tickets: &[u32], seats: u8, threshold: u64) -> f64 {
+    let seats = usize::from(seats);
+    let one = threshold as f64 / u64::MAX as f64;
+    // How likely exactly so many have one; the last entry is that number or more.
+    let mut exactly = vec![0.0_f64; seats.saturating_add(1)];
+    exactly[0] = 1.0;
+    for tickets in tickets {
+        let wins = 1.0 - (1.0 - one).powf(f64::from(*tickets));
+        let mut before: f64 = 0.0;
+        for (count, share) in exactly.iter_mut().enumerate() {
+            let stays = if count == seats { *share } else { *share * (1.0 - wins) };
+            let was = *share;
+            *share = stays + before * wins;
+            before = was;
+        }
+    }
+    exactly[seats]
+}
+
+fn remarks(quote: &QuoteJson, seats: u8) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if quote.eligible < usize::from(seats) {
+        remarks.push(format!(
+            "{} of {} providers could take a seat, and {seats} are wanted: as things stand it would expire, and everything \
+             would come back",
+            quote.eligible,
+            quote.providers.len()
+        ));
+    }
+    remarks.extend(quote.plan.remark.clone());
+    remarks
+}
+
+/// A jury that is three times as large as it is meant to be small still finds its quorum when many are absent.
+fn jury_remark(market: &Market, now_unix: i64) -> Option<String> {
+    let least = u64::from(market.current_terms(now_unix).jury_lambda).saturating_mul(3);
+    (market.duty_tickets_total < least).then(|| {
+        format!(
+            "{} tickets of the market stand for jury duty, fewer than {least}: a dispute may find no verdict, and then a lie \
+             costs nothing",
+            market.duty_tickets_total
+        )
+    })
+}
+
+fn print(quote: &QuoteJson, seats: u8) {
+    let seats = if seats == 1 { "its seat".to_owned() } else { format!("its {seats} seats") };
+    match &quote.fill {
+        Some(FillJson { half_s: 0, .. }) => println!("Whoever looks first takes {seats}: {} could.", quote.eligible),
+        Some(FillJson { half_s, most_s }) => println!(
+            "Half of such jobs have {seats} taken within {}, 95 of a hundred within {}, if those who can, do at once.",
+            duration(i64::try_from(*half_s).unwrap_or(i64::MAX)),
+            duration(i64::try_from(*most_s).unwrap_or(i64::MAX))
+        ),
+        None => {}
+    }
+    let mut rows = table(["provider", "tickets", "could take a seat"]);
+    for ProviderJson { provider, obstacle, tickets } in &quote.providers {
+        let could = obstacle.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {why}"));
+        rows.add_row([provider.clone(), tickets.to_string(), could]);
+    }
+    println!("{rows}");
+    for remark in &quote.remarks {
+        println!("Remark: {remark}.");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn of(tickets_total: u64) -> Fill {
+        let (fill_unix, queue_deadline_unix) = (100, 700);
+        Fill { wanted: 3, tickets_total, fill_unix, queue_deadline_unix, widen_s: 10, is_everybody: false }
+    }
+
+    #[test]
+    fn seats_are_taken_the_sooner_the_more_providers_there_are() {
+        // Twice as many tickets win at once as there are seats: two hundred small providers fill three in 94 of a hundred.
+        let many = vec![1; 200];
+        assert!((0.93..0.95).contains(&chance(&many, 3, seat_threshold(&of(200), 100))));
+        assert_eq!(fill(&many, 3, &of(200)).unwrap(), FillJson { half_s: 2, most_s: 12 });
+        // Of three all have to win: some ticket of theirs does sooner or later.
+        let few = fill(&[10; 3], 3, &of(200)).unwrap();
+        assert!(few.half_s > 2 && few.half_s < few.most_s && few.most_s < 302, "{few:?}");
+        assert_eq!(fill(&[1; 3], 3, &of(1 << 40)).unwrap(), FillJson { half_s: 302, most_s: 302 }, "half of the queue");
+        assert_eq!(fill(&[1_000; 2], 3, &of(2_000)), None, "two cannot fill three");
+    }
+
+    #[test]
+    fn a_chance_is_one_where_every_ticket_wins_and_nothing_where_none_does() {
+        assert_eq!(chance(&[1, 1, 1], 3, u64::MAX).to_bits(), 1.0_f64.to_bits());
+        assert_eq!(chance(&[1, 1, 1], 3, 0).to_bits(), 0.0_f64.to_bits());
+    }
+}
