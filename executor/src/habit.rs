@@ -202,12 +202,14 @@ mod hooks {
         has(Habit::Wrong) || has(Habit::Lazy)
     }
 
-    /// Whether a transaction is not sent that is due. `copycat` waits for something to copy.
+    /// Whether a transaction is not sent that is due. `copycat` waits for something to copy; who lied defends no lie.
     pub fn withholds(kind: TxKind, job: &Pubkey) -> bool {
         match kind {
             TxKind::Commit => has(Habit::Silent) || (has(Habit::Copycat) && !seen().commitments.contains_key(job)),
             TxKind::Submit => has(Habit::Silent),
             TxKind::Reveal => has(Habit::NoReveal),
+            // It knows that it lied, and bets nothing on it.
+            TxKind::Challenge | TxKind::Appeal(_) => feigns_results(),
             _ => false,
         }
     }

@@ -10,7 +10,7 @@ use tracing::Instrument;
 use super::Message;
 use crate::{
     chain::Chain,
-    core::{Event, Job, JobUid, TxKind, TxRecord, WorkFault},
+    core::{Event, Job, JobUid, Role, TxKind, TxRecord, WorkFault},
     habit, metrics_list as names,
     quote::quoted,
     sender::{SenderSettings, deliver},
@@ -98,9 +98,11 @@ impl<C: Chain> Tasks<C> {
     pub(super) fn run(&mut self, job: &Job) {
         let Some(view) = job.view.clone() else { return };
         let (uid, attempt, workshop) = (job.row.uid, job.row.run_attempts, self.workshop.clone());
+        // What a juror or a watcher finds is no seat's word: habits are of seats.
+        let is_seat = job.row.role == Role::Execute;
         self.work(job, "run", |cancel| async move {
             let running = names::timed(names::RUN_SECONDS, workshop.run(&view, &cancel));
-            let result = habit::recorded(&view, running).await;
+            let result = if is_seat { habit::recorded(&view, running).await } else { running.await };
             names::count_compiled(workshop.compiled());
             log_fault("job_not_run", result.as_ref().err());
             // From the system's generator: whoever guesses it, opens the commitment.
