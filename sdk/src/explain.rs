@@ -10,7 +10,7 @@ use crate::program::{
     accounts::{Execution, Job, Market, Provider},
 };
 use assay_protocol::{
-    FeeError, JobStatus, Mode,
+    FeeError, JobStatus, Mode, TrustVector,
     fees::{self, Price},
     tickets,
 };
@@ -54,6 +54,10 @@ pub enum AcceptCondition {
     FreeStake,
     /// The bond fits under the exposure cap.
     ExposureCap,
+    /// No wrong, hidden or repeatedly missing result keeps the provider from seats.
+    OutOfJail,
+    /// The provider's score reaches the job's floor.
+    Trust,
     /// Where seats are drawn: tickets that were enrolled before the draw's slot was fixed.
     Tickets,
 }
@@ -84,6 +88,7 @@ pub fn accept_checks(context: &AcceptContext<'_>) -> Vec<AcceptCheck> {
     let free = provider.free_stake_lamports();
     let is_drawn = job.job_mode().is_some_and(|mode| mode != Mode::Optimistic);
     let tickets = tickets::usable(provider.tickets, provider.stake_lamports, terms.ticket_lamports);
+    let (score_bps, floor_bps) = (TrustVector::from(provider.trust).score_bps(), job.trust_floor_bps(now_unix));
     let locked_then = provider.locked_lamports.saturating_add(job.bond_lamports);
     vec![
         check(
@@ -126,6 +131,16 @@ pub fn accept_checks(context: &AcceptContext<'_>) -> Vec<AcceptCheck> {
             AcceptCondition::ExposureCap,
             locked_then <= provider.exposure_cap_lamports,
             format!("{locked_then} lamports would be locked, the exposure cap is {}", provider.exposure_cap_lamports),
+        ),
+        check(
+            AcceptCondition::OutOfJail,
+            now_unix >= provider.jailed_until_unix,
+            jail_detail(provider.jailed_until_unix, now_unix),
+        ),
+        check(
+            AcceptCondition::Trust,
+            score_bps >= floor_bps,
+            format!("the provider's trust is {score_bps} of 10,000, this seat needs {floor_bps}"),
         ),
         check(
             AcceptCondition::Tickets,
@@ -176,6 +191,17 @@ pub fn obstacle_of_new(
 #[must_use]
 pub fn first_obstacle(context: &AcceptContext<'_>) -> Option<AcceptCheck> {
     accept_checks(context).into_iter().find(|check| !check.holds)
+}
+
+fn jail_detail(jailed_until_unix: i64, now_unix: i64) -> String {
+    let left_s = jailed_until_unix.saturating_sub(now_unix);
+    if left_s > 0 {
+        format!(
+            "the provider may take no seat for another {left_s} s: it was wrong, hid a result or missed three deadlines"
+        )
+    } else {
+        "the provider is not in jail".to_owned()
+    }
 }
 
 fn pause_detail(market: &Market, now_unix: i64) -> String {
@@ -255,7 +281,7 @@ mod tests {
     #[test]
     fn each_condition_is_named_when_it_alone_fails() {
         type Change = fn(&mut Job, &mut Market, &mut Provider);
-        let cases: [(AcceptCondition, Change); 10] = [
+        let cases: [(AcceptCondition, Change); 12] = [
             (AcceptCondition::SameMarket, |_, _, provider| provider.market = Pubkey::new_unique()),
             (AcceptCondition::MarketRunning, |_, market, _| market.paused_until_unix = 51),
             (AcceptCondition::ProviderActive, |_, _, provider| provider.status = 0),
@@ -265,6 +291,8 @@ mod tests {
             (AcceptCondition::StakeMinimum, |_, market, _| market.terms.stake_min_lamports = 11),
             (AcceptCondition::FreeStake, |_, _, provider| provider.stake_lamports = 9),
             (AcceptCondition::ExposureCap, |_, _, provider| provider.exposure_cap_lamports = 9),
+            (AcceptCondition::OutOfJail, |_, _, provider| provider.jailed_until_unix = 51),
+            (AcceptCondition::Trust, |job, _, _| job.min_trust_bps = 1),
             (AcceptCondition::Tickets, |job, _, _| job.mode = Mode::Redundant.code()),
         ];
         for (condition, change) in cases {

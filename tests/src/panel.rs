@@ -1,6 +1,6 @@
 //! Several providers with enrolled stake and one job of several seats, from posting to the end.
 
-use assay_protocol::{JobStatus, MarketTerms, Mode, Outcome};
+use assay_protocol::{JobStatus, MarketTerms, Mode, Outcome, limits::TRUST_HALF_FEE_LAMPORTS};
 
 use crate::{
     assay::{
@@ -97,6 +97,14 @@ impl Panel {
         let party = self.parties[index];
         assert!(party.winning_ticket(&self.world).is_some(), "no ticket of {index} wins");
         self.world.ok(&party.accept_job(&self.world));
+    }
+
+    /// Writes a record with this score, basis points, into a provider's account.
+    pub fn trust(&mut self, index: usize, score_bps: u64) {
+        self.world.edit::<Provider>(&self.parties[index].provider, |provider| {
+            provider.trust.confirmed = 100;
+            provider.trust.confirmed_fee_lamports = (TRUST_HALF_FEE_LAMPORTS * score_bps).div_ceil(10_000 - score_bps);
+        });
     }
 
     /// Everybody's own salt.

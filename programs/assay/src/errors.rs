@@ -56,8 +56,8 @@ pub enum AssayError {
     /// Unknown mode.
     #[msg("the mode must be 1 optimistic, 2 redundant or 3 quorum")]
     ModeUnsupported,
-    /// A trust score was demanded.
-    #[msg("the least trust must be 0: scores are not computed on chain yet")]
+    /// More than full trust was demanded.
+    #[msg("the least trust must be at most 10,000 basis points")]
     TrustUnsupported,
     /// Unknown profile, or one that the market does not take.
     #[msg("the profile must be known to the program and allowed by the market")]
@@ -360,6 +360,13 @@ pub enum AssayError {
     /// A dispute is not closed.
     #[msg("every dispute of the job must be closed first")]
     DisputesOpen,
+    // Trust.
+    /// A wrong, hidden or repeatedly missing result keeps the provider from seats for a while.
+    #[msg("the provider must not be in jail: the time in its account is the way out")]
+    Jailed,
+    /// The score is below the job's floor.
+    #[msg("the provider's trust must be at least the job's least trust, and higher for an arbiter")]
+    TrustTooLow,
 }
 
 impl From<FeeError> for AssayError {

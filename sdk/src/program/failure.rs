@@ -115,6 +115,8 @@ const NEXT_STEPS: &[(AssayError, &str)] = {
         (E::FreeStakeTooSmall, "add stake, or wait until seats are settled: `assay provider status`"),
         (E::ExposureCapReached, "raise the exposure cap, or wait until seats are settled: `assay provider status`"),
         (E::CapacityReached, "raise the capacity, or wait until seats are settled: `assay provider status`"),
+        (E::Jailed, "wait until it is over: `assay job describe` shows how long"),
+        (E::TrustTooLow, "take jobs that ask for less trust, with several drawn seats, until enough results are confirmed"),
         (E::StillUnbonding, "wait until unbonding is over: `assay provider status` shows when"),
         (E::NothingUnbonding, "unstake first: `assay provider unstake`"),
         (E::NothingToClaim, "wait until an execution is settled: `assay provider status`"),

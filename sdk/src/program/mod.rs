@@ -6,7 +6,9 @@
 use anchor_lang::AnchorDeserialize;
 use assay_protocol::{
     Draw, DrawState, ExecutionStatus, FeeError, Hash32, JobStatus, MarketTerms, Mode, Outcome, OutcomeError, Tally,
-    TaskLimits, TaskSpec, fees, trust::TrustVector,
+    TaskLimits, TaskSpec, TrustVector, fees,
+    tickets::{self, Fill},
+    trust::trust_floor_bps,
 };
 use solana_pubkey::Pubkey;
 
@@ -31,6 +33,9 @@ pub const DISCRIMINATOR_BYTES: usize = 8;
 pub const STATUS_ACTIVE: u8 = 1;
 /// More bytes than any account of the program has.
 pub(crate) const ACCOUNT_BYTES_MAX: usize = 4_096;
+
+/// `Job.fill` while another seat is to decide between those that disagree.
+pub const FILL_ARBITRATION: u8 = 2;
 
 /// Bytes of an account of a declared type, discriminator included. The types have fixed widths, so reading zeros
 /// consumes exactly the account's size.
@@ -269,6 +274,29 @@ impl accounts::Job {
     pub fn result_cid(&self) -> Option<assay_content::Cid> {
         let outcome = self.standing_outcome().ok().flatten()?;
         result_cid(&outcome)
+    }
+}
+
+impl accounts::Job {
+    /// The threshold below which a ticket wins one of the free seats at this moment.
+    #[must_use]
+    pub fn seat_threshold(&self, now_unix: i64) -> u64 {
+        let fill = Fill {
+            wanted: self.seats_wanted.saturating_sub(self.seats),
+            tickets_total: self.tickets_total,
+            fill_unix: self.fill_unix,
+            queue_deadline_unix: self.queue_deadline_unix,
+            widen_s: self.widen_s,
+            is_everybody: matches!(self.draw.state, types::DrawState::Everybody),
+        };
+        tickets::seat_threshold(&fill, now_unix)
+    }
+
+    /// Least trust score of who takes a seat at this moment, basis points: higher for an arbiter, until every ticket wins.
+    #[must_use]
+    pub fn trust_floor_bps(&self, now_unix: i64) -> u16 {
+        let is_chosen = self.fill == FILL_ARBITRATION && self.seat_threshold(now_unix) != tickets::EVERYBODY;
+        trust_floor_bps(self.min_trust_bps, if is_chosen { self.attempt } else { 0 })
     }
 }
 

@@ -284,6 +284,7 @@ pub struct Job {
     pub challenge_s: i64,
     pub reveal_s: i64,
     pub agreement_s: i64,
+    pub jail_s: i64,
     pub fill_unix: i64,
     pub queue_deadline_unix: i64,
     pub total_deadline_unix: i64,
@@ -474,8 +475,6 @@ pub struct Model {
     pub challenges: BTreeMap<(Key, Key), Challenge>,
     /// By job, round and provider.
     pub votes: BTreeMap<(Key, u8, Key), Vote>,
-    /// Whether trust binds: scores and jail keep providers from seats. Not so beside a program that only counts.
-    pub trust_binds: bool,
     /// What the Sink got, once it is there.
     pub sink_lamports: Option<u64>,
     /// What each seat was paid, by posting and provider: once (I-02).
@@ -500,7 +499,6 @@ impl Model {
             disputes: BTreeMap::new(),
             challenges: BTreeMap::new(),
             votes: BTreeMap::new(),
-            trust_binds: true,
             sink_lamports: None,
             paid: BTreeMap::new(),
         }

@@ -98,7 +98,7 @@ fn what_is_not_supported_yet_is_refused_by_name() {
     for mode in [0, 4, u8::MAX] {
         refused(&mut s, |args| args.mode = mode, "ModeUnsupported");
     }
-    refused(&mut s, |args| args.min_trust_bps = 1, "TrustUnsupported");
+    refused(&mut s, |args| args.min_trust_bps = 10_001, "TrustUnsupported");
     for profile in [0, 2, u32::MAX] {
         refused(&mut s, |args| args.profile = profile, "ProfileForbidden");
     }

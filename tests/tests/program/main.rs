@@ -31,6 +31,7 @@ mod settlement;
 mod settling;
 mod stateful;
 mod stories;
+mod trust;
 mod verdicts;
 
 #[test]

@@ -259,6 +259,7 @@ fn an_arbiter_decides_between_two_and_is_paid_with_whoever_is_right() {
     panel.run(&[(0, right()), (1, wrong(1)), (2, wrong(2))]);
     let job = panel.job();
     assert_eq!((panel.status(), job.fill, job.attempt, job.seats_wanted), (JobStatus::Open, 2, 1, 4));
+    [3, 4].into_iter().for_each(|index| panel.trust(index, 1_000));
     panel.world.refuse(&panel.parties[3].accept_job_by(&panel.world, 0), "SeedMissing");
     panel.draw();
     // Nobody has two seats.
@@ -284,6 +285,7 @@ fn seats_that_never_agree_leave_a_deadlock_that_refunds_everything() {
     let mut panel = assigned();
     panel.run(&[(0, wrong(1)), (1, wrong(2)), (2, wrong(3))]);
     for index in [3, 4] {
+        panel.trust(index, 1_000);
         panel.draw();
         panel.accept(index);
         panel.run(&[(index, wrong(10 + u64::try_from(index).expect("small")))]);
@@ -311,6 +313,7 @@ fn whoever_was_silent_in_an_earlier_attempt_has_no_part_in_a_later_one() {
     panel.world.ok(&panel.parties[0].expire_open_job());
     panel.draw();
     panel.world.refuse(&panel.parties[2].decline_job(1), "ExecutionNotAccepted");
+    panel.trust(3, 500);
     panel.accept(3);
     let commitment = panel.parties[2].commitment(&panel.world, &right(), Panel::salt(2));
     panel.world.refuse(&panel.parties[2].commit_result(commitment), "ExecutionNotAccepted");

@@ -8,7 +8,7 @@
 //! provider), unused · 5 [] system program`
 //!
 //! Errors: `NodeKeyMismatch`, `MarketMismatch`, `MarketPaused`, `JobNotOpen`, `JobUidMismatch`, `DeadlinePassed`, `StakeTooSmall`,
-//! `FreeStakeTooSmall`, `ExposureCapReached`, `CapacityReached`, `SeedMissing`, `TicketLoses`, `TicketImmature`, `ExecutionExists`,
+//! `FreeStakeTooSmall`, `ExposureCapReached`, `CapacityReached`, `Jailed`, `TrustTooLow`, `SeedMissing`, `TicketLoses`, `TicketImmature`, `ExecutionExists`,
 //! `AddressMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
@@ -74,9 +74,11 @@ impl AcceptJob<'_> {
         require!(provider.stake_lamports >= stake_min_lamports, AssayError::StakeTooSmall);
         provider.check_lockable(job.bond_lamports)?; // P-07, P-25
         require!(provider.active < provider.capacity, AssayError::CapacityReached);
+        require!(now_unix >= provider.jailed_until_unix, AssayError::Jailed); // P-03
 
         // One address per job and provider: whoever missed a deadline cannot come back.
         require_keys_eq!(*execution.owner, system_program::ID, AssayError::ExecutionExists);
+        require!(provider.is_trusted(job.trust_floor_bps(now_unix)), AssayError::TrustTooLow);
         if job.is_optimistic() {
             Ok(false)
         } else {

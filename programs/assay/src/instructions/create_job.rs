@@ -15,7 +15,7 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{
     fees::{bond, escrow_required, Price},
     ids::{job_uid, JobUidInput},
-    limits::{BASE_FEE_LAMPORTS_MAX, PRICE_MAX},
+    limits::{BASE_FEE_LAMPORTS_MAX, BPS_ONE, PRICE_MAX},
     seats_max, seats_paid_max, Draw, DrawNow, JobStatus, MarketTerms, Mode, TaskLimits, TaskSpec, PROFILE_V1,
     PROTOCOL_VERSION,
 };
@@ -52,7 +52,7 @@ pub struct CreateJobArgs {
     pub redundancy: u8,
     /// [`Mode`]: 1 optimistic, 2 redundant, 3 quorum.
     pub mode: u8,
-    /// 0.
+    /// Least trust score of a provider, basis points.
     pub min_trust_bps: u16,
     /// Paid in.
     pub escrow_lamports: u64,
@@ -104,7 +104,7 @@ impl CreateJob<'_> {
             _ => return err!(AssayError::ModeUnsupported),
         };
         require!(seats.contains(&args.redundancy), AssayError::RedundancyUnsupported);
-        require!(args.min_trust_bps == 0, AssayError::TrustUnsupported);
+        require!(args.min_trust_bps <= BPS_ONE, AssayError::TrustUnsupported);
         require!(args.profile == PROFILE_V1, AssayError::ProfileForbidden);
         require!(terms.allows_profile(args.profile), AssayError::ProfileForbidden);
         require!(args.limits.is_within_bounds(), AssayError::LimitsOutOfBounds);
@@ -240,6 +240,7 @@ impl CreateJob<'_> {
             tickets_total: self.market.tickets_total,
             draw: if args.mode == Mode::Optimistic.code() { Draw::default() } else { Draw::arm(now) },
             rent_lamports: created.rent_lamports,
+            jail_s: terms.jail_s,
             ..Job::EMPTY
         }))
     }

@@ -122,7 +122,7 @@ impl ExpireJob<'_> {
         execution.lock_lamports = 0;
         provider.unlock_seat(lock_lamports)?;
         provider.lose_stake(lost_lamports)?;
-        provider.trust.record_missed();
+        provider.record_missed(now_unix, job.jail_s)?;
         job.compensation_lamports =
             job.compensation_lamports.checked_add(poster_lamports).ok_or(AssayError::AmountOverflow)?;
         sink.burned_lamports = sink.burned_lamports.checked_add(sink_lamports).ok_or(AssayError::AmountOverflow)?;

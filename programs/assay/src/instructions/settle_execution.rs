@@ -132,11 +132,11 @@ impl SettleExecution<'_> {
                 Moved { unlocked: lock_lamports, ..Moved::default() }
             }
             Due::Lose => {
-                accounts.provider.trust.record_wrong();
+                accounts.provider.record_wrong(Clock::get()?.unix_timestamp, accounts.job.jail_s)?;
                 accounts.forfeit()?
             }
             Due::Miss => {
-                accounts.provider.trust.record_missed();
+                accounts.provider.record_missed(Clock::get()?.unix_timestamp, accounts.job.jail_s)?;
                 accounts.lose(accounts.job.silence_penalty()?)?
             }
             Due::Nothing => Moved::default(),
@@ -174,7 +174,7 @@ impl SettleExecution<'_> {
         market.fees_lamports = market.fees_lamports.checked_add(fee).ok_or(AssayError::AmountOverflow)?;
         provider.unlock_seat(unlocked)?;
         let outcome = job.standing_outcome()?;
-        provider.trust.record_right(&Settled {
+        provider.record_right(&Settled {
             gas_used: outcome.gas_used,
             elapsed_s: execution.elapsed_s,
             fee_lamports: fee,

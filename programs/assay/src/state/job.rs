@@ -3,7 +3,8 @@ use assay_protocol::{
     fees::{miss_penalty, share_bps, Penalty, Price},
     limits::REDUNDANCY_MAX,
     outcome::OUTCOME_BYTES,
-    tickets::{seat_threshold, Fill},
+    tickets::{seat_threshold, Fill, EVERYBODY},
+    trust::trust_floor_bps,
     Draw, DrawState, JobEvent, JobStatus, Mode, Outcome, Tally, TaskLimits, Voice, TALLY_BYTES,
 };
 
@@ -165,8 +166,10 @@ pub struct Job {
     pub outcome: [u8; OUTCOME_BYTES],
     /// Rent paid at creation, lamports.
     pub rent_lamports: u64,
+    /// Copied term: seconds in jail after a wrong or hidden result, or after too many misses.
+    pub jail_s: u32,
     /// Zero.
-    pub reserved: [u8; 60],
+    pub reserved: [u8; 56],
 }
 
 impl Job {
@@ -244,7 +247,8 @@ impl Job {
         tally: Tally::from_bytes([0; TALLY_BYTES]),
         outcome: [0; OUTCOME_BYTES],
         rent_lamports: 0,
-        reserved: [0; 60],
+        jail_s: 0,
+        reserved: [0; 56],
     };
 
     /// Bytes of the account, discriminator included.
@@ -419,6 +423,13 @@ impl Job {
             is_everybody: self.draw.is_everybody(),
         };
         seat_threshold(&fill, now_unix)
+    }
+
+    /// Least trust score of who takes a seat at this moment, basis points: higher for an arbiter, until every ticket wins.
+    #[must_use]
+    pub fn trust_floor_bps(&self, now_unix: i64) -> u16 {
+        let is_chosen = self.fill == FILL_ARBITRATION && self.seat_threshold(now_unix) != EVERYBODY;
+        trust_floor_bps(self.min_trust_bps, if is_chosen { self.attempt } else { 0 })
     }
 
     /// Starts the clocks: every seat is taken.

@@ -1,11 +1,12 @@
 use anchor_lang::prelude::*;
 use assay_protocol::{
     duty::{DutyView, ON_DUTY},
+    limits::MISSES_IN_ROW_JAIL,
     tickets::tickets_of,
-    TrustVector,
+    Settled, TrustVector,
 };
 
-use super::{sum_lamports, Ledger};
+use super::{deadline_unix, sum_lamports, Ledger};
 use crate::errors::AssayError;
 
 /// One provider in one market. PDA("provider", market, authority).
@@ -64,9 +65,9 @@ pub struct Provider {
     pub duty_from_unix: i64,
     /// Until when it serves or served: the highest number while it does, zero before it ever did.
     pub duty_until_unix: i64,
-    /// No seat may be taken before this moment; zero until trust is counted on chain.
+    /// No seat may be taken before this moment; zero when it never was in jail.
     pub jailed_until_unix: i64,
-    /// Deadlines missed since the last confirmed result; zero until trust is counted on chain.
+    /// Deadlines missed since the last confirmed result, or since they led to jail.
     pub misses_in_row: u8,
     /// Votes cast and not settled.
     pub votes_open: u16,
@@ -189,6 +190,49 @@ impl Provider {
     pub fn lose_stake(&mut self, lamports: u64) -> Result<()> {
         self.stake_lamports = self.stake_lamports.checked_sub(lamports).ok_or(AssayError::AmountOverflow)?;
         self.exposure_cap_lamports = self.exposure_cap_lamports.saturating_sub(lamports); // P-25
+        Ok(())
+    }
+
+    /// Whether its score reaches the floor, basis points.
+    #[must_use]
+    pub fn is_trusted(&self, floor_bps: u16) -> bool {
+        floor_bps == 0 || self.trust.score_bps() >= floor_bps
+    }
+
+    /// Counts a right result. A confirmed one makes up for the misses before it.
+    pub fn record_right(&mut self, settled: &Settled) {
+        self.trust.record_right(settled);
+        if settled.confirms() {
+            self.misses_in_row = 0;
+        }
+    }
+
+    /// Counts a result that was wrong or hidden, for which it goes to jail.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a time leaves its range.
+    pub fn record_wrong(&mut self, now_unix: i64, jail_s: u32) -> Result<()> {
+        self.trust.record_wrong();
+        self.jail(now_unix, jail_s)
+    }
+
+    /// Counts a missed deadline; several in a row lead to jail.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a time leaves its range.
+    pub fn record_missed(&mut self, now_unix: i64, jail_s: u32) -> Result<()> {
+        self.trust.record_missed();
+        self.misses_in_row = self.misses_in_row.saturating_add(1);
+        if self.misses_in_row < MISSES_IN_ROW_JAIL {
+            return Ok(());
+        }
+        self.misses_in_row = 0;
+        self.jail(now_unix, jail_s)
+    }
+
+    /// Time is the way out; stake, duty and claims go on meanwhile.
+    fn jail(&mut self, now_unix: i64, jail_s: u32) -> Result<()> {
+        self.jailed_until_unix = self.jailed_until_unix.max(deadline_unix(now_unix, jail_s)?);
         Ok(())
     }
 }

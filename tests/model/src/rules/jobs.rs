@@ -133,6 +133,7 @@ impl Model {
             challenge_s,
             reveal_s: i64::from(terms.reveal_s),
             agreement_s: posting.agreement_s.map_or(challenge_s, i64::from),
+            jail_s: i64::from(terms.jail_s),
             fill_unix: now,
             queue_deadline_unix: ends(terms.queue_timeout_s),
             total_deadline_unix: ends(terms.job_total_s),
@@ -257,7 +258,7 @@ impl Model {
         let to_poster = penalty.min(job.delay_fee_lamports);
         self.release(key, provider, penalty);
         self.execution_mut(key, provider).status = SeatStatus::Missed;
-        self.record_missed(provider, None);
+        self.record_missed(provider, key);
         self.pay(provider, key, to_poster);
         self.burn(provider, penalty - to_poster);
         self.free_seat(key, provider);

@@ -76,13 +76,13 @@ impl Model {
         demands.that(provider.active < provider.capacity, "CapacityReached");
         demands.that(!self.executions.contains_key(&(at.job, at.provider)), "ExecutionExists");
         demands.that(self.balance(at.signer) >= cost, POOR);
-        demands.that(!self.trust_binds || now >= provider.jailed_until_unix, "Jailed");
+        demands.that(now >= provider.jailed_until_unix, "Jailed");
         if job.status != JobStatus::Open {
             return demands.met();
         }
         let taken = draw_demands(&mut demands, job, provider, &terms, (at.provider, ticket, now));
         let trusted = provider.trust.score_bps() >= job.trust_floor(job.seat_threshold(now));
-        demands.that(!self.trust_binds || trusted, "TrustTooLow");
+        demands.that(trusted, "TrustTooLow");
         let exposed = provider.locked_lamports.saturating_add(taken.lock_lamports);
         demands.that(provider.stake_lamports - provider.locked_lamports >= taken.lock_lamports, "FreeStakeTooSmall");
         demands.that(exposed <= provider.exposure_cap_lamports, "ExposureCapReached");

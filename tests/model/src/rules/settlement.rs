@@ -34,7 +34,7 @@ impl Model {
                 self.release(key, provider, lost);
                 self.forfeit(key, provider, lost, resolved);
                 self.shrink_tickets(provider);
-                self.record_wrong(provider, job.market, resolved && self.disputes.contains_key(&key));
+                self.record_wrong(provider, &job, resolved && self.disputes.contains_key(&key));
             }
             SeatStatus::Accepted if job.seats > 0 => self.settle_silence(key, provider, &job),
             SeatStatus::Accepted => self.release(key, provider, 0),
@@ -97,39 +97,29 @@ impl Model {
         self.job_mut(key).compensation_lamports += to_poster;
         self.burn(provider, penalty - to_poster);
         self.shrink_tickets(provider);
-        self.record_missed(provider, Some(job.market));
+        self.record_missed(provider, key);
     }
 
-    fn record_wrong(&mut self, provider: Key, market: Key, judged: bool) {
-        let (until_unix, binds) = (self.now_unix + self.jail_s(market), self.trust_binds);
+    fn record_wrong(&mut self, provider: Key, job: &Job, judged: bool) {
+        let until_unix = self.now_unix + job.jail_s;
         let holder = self.provider_mut(provider);
         holder.trust.failed += 1;
         holder.trust.disputes_lost += u32::from(judged);
         holder.trust.consecutive_valid = 0;
-        if binds {
-            holder.jailed_until_unix = until_unix;
-        }
+        holder.jailed_until_unix = holder.jailed_until_unix.max(until_unix);
     }
 
-    /// A deadline passed; after three in a row, where the market is at hand, it may take nothing for a while.
-    pub(super) fn record_missed(&mut self, provider: Key, market: Option<Key>) {
-        let until_unix = market.map(|market| self.now_unix + self.jail_s(market));
-        let binds = self.trust_binds;
+    /// A deadline passed; after three in a row it may take nothing for a while.
+    pub(super) fn record_missed(&mut self, provider: Key, job: Key) {
+        let until_unix = self.now_unix + self.jobs[&job].jail_s;
         let holder = self.provider_mut(provider);
         holder.trust.missed += 1;
         holder.trust.consecutive_valid = 0;
-        if !binds {
-            return;
-        }
-        holder.misses_in_row = (holder.misses_in_row + 1).min(MISSES_JAIL);
-        if let Some(until_unix) = until_unix.filter(|_| holder.misses_in_row == MISSES_JAIL) {
+        holder.misses_in_row += 1;
+        if holder.misses_in_row == MISSES_JAIL {
             holder.misses_in_row = 0;
-            holder.jailed_until_unix = until_unix;
+            holder.jailed_until_unix = holder.jailed_until_unix.max(until_unix);
         }
-    }
-
-    fn jail_s(&self, market: Key) -> i64 {
-        i64::from(self.markets[&market].terms_at(self.now_unix).jail_s)
     }
 
     pub(super) fn close_job(&mut self, key: Key) -> Verdict {

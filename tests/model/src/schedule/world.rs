@@ -150,6 +150,7 @@ impl World {
         let mut made = posting(id, mode, redundancy);
         made.task.limits.gas_limit = [1_300_000_000, 2_000_000_000][usize::try_from(rng.below(2)).expect("small")];
         made.agreement_s = [None, Some(0), Some(30)][usize::try_from(rng.below(3)).expect("small")];
+        made.min_trust_bps = if rng.below(12) == 0 { u16::try_from(1 + rng.below(3_000)).expect("small") } else { 0 };
         made.expires_unix = if rng.below(8) == 0 { model.now_unix + 200 } else { 0 };
         made.escrow_lamports = model.escrow_least(market, &made) + rng.below(2) * 1_000;
         made
@@ -176,6 +177,7 @@ fn terms(rng: &mut Rng) -> Terms {
         ticket_lamports: one([SOL / 100, SOL / 10, SOL]),
         widen_s: u32::try_from(one([1, 5, 10])).expect("small"),
         reveal_s: u32::try_from(one([1, 10, 60])).expect("small"),
+        jail_s: u32::try_from(one([20, 200, 2_000])).expect("small"),
         unbonding_s: 86_400,
         gas_limit_max: 2_000_000_000,
         ..TERMS

@@ -51,6 +51,8 @@ const REFUSALS: &[(&str, &[&str])] = &[
             "SeedMissing",
             "TicketLoses",
             "TicketImmature",
+            "Jailed",
+            "TrustTooLow",
         ],
     ),
     ("decline_job", &["NodeKeyMismatch", "JobNotAssigned", "DeadlinePassed", "ExecutionNotAccepted"]),

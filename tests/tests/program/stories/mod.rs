@@ -40,8 +40,6 @@ const LEAVING: u64 = 4;
 /// What the program does not do yet; stories leave it out.
 const ADAPTIVE: bool = false;
 const DISPUTES: bool = false;
-/// Scores and jail come with the audits; until then the program counts and keeps nobody out.
-const TRUST: bool = false;
 
 /// The ledger's own addresses.
 const KEYS: Keys = Keys { program: Key(assay::ID.to_bytes()), address, wallet };
@@ -75,8 +73,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(mut model: Model) -> Self {
-        model.trust_binds = TRUST;
+    fn new(model: Model) -> Self {
         let mut world = World::new();
         for (number, _) in (1..).zip(&model.lamports) {
             let key = world.wallet(1_000_000 * SOL);

@@ -209,7 +209,8 @@ pub fn job(job: &Job, task: &assay_protocol::TaskSpec) -> Fields {
         ("kind", vec![0]),
         ("task_count", 1_u32.to_le_bytes().to_vec()),
         ("collision_recorded", vec![0]),
-        ("reserved", vec![0; 60]),
+        ("jail_s", seconds(job.jail_s)),
+        ("reserved", vec![0; 56]),
     ]);
     all.extend(task_fields(task));
     all
