@@ -11,7 +11,10 @@ use crate::{
     accounts::Keyed,
     client::ChainTime,
     instructions::{self, JobPoster, SettleExecution},
-    program::accounts::{Dispute, Execution, Job},
+    program::{
+        AUDIT_SEED_PENDING,
+        accounts::{Dispute, Execution, Job},
+    },
 };
 
 /// Most executions settled in one transaction; the rest take another one.
@@ -33,6 +36,7 @@ pub fn due_steps(job: &Keyed<Job>, executions: &[Keyed<Execution>], now_unix: i6
             steps
         }
         Some(status) if status.is_terminal() => settle_steps(job, executions),
+        Some(_) if is_due && account.audit == AUDIT_SEED_PENDING => vec![instructions::record_seed(job.address)],
         Some(_) if is_due => vec![instructions::expire_job(job.address, account)],
         _ => Vec::new(),
     }
@@ -130,6 +134,14 @@ mod tests {
             assert!(due_steps(&job, &[], deadline - 1).is_empty(), "{status:?}");
             assert_eq!(due_steps(&job, &[], deadline).len(), 1, "{status:?}");
         }
+    }
+
+    #[test]
+    fn whether_a_result_is_audited_is_drawn_by_anybody() {
+        let mut job = job(JobStatus::Revealing);
+        (job.account.audit, job.account.draw.fixed_unix, job.account.pending_reveals) = (AUDIT_SEED_PENDING, 40, 1);
+        assert!(due_steps(&job, &[], 42).is_empty());
+        assert!(starts(&due_steps(&job, &[], 43)[0], args::RecordSeed::DISCRIMINATOR));
     }
 
     #[test]

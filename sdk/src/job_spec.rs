@@ -267,6 +267,13 @@ impl JobSpecBuilder {
         self
     }
 
+    /// A provider that proved itself may run the job alone, and is audited by chance; else so many seats run it, and an audit
+    /// has as many.
+    #[must_use]
+    pub const fn adaptive(self, seats: u8) -> Self {
+        self.redundancy(seats).mode(Mode::Adaptive)
+    }
+
     /// Least trust score of a provider, basis points.
     #[must_use]
     pub const fn min_trust_bps(mut self, min_trust_bps: u16) -> Self {
@@ -305,7 +312,7 @@ impl JobSpecBuilder {
         let mode = self.spec.mode();
         let fits = match mode {
             Mode::Optimistic => redundancy == 1,
-            Mode::Redundant | Mode::Quorum => redundancy > 1,
+            Mode::Redundant | Mode::Quorum | Mode::Adaptive => redundancy > 1,
             _ => false,
         };
         if !fits {
@@ -374,10 +381,7 @@ pub enum SpecError {
         gas_limit_max: u64,
     },
     /// The mode is for another number of seats.
-    #[error(
-        "use the mode {mode:?} with {redundancy} seats: optimistic has one seat, redundant and quorum have two or more; \
-         adaptive cannot be posted yet"
-    )]
+    #[error("use the mode {mode:?} with {redundancy} seats: optimistic has one seat, every other mode two or more")]
     Mode {
         /// What was asked for.
         mode: Mode,

@@ -249,6 +249,7 @@ async fn post_all(chain: Chain, dir: &Path, first: usize) -> CliResult<Vec<Poste
             seed: u64::try_from(number).ok(),
             redundancy: SEATS,
             mode: Some(mode),
+            min_trust_bps: 0,
             expires_unix: 0,
             id: None,
         };

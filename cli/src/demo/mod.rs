@@ -167,6 +167,7 @@ async fn post(output: Output, args: &DemoArgs, chain: &Chain, running: &Running)
             seed: None,
             redundancy: 1,
             mode: None,
+            min_trust_bps: 0,
             expires_unix: 0,
             id: None,
         };

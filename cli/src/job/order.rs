@@ -37,6 +37,9 @@ pub struct OrderArgs {
     /// How the result is found; by default optimistic for one seat, redundant for several.
     #[arg(long, value_name = "MODE")]
     pub mode: Option<ModeArg>,
+    /// Least trust of a provider, 0 to 10,000: what others confirmed of its work, see `assay provider status`.
+    #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub min_trust: u16,
     /// Seconds until the job expires when nobody takes it; by default the market's.
     #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
     pub expires_in_s: Option<u32>,
@@ -54,6 +57,7 @@ impl OrderArgs {
             seed: self.seed,
             redundancy: self.redundancy,
             mode: self.mode.map(Mode::from),
+            min_trust_bps: self.min_trust,
             expires_unix: self.expires_in_s.map_or(0, |seconds| now_unix.saturating_add(i64::from(seconds))),
             id: None,
         }
@@ -69,6 +73,8 @@ pub enum ModeArg {
     Redundant,
     /// Two seats or more; what the market's share of their stake says.
     Quorum,
+    /// One seat of a provider with ten confirmed results in a row, audited by chance; of others two seats or more, as redundant.
+    Adaptive,
 }
 
 impl From<ModeArg> for Mode {
@@ -77,6 +83,7 @@ impl From<ModeArg> for Mode {
             ModeArg::Optimistic => Self::Optimistic,
             ModeArg::Redundant => Self::Redundant,
             ModeArg::Quorum => Self::Quorum,
+            ModeArg::Adaptive => Self::Adaptive,
         }
     }
 }
@@ -100,6 +107,8 @@ pub struct Order {
     pub redundancy: u8,
     /// How the result is found, if that was said.
     pub mode: Option<Mode>,
+    /// Least trust of a provider, basis points.
+    pub min_trust_bps: u16,
     /// When it expires; 0 is the market's queue timeout.
     pub expires_unix: i64,
     /// Chosen id.

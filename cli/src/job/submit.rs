@@ -76,6 +76,7 @@ impl Plan {
             .price(order.price)
             .base_fee_lamports(order.base_fee_lamports)
             .redundancy(order.redundancy)
+            .min_trust_bps(order.min_trust_bps)
             .expires_unix(order.expires_unix);
         if let Some(gas_limit) = order.gas_limit {
             builder = builder.gas_limit(gas_limit);

@@ -8,6 +8,9 @@ use crate::{
     limits::{SEATS_START_FACTOR, TICKETS_MAX},
 };
 
+/// Instead of a ticket: the seat is taken alone, see [`crate::trust::AuditBounds`].
+pub const TICKET_SOLO: u32 = u32::MAX;
+
 /// The threshold that every ticket is below.
 pub const EVERYBODY: u64 = u64::MAX;
 

@@ -54,7 +54,7 @@ pub enum AssayError {
     #[msg("the redundancy must be 1 when optimistic, else 2 to the market's executions_max")]
     RedundancyUnsupported,
     /// Unknown mode.
-    #[msg("the mode must be 1 optimistic, 2 redundant or 3 quorum")]
+    #[msg("the mode must be 1 optimistic, 2 redundant, 3 quorum, or in a market with audits 4 adaptive")]
     ModeUnsupported,
     /// More than full trust was demanded.
     #[msg("the least trust must be at most 10,000 basis points")]
@@ -367,6 +367,15 @@ pub enum AssayError {
     /// The score is below the job's floor.
     #[msg("the provider's trust must be at least the job's least trust, and higher for an arbiter")]
     TrustTooLow,
+    /// The provider may not run alone.
+    #[msg("running alone takes ten confirmed results in a row, and unaudited pay that the stake still covers with this job's")]
+    NotTrusted,
+    /// Whether the result is audited is not drawn yet.
+    #[msg("the seed of the audit must be recorded first: record_seed")]
+    AuditPending,
+    /// The job waits for a seed, not for a time.
+    #[msg("the job must not wait for the seed of an audit: record_seed ends that wait")]
+    SeedPending,
 }
 
 impl From<FeeError> for AssayError {

@@ -229,6 +229,23 @@ pub struct SeedRecorded {
     pub is_everybody: bool,
 }
 
+/// `record_seed` said whether a result that was found alone is audited.
+#[event]
+pub struct AuditDecided {
+    /// The market.
+    pub market: Pubkey,
+    /// The job.
+    pub job: Pubkey,
+    /// One in so many results is audited.
+    pub one_in: u16,
+    /// Whether this one is.
+    pub is_drawn: bool,
+    /// When it is: the other seats are taken before this moment.
+    pub queue_deadline_unix: i64,
+    /// When it is not: reveal before this moment.
+    pub reveal_deadline_unix: i64,
+}
+
 /// `decline_job` ran; a job of one seat is open again.
 #[event]
 pub struct JobDeclined {

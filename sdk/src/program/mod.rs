@@ -34,6 +34,10 @@ pub const STATUS_ACTIVE: u8 = 1;
 /// More bytes than any account of the program has.
 pub(crate) const ACCOUNT_BYTES_MAX: usize = 4_096;
 
+/// `Job.audit` while its seed is waited for.
+pub const AUDIT_SEED_PENDING: u8 = 1;
+/// Seconds in which the block that decides an audit has come, where slots take no longer than they should.
+const AUDIT_SEED_S: i64 = 3;
 /// `Job.fill` while another seat is to decide between those that disagree.
 pub const FILL_ARBITRATION: u8 = 2;
 
@@ -236,6 +240,10 @@ impl accounts::Job {
         match self.job_status()? {
             JobStatus::Open => Some(self.queue_deadline_unix),
             JobStatus::Assigned if self.seats_wanted == 1 => Some(self.execution_deadline_unix),
+            // The block is there 4 slots after the draw was fixed.
+            JobStatus::Revealing if self.audit == AUDIT_SEED_PENDING => {
+                Some(self.draw.fixed_unix.saturating_add(AUDIT_SEED_S))
+            }
             // Without anything to reveal nobody waits for reveals.
             JobStatus::Assigned | JobStatus::Revealing if self.pending_reveals == 0 => {
                 Some(self.execution_deadline_unix.min(self.reveal_deadline_unix))

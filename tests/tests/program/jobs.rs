@@ -95,7 +95,7 @@ fn what_is_not_supported_yet_is_refused_by_name() {
     for redundancy in [0, 2, 9, u8::MAX] {
         refused(&mut s, |args| args.redundancy = redundancy, "RedundancyUnsupported");
     }
-    for mode in [0, 4, u8::MAX] {
+    for mode in [0, 5, u8::MAX] {
         refused(&mut s, |args| args.mode = mode, "ModeUnsupported");
     }
     refused(&mut s, |args| args.min_trust_bps = 10_001, "TrustUnsupported");

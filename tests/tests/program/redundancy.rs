@@ -81,8 +81,6 @@ fn a_posting_asks_for_two_to_nine_seats_and_a_window_that_unbonding_outlasts() {
         let args = panel.args(Mode::Redundant, redundancy);
         panel.world.refuse(&panel.parties[0].create_job_with(args), "RedundancyUnsupported");
     }
-    let args = panel.args(Mode::Adaptive, 3);
-    panel.world.refuse(&panel.parties[0].create_job_with(args), "ModeUnsupported");
     let longest = u32::try_from(terms().challenge_s(terms().gas_limit_max)).expect("in bounds");
     let mut args = panel.args(Mode::Redundant, 3);
     args.agreement_s = Some(longest + 1);

@@ -1,4 +1,6 @@
-//! Takes a seat and locks its bond. An optimistic job goes to the first to come, every other to tickets that win in its draw.
+//! Takes a seat and locks its bond. An optimistic job goes to the first to come, every other to tickets that win in its draw,
+//! an adaptive one also to a provider that proved itself and runs alone: then the job has this one seat, whose result stays hidden
+//! until its audit is drawn.
 //!
 //! Who: a provider's node key. State: Open → Assigned when the last seat is taken, and the clocks start; none → Execution, Accepted. Money: the node key pays the
 //! Execution's rent and gets it back when it closes; the bond is a reservation inside the provider's stake.
@@ -8,14 +10,15 @@
 //! provider), unused · 5 [] system program`
 //!
 //! Errors: `NodeKeyMismatch`, `MarketMismatch`, `MarketPaused`, `JobNotOpen`, `JobUidMismatch`, `DeadlinePassed`, `StakeTooSmall`,
-//! `FreeStakeTooSmall`, `ExposureCapReached`, `CapacityReached`, `Jailed`, `TrustTooLow`, `SeedMissing`, `TicketLoses`, `TicketImmature`, `ExecutionExists`,
+//! `FreeStakeTooSmall`, `ExposureCapReached`, `CapacityReached`, `Jailed`, `TrustTooLow`, `NotTrusted`, `SeedMissing`, `TicketLoses`, `TicketImmature`, `ExecutionExists`,
 //! `AddressMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{
     outcome::OUTCOME_BYTES,
-    tickets::{wins, EVERYBODY},
-    ExecutionStatus, JobStatus, PROTOCOL_VERSION,
+    tickets::{wins, EVERYBODY, TICKET_SOLO},
+    trust::{solo_lock, AuditBounds},
+    ExecutionStatus, JobEvent, JobStatus, PROTOCOL_VERSION,
 };
 
 use crate::{
@@ -23,7 +26,7 @@ use crate::{
     events::JobAccepted,
     invariants::check_backed,
     pda::{write_new, NewAccount},
-    state::{seeds, Execution, Job, Market, Provider},
+    state::{seeds, Execution, Hold, Job, Market, Provider},
 };
 
 /// Arguments of `accept_job`.
@@ -31,7 +34,8 @@ use crate::{
 pub struct AcceptJobArgs {
     /// The job that was checked. One that was closed and created again at the same address has another uid (P-24).
     pub job_uid: [u8; 32],
-    /// Number of one of the provider's tickets that wins; ignored by an optimistic job.
+    /// Number of one of the provider's tickets that wins; [`TICKET_SOLO`] to run an adaptive job alone; ignored by an
+    /// optimistic one.
     pub ticket: u32,
 }
 
@@ -58,9 +62,17 @@ pub struct AcceptJob<'info> {
     pub system_program: Program<'info, System>,
 }
 
+/// How a seat is taken.
+struct Taken {
+    /// Whether a ticket won it while not every ticket did.
+    is_drawn: bool,
+    /// One in how many such results is audited, when the seat is taken alone; else zero.
+    audit_one_in: u16,
+    hold: Hold,
+}
+
 impl AcceptJob<'_> {
-    /// Whether the seat counts as drawn.
-    fn validate(&self, args: &AcceptJobArgs, now_unix: i64) -> Result<bool> {
+    fn validate(&self, args: &AcceptJobArgs, now_unix: i64) -> Result<Taken> {
         // node_key, market: bound by `has_one`.
         // Deliberately absent: that provider and poster differ. A poster that takes its own job pays itself.
         let Self { node_key: _, market, provider, job, execution, system_program: _ } = self;
@@ -72,28 +84,45 @@ impl AcceptJob<'_> {
 
         let stake_min_lamports = market.current_terms(now_unix).stake_min_lamports;
         require!(provider.stake_lamports >= stake_min_lamports, AssayError::StakeTooSmall);
-        provider.check_lockable(job.bond_lamports)?; // P-07, P-25
         require!(provider.active < provider.capacity, AssayError::CapacityReached);
         require!(now_unix >= provider.jailed_until_unix, AssayError::Jailed); // P-03
 
         // One address per job and provider: whoever missed a deadline cannot come back.
         require_keys_eq!(*execution.owner, system_program::ID, AssayError::ExecutionExists);
         require!(provider.is_trusted(job.trust_floor_bps(now_unix)), AssayError::TrustTooLow);
-        if job.is_optimistic() {
-            Ok(false)
-        } else {
-            self.validate_ticket(args.ticket, now_unix)
-        }
+        let taken = self.validate_draw(args.ticket, now_unix)?;
+        provider.check_lockable(taken.hold.lock_lamports)?; // P-07, P-25
+        Ok(taken)
     }
 
-    fn validate_ticket(&self, ticket: u32, now_unix: i64) -> Result<bool> {
+    fn validate_draw(&self, ticket: u32, now_unix: i64) -> Result<Taken> {
         let Self { node_key: _, market, provider, job, execution: _, system_program: _ } = self;
+        let hold = Hold { lock_lamports: job.bond_lamports, unaudited_lamports: 0 };
+        if job.is_optimistic() {
+            return Ok(Taken { is_drawn: false, audit_one_in: 0, hold });
+        }
+        if ticket == TICKET_SOLO && job.may_run_alone() {
+            return self.validate_alone(now_unix);
+        }
         require!(job.draw.is_settled(), AssayError::SeedMissing);
         require!(ticket < provider.usable_tickets(market.terms.ticket_lamports), AssayError::TicketLoses);
         require!(provider.tickets_from_unix <= job.draw.fixed_unix, AssayError::TicketImmature); // P-16
         let threshold = job.seat_threshold(now_unix);
         require!(wins(&job.draw.seed, provider.key().as_array(), ticket, threshold), AssayError::TicketLoses); // P-15
-        Ok(threshold != EVERYBODY)
+        Ok(Taken { is_drawn: threshold != EVERYBODY, audit_one_in: 0, hold })
+    }
+
+    /// The lock is so large that a lie loses on average, however seldom it is audited.
+    fn validate_alone(&self, now_unix: i64) -> Result<Taken> {
+        let Self { node_key: _, market, provider, job, execution: _, system_program: _ } = self;
+        let terms = market.current_terms(now_unix);
+        let bounds = AuditBounds { one_in_min: terms.audit_one_in_min, one_in_max: terms.audit_one_in_max };
+        let audit_one_in = bounds.one_in(provider.trust.consecutive_valid).ok_or(AssayError::NotTrusted)?;
+        let pay_max = job.pay_max_lamports()?;
+        let unaudited = provider.unaudited_lamports.checked_add(pay_max).ok_or(AssayError::AmountOverflow)?;
+        require!(unaudited <= provider.stake_lamports, AssayError::NotTrusted);
+        let lock_lamports = solo_lock(job.bond_lamports, pay_max, audit_one_in).map_err(AssayError::from)?;
+        Ok(Taken { is_drawn: false, audit_one_in, hold: Hold { lock_lamports, unaudited_lamports: pay_max } })
     }
 
     /// Runs the instruction.
@@ -102,14 +131,17 @@ impl AcceptJob<'_> {
     /// As the module says.
     pub fn handler(ctx: Context<Self>, args: AcceptJobArgs) -> Result<()> {
         let clock = Clock::get()?;
-        let drawn = ctx.accounts.validate(&args, clock.unix_timestamp)?;
+        let taken = ctx.accounts.validate(&args, clock.unix_timestamp)?;
         let seat = ctx.accounts.job.take_seat(ctx.accounts.provider.key(), &ctx.accounts.provider)?;
-        ctx.accounts.open_execution((seat, drawn), &clock)?;
+        ctx.accounts.open_execution(seat, &taken, &clock)?;
 
         let Self { node_key: _, market, provider, job, execution, system_program: _ } = ctx.accounts;
-        provider.lock_seat(job.bond_lamports)?;
+        provider.lock_seat(&taken.hold)?;
+        if taken.audit_one_in > 0 {
+            (job.seats_wanted, job.audit_one_in) = (1, taken.audit_one_in);
+        }
         if job.seats_filled == job.seats_wanted {
-            job.start(clock.unix_timestamp)?;
+            job.start(JobEvent::SeatsFilled, clock.unix_timestamp)?;
         }
         check_backed(provider)?;
         emit!(JobAccepted {
@@ -118,13 +150,13 @@ impl AcceptJob<'_> {
             provider: provider.key(),
             execution: execution.key(),
             seat,
-            bond_lamports: job.bond_lamports,
+            bond_lamports: taken.hold.lock_lamports,
             execution_deadline_unix: job.execution_deadline_unix,
         });
         Ok(())
     }
 
-    fn open_execution(&self, (seat, drawn): (u8, bool), clock: &Clock) -> Result<()> {
+    fn open_execution(&self, seat: u8, taken: &Taken, clock: &Clock) -> Result<()> {
         let Self { node_key, market: _, provider, job, execution, system_program: _ } = self;
         let (job_key, provider_key) = (job.key(), provider.key());
         let created = NewAccount {
@@ -145,8 +177,8 @@ impl AcceptJob<'_> {
             rent_payer: node_key.key(),
             seat,
             attempt: job.attempt,
-            drawn: u8::from(drawn),
-            lock_lamports: job.bond_lamports,
+            drawn: u8::from(taken.is_drawn),
+            lock_lamports: taken.hold.lock_lamports,
             weight_lamports: provider.stake_lamports,
             commitment: [0; 32],
             outcome: [0; OUTCOME_BYTES],

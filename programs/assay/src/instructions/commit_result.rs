@@ -1,7 +1,7 @@
 //! Commits to an outcome without showing it, so that no other seat can copy it.
 //!
 //! Who: the provider's current node key, before the execution deadline. State: Execution Accepted → Committed; with the last
-//! commitment that is waited for, Assigned → Revealing. One commitment per seat (I-07): a second call is refused. Money: none.
+//! commitment that is waited for, Assigned → Revealing; of a seat that was taken alone, the draw of the audit is fixed. One commitment per seat (I-07): a second call is refused. Money: none.
 //!
 //! `0 [signer] node_key · 1 [] provider: its node key is account 0 · 2 [writable] job: Assigned, of several seats · 3 [writable]
 //! execution: of both, Accepted in the job's attempt`
@@ -10,12 +10,12 @@
 //! `ExecutionNotAccepted`, `CommitmentZero`.
 
 use anchor_lang::prelude::*;
-use assay_protocol::{ExecutionEvent, ExecutionStatus, JobStatus};
+use assay_protocol::{Draw, DrawNow, ExecutionEvent, ExecutionStatus, JobStatus};
 
 use crate::{
     errors::AssayError,
     events::ResultCommitted,
-    state::{Execution, Job, Provider},
+    state::{Execution, Job, Provider, AUDIT_SEED_PENDING},
 };
 
 /// Arguments of `commit_result`.
@@ -61,7 +61,8 @@ impl CommitResult<'_> {
     /// # Errors
     /// As the module says.
     pub fn handler(ctx: Context<Self>, args: CommitResultArgs) -> Result<()> {
-        let now_unix = Clock::get()?.unix_timestamp;
+        let clock = Clock::get()?;
+        let now_unix = clock.unix_timestamp;
         ctx.accounts.validate(&args, now_unix)?;
         let Self { node_key, provider, job, execution } = ctx.accounts;
         execution.transition(ExecutionEvent::Committed)?;
@@ -71,6 +72,10 @@ impl CommitResult<'_> {
         execution.elapsed_s = job.elapsed_s(now_unix);
         job.pending_reveals = job.pending_reveals.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         job.close_commit(now_unix)?;
+        if job.is_solo(execution) {
+            job.audit = AUDIT_SEED_PENDING;
+            job.draw = Draw::arm(DrawNow { slot: clock.slot, unix: now_unix });
+        }
         emit!(ResultCommitted {
             market: job.market,
             job: job.key(),

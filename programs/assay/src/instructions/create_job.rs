@@ -50,7 +50,7 @@ pub struct CreateJobArgs {
     pub base_fee_lamports: u64,
     /// Seats: 1 when optimistic, else 2 to the market's `executions_max`.
     pub redundancy: u8,
-    /// [`Mode`]: 1 optimistic, 2 redundant, 3 quorum.
+    /// [`Mode`]: 1 optimistic, 2 redundant, 3 quorum, 4 adaptive, where the market has audits.
     pub mode: u8,
     /// Least trust score of a provider, basis points.
     pub min_trust_bps: u16,
@@ -101,6 +101,7 @@ impl CreateJob<'_> {
         let seats = match mode {
             Mode::Optimistic => 1..=1,
             Mode::Redundant | Mode::Quorum => 2..=terms.executions_max,
+            Mode::Adaptive if terms.audit_one_in_max > 0 => 2..=terms.executions_max,
             _ => return err!(AssayError::ModeUnsupported),
         };
         require!(seats.contains(&args.redundancy), AssayError::RedundancyUnsupported);

@@ -107,7 +107,7 @@ impl DeclineJob<'_> {
         let is_vacated = is_started && ctx.accounts.job.seats_wanted > 1;
         let fee_lamports = ctx.accounts.cost(is_vacated, now_unix)?;
         let Self { node_key: _, provider, job, execution, rent_payer, sink } = ctx.accounts;
-        provider.unlock_seat(execution.lock_lamports)?;
+        provider.unlock_seat(&job.hold_of(execution)?)?;
         provider.lose_stake(fee_lamports)?;
         provider.trust.record_declined();
         if is_vacated {

@@ -1,6 +1,7 @@
 //! Ends a wait whose deadline has passed (I-04).
 //!
-//! Who: anyone. State: an Open job past its queue deadline → Expired, or Deadlocked when it waited for an arbiter. An Assigned job
+//! Who: anyone. State: an Open job past its queue deadline → Expired, or Deadlocked when it waited for an arbiter; when it waited for an audit's seats it goes on with
+//! those that are taken → Assigned, or without any → Revealing. An Assigned job
 //! of one seat past its execution deadline: the Execution → Missed and stays until the job is over, so that the provider cannot
 //! take the job again; the job → Open with one attempt more, or Expired when no attempt or no time is left. A job of several
 //! seats past its reveal deadline, or with nothing to reveal past its execution deadline: see [`crate::tally_close`]. A Deadlocked
@@ -10,7 +11,7 @@
 //! `0 [writable] job: Open, Assigned, Revealing or Deadlocked · 1 [writable, optional] execution: the job's, Accepted · 2 [writable,
 //! optional] provider: the execution's · 3 [writable, optional] sink` — all three for one seat that is Assigned, else none.
 //!
-//! Errors: `JobNotExpirable`, `DeadlineNotReached`, `AccountsMissing`, `AccountsUnexpected`, `JobMismatch`,
+//! Errors: `JobNotExpirable`, `SeedPending`, `DeadlineNotReached`, `AccountsMissing`, `AccountsUnexpected`, `JobMismatch`,
 //! `ProviderMismatch`, `ExecutionNotAccepted`.
 
 use anchor_lang::prelude::*;
@@ -23,7 +24,7 @@ use crate::{
     errors::AssayError,
     events::{ExecutionMissed, JobExpired},
     invariants::check_backed,
-    state::{Execution, Job, Provider, Sink, FILL_FIRST},
+    state::{Execution, Job, Provider, Sink, AUDIT_SEED_PENDING, FILL_AUDIT, FILL_FIRST},
     tally_close::close_reveals,
 };
 
@@ -82,6 +83,7 @@ impl ExpireJob<'_> {
                 accounts.validate_alone(accounts.job.queue_deadline_unix, now_unix)?;
                 match accounts.job.fill {
                     FILL_FIRST => accounts.job.transition(JobEvent::QueueTimedOut)?,
+                    FILL_AUDIT => accounts.job.close_audit_queue(now_unix)?,
                     _ => accounts.job.deadlock(JobEvent::ArbiterMissing, now_unix)?,
                 }
             }
@@ -90,6 +92,7 @@ impl ExpireJob<'_> {
                 accounts.miss(now_unix)?;
             }
             JobStatus::Assigned | JobStatus::Revealing => {
+                require!(accounts.job.audit != AUDIT_SEED_PENDING, AssayError::SeedPending);
                 accounts.validate_alone(accounts.job.reveals_until_unix(), now_unix)?;
                 close_reveals(&mut accounts.job, &clock)?;
             }
@@ -113,14 +116,14 @@ impl ExpireJob<'_> {
         let provider = provider.as_mut().ok_or(AssayError::AccountsMissing)?;
         let sink = sink.as_mut().ok_or(AssayError::AccountsMissing)?;
 
-        let lock_lamports = execution.lock_lamports;
+        let hold = job.hold_of(execution)?;
         let Penalty { poster_lamports, sink_lamports } =
             miss_penalty(job.bond_lamports, job.miss_rate_bps, job.delay_fee_lamports).map_err(AssayError::from)?;
         let lost_lamports = poster_lamports.checked_add(sink_lamports).ok_or(AssayError::AmountOverflow)?;
 
         execution.transition(ExecutionEvent::Missed)?;
         execution.lock_lamports = 0;
-        provider.unlock_seat(lock_lamports)?;
+        provider.unlock_seat(&hold)?;
         provider.lose_stake(lost_lamports)?;
         provider.record_missed(now_unix, job.jail_s)?;
         job.compensation_lamports =

@@ -1,8 +1,10 @@
 //! Records the seed of a draw, from the block that was fixed before anybody knew its hash: of a job's seats, or of a dispute's jury.
 //!
 //! Who: anyone, once that block is there. State: the draw is recorded; a block that the chain has forgotten fixes a later one,
-//! at most three times, and then every ticket wins. A dispute whose entry is over begins its first round, and once the jury of a
-//! round is known, Drawing → Voting. Recording again changes nothing and succeeds: whoever accepts may prefix it. Money: none.
+//! at most three times, and then every ticket wins. While a seat that was taken alone waits for its audit's draw, Revealing → Open for
+//! the other seats when it is drawn, which it is too when the block is forgotten (P-19); else the runner may reveal. A dispute whose
+//! entry is over begins its first round, and once the jury of a round is known, Drawing → Voting. Recording again changes nothing and
+//! succeeds: whoever accepts may prefix it. Money: none.
 //!
 //! `0 [writable] job: with a draw, or the dispute's · 1 [writable, optional] dispute: the job's, whose jury is drawn`
 //!
@@ -13,10 +15,10 @@ use assay_protocol::{DisputeStatus, Draw, DrawNow, DrawState, DrawStep, Lookup, 
 
 use crate::{
     errors::AssayError,
-    events::SeedRecorded,
+    events::{AuditDecided, SeedRecorded},
     jury_rounds::{open_voting, start_round},
     slot_hashes,
-    state::{Dispute, Job},
+    state::{Dispute, Job, AUDIT_DRAWN, AUDIT_SEED_PENDING},
 };
 
 /// Accounts of `record_seed`.
@@ -41,17 +43,32 @@ impl RecordSeed<'_> {
         let Self { job, dispute } = ctx.accounts;
         match dispute {
             Some(dispute) => record_jury(dispute, &clock),
-            None => {
-                let (job_uid, round) = (job.job_uid, job.attempt);
-                let draw =
-                    record(&mut job.draw, &Subject { job_uid: &job_uid, purpose: Purpose::Seats, round }, &clock)?;
-                if draw != DrawStep::Unchanged {
-                    report(&job.draw, (job.market, job.key()), (Purpose::Seats, round));
-                }
-                Ok(())
-            }
+            None => record_seats(job, &clock),
         }
     }
+}
+
+/// The draw of a job's seats, or whether the result of the one that was taken alone is audited.
+fn record_seats(job: &mut Account<'_, Job>, clock: &Clock) -> Result<()> {
+    let is_audit = job.audit == AUDIT_SEED_PENDING;
+    let (purpose, round) = if is_audit { (Purpose::Audit, 0) } else { (Purpose::Seats, job.attempt) };
+    let job_uid = job.job_uid;
+    if record(&mut job.draw, &Subject { job_uid: &job_uid, purpose, round }, clock)? == DrawStep::Unchanged {
+        return Ok(());
+    }
+    report(&job.draw, (job.market, job.key()), (purpose, round));
+    if is_audit {
+        job.decide_audit(DrawNow { slot: clock.slot, unix: clock.unix_timestamp })?;
+        emit!(AuditDecided {
+            market: job.market,
+            job: job.key(),
+            one_in: job.audit_one_in,
+            is_drawn: job.audit == AUDIT_DRAWN,
+            queue_deadline_unix: job.queue_deadline_unix,
+            reveal_deadline_unix: job.reveal_deadline_unix,
+        });
+    }
+    Ok(())
 }
 
 fn record_jury(dispute: &mut Dispute, clock: &Clock) -> Result<()> {

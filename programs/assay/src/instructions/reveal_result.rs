@@ -7,7 +7,7 @@
 //! `0 [signer] node_key · 1 [] provider: its node key is account 0 · 2 [writable] job: Revealing, or Assigned with now ≥ execution
 //! deadline · 3 [writable] execution: of both, Committed in the job's attempt`
 //!
-//! Errors: `NodeKeyMismatch`, `JobMismatch`, `ProviderMismatch`, `JobNotRevealing`, `TooEarly`, `DeadlinePassed`,
+//! Errors: `NodeKeyMismatch`, `JobMismatch`, `ProviderMismatch`, `JobNotRevealing`, `TooEarly`, `AuditPending`, `DeadlinePassed`,
 //! `ExecutionNotCommitted`, `CommitmentMismatch`, `OutcomeNotCanonical`.
 
 use anchor_lang::prelude::*;
@@ -19,7 +19,7 @@ use assay_protocol::{
 use crate::{
     errors::AssayError,
     events::ResultRevealed,
-    state::{Execution, Job, Provider},
+    state::{Execution, Job, Provider, AUDIT_SEED_PENDING},
     tally_close::close_reveals,
 };
 
@@ -59,6 +59,8 @@ impl RevealResult<'_> {
             JobStatus::Assigned => require!(now_unix >= job.execution_deadline_unix, AssayError::TooEarly),
             _ => return err!(AssayError::JobNotRevealing),
         }
+        // Auditors would copy what is shown before they are drawn.
+        require!(job.audit != AUDIT_SEED_PENDING, AssayError::AuditPending);
         require!(now_unix < job.reveal_deadline_unix, AssayError::DeadlinePassed);
         require!(execution.status()? == ExecutionStatus::Committed, AssayError::ExecutionNotCommitted);
         require!(execution.attempt == job.attempt, AssayError::ExecutionNotCommitted);

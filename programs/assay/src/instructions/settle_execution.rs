@@ -26,7 +26,7 @@ use crate::{
     errors::AssayError,
     events::ExecutionSettled,
     invariants::check_backed,
-    state::{Dispute, Execution, Job, Market, Provider, Sink},
+    state::{Dispute, Execution, Job, Market, Provider, Sink, AUDIT_DRAWN},
 };
 
 /// Accounts of `settle_execution`.
@@ -128,7 +128,7 @@ impl SettleExecution<'_> {
         let moved = match accounts.validate()? {
             Due::Pay => accounts.pay()?,
             Due::Free => {
-                accounts.provider.unlock_seat(lock_lamports)?;
+                accounts.provider.unlock_seat(&accounts.job.hold_of(&accounts.execution)?)?;
                 Moved { unlocked: lock_lamports, ..Moved::default() }
             }
             Due::Lose => {
@@ -172,17 +172,19 @@ impl SettleExecution<'_> {
         job.escrow_lamports = job.escrow_lamports.checked_sub(spent).ok_or(AssayError::AmountOverflow)?;
         provider.earnings_lamports = provider.earnings_lamports.checked_add(pay).ok_or(AssayError::AmountOverflow)?;
         market.fees_lamports = market.fees_lamports.checked_add(fee).ok_or(AssayError::AmountOverflow)?;
-        provider.unlock_seat(unlocked)?;
+        let hold = job.hold_of(execution)?;
+        provider.unlock_seat(&hold)?;
         let outcome = job.standing_outcome()?;
-        provider.record_right(&Settled {
+        let settled = Settled {
             gas_used: outcome.gas_used,
             elapsed_s: execution.elapsed_s,
             fee_lamports: fee,
             is_judged,
             is_drawn: execution.drawn == 1,
-            is_audited: false,
+            is_audited: job.audit == AUDIT_DRAWN && job.is_solo(execution),
             drawn_equal: job.tally.entry(&outcome.hash()).map_or(0, |entry| entry.drawn),
-        });
+        };
+        provider.record_right(&settled, &hold);
         job.sub_lamports(spent)?;
         provider.add_lamports(pay)?;
         market.add_lamports(fee)?;
@@ -236,9 +238,9 @@ impl SettleExecution<'_> {
     /// Ends the seat's lock, of which so much is lost, and with it the tickets that the rest of the stake does not bear. Says how
     /// much is free.
     fn take_stake(&mut self, lost: u64) -> Result<u64> {
-        let Self { job: _, execution, provider, market, rent_payer: _, sink: _, dispute: _ } = self;
+        let Self { job, execution, provider, market, rent_payer: _, sink: _, dispute: _ } = self;
         let unlocked = execution.lock_lamports.checked_sub(lost).ok_or(AssayError::AmountOverflow)?;
-        provider.unlock_seat(execution.lock_lamports)?;
+        provider.unlock_seat(&job.hold_of(execution)?)?;
         provider.lose_stake(lost)?;
         let tickets = provider.usable_tickets(market.terms.ticket_lamports);
         market.count_tickets(provider, tickets)?;

@@ -4,19 +4,27 @@ use assay_protocol::{
     limits::REDUNDANCY_MAX,
     outcome::OUTCOME_BYTES,
     tickets::{seat_threshold, Fill, EVERYBODY},
-    trust::trust_floor_bps,
-    Draw, DrawState, JobEvent, JobStatus, Mode, Outcome, Tally, TaskLimits, Voice, TALLY_BYTES,
+    trust::{audit_drawn, trust_floor_bps},
+    Draw, DrawNow, DrawState, JobEvent, JobStatus, Mode, Outcome, Tally, TaskLimits, Voice, TALLY_BYTES,
 };
 
-use super::{sum_lamports, Execution, Ledger, Provider};
+use super::{sum_lamports, Execution, Hold, Ledger, Provider};
 use crate::errors::AssayError;
 
 /// `Job.kind` of a job with one task.
 pub const KIND_SINGLE: u8 = 0;
 /// `Job.fill` while the seats of the first run are filled.
 pub const FILL_FIRST: u8 = 0;
+/// `Job.fill` while an audit's seats are filled.
+pub const FILL_AUDIT: u8 = 1;
 /// `Job.fill` while another seat is to decide between those that disagree.
 pub const FILL_ARBITRATION: u8 = 2;
+/// `Job.audit` while its seed is waited for.
+pub const AUDIT_SEED_PENDING: u8 = 1;
+/// `Job.audit` of a result that nobody else runs.
+pub const AUDIT_NOT_DRAWN: u8 = 2;
+/// `Job.audit` of a result that others run too.
+pub const AUDIT_DRAWN: u8 = 3;
 
 /// A posted task with its escrow. PDA("job", market, poster, id).
 #[account]
@@ -56,7 +64,7 @@ pub struct Job {
     pub attempt: u8,
     /// What the free seats are for: 0 the first run, 1 an audit, 2 arbitration.
     pub fill: u8,
-    /// 0 none, 1 waits for its seed, 2 not drawn, 3 drawn. Zero until adaptive jobs exist.
+    /// 0 none, 1 waits for its seed, 2 not drawn, 3 drawn.
     pub audit: u8,
     /// Seats that said what is final, set by `finalize_job`.
     pub right: u8,
@@ -66,7 +74,7 @@ pub struct Job {
     pub pending_reveals: u8,
     /// 1 when different outcomes of this job were recorded for its module; zero until that exists.
     pub collision_recorded: u8,
-    /// An audit is drawn with a chance of one in this; zero until adaptive jobs exist.
+    /// The one seat was taken alone, and is audited with a chance of one in this; zero when seats are drawn.
     pub audit_one_in: u16,
     /// Least trust score of a provider, basis points.
     pub min_trust_bps: u16,
@@ -286,6 +294,12 @@ impl Job {
         self.mode == Mode::Optimistic.code()
     }
 
+    /// Whether a provider that proved itself may take the whole job: it is adaptive and nobody holds a seat.
+    #[must_use]
+    pub fn may_run_alone(&self) -> bool {
+        self.mode == Mode::Adaptive.code() && self.fill == FILL_FIRST && self.seats_filled == 0
+    }
+
     /// What the job pays for work.
     #[must_use]
     pub fn price(&self) -> Price {
@@ -312,6 +326,30 @@ impl Job {
         self.fee_lamports = share_bps(self.pay_lamports, u32::from(self.fee_bps)).map_err(AssayError::from)?;
         self.right = self.tally.entry(&outcome.hash()).map_or(0, |entry| entry.count);
         Ok(())
+    }
+
+    /// Most that a seat can be paid, lamports.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when it leaves `u64`.
+    pub fn pay_max_lamports(&self) -> Result<u64> {
+        Ok(self.price().pay(self.limits.gas_limit).map_err(AssayError::from)?)
+    }
+
+    /// Whether a seat was taken alone. Nobody else holds the first one of such a job, which is put up with all its seats when
+    /// the runner leaves.
+    #[must_use]
+    pub fn is_solo(&self, execution: &Execution) -> bool {
+        self.audit_one_in > 0 && execution.seat == 0
+    }
+
+    /// What a seat holds of its provider's.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when it leaves `u64`.
+    pub fn hold_of(&self, execution: &Execution) -> Result<Hold> {
+        let unaudited_lamports = if self.is_solo(execution) { self.pay_max_lamports()? } else { 0 };
+        Ok(Hold { lock_lamports: execution.lock_lamports, unaudited_lamports })
     }
 
     /// Puts a provider on the first free seat and says which that is.
@@ -432,24 +470,57 @@ impl Job {
         trust_floor_bps(self.min_trust_bps, if is_chosen { self.attempt } else { 0 })
     }
 
-    /// Starts the clocks: every seat is taken.
+    /// Draws whether the hidden result of a seat that was taken alone is audited: then the other seats are put up, and all
+    /// reveal together; else the runner reveals.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when a time leaves its range.
-    pub fn start(&mut self, now_unix: i64) -> Result<()> {
-        self.transition(JobEvent::SeatsFilled)?;
+    pub fn decide_audit(&mut self, now: DrawNow) -> Result<()> {
+        if audit_drawn(&self.draw, &self.job_uid, self.audit_one_in) {
+            self.transition(JobEvent::AuditDrawn)?;
+            (self.audit, self.fill, self.seats_wanted) = (AUDIT_DRAWN, FILL_AUDIT, self.redundancy);
+            self.draw = Draw::arm(now);
+            self.fill_unix = now.unix;
+            // The runner waits, not the queue: the job's last deadline does not end it.
+            self.queue_deadline_unix = deadline_unix(now.unix, self.queue_timeout_s)?;
+        } else {
+            self.audit = AUDIT_NOT_DRAWN;
+            self.reveal_deadline_unix = deadline_unix(now.unix, self.reveal_s)?;
+        }
+        Ok(())
+    }
+
+    /// Ends an audit's queue: it goes on with who came, or the result goes on alone and is confirmed by nobody.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a time leaves its range.
+    pub fn close_audit_queue(&mut self, now_unix: i64) -> Result<()> {
+        if self.seats_filled > 1 {
+            return self.start(JobEvent::AuditUnderfilled, now_unix);
+        }
+        self.transition(JobEvent::AuditUnfilled)?;
+        self.reveal_deadline_unix = deadline_unix(now_unix, self.reveal_s)?;
+        Ok(())
+    }
+
+    /// Starts the clocks: the last seat that is waited for is taken.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when a time leaves its range.
+    pub fn start(&mut self, event: JobEvent, now_unix: i64) -> Result<()> {
+        self.transition(event)?;
         self.seats = self.seats_filled;
         self.execution_deadline_unix = deadline_unix(now_unix, self.execution_s)?;
         self.reveal_deadline_unix = deadline_unix(self.execution_deadline_unix, self.reveal_s)?;
         Ok(())
     }
 
-    /// Puts the one seat up again.
+    /// Puts the job up again as it was posted.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when a time leaves its range.
     pub fn requeue(&mut self, now_unix: i64) -> Result<()> {
-        self.seats = 0;
+        (self.seats, self.seats_wanted, self.audit_one_in) = (0, self.redundancy, 0);
         self.execution_deadline_unix = 0;
         self.reveal_deadline_unix = 0;
         self.queue(now_unix)

@@ -18,9 +18,11 @@ use crate::errors::AssayError;
 pub use challenge::Challenge;
 pub use dispute::Dispute;
 pub use execution::Execution;
-pub use job::{deadline_unix, Job, FILL_ARBITRATION, FILL_FIRST, KIND_SINGLE};
+pub use job::{
+    deadline_unix, Job, AUDIT_DRAWN, AUDIT_SEED_PENDING, FILL_ARBITRATION, FILL_AUDIT, FILL_FIRST, KIND_SINGLE,
+};
 pub use market::Market;
-pub use provider::Provider;
+pub use provider::{Hold, Provider};
 pub use sink::Sink;
 pub use vote::Vote;
 

@@ -9,6 +9,15 @@ use assay_protocol::{
 use super::{deadline_unix, sum_lamports, Ledger};
 use crate::errors::AssayError;
 
+/// What a seat holds of its provider's.
+#[derive(Clone, Copy, Debug)]
+pub struct Hold {
+    /// Stake reserved, lamports.
+    pub lock_lamports: u64,
+    /// Most pay of a result that nobody may ever check, lamports; zero unless the seat was taken alone.
+    pub unaudited_lamports: u64,
+}
+
 /// One provider in one market. PDA("provider", market, authority).
 #[account]
 #[derive(Debug, InitSpace)]
@@ -71,7 +80,7 @@ pub struct Provider {
     pub misses_in_row: u8,
     /// Votes cast and not settled.
     pub votes_open: u16,
-    /// Most pay of results that nobody audited, lamports; zero until adaptive jobs exist.
+    /// Most pay of results that were found alone since the last confirmed one, lamports; with the next one's at most the stake.
     pub unaudited_lamports: u64,
     /// Tickets counted in the market's sum for juries: all while it serves. Those of a juror that was put off duty while it held seats
     /// stay, because the juries of those jobs are counted without them; they leave with the last seat.
@@ -110,23 +119,29 @@ impl Provider {
         self.tickets.min(tickets_of(self.stake_lamports, ticket_lamports))
     }
 
-    /// Reserves a seat and its bond. Limits were checked by the caller.
+    /// Reserves a seat and what it holds. Limits were checked by the caller.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when a counter is full.
-    pub fn lock_seat(&mut self, bond_lamports: u64) -> Result<()> {
-        self.locked_lamports = self.locked_lamports.checked_add(bond_lamports).ok_or(AssayError::AmountOverflow)?;
+    pub fn lock_seat(&mut self, hold: &Hold) -> Result<()> {
+        self.locked_lamports =
+            self.locked_lamports.checked_add(hold.lock_lamports).ok_or(AssayError::AmountOverflow)?;
+        let unaudited_lamports = self.unaudited_lamports.checked_add(hold.unaudited_lamports);
+        self.unaudited_lamports = unaudited_lamports.ok_or(AssayError::AmountOverflow)?;
         self.active = self.active.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         self.children_open = self.children_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         Ok(())
     }
 
-    /// Gives a seat's bond and place back. The Execution account stays counted, see [`Self::forget_child`].
+    /// Gives a seat's hold and place back. The Execution account stays counted, see [`Self::forget_child`].
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when the ledger is broken.
-    pub fn unlock_seat(&mut self, bond_lamports: u64) -> Result<()> {
-        self.locked_lamports = self.locked_lamports.checked_sub(bond_lamports).ok_or(AssayError::AmountOverflow)?;
+    pub fn unlock_seat(&mut self, hold: &Hold) -> Result<()> {
+        self.locked_lamports =
+            self.locked_lamports.checked_sub(hold.lock_lamports).ok_or(AssayError::AmountOverflow)?;
+        // A result that was confirmed meanwhile made up for all that nobody had checked.
+        self.unaudited_lamports = self.unaudited_lamports.saturating_sub(hold.unaudited_lamports);
         self.active = self.active.checked_sub(1).ok_or(AssayError::AmountOverflow)?;
         Ok(())
     }
@@ -199,11 +214,14 @@ impl Provider {
         floor_bps == 0 || self.trust.score_bps() >= floor_bps
     }
 
-    /// Counts a right result. A confirmed one makes up for the misses before it.
-    pub fn record_right(&mut self, settled: &Settled) {
+    /// Counts a right result. A confirmed one makes up for the misses before it, and for all that nobody checked; another that
+    /// was found alone stays unchecked.
+    pub fn record_right(&mut self, settled: &Settled, hold: &Hold) {
         self.trust.record_right(settled);
         if settled.confirms() {
-            self.misses_in_row = 0;
+            (self.misses_in_row, self.unaudited_lamports) = (0, 0);
+        } else {
+            self.unaudited_lamports = self.unaudited_lamports.saturating_add(hold.unaudited_lamports);
         }
     }
 

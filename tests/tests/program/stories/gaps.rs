@@ -53,6 +53,7 @@ const REFUSALS: &[(&str, &[&str])] = &[
             "TicketImmature",
             "Jailed",
             "TrustTooLow",
+            "NotTrusted",
         ],
     ),
     ("decline_job", &["NodeKeyMismatch", "JobNotAssigned", "DeadlinePassed", "ExecutionNotAccepted"]),
@@ -74,6 +75,7 @@ const REFUSALS: &[(&str, &[&str])] = &[
             "NodeKeyMismatch",
             "JobNotRevealing",
             "TooEarly",
+            "AuditPending",
             "DeadlinePassed",
             "ExecutionNotCommitted",
             "OutcomeNotCanonical",
@@ -83,7 +85,14 @@ const REFUSALS: &[(&str, &[&str])] = &[
     ("record_seed", &["NoDraw", "SeedNotReady"]),
     (
         "expire_job",
-        &["JobNotExpirable", "DeadlineNotReached", "AccountsMissing", "AccountsUnexpected", "ExecutionNotAccepted"],
+        &[
+            "JobNotExpirable",
+            "SeedPending",
+            "DeadlineNotReached",
+            "AccountsMissing",
+            "AccountsUnexpected",
+            "ExecutionNotAccepted",
+        ],
     ),
     ("finalize_job", &["JobNotSubmitted", "DeadlineNotReached"]),
     ("settle_execution", &["JobNotTerminal"]),
@@ -179,10 +188,6 @@ pub fn of(all: &Coverage) -> Vec<String> {
 const NOT_YET: &[&str] = &[
     // Without a reveal there is nothing new to agree on, and the first reveal closes the commits.
     "a job that is Assigned: Agreed",
-    // Adaptive jobs.
-    "a job that is Open: AuditUnderfilled",
-    "a job that is Open: AuditUnfilled",
-    "a job that is Revealing: AuditDrawn",
     // Disputes.
     "a job that is Submitted: Disputed",
     "a job that is Deadlocked: Disputed",
