@@ -8,6 +8,7 @@ mod execution;
 mod job;
 mod market;
 mod provider;
+mod raw;
 mod sink;
 mod vote;
 
@@ -23,6 +24,7 @@ pub use job::{
 };
 pub use market::Market;
 pub use provider::{Hold, Provider};
+pub use raw::{RawJob, RawMarket};
 pub use sink::Sink;
 pub use vote::Vote;
 
