@@ -2,7 +2,8 @@
 
 use anchor_lang::AccountDeserialize;
 use assay_protocol::{
-    DisputeStatus, ExecutionStatus, JobStatus, VoteStatus, ballot_hash, duty::ON_DUTY, outcome::OUTCOME_BYTES, tickets,
+    DisputeStatus, ExecutionStatus, JobStatus, TrustVector, VoteStatus, ballot_hash, duty::ON_DUTY,
+    outcome::OUTCOME_BYTES, tickets,
 };
 use assay_sdk::program::accounts::{Challenge, Dispute, Execution, Job, Market, Provider, Vote};
 use solana_pubkey::Pubkey;
@@ -203,6 +204,8 @@ pub(super) fn provider_view(
         jury_reserve_lamports: if duty.duty_until_unix == ON_DUTY { reserve } else { 0 },
         duty_tickets_total: market.duty_tickets_total,
         earnings_lamports: provider.earnings_lamports,
+        score_bps: TrustVector::from(provider.trust).score_bps(),
+        jailed_until_unix: provider.jailed_until_unix,
         stake_min_lamports: terms.stake_min_lamports,
         market_paused: market.is_paused(chain_unix),
         node_balance_lamports,

@@ -146,6 +146,10 @@ pub struct ProviderView {
     pub duty_tickets_total: u64,
     /// To be claimed, lamports.
     pub earnings_lamports: u64,
+    /// Its trust, basis points.
+    pub score_bps: u16,
+    /// It may take no seat before this moment.
+    pub jailed_until_unix: i64,
     /// Least stake the market demands, lamports.
     pub stake_min_lamports: u64,
     /// Whether the market takes new acceptances now.

@@ -74,7 +74,7 @@ impl Policy {
         let ensure = |holds: bool, refusal| if holds { Ok(()) } else { Err(refusal) };
         let is_known = matches!(job.mode, Mode::Optimistic | Mode::Redundant | Mode::Quorum);
         ensure(job.kind == 0 && is_known && job.profile == PROFILE_V1, Refusal::Unsupported)?;
-        ensure(job.min_trust_bps == 0 && job.limits.is_within_bounds(), Refusal::Unsupported)?;
+        ensure(job.limits.is_within_bounds(), Refusal::Unsupported)?;
         let has_appeal = !job.is_drawn() || job.agreement_s > 0;
         ensure(has_appeal || self.accept_without_appeal, Refusal::Appeal)?;
         ensure(job.price >= self.price_min && job.base_fee_lamports >= self.base_fee_min_lamports, Refusal::Price)?;
@@ -127,9 +127,9 @@ mod tests {
 
     #[test]
     fn what_this_release_cannot_run_is_refused() {
-        let mut jobs = vec![view(1); 5];
-        (jobs[0].kind, jobs[1].mode, jobs[2].profile, jobs[3].min_trust_bps) = (1, Mode::Adaptive, 2, 1);
-        jobs[4].limits.gas_limit = 0;
+        let mut jobs = vec![view(1); 4];
+        (jobs[0].kind, jobs[1].mode, jobs[2].profile) = (1, Mode::Adaptive, 2);
+        jobs[3].limits.gas_limit = 0;
         assert!(jobs.iter().all(|job| open().admit(job) == Err(Refusal::Unsupported)));
     }
 }

@@ -61,7 +61,10 @@ impl Core {
             }
         }
         if !self.draining {
-            let newcomers = open.into_iter().filter(|view| self.settings.policy.admit(view).is_ok()).collect();
+            let score_bps = self.provider.map_or(0, |provider| provider.score_bps);
+            let is_for_us =
+                |view: &JobView| self.settings.policy.admit(view).is_ok() && score_bps >= view.min_trust_bps;
+            let newcomers = open.into_iter().filter(is_for_us).collect();
             self.take_in(newcomers, slot, now, actions);
         }
     }

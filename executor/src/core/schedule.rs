@@ -132,7 +132,9 @@ impl Core {
     }
 
     fn start_acceptances(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let Some(provider) = self.provider else { return };
+        let Some(provider) = self.provider.filter(|provider| now.chain_unix >= provider.jailed_until_unix) else {
+            return;
+        };
         let prepared: Vec<JobUid> =
             self.jobs.iter().filter(|(_, job)| job.row.phase == Phase::Prepared).map(|(uid, _)| *uid).collect();
         for uid in prepared {

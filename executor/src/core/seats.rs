@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use assay_protocol::{
     DisputeStatus, Draw, DrawNow, DrawState, Hash32, JobStatus, Lookup, Purpose, Subject,
-    tickets::{Fill, seat_threshold, wins},
+    tickets::{EVERYBODY, Fill, seat_threshold, wins},
+    trust::trust_floor_bps,
 };
 
 use super::{Core, Job, JobView, Now, Phase, ProviderView, Role, Settings, court::DisputeView};
@@ -132,7 +133,10 @@ impl Job {
             is_everybody: draw.is_everybody(),
         };
         let can_fill = others.saturating_add(1) >= view.seats_to_fill().into();
-        can_fill.then(|| (draw.seed, seat_threshold(&fill, now.chain_unix)))
+        let threshold = seat_threshold(&fill, now.chain_unix);
+        // The program asks more of arbiters until every ticket wins.
+        let floor_bps = if threshold == EVERYBODY { 0 } else { trust_floor_bps(view.min_trust_bps, view.attempt) };
+        (can_fill && provider.score_bps >= floor_bps).then_some((draw.seed, threshold))
     }
 
     fn waits_for_seat(&self) -> bool {

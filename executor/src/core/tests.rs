@@ -75,6 +75,8 @@ fn provider() -> ProviderView {
         jury_reserve_lamports: 0,
         duty_tickets_total: 0,
         earnings_lamports: 0,
+        score_bps: 10_000,
+        jailed_until_unix: 0,
         stake_min_lamports: 1,
         market_paused: false,
         node_balance_lamports: 1_000_000_000,

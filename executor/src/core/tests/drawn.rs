@@ -221,6 +221,30 @@ fn a_lost_seed_is_fixed_anew_and_the_seat_is_taken_by_it() {
 }
 
 #[test]
+fn who_is_in_jail_or_not_trusted_enough_takes_no_seat() {
+    let change: [fn(&mut Snapshot); 3] = [
+        |snapshot| snapshot.provider.jailed_until_unix = i64::MAX,
+        |snapshot| (snapshot.provider.score_bps, snapshot.jobs[0].min_trust_bps) = (99, 100),
+        // As an arbiter; before every ticket wins.
+        |snapshot| {
+            (snapshot.provider.score_bps, snapshot.jobs[0].attempt) = (499, 1);
+            snapshot.jobs[0].queue_deadline_unix += 100_000;
+        },
+    ];
+    for change in change {
+        let mut world = drawn();
+        for round in 0..60 {
+            world.tick();
+            world.land(round);
+            let mut snapshot = world.snapshot();
+            change(&mut snapshot);
+            world.step(Event::Polled(snapshot));
+        }
+        assert_eq!((world.accepted, world.signatures), (0, 0));
+    }
+}
+
+#[test]
 fn p_16_tickets_that_are_younger_than_the_draw_and_markets_that_cannot_fill_take_no_seat() {
     let change: [fn(&mut Snapshot); 2] =
         [|snapshot| snapshot.provider.duty.tickets_from_unix = 101, |snapshot| snapshot.jobs[0].tickets_total = 41];
