@@ -9,7 +9,7 @@ use crate::{
     errors::ClientError,
     program::{
         self, DISCRIMINATOR_BYTES,
-        accounts::{Challenge, Dispute, Execution, Job, Market, Provider, Sink, Vote},
+        accounts::{Challenge, Dispute, Execution, Job, Market, Module, Provider, Sink, Vote},
     },
 };
 
@@ -48,6 +48,9 @@ impl ProgramAccount for Challenge {
 }
 impl ProgramAccount for Vote {
     const KIND: &'static str = "vote";
+}
+impl ProgramAccount for Module {
+    const KIND: &'static str = "module";
 }
 impl ProgramAccount for Sink {
     const KIND: &'static str = "sink";

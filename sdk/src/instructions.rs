@@ -19,7 +19,9 @@ pub use disputes::{
     Duty, Juror, OpenDispute, Secret, VoteTickets, commit_vote, enter_dispute, open_dispute, record_jury_seed,
     reveal_outcome, reveal_vote, set_duty, tally_round,
 };
-pub use seats::{EnrollStake, commit_result, enroll_stake, record_seed, reveal_result};
+pub use seats::{
+    EnrollStake, RecordCollision, commit_result, enroll_stake, record_collision, record_seed, reveal_result,
+};
 pub use verdicts::{
     SettleChallenge, SettleVote, SlashAbsent, appeal, close_dispute, settle_challenge, settle_dispute, settle_vote,
     slash_absent,

@@ -110,7 +110,8 @@ fn a_mode_goes_with_its_number_of_seats() {
     assert_eq!(of(1, None).unwrap(), Mode::Optimistic);
     assert_eq!(of(3, None).unwrap(), Mode::Redundant);
     assert_eq!(of(3, Some(Mode::Quorum)).unwrap(), Mode::Quorum);
-    for (seats, mode) in [(1, Mode::Redundant), (1, Mode::Quorum), (3, Mode::Optimistic), (3, Mode::Adaptive)] {
+    assert_eq!(of(3, Some(Mode::Adaptive)).unwrap(), Mode::Adaptive);
+    for (seats, mode) in [(1, Mode::Redundant), (1, Mode::Quorum), (3, Mode::Optimistic), (1, Mode::Adaptive)] {
         assert!(matches!(of(seats, Some(mode)), Err(SpecError::Mode { .. })), "{seats} {mode:?}");
     }
 }

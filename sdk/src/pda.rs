@@ -134,6 +134,23 @@ impl VoteSeeds {
     }
 }
 
+/// What a module's address is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModuleSeeds {
+    /// The market.
+    pub market: Pubkey,
+    /// SHA-256 of the metered module.
+    pub metered_hash: [u8; 32],
+}
+
+impl ModuleSeeds {
+    /// Address of what is known of the module.
+    #[must_use]
+    pub fn address(&self) -> Pubkey {
+        find(&[b"module", self.market.as_ref(), &self.metered_hash]).0
+    }
+}
+
 /// Address of the sink, one for the whole program.
 #[must_use]
 pub fn sink_address() -> Pubkey {

@@ -14,7 +14,7 @@ use crate::{
         types,
     },
     call::Call,
-    party::{CAPACITY, EXPOSURE_CAP, GENESIS, PRICE, Party, STAKE, SYSTEM_PROGRAM, escrow, sink, task, terms},
+    party::{CAPACITY, EXPOSURE_CAP, GENESIS, PRICE, Party, STAKE, SYSTEM_PROGRAM, address, escrow, sink, task, terms},
     world::World,
 };
 
@@ -282,6 +282,28 @@ impl Party {
             execution: self.execution,
         };
         Call::new("submit_results", &accounts, &args::SubmitResults { args: types::SubmitResultsArgs { outcome } })
+    }
+
+    /// Address of what is known of the tests' module.
+    #[must_use]
+    pub fn module(&self) -> Pubkey {
+        address(&[b"module", self.market.as_ref(), &task().metered_hash])
+    }
+
+    /// `record_collision`, paid by the poster.
+    #[must_use]
+    pub fn record_collision(&self, world: &World) -> Call {
+        let is_new = world.account(&self.module()).is_none();
+        let at = |wanted: bool| wanted.then(|| self.module());
+        self.record_collision_in(at(!is_new), at(is_new))
+    }
+
+    /// `record_collision` with a module, or a new one.
+    #[must_use]
+    pub fn record_collision_in(&self, module: Option<Pubkey>, new_module: Option<Pubkey>) -> Call {
+        let (payer, job) = (self.poster, self.job);
+        let accounts = accounts::RecordCollision { payer, job, module, new_module, system_program: SYSTEM_PROGRAM };
+        Call::new("record_collision", &accounts, &args::RecordCollision {})
     }
 
     /// `commit_result`.

@@ -6,7 +6,7 @@ use solana_account::Account;
 use solana_pubkey::Pubkey;
 
 use crate::{
-    assay::accounts::{Challenge, Dispute, Execution, Job, Market, Provider, Sink, Vote},
+    assay::accounts::{Challenge, Dispute, Execution, Job, Market, Module, Provider, Sink, Vote},
     world::World,
 };
 
@@ -61,6 +61,7 @@ impl Ledgers {
                 fields
             } else if decode::<Challenge>(&account).map(|challenge| all.challenges.push((key, challenge))).is_some()
                 || decode::<Vote>(&account).map(|vote| all.votes.push((key, vote))).is_some()
+                || decode::<Module>(&account).is_some()
             {
                 0
             } else if let Some(sink) = decode::<Sink>(&account) {

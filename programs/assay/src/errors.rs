@@ -376,6 +376,13 @@ pub enum AssayError {
     /// The job waits for a seed, not for a time.
     #[msg("the job must not wait for the seed of an audit: record_seed ends that wait")]
     SeedPending,
+    // Modules.
+    /// There is nothing to record.
+    #[msg("the job's seats must have given different outcomes, nobody reveal any more, and nobody have recorded it")]
+    NoCollision,
+    /// Another module was expected.
+    #[msg("the module must be that of the job's market and metered hash")]
+    ModuleMismatch,
 }
 
 impl From<FeeError> for AssayError {

@@ -361,6 +361,25 @@ pub struct CollisionSeen {
     pub entropy_millibits: u16,
 }
 
+/// `record_collision` ran.
+#[event]
+pub struct CollisionRecorded {
+    /// The market.
+    pub market: Pubkey,
+    /// The job.
+    pub job: Pubkey,
+    /// The module's account.
+    pub module: Pubkey,
+    /// SHA-256 of the metered module.
+    pub metered_hash: [u8; 32],
+    /// Different outcomes of the job.
+    pub distinct: u8,
+    /// How much they differ, 1/1,000 bit.
+    pub entropy_millibits: u16,
+    /// Jobs of this module that were recorded, this one included.
+    pub collisions: u32,
+}
+
 /// `finalize_job` ran; the result is final.
 #[event]
 pub struct JobFinalized {

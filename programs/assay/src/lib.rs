@@ -230,6 +230,11 @@ pub mod assay {
         CloseDispute::handler(ctx)
     }
 
+    /// Records with a module that its results differed.
+    pub fn record_collision(ctx: Context<RecordCollision>) -> Result<()> {
+        RecordCollision::handler(ctx)
+    }
+
     /// Pays a provider's earnings to its authority.
     pub fn claim_reward(ctx: Context<ClaimReward>) -> Result<()> {
         ClaimReward::handler(ctx)

@@ -4,8 +4,11 @@ use assay_protocol::{Hash32, Outcome};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{Seat, build};
-use crate::program::{client, types};
+use super::{SYSTEM_PROGRAM, Seat, build};
+use crate::{
+    pda::ModuleSeeds,
+    program::{client, types},
+};
 
 /// What [`enroll_stake`] needs.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +26,34 @@ pub struct EnrollStake {
 pub fn enroll_stake(enroll: &EnrollStake) -> Instruction {
     let EnrollStake { signer, market, provider } = *enroll;
     build(client::accounts::EnrollStake { signer, market, provider }, client::args::EnrollStake {})
+}
+
+/// What [`record_collision`] needs.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordCollision {
+    /// Pays the rent of the module's account when there is none.
+    pub payer: Pubkey,
+    /// The job whose seats gave different outcomes.
+    pub job: Pubkey,
+    /// Its market and metered module.
+    pub module: ModuleSeeds,
+    /// Whether the module has no account yet.
+    pub is_new: bool,
+}
+
+/// Records with a metered module that its results differed.
+#[must_use]
+pub fn record_collision(collision: &RecordCollision) -> Instruction {
+    let RecordCollision { payer, job, module, is_new } = *collision;
+    let address = module.address();
+    let accounts = client::accounts::RecordCollision {
+        payer,
+        job,
+        module: (!is_new).then_some(address),
+        new_module: is_new.then_some(address),
+        system_program: SYSTEM_PROGRAM,
+    };
+    build(accounts, client::args::RecordCollision {})
 }
 
 /// Commits to a seat's outcome without showing it.

@@ -137,6 +137,7 @@ fn p_01_nobody_sees_a_result_before_its_audit_is_drawn_and_nothing_else_ends_tha
     let reveal = panel.parties[0].reveal_result(&exited(GAS_USED), Panel::salt(0));
     panel.commit(0, &exited(GAS_USED));
     assert_eq!((panel.status(), panel.job().audit), (JobStatus::Revealing, 1));
+    panel.world.list_slots();
     panel.world.refuse(&panel.parties[0].record_seed(), "SeedNotReady");
     panel.world.refuse(&reveal, "AuditPending");
     // The runner cannot wait it out (P-19), and nobody can end it without the seed.

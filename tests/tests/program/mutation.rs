@@ -61,8 +61,13 @@ enum Disputed {
 }
 
 /// Instructions for a job of several seats, and how far it has come.
-const SEVERAL: [(&str, usize); 4] =
-    [("record_seed", 0), ("commit_result", 1), ("reveal_result", 2), ("settle_execution:wrong", 3)];
+const SEVERAL: [(&str, usize); 5] = [
+    ("record_seed", 0),
+    ("commit_result", 1),
+    ("reveal_result", 2),
+    ("settle_execution:wrong", 3),
+    ("record_collision", 3),
+];
 
 /// How the fixtures for one instruction are made.
 struct Recipe {
@@ -126,6 +131,7 @@ fn recipe(instruction: &str) -> Recipe {
             party.commit_result(party.commitment(world, &exited(GAS_USED), SALT))
         }),
         "reveal_result" => Recipe::at(Stage::Registered, |_, party| party.reveal_result(&exited(GAS_USED), SALT)),
+        "record_collision" => Recipe::at(Stage::Registered, |world, party| party.record_collision(world)),
         "settle_execution:wrong" => Recipe::at(Stage::Registered, |_, party| party.settle_execution()),
         "set_duty" => Recipe::at(Stage::Registered, |_, party| party.set_duty(true)),
         "open_dispute" => Recipe::at(Stage::Registered, |world, party| {

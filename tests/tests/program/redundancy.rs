@@ -2,12 +2,14 @@
 
 use assay_protocol::{ExecutionStatus, JobStatus, Mode, Outcome};
 use assay_tests::{
+    assay::accounts::{Module, Provider},
     invariants,
     panel::Panel,
     party::{PRICE, STAKE, exited, task, terms},
     scenario::GAS_USED,
     world::SOL,
 };
+use solana_pubkey::Pubkey;
 
 const BOND: u64 = 10_000_000;
 const MISS: u64 = BOND / 2;
@@ -446,4 +448,57 @@ fn p_10_nine_seats_are_finalized_by_reading_the_job_alone() {
     assert!(receipt.compute_units <= 30_000, "{}", receipt.compute_units);
     assert_eq!(panel.job().right, 9);
     panel.settle(&(0..9).collect::<Vec<_>>());
+}
+
+#[test]
+fn results_that_differ_are_recorded_once_with_their_module() {
+    let mut panel = assigned();
+    let party = panel.parties[0];
+    panel.commit(0, &right());
+    panel.world.refuse(&party.record_collision(&panel.world), "NoCollision");
+    panel.commit(1, &wrong(1));
+    panel.commit(2, &right());
+    [(0, right()), (1, wrong(1)), (2, right())].iter().for_each(|(index, outcome)| panel.reveal(*index, outcome));
+    let before = panel.world.lamports(&party.poster);
+    panel.world.ok(&party.record_collision(&panel.world));
+    let module: Module = panel.world.read(&party.module());
+    assert_eq!(before - panel.world.lamports(&party.poster), module.rent_lamports);
+    // Two of three agree: log2(3) - 2/3 bits.
+    assert_eq!((module.collisions, module.distinct_max, module.entropy_millibits_sum), (1, 2, 918));
+    assert_eq!((module.last_job, module.metered_hash), (party.job, task().metered_hash));
+    panel.world.refuse(&party.record_collision(&panel.world), "NoCollision");
+    panel.finish(&[0, 1, 2]);
+
+    // Another job of the module counts on, at nobody's cost, also when it is over.
+    (0..5).for_each(|index| panel.parties[index] = panel.parties[index].with_job(2));
+    panel.world.edit::<Provider>(&panel.parties[1].provider, |provider| provider.jailed_until_unix = 0);
+    let args = panel.args(Mode::Redundant, 3);
+    panel.world.ok(&panel.parties[0].create_job_with(args));
+    panel.draw();
+    (0..3).for_each(|index| panel.accept(index));
+    panel.run(&[(0, right()), (1, right()), (2, wrong(7))]);
+    panel.world.advance_to(panel.job().window_deadline_unix);
+    panel.world.ok(&panel.parties[0].finalize_job());
+    let again = panel.parties[0];
+    panel.world.refuse(&again.record_collision_in(None, None), "AccountsMissing");
+    panel.world.refuse(&again.record_collision_in(None, Some(party.module())), "AccountInUse");
+    panel.world.refuse(&again.record_collision_in(Some(party.module()), Some(party.module())), "AccountsUnexpected");
+    for spoil in
+        [|module: &mut Module| module.metered_hash = [9; 32], |module: &mut Module| module.market = Pubkey::default()]
+    {
+        let mut other = panel.world.clone();
+        other.edit(&party.module(), spoil);
+        other.refuse(&again.record_collision(&other), "ModuleMismatch");
+    }
+    panel.world.ok(&again.record_collision(&panel.world));
+    let module: Module = panel.world.read(&party.module());
+    assert_eq!((module.collisions, module.entropy_millibits_sum, module.last_job), (2, 1_836, panel.parties[0].job));
+    invariants::check(&panel.world);
+}
+
+#[test]
+fn results_that_agree_are_no_collision() {
+    let mut panel = assigned();
+    panel.run(&[0, 1, 2].map(|index| (index, right())));
+    panel.world.refuse(&panel.parties[0].record_collision(&panel.world), "NoCollision");
 }

@@ -77,7 +77,7 @@ fn settling_goes_to_the_job_the_provider_the_market_and_the_payer_of_the_seat() 
     s.world.refuse(&call.clone().with("job", other.job), "execution.JobMismatch");
     let foreign = assay_tests::party::Party::new(&mut s.world);
     s.world.ok(&foreign.create_market(&assay_tests::party::terms()));
-    s.world.refuse(&call.with("market", foreign.market), "job.MarketMismatch");
+    s.world.refuse(&call.with("market", foreign.market), "MarketMismatch");
 }
 
 #[test]

@@ -6,7 +6,9 @@ mod challenge;
 mod dispute;
 mod execution;
 mod job;
+mod job_seats;
 mod market;
+mod module;
 mod provider;
 mod raw;
 mod sink;
@@ -20,9 +22,11 @@ pub use challenge::Challenge;
 pub use dispute::Dispute;
 pub use execution::Execution;
 pub use job::{
-    deadline_unix, Job, AUDIT_DRAWN, AUDIT_SEED_PENDING, FILL_ARBITRATION, FILL_AUDIT, FILL_FIRST, KIND_SINGLE,
+    deadline_unix, Job, AUDIT_DRAWN, AUDIT_NOT_DRAWN, AUDIT_SEED_PENDING, FILL_ARBITRATION, FILL_AUDIT, FILL_FIRST,
+    KIND_SINGLE,
 };
 pub use market::Market;
+pub use module::Module;
 pub use provider::{Hold, Provider};
 pub use raw::{RawJob, RawMarket};
 pub use sink::Sink;
@@ -36,6 +40,7 @@ const _: () = assert!(Execution::SIZE_BYTES == 8 + 308);
 const _: () = assert!(Dispute::SIZE_BYTES == 8 + 1_302);
 const _: () = assert!(Challenge::SIZE_BYTES == 8 + 187);
 const _: () = assert!(Vote::SIZE_BYTES == 8 + 204);
+const _: () = assert!(Module::SIZE_BYTES == 8 + 160);
 const _: () = assert!(Sink::SIZE_BYTES == 8 + 43);
 
 /// Status of an account that has no life cycle of its own.
@@ -58,6 +63,8 @@ pub mod seeds {
     pub const CHALLENGE: &[u8] = b"challenge";
     /// Vote: then dispute, round (u8), provider.
     pub const VOTE: &[u8] = b"vote";
+    /// Module: then market, metered hash.
+    pub const MODULE: &[u8] = b"module";
     /// Sink: nothing else.
     pub const SINK: &[u8] = b"sink";
 }

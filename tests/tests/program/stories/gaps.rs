@@ -105,6 +105,9 @@ const ELSEWHERE: &[&str] = &[
     "JobMismatch",
     "ProviderMismatch",
     "RentPayerMismatch",
+    "ModuleMismatch",
+    // Of a record that nothing waits for: redundancy.rs.
+    "NoCollision",
     "AddressMismatch",
     // Terms and arguments outside their bounds: refused by name in markets.rs and jobs.rs.
     "MintUnsupported",
