@@ -7,7 +7,7 @@ use super::{
     world::{IDS, truth},
 };
 use crate::{
-    act::Act,
+    act::{Act, TICKET_SOLO},
     cast::SOL,
     state::{Key, Model, SeatStatus},
 };
@@ -34,7 +34,10 @@ impl Schedule {
             return self.contempt(model, job);
         }
         match self.rng.below(20) {
-            0 => Act::AcceptJob { at: place, uid, ticket: u32::try_from(self.rng.below(400)).expect("small") },
+            0 => {
+                let drawn = u32::try_from(self.rng.below(400)).expect("small");
+                Act::AcceptJob { at: place, uid, ticket: if self.rng.below(3) == 0 { TICKET_SOLO } else { drawn } }
+            }
             1 => Act::AcceptJob { at: place, uid: [1; 32], ticket: 0 },
             2 => Act::DeclineJob { at: place },
             3 => Act::SubmitResults { at: place, outcome },
@@ -62,7 +65,9 @@ impl Schedule {
         let seat = *self.world.seat(provider).expect("of this world");
         let signer = if self.rng.below(2) == 0 { seat.authority } else { self.world.bystanders[1] };
         let (market, owner) = self.world.markets[0];
-        match self.rng.below(14) {
+        // Pauses are short and seldom.
+        let is_paused = model.markets[&seat.market].paused_until_unix > model.now_unix;
+        match self.rng.below(if is_paused { 28 } else { 14 }) {
             0 => Act::Stake { signer, provider, lamports: 0 },
             1 => Act::Unstake { signer, provider, lamports: 50 * SOL },
             2 => Act::WithdrawStake { signer, provider },
@@ -116,8 +121,8 @@ impl Schedule {
         let seat = *self.world.seat(provider).expect("of this world");
         let paused = model.markets[&seat.market].paused_until_unix > model.now_unix;
         let (authority, node_key) = match self.rng.below(3) {
+            _ if paused => (self.world.bystanders[1], self.world.bystanders[0]),
             0 => (self.world.bystanders[1], self.world.bystanders[1]),
-            1 if paused => (self.world.bystanders[1], self.world.bystanders[0]),
             _ => (seat.authority, seat.node_key),
         };
         let (stake_lamports, cap_lamports, capacity) = (2 * SOL, SOL, 1);
