@@ -32,9 +32,10 @@ fn config() -> ProptestConfig {
 }
 
 /// What only jobs of several seats and disputes need; those are played against the model, see `assay-model`.
-const ELSEWHERE: [&str; 17] = [
+const ELSEWHERE: [&str; 18] = [
     "enroll_stake",
     "record_seed",
+    "record_collision",
     "commit_result",
     "reveal_result",
     "set_duty",
