@@ -3,7 +3,7 @@
 use std::io;
 
 use assay_runtime::RESERVED_ADDRESS_BYTES;
-use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 
 /// Threads and processes the child's user may have. The count is per user and not held against root, so this is the
 /// second line; the first is the system-call filter.
@@ -49,7 +49,7 @@ impl ChildLimits {
     /// Applies them to this process, for good: soft and hard. A host that allows less keeps its own limit.
     pub fn apply(self) -> io::Result<()> {
         if self.yields {
-            nice(NICENESS)?;
+            setpriority_process(None, NICENESS)?;
         }
         // Reserved and never written to, so that the limit on what is written to still holds.
         let reserved_bytes = if self.may_compile { RESERVED_ADDRESS_BYTES } else { 0 };
