@@ -23,18 +23,22 @@ pub const fn compute_unit_limit(kind: TxKind) -> u32 {
 }
 
 /// Most transactions of one kind of which each may still land; the journal takes no more. A submission, a commitment and a
-/// reveal have a deadline, and proving that one is dead takes a minute of it; all that are signed carry the one outcome, and
-/// the program takes one. What anybody may do, settle and advance, others do too: then ours is refused as a whole though a
+/// reveal, of a seat or in a dispute, have a deadline, and proving that one is dead takes a minute of it; all that are signed
+/// carry the one outcome, and the program takes one. What anybody may do, settle and advance, others do too: then ours is refused as a whole though a
 /// part of it is left, and each part the program takes once.
 /// Of another kind a second one could do what the first one did and what was undone since.
 #[must_use]
 pub const fn live_max(kind: TxKind) -> usize {
     match kind {
-        TxKind::Commit | TxKind::Reveal | TxKind::Submit | TxKind::Settle | TxKind::Advance => {
-            1 + FEE_BUMPS_LIMIT as usize
-        }
-        TxKind::Vote(_) | TxKind::RevealVote(_) | TxKind::RevealOutcome => 1 + FEE_BUMPS_LIMIT as usize,
-        _ => 1,
+        TxKind::Commit
+        | TxKind::Reveal
+        | TxKind::Submit
+        | TxKind::Vote(_)
+        | TxKind::RevealVote(_)
+        | TxKind::RevealOutcome
+        | TxKind::Settle
+        | TxKind::Advance => 1 + FEE_BUMPS_LIMIT as usize,
+        TxKind::Accept | TxKind::Decline | TxKind::Claim | TxKind::Challenge | TxKind::Appeal(_) => 1,
     }
 }
 

@@ -27,28 +27,12 @@ fn watcher() -> World {
     world
 }
 
-/// Everything happens, soon, until it is so or 300 slots have passed.
 fn until(world: &mut World, is_there: impl Fn(&World) -> bool) {
-    let acts: [fn(&mut World); 4] = [
-        World::tick,
-        |world| world.land(0),
-        |world| world.step(Event::Polled(world.snapshot())),
-        World::court_moves_late,
-    ];
-    for _ in 0..300 {
-        for act in acts {
-            if is_there(world) {
-                return;
-            }
-            act(world);
-        }
-    }
-    let row = world.core.job(UID).map(|job| &job.row);
-    panic!("{row:?} {:?}", world.jobs.get(&UID));
+    world.until(UID, World::court_moves_late, is_there);
 }
 
 fn phase_is(phase: Phase) -> impl Fn(&World) -> bool {
-    move |world| world.core.job(UID).is_some_and(|job| job.row.phase == phase)
+    world::phase_is(UID, phase)
 }
 
 /// How many transactions of this kind were signed.

@@ -15,27 +15,12 @@ fn drawn() -> World {
     world
 }
 
-/// Everything happens, soon, until the job stands so or 300 slots have passed.
 fn until(world: &mut World, is_there: impl Fn(&World) -> bool) {
-    let acts: [fn(&mut World); 4] = [
-        World::tick,
-        |world| world.land(0),
-        |world| world.step(Event::Polled(world.snapshot())),
-        World::others_move_all,
-    ];
-    for _ in 0..300 {
-        for act in acts {
-            if is_there(world) {
-                return;
-            }
-            act(world);
-        }
-    }
-    panic!("{:?}", world.core.job(UID).map(|job| job.row.phase));
+    world.until(UID, World::others_move_all, is_there);
 }
 
 fn phase_is(phase: Phase) -> impl Fn(&World) -> bool {
-    move |world| world.core.job(UID).is_some_and(|job| job.row.phase == phase)
+    world::phase_is(UID, phase)
 }
 
 #[test]
@@ -220,6 +205,19 @@ fn a_lost_seed_is_fixed_anew_and_the_seat_is_taken_by_it() {
     assert_eq!((world.paid, world.halted, world.jobs.len()), (1, false, 0));
 }
 
+/// Looks that are changed so lead to nothing.
+fn takes_no_seat(change: fn(&mut Snapshot)) {
+    let mut world = drawn();
+    for round in 0..100 {
+        world.tick();
+        world.land(round);
+        let mut snapshot = world.snapshot();
+        change(&mut snapshot);
+        world.step(Event::Polled(snapshot));
+    }
+    assert_eq!((world.accepted, world.signatures), (0, 0));
+}
+
 #[test]
 fn who_is_in_jail_or_not_trusted_enough_takes_no_seat() {
     let change: [fn(&mut Snapshot); 3] = [
@@ -232,34 +230,14 @@ fn who_is_in_jail_or_not_trusted_enough_takes_no_seat() {
             snapshot.jobs[0].queue_deadline_unix += 100_000;
         },
     ];
-    for change in change {
-        let mut world = drawn();
-        for round in 0..60 {
-            world.tick();
-            world.land(round);
-            let mut snapshot = world.snapshot();
-            change(&mut snapshot);
-            world.step(Event::Polled(snapshot));
-        }
-        assert_eq!((world.accepted, world.signatures), (0, 0));
-    }
+    change.into_iter().for_each(takes_no_seat);
 }
 
 #[test]
 fn p_16_tickets_that_are_younger_than_the_draw_and_markets_that_cannot_fill_take_no_seat() {
     let change: [fn(&mut Snapshot); 2] =
         [|snapshot| snapshot.provider.duty.tickets_from_unix = 101, |snapshot| snapshot.jobs[0].tickets_total = 41];
-    for change in change {
-        let mut world = drawn();
-        for round in 0..100 {
-            world.tick();
-            world.land(round);
-            let mut snapshot = world.snapshot();
-            change(&mut snapshot);
-            world.step(Event::Polled(snapshot));
-        }
-        assert_eq!((world.accepted, world.signatures), (0, 0));
-    }
+    change.into_iter().for_each(takes_no_seat);
 }
 
 /// E-01: whatever action it is after, a death changes nothing but time.

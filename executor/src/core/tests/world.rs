@@ -462,4 +462,24 @@ impl World {
             }
         }
     }
+
+    /// Everything happens, soon, others' part too, until it is so or 300 slots have passed.
+    pub(super) fn until(&mut self, uid: JobUid, others_move: fn(&mut Self), is_there: impl Fn(&Self) -> bool) {
+        let acts: [fn(&mut Self); 4] =
+            [Self::tick, |world| world.land(0), |world| world.step(Event::Polled(world.snapshot())), others_move];
+        for _ in 0..300 {
+            for act in acts {
+                if is_there(self) {
+                    return;
+                }
+                act(self);
+            }
+        }
+        panic!("{:?} {:?}", self.core.job(uid).map(|job| &job.row), self.jobs.get(&uid));
+    }
+}
+
+/// Whether a job is in this phase.
+pub(super) fn phase_is(uid: JobUid, phase: Phase) -> impl Fn(&World) -> bool {
+    move |world| world.core.job(uid).is_some_and(|job| job.row.phase == phase)
 }
