@@ -69,7 +69,7 @@ fn fate(slot: u64, error: Option<String>) -> TxFate {
 async fn status<C: Chain>(chain: &C, signature: [u8; 64]) -> Result<SignatureStatus, ChainError> {
     let StatusAnswer { status, .. } = chain.status(signature).await?;
     let SignatureStatus::Confirmed { slot, .. } = status else { return Ok(status) };
-    let answers = chain.statuses(signature).await?;
+    let answers = chain.witnessed_statuses(signature).await;
     let contradicts = |answer: &StatusAnswer| match &answer.status {
         // A node that has not come to that slot cannot know it.
         SignatureStatus::Unknown => answer.slot >= slot,
@@ -101,7 +101,8 @@ async fn is_dead<C: Chain>(chain: &C, tx: &TxRecord, signature: [u8; 64]) -> boo
         return false;
     }
     let unknown = |answer: &StatusAnswer| answer.slot >= block.slot && answer.status == SignatureStatus::Unknown;
-    chain.statuses(signature).await.is_ok_and(|answers| answers.iter().all(unknown))
+    let (first, others) = tokio::join!(chain.status(signature), chain.witnessed_statuses(signature));
+    first.is_ok_and(|answer| unknown(&answer)) && others.iter().all(unknown)
 }
 
 struct Pace {

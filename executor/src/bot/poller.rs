@@ -17,6 +17,10 @@ use crate::{
 
 /// However many hints come, looks are at least this far apart.
 const GAP_MIN: Duration = Duration::from_millis(20);
+/// And this many times as long as the last one took: with many jobs in hand a look is many requests.
+const GAP_PER_LOOK: u32 = 2;
+/// But never farther than this.
+const GAP_MAX: Duration = Duration::from_secs(1);
 /// And listings, which cost the node more than a look at known accounts, this far.
 const LISTING_GAP_MIN: Duration = Duration::from_millis(200);
 
@@ -46,7 +50,9 @@ impl<C: Chain> Poller<C> {
             let until_listing = listed.map_or(Duration::ZERO, |at| LISTING_GAP_MIN.saturating_sub(at.elapsed()));
             let scope = if until_listing.is_zero() { Scope::Everything } else { Scope::Tracked };
             let interest = self.interest.borrow().clone();
-            match self.chain.look(interest, scope).await {
+            let looked = self.chain.look(interest, scope).await;
+            let took = began.elapsed();
+            match looked {
                 Ok(look) => {
                     backoff.reset();
                     if scope == Scope::Everything {
@@ -55,7 +61,7 @@ impl<C: Chain> Poller<C> {
                     if self.messages.send(Message::Looked(Box::new(look))).await.is_err() {
                         return;
                     }
-                    sleep(GAP_MIN).await;
+                    sleep((took * GAP_PER_LOOK).clamp(GAP_MIN, GAP_MAX)).await;
                     // The hint may have been about a job that is not known yet: the listing that was put off follows.
                     let wait = if scope == Scope::Everything { self.interval } else { until_listing };
                     // An elapsed interval and a hint are the same to us.

@@ -9,6 +9,7 @@ mod hint;
 mod look;
 mod rpc;
 mod seeds;
+mod status;
 mod witness;
 
 use std::future::Future;
@@ -177,8 +178,8 @@ pub trait Chain: Clone + Send + Sync + 'static {
     /// Status of a signature, searched for in the whole history.
     fn status(&self, signature: [u8; 64]) -> impl Future<Output = Result<StatusAnswer, ChainError>> + Send;
 
-    /// As [`Self::status`], by the word of every endpoint that answers; at least one (E-09).
-    fn statuses(&self, signature: [u8; 64]) -> impl Future<Output = Result<Vec<StatusAnswer>, ChainError>> + Send;
+    /// As [`Self::status`], by the word of each other endpoint that answers; none where there is one endpoint (E-09).
+    fn witnessed_statuses(&self, signature: [u8; 64]) -> impl Future<Output = Vec<StatusAnswer>> + Send;
 
     /// Whether another endpoint shows the same open job, where there is another one: asked before a bond is locked for
     /// it (E-09).

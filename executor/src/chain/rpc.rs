@@ -19,13 +19,13 @@ use solana_rpc_client_api::{
     custom_error::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED,
     request::{RpcError, RpcRequest},
 };
-use solana_signature::Signature;
 use tokio::{sync::Semaphore, time::Instant};
 use url::Url;
 
 use super::{
-    Chain, ChainError, FinalizedBlock, Look, OpenSeat, Scope, SignatureStatus, StatusAnswer, accounts,
+    Chain, ChainError, FinalizedBlock, Look, OpenSeat, Scope, StatusAnswer, accounts,
     endpoints::{Endpoint, Endpoints},
+    status::Questions,
 };
 use crate::{
     core::{Interest, JobView},
@@ -66,6 +66,7 @@ struct Shared {
     endpoints: Endpoints,
     settings: RpcSettings,
     permits: Semaphore,
+    questions: Questions,
     /// Highest slot seen: a node that lags behind it must not answer (E-08).
     seen_slot: AtomicU64,
 }
@@ -128,8 +129,8 @@ impl RpcChain {
     pub fn new(settings: RpcSettings) -> Self {
         let urls = std::iter::once(&settings.cluster.rpc_url).chain(&settings.others);
         let endpoints = Endpoints::new(urls, settings.request_timeout);
-        let (permits, seen_slot) = (Semaphore::new(REQUESTS_MAX), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { endpoints, settings, permits, seen_slot }), only: None }
+        let (permits, questions, seen_slot) = (Semaphore::new(REQUESTS_MAX), Questions::default(), AtomicU64::new(0));
+        Self { shared: Arc::new(Shared { endpoints, settings, permits, questions, seen_slot }), only: None }
     }
 
     /// The same chain, by the word of one endpoint.
@@ -151,6 +152,11 @@ impl RpcChain {
     #[must_use]
     pub fn settings(&self) -> &RpcSettings {
         &self.shared.settings
+    }
+
+    /// Questions about signatures, to whichever endpoint answers.
+    pub(super) fn questions(&self) -> &Questions {
+        &self.shared.questions
     }
 
     /// From now on no node that is behind this slot is believed.
@@ -337,38 +343,17 @@ impl Chain for RpcChain {
         if others.is_empty() { sent.map(drop) } else { Ok(()) }
     }
 
-    async fn statuses(&self, signature: [u8; 64]) -> Result<Vec<StatusAnswer>, ChainError> {
-        let others = self.by_witnesses(|witness| async move { witness.status(signature).await });
-        let (first, others) = tokio::join!(self.status(signature), others);
-        Ok(std::iter::once(first?).chain(others).collect())
+    async fn status(&self, signature: [u8; 64]) -> Result<StatusAnswer, ChainError> {
+        self.status_of(signature).await
+    }
+
+    async fn witnessed_statuses(&self, signature: [u8; 64]) -> Vec<StatusAnswer> {
+        let ask = |witness: Self| async move { witness.ask_statuses(&[signature]).await };
+        self.by_witnesses(ask).await.into_iter().flatten().collect()
     }
 
     async fn confirm_open(&self, job: &JobView) -> Result<(), ChainError> {
         self.confirm_open_elsewhere(job).await
-    }
-
-    async fn status(&self, signature: [u8; 64]) -> Result<StatusAnswer, ChainError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Status {
-            slot: u64,
-            err: Option<Value>,
-            confirmation_status: Option<String>,
-        }
-        let params = json!([[Signature::from(signature).to_string()], {"searchTransactionHistory": true}]);
-        let doing = "fetch a transaction's status";
-        // A node that lags may say what it knows; what it does not know counts only with its slot.
-        let answer: WithContext<Vec<Option<Status>>> =
-            self.ask(doing, RpcRequest::GetSignatureStatuses, params).await?;
-        let status = match answer.value.into_iter().next().flatten() {
-            None => SignatureStatus::Unknown,
-            Some(status) if status.confirmation_status.as_deref() == Some("processed") => SignatureStatus::Processed,
-            Some(Status { slot, err, .. }) => {
-                let error = err.filter(|error| !error.is_null()).map(|error| error.to_string());
-                SignatureStatus::Confirmed { slot, error }
-            }
-        };
-        Ok(StatusAnswer { slot: answer.context.slot, status })
     }
 
     async fn finalized_block(&self) -> Result<FinalizedBlock, ChainError> {

@@ -98,12 +98,13 @@ impl Core {
         if view.status == JobStatus::Disputed && self.settings.watch.duty && Job::may_judge(view, provider) {
             return can_run.then_some(Role::Judge);
         }
-        let (policy, day) = (&self.settings.policy, self.spent_on(day(now)));
-        let is_within = view.limits.gas_limit <= policy.gas_limit_max
-            && view.limits.memory_bytes <= policy.memory_max_bytes
-            && day.gas.saturating_add(view.limits.gas_limit) <= self.settings.watch.gas_per_day;
-        let is_sampled = || is_contestable(view, now) && self.settings.samples(view.uid);
-        (can_run && is_within && !self.draining && is_sampled()).then_some(Role::Watch)
+        let policy = &self.settings.policy;
+        let is_within =
+            view.limits.gas_limit <= policy.gas_limit_max && view.limits.memory_bytes <= policy.memory_max_bytes;
+        let is_sampled =
+            can_run && is_within && !self.draining && is_contestable(view, now) && self.settings.samples(view.uid);
+        // The day's budget comes last: it is the sum of all jobs'.
+        (is_sampled && self.affords_gas(view.limits.gas_limit, now)).then_some(Role::Watch)
     }
 
     /// Makes us to a job what we are, once we have no seat in it and nothing is going on.
@@ -147,7 +148,10 @@ impl Core {
 
     /// Whether a run of a watched result is within the day's budget.
     pub(super) fn affords_run(&self, job: &Job, now: Now) -> bool {
-        let gas = job.view.as_ref().map_or(0, |view| view.limits.gas_limit);
+        self.affords_gas(job.view.as_ref().map_or(0, |view| view.limits.gas_limit), now)
+    }
+
+    fn affords_gas(&self, gas: u64, now: Now) -> bool {
         self.spent_on(day(now)).gas.saturating_add(gas) <= self.settings.watch.gas_per_day
     }
 
@@ -203,12 +207,12 @@ impl Core {
             Some(u64::from(ballot.weight).saturating_mul(dispute.juror_bond_lamports))
         };
         for uid in uids {
-            let coming = self.jobs.values().filter_map(coming).fold(0_u64, u64::saturating_add);
-            let locked = provider.locked_lamports.saturating_add(coming);
-            let free = provider.stake_lamports.min(provider.exposure_cap_lamports).saturating_sub(locked);
             let Some((round, ballot)) = self.jobs.get(uid).and_then(|job| job.ballot_due(&self.settings, now)) else {
                 continue;
             };
+            let coming = self.jobs.values().filter_map(coming).fold(0_u64, u64::saturating_add);
+            let locked = provider.locked_lamports.saturating_add(coming);
+            let free = provider.stake_lamports.min(provider.exposure_cap_lamports).saturating_sub(locked);
             let salt = self.settings.salt(*uid, Purpose::Vote(round));
             let Some(job) = self.jobs.get_mut(uid) else { continue };
             let Some(places) = job.places(&provider, free) else { continue };

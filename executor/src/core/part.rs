@@ -15,14 +15,11 @@ const PUBLISH_ATTEMPTS_MAX: u8 = 3;
 impl Core {
     /// Takes a juror's or a watcher's job one step on, as far as nothing has to be waited for.
     pub(super) fn advance_part(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
-        let running = self.jobs.values().filter(|job| job.row.phase == Phase::Running).count();
-        let can_run = running < self.settings.runs_max && !self.sandbox_fails;
+        let Some(job) = self.jobs.get(&uid).filter(|job| job.row.role != Role::Execute && !job.is_gone) else { return };
+        let (can_run, may_watch) = (self.can_run(), !self.draining && self.affords_run(job, now));
+        let affords = job.row.role == Role::Judge || may_watch;
         let (provider, attempts_max) = (self.provider, self.settings.run_attempts_max);
-        let may_watch = |job: &Job| !self.draining && self.affords_run(job, now);
-        let affords = self.jobs.get(&uid).is_some_and(|job| job.row.role == Role::Judge || may_watch(job));
-        let Some(job) = self.jobs.get_mut(&uid).filter(|job| job.row.role != Role::Execute && !job.is_gone) else {
-            return;
-        };
+        let Some(job) = self.jobs.get_mut(&uid) else { return };
         let Some(view) = &job.view else { return };
         if view.status == JobStatus::Disputed
             && let Some(phase) = job.standing(provider.as_ref(), now)

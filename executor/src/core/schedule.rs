@@ -65,14 +65,14 @@ impl Core {
 
     /// Moves a job whose seat is held one step on, as far as nothing has to be waited for.
     fn advance_owed(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
-        let running = self.jobs.values().filter(|job| job.row.phase == Phase::Running).count();
-        let (runs_max, crank, provider) = (self.settings.runs_max, self.settings.crank, self.settings.provider);
-        let can_run = running < runs_max && !self.sandbox_fails;
+        let (crank, provider) = (self.settings.crank, self.settings.provider);
+        let is_next = self.jobs.get(&uid).is_some_and(|job| job.row.phase == Phase::Accepted && job.may_run());
+        let can_run = is_next && self.can_run();
         let Some(job) = self.jobs.get_mut(&uid).filter(|job| job.row.role == Role::Execute) else { return };
         if job.view.is_none() || now.monotonic_ms < job.not_before_ms || job.is_too_late(now) {
             return;
         }
-        if job.row.phase == Phase::Accepted && can_run && job.may_run() {
+        if can_run {
             job.row.run_attempts = job.row.run_attempts.saturating_add(1);
             job.row.phase = Phase::Running;
             // The attempt is counted on disk first: a job that kills the whole process is found out (E-24).
@@ -103,6 +103,12 @@ impl Core {
             job.row.phase = Phase::Settling;
             job.row.tx_failures = 0;
         }
+    }
+
+    /// Whether a child is free for one more run.
+    pub(super) fn can_run(&self) -> bool {
+        let running = self.jobs.values().filter(|job| job.row.phase == Phase::Running).count();
+        running < self.settings.runs_max && !self.sandbox_fails
     }
 
     /// One claim at a time pays for every settled job.
