@@ -143,7 +143,7 @@ impl Sender {
         let address = job.row.job;
         Ok(vec![match job.step().ok_or(BuildError::NothingToSettle(job.row.uid))? {
             Step::CloseJob => instructions::close_job(&JobPoster { job: address, poster: view.poster }),
-            Step::RecordSeats => instructions::record_seed(address),
+            Step::RecordDraw => instructions::record_seed(address),
             Step::Expire => instructions::expire_job_of_several(address),
             Step::OpenDispute => self.open_dispute(address, None),
             Step::RecordJury => instructions::record_jury_seed(address),

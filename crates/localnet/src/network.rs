@@ -74,6 +74,8 @@ pub struct NetworkConfig {
     pub challenge_s: u32,
     /// Time for the seats of a job to reveal, once all have committed, seconds, at least 1.
     pub reveal_s: u32,
+    /// At least one in so many results of jobs that run alone is audited, 2 to 100.
+    pub audit_one_in_max: u16,
 }
 
 impl NetworkConfig {
@@ -94,6 +96,7 @@ impl NetworkConfig {
             executions_max: 9,
             challenge_s: 1,
             reveal_s: 3,
+            audit_one_in_max: 5,
         }
     }
 
@@ -140,8 +143,8 @@ impl NetworkConfig {
             jury_quorum_bps: 5_000,
             juror_bond_lamports: 5_000_000,
             duty_rate_bps: 500,
-            audit_one_in_min: 3,
-            audit_one_in_max: 5,
+            audit_one_in_min: self.audit_one_in_max.min(3),
+            audit_one_in_max: self.audit_one_in_max,
             jail_s: 30,
         };
         terms.check().map_err(|error| problem(error.to_string()))?;

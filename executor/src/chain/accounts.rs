@@ -5,7 +5,10 @@ use assay_protocol::{
     DisputeStatus, ExecutionStatus, JobStatus, TrustVector, VoteStatus, ballot_hash, duty::ON_DUTY,
     outcome::OUTCOME_BYTES, tickets,
 };
-use assay_sdk::program::accounts::{Challenge, Dispute, Execution, Job, Market, Provider, Vote};
+use assay_sdk::program::{
+    AUDIT_SEED_PENDING, FILL_ARBITRATION,
+    accounts::{Challenge, Dispute, Execution, Job, Market, Provider, Vote},
+};
 use solana_pubkey::Pubkey;
 
 use super::{OpenSeat, rpc::RpcSettings};
@@ -26,6 +29,8 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
     #[cfg(feature = "habits")]
     crate::habit::saw_job(&job);
     let (status, mode) = (job.job_status()?, job.job_mode()?);
+    // What is left of the time to reveal means nothing before it is known who reveals.
+    let is_audit_pending = job.audit == AUDIT_SEED_PENDING && status == JobStatus::Revealing;
     // Deadlines of an earlier holder mean nothing to the next one.
     let when = |wanted: &[JobStatus], deadline: i64| if wanted.contains(&status) { deadline } else { 0 };
     let seat = own.map(|own| match own.seat {
@@ -44,6 +49,8 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         seats_wanted: job.seats_wanted,
         seats: job.seats,
         attempt: job.attempt,
+        is_arbitrated: job.fill == FILL_ARBITRATION,
+        is_audit_pending,
         executions_open: job.executions_open,
         disputes_open: job.disputes_open,
         executors: job.executors.into_iter().filter(|executor| *executor != Pubkey::default()).collect(),
@@ -67,7 +74,10 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         reveal_s: job.reveal_s,
         agreement_s: job.agreement_s,
         execution_deadline_unix: when(&[JobStatus::Assigned], job.execution_deadline_unix),
-        reveal_deadline_unix: when(&[JobStatus::Assigned, JobStatus::Revealing], job.reveal_deadline_unix),
+        reveal_deadline_unix: match is_audit_pending {
+            true => 0,
+            false => when(&[JobStatus::Assigned, JobStatus::Revealing], job.reveal_deadline_unix),
+        },
         window_deadline_unix: when(&[JobStatus::Submitted, JobStatus::Deadlocked], job.window_deadline_unix),
         standing_hash: if status == JobStatus::Submitted { ballot_hash(&job.outcome) } else { [0; 32] },
         dispute: None,
@@ -205,6 +215,8 @@ pub(super) fn provider_view(
         duty_tickets_total: market.duty_tickets_total,
         earnings_lamports: provider.earnings_lamports,
         score_bps: TrustVector::from(provider.trust).score_bps(),
+        audit_one_in: terms.audits().one_in(provider.trust.consecutive_valid),
+        unaudited_lamports: provider.unaudited_lamports,
         jailed_until_unix: provider.jailed_until_unix,
         stake_min_lamports: terms.stake_min_lamports,
         market_paused: market.is_paused(chain_unix),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_protocol::{Draw, Hash32, JobStatus, Lookup, Mode, TaskLimits, duty::DutyView};
+use assay_protocol::{Draw, Hash32, JobStatus, Lookup, Mode, TaskLimits, duty::DutyView, fees::Price};
 use solana_pubkey::Pubkey;
 
 use super::{
@@ -34,6 +34,10 @@ pub struct JobView {
     pub seats: u8,
     /// Arbitrations so far, or attempts that a single seat missed.
     pub attempt: u8,
+    /// The free seats are for arbiters, of whom more trust is asked.
+    pub is_arbitrated: bool,
+    /// Whether the hidden result of a seat that was taken alone is audited is not drawn yet: until then nothing can be revealed.
+    pub is_audit_pending: bool,
     /// Executions not yet settled.
     pub executions_open: u8,
     /// Disputes of the job that are not closed: the job cannot close before.
@@ -106,6 +110,19 @@ impl JobView {
     pub fn seats_to_fill(&self) -> u8 {
         self.seats_wanted.saturating_sub(self.seats)
     }
+
+    /// Whether a provider that proved itself may take the whole job: it is adaptive, and nobody holds a seat or did.
+    #[must_use]
+    pub fn may_run_alone(&self) -> bool {
+        self.mode == Mode::Adaptive && self.status == JobStatus::Open && self.executors.is_empty()
+    }
+
+    /// The most that one seat is paid, lamports; `None` for terms that the program does not take.
+    #[must_use]
+    pub fn pay_max_lamports(&self) -> Option<u64> {
+        let price = Price { base_fee_lamports: self.base_fee_lamports, price: self.price };
+        price.pay(self.limits.gas_limit).ok()
+    }
 }
 
 /// Our Execution account of a job.
@@ -148,6 +165,10 @@ pub struct ProviderView {
     pub earnings_lamports: u64,
     /// Its trust, basis points.
     pub score_bps: u16,
+    /// One in how many of its results is audited when it runs adaptive jobs alone; `None` while it may not.
+    pub audit_one_in: Option<u16>,
+    /// Most pay of what it ran alone since others last confirmed it, lamports: with that of the next such job at most its stake.
+    pub unaudited_lamports: u64,
     /// It may take no seat before this moment.
     pub jailed_until_unix: i64,
     /// Least stake the market demands, lamports.

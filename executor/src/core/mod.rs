@@ -5,6 +5,7 @@
 //! The only thing that is never taken back is a row's outcome (I-07).
 
 mod admission;
+mod alone;
 mod contest;
 mod court;
 mod delivery;
@@ -27,6 +28,7 @@ mod work;
 
 use std::collections::BTreeMap;
 
+use alone::Alone;
 use assay_protocol::{DisputeStatus, JobStatus};
 use assay_runtime::Engine;
 use assay_sdk::FeeLadder;
@@ -176,6 +178,8 @@ pub struct Job {
     foreseen: Option<Foreseen>,
     /// How far our tickets were looked through.
     search: Search,
+    /// It is, or was, taken alone, and what that locks.
+    alone: Option<Alone>,
     /// Our tickets in the jury of its dispute.
     jury: Jury,
     /// The slot of the jury's draw, once its block is known.
@@ -206,6 +210,7 @@ impl Job {
             turns_from_ms: None,
             foreseen: None,
             search: Search::default(),
+            alone: None,
             jury: Jury::default(),
             jury_ready: None,
             step: None,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use assay_protocol::{Hash32, Mode, PROFILE_V1};
+use assay_protocol::{Hash32, PROFILE_V1};
 use solana_pubkey::Pubkey;
 
 use super::event::JobView;
@@ -35,7 +35,7 @@ pub struct Policy {
 /// Why the policy refuses a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Kind, profile or mode that this release does not run.
+    /// Kind, profile or limits that this release does not run.
     Unsupported,
     /// What several seats agree on could not be disputed.
     Appeal,
@@ -72,8 +72,7 @@ impl Policy {
     /// The first rule that refuses it.
     pub fn admit(&self, job: &JobView) -> Result<(), Refusal> {
         let ensure = |holds: bool, refusal| if holds { Ok(()) } else { Err(refusal) };
-        let is_known = matches!(job.mode, Mode::Optimistic | Mode::Redundant | Mode::Quorum);
-        ensure(job.kind == 0 && is_known && job.profile == PROFILE_V1, Refusal::Unsupported)?;
+        ensure(job.kind == 0 && job.profile == PROFILE_V1, Refusal::Unsupported)?;
         ensure(job.limits.is_within_bounds(), Refusal::Unsupported)?;
         let has_appeal = !job.is_drawn() || job.agreement_s > 0;
         ensure(has_appeal || self.accept_without_appeal, Refusal::Appeal)?;
@@ -91,6 +90,8 @@ fn is_listed<T: Ord>(value: &T, allowed: &BTreeSet<T>, denied: &BTreeSet<T>) -> 
 
 #[cfg(test)]
 mod tests {
+    use assay_protocol::Mode;
+
     use super::*;
     use crate::core::tests::view;
 
@@ -121,15 +122,16 @@ mod tests {
     fn a_seat_whose_minority_cannot_appeal_is_taken_only_by_those_who_say_so() {
         let job = JobView { mode: Mode::Redundant, agreement_s: 0, ..view(1) };
         assert_eq!(open().admit(&job), Err(Refusal::Appeal));
+        assert_eq!(open().admit(&JobView { mode: Mode::Adaptive, ..job.clone() }), Err(Refusal::Appeal));
         assert_eq!(open().admit(&JobView { agreement_s: 1, ..job.clone() }), Ok(()));
         assert_eq!(Policy { accept_without_appeal: true, ..open() }.admit(&job), Ok(()));
     }
 
     #[test]
     fn what_this_release_cannot_run_is_refused() {
-        let mut jobs = vec![view(1); 4];
-        (jobs[0].kind, jobs[1].mode, jobs[2].profile) = (1, Mode::Adaptive, 2);
-        jobs[3].limits.gas_limit = 0;
+        let mut jobs = vec![view(1); 3];
+        (jobs[0].kind, jobs[1].profile) = (1, 2);
+        jobs[2].limits.gas_limit = 0;
         assert!(jobs.iter().all(|job| open().admit(job) == Err(Refusal::Unsupported)));
     }
 }

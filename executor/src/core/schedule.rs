@@ -23,6 +23,7 @@ impl Core {
         self.decide_contests(&uids, now, actions);
         self.advance_claims(now);
         self.enroll_matured(now, actions);
+        self.choose_alone();
         self.search_tickets(now);
         self.start_acceptances(now, actions);
         self.start_preparations(now, actions);
@@ -165,24 +166,16 @@ impl Core {
 
     /// Whether one more seat fits everything that bounds them: own settings, capacity, stake, exposure cap.
     fn has_free_place(&self, provider: &ProviderView, uid: JobUid) -> bool {
-        let Some(view) = self.jobs.get(&uid).and_then(|job| job.view.as_ref()) else { return false };
-        // Seats on their way that the provider account does not count yet.
-        let coming = || self.jobs.values().filter(|job| job.row.owes_result() && job.seat().is_none());
-        let coming_bonds = coming()
-            .filter_map(|job| job.view.as_ref())
-            .fold(view.bond_lamports, |sum, view| sum.saturating_add(view.bond_lamports));
-        // A juror without free stake would be an absent one.
-        let reserved =
-            provider.locked_lamports.saturating_add(coming_bonds).saturating_add(provider.jury_reserve_lamports);
+        let Some(lock_lamports) = self.jobs.get(&uid).map(Job::lock_lamports) else { return false };
+        let coming = self.coming(uid);
         let active = self.jobs.values().filter(|job| job.row.owes_result()).count();
-        let seats = usize::from(provider.active).saturating_add(coming().count());
+        let seats = usize::from(provider.active).saturating_add(coming.seats);
         active < self.settings.jobs_active_max
             && seats < usize::from(provider.capacity)
             && !provider.market_paused
             && provider.node_balance_lamports >= self.settings.balance_min_lamports
             && provider.stake_lamports >= provider.stake_min_lamports
-            && reserved <= provider.stake_lamports
-            && reserved <= provider.exposure_cap_lamports
+            && coming.leaves_room_for(lock_lamports, provider)
     }
 
     fn has_time(&self, job: &Job, now: Now) -> bool {

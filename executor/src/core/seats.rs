@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_protocol::{
     DisputeStatus, Draw, DrawNow, DrawState, Hash32, JobStatus, Lookup, Purpose, Subject,
-    tickets::{EVERYBODY, Fill, seat_threshold, wins},
+    tickets::{EVERYBODY, Fill, TICKET_SOLO, seat_threshold, wins},
     trust::trust_floor_bps,
 };
 
@@ -21,8 +21,8 @@ const TURNS: u8 = 5;
 /// What anybody may do for a job once its time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// `record_seed` of the seats: the block was lost, and the next one is fixed.
-    RecordSeats,
+    /// `record_seed` of the job: a lost block of its seats' draw, after which the next one is fixed, or whether a result is audited.
+    RecordDraw,
     /// `expire_job`.
     Expire,
     /// `open_dispute` over a deadlock, which takes no bond.
@@ -101,9 +101,13 @@ impl Job {
         self.row.salt.is_some() || self.view.as_ref().is_some_and(JobView::is_drawn)
     }
 
-    /// The ticket that takes a seat; any, where seats are not drawn. `None` while none of ours is known to win.
+    /// What takes a seat: a ticket; any, where seats are not drawn; that it is taken alone. `None` while none of ours is known to
+    /// win.
     #[must_use]
     pub fn ticket(&self) -> Option<u32> {
+        if self.alone.is_some() {
+            return Some(TICKET_SOLO);
+        }
         let draw = self.view.as_ref().filter(|view| view.is_drawn()).map(|_| self.draw());
         match draw {
             None => Some(0),
@@ -113,9 +117,8 @@ impl Job {
 
     /// The draw whose tickets can be judged: the account's, or what it would be if it were recorded now.
     fn draw(&self) -> Option<Draw> {
-        let account = self.view.as_ref()?.draw;
-        let foreseen = self.foreseen.filter(|foreseen| is_armed(&account) && foreseen.seed_slot == account.seed_slot);
-        [Some(account), foreseen.map(|foreseen| foreseen.draw)].into_iter().flatten().find(Draw::is_settled)
+        let view = self.view.as_ref()?;
+        [Some(view.draw), self.foreseen_of(view)].into_iter().flatten().find(Draw::is_settled)
     }
 
     /// Seed and threshold of the draw that our tickets take part in (P-16), of a job that can be taken and filled: without
@@ -135,20 +138,27 @@ impl Job {
         let can_fill = others.saturating_add(1) >= view.seats_to_fill().into();
         let threshold = seat_threshold(&fill, now.chain_unix);
         // The program asks more of arbiters until every ticket wins.
-        let floor_bps = if threshold == EVERYBODY { 0 } else { trust_floor_bps(view.min_trust_bps, view.attempt) };
+        let is_arbiter = view.is_arbitrated && threshold != EVERYBODY;
+        let floor_bps = trust_floor_bps(view.min_trust_bps, if is_arbiter { view.attempt } else { 0 });
         (can_fill && provider.score_bps >= floor_bps).then_some((draw.seed, threshold))
     }
 
-    fn waits_for_seat(&self) -> bool {
+    pub(super) fn waits_for_seat(&self) -> bool {
         let waits = self.row.phase.is_before_accept() || self.row.phase == Phase::Accepting;
         waits && self.row.role == Role::Execute
     }
 
-    /// The slot whose block is to be looked up, for the seed of our tickets.
+    /// The slot whose block is to be looked up, for the seed of our tickets or of the audit of our result.
     pub(super) fn seed_slot(&self) -> Option<u64> {
-        let view = self.view.as_ref().filter(|view| view.is_drawn() && self.waits_for_seat())?;
-        let is_known = self.foreseen.is_some_and(|foreseen| foreseen.seed_slot == view.draw.seed_slot);
-        (is_armed(&view.draw) && !is_known).then_some(view.draw.seed_slot)
+        let is_asked = |view: &&JobView| self.waits_for_seat() || (view.seat.is_some() && view.is_audit_pending);
+        let view = self.view.as_ref().filter(|view| view.is_drawn()).filter(is_asked)?;
+        (is_armed(&view.draw) && self.foreseen_of(view).is_none()).then_some(view.draw.seed_slot)
+    }
+
+    /// The draw that the account shows, as recording it would make it, once that is known.
+    fn foreseen_of(&self, view: &JobView) -> Option<Draw> {
+        let is_of_it = |foreseen: &Foreseen| is_armed(&view.draw) && foreseen.seed_slot == view.draw.seed_slot;
+        self.foreseen.filter(is_of_it).map(|foreseen| foreseen.draw)
     }
 
     /// Takes in what the chain's list of recent blocks says about the draw.
@@ -161,17 +171,18 @@ impl Job {
         let Some(view) = self.view.as_ref().filter(|view| is_armed(&view.draw)) else { return };
         let seed_slot = view.draw.seed_slot;
         let Some(lookup) = seeds.get(&seed_slot) else { return };
-        let subject = Subject { job_uid: &view.uid.0, purpose: Purpose::Seats, round: view.attempt };
+        let (purpose, round) = if view.is_audit_pending { (Purpose::Audit, 0) } else { (Purpose::Seats, view.attempt) };
+        let subject = Subject { job_uid: &view.uid.0, purpose, round };
         let mut draw = view.draw;
         if draw.record(lookup, DrawNow { slot, unix: now.chain_unix }, &subject).is_ok() {
             self.foreseen = Some(Foreseen { seed_slot, draw });
         }
     }
 
-    /// Whether recording the draw is the first thing to do for a seat.
+    /// Whether recording the draw is the first thing to do for a seat: whoever takes it alone needs none.
     #[must_use]
     pub fn has_unrecorded_draw(&self) -> bool {
-        self.view.as_ref().is_some_and(|view| view.is_drawn() && is_armed(&view.draw))
+        self.alone.is_none() && self.view.as_ref().is_some_and(|view| view.is_drawn() && is_armed(&view.draw))
     }
 
     /// Whether the clock runs: all seats are filled.
@@ -182,7 +193,7 @@ impl Job {
     /// Whether nobody can commit any more.
     pub(super) fn may_reveal(&self, now: Now) -> bool {
         self.view.as_ref().is_some_and(|view| match view.status {
-            JobStatus::Revealing => true,
+            JobStatus::Revealing => !view.is_audit_pending,
             JobStatus::Assigned => now.chain_unix >= view.execution_deadline_unix,
             _ => false,
         })
@@ -226,15 +237,18 @@ impl Job {
             return None;
         }
         if view.seat.is_none() {
-            let is_lost = |foreseen: Foreseen| {
-                is_armed(&view.draw) && foreseen.seed_slot == view.draw.seed_slot && is_armed(&foreseen.draw)
-            };
-            let waits = self.row.phase == Phase::Seen && self.foreseen.is_some_and(is_lost);
-            return waits.then_some(Step::RecordSeats);
+            let is_lost = self.foreseen_of(view).is_some_and(|draw| is_armed(&draw));
+            let waits = self.row.phase == Phase::Seen && self.alone.is_none();
+            return (waits && is_lost).then_some(Step::RecordDraw);
+        }
+        if view.is_audit_pending {
+            return self.foreseen_of(view).map(|_| Step::RecordDraw);
         }
         let passed = |deadline_unix: i64| deadline_unix != 0 && now.chain_unix >= deadline_unix;
         match view.status {
             JobStatus::Open => passed(view.queue_deadline_unix),
+            // Of one that was taken alone it is our own deadline: whoever waits for the job ends it.
+            JobStatus::Assigned if view.seats_wanted == 1 => false,
             JobStatus::Assigned | JobStatus::Revealing => passed(view.reveal_deadline_unix),
             // Our result is worth asking a jury for, where there is one.
             JobStatus::Deadlocked if !passed(view.window_deadline_unix) => {

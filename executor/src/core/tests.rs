@@ -1,6 +1,7 @@
 //! The core against a model of the chain that lies by omission: events are lost, repeated, delayed and reordered, and
 //! the chain takes back what is not final.
 
+mod adaptive;
 mod court;
 mod disputes;
 mod drawn;
@@ -76,6 +77,8 @@ fn provider() -> ProviderView {
         duty_tickets_total: 0,
         earnings_lamports: 0,
         score_bps: 10_000,
+        audit_one_in: None,
+        unaudited_lamports: 0,
         jailed_until_unix: 0,
         stake_min_lamports: 1,
         market_paused: false,
@@ -95,6 +98,8 @@ pub(crate) fn view(byte: u8) -> JobView {
         seats_wanted: 1,
         seats: 0,
         attempt: 0,
+        is_arbitrated: false,
+        is_audit_pending: false,
         executions_open: 0,
         disputes_open: 0,
         executors: Vec::new(),

@@ -50,6 +50,12 @@ impl Net {
         client.post_job(&spec).await.expect("the job is posted")
     }
 
+    /// As [`Self::post_for`], for a provider that runs it alone if there is one.
+    pub async fn post_adaptive(&self, client: &Client, number: u64, seats: u8) -> PostedJob {
+        let spec = self.builder(number, (&prints(number), small())).adaptive(seats).build().expect("a spec");
+        client.post_job(&spec).await.expect("the job is posted")
+    }
+
     /// Posts a job with this guest, in text format.
     pub async fn post_guest(&self, client: &Client, number: u64, (guest, limits): (&str, TaskLimits)) -> PostedJob {
         client.post_job(&self.spec(number, (guest, limits))).await.expect("the job is posted")

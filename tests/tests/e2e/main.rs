@@ -1,6 +1,7 @@
 //! From a poster's call to a provider's pay: a real ledger with JSON-RPC and WebSocket, a real content node, the
 //! executor as a process of its own. Everything is on loopback and ends by itself.
 
+mod adaptive;
 mod content;
 mod crashes;
 mod disk;

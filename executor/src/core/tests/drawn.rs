@@ -226,6 +226,7 @@ fn who_is_in_jail_or_not_trusted_enough_takes_no_seat() {
         // As an arbiter; before every ticket wins.
         |snapshot| {
             (snapshot.provider.score_bps, snapshot.jobs[0].attempt) = (499, 1);
+            snapshot.jobs[0].is_arbitrated = true;
             snapshot.jobs[0].widen_s = 100_000;
             snapshot.jobs[0].queue_deadline_unix += 100_000;
         },

@@ -138,6 +138,8 @@ proptest! {
     fn e_08_e_11_e_12_i_07_whatever_the_order_one_outcome_is_signed_and_everything_ends(
         jobs in 0_u8..4,
         drawn in 0_u8..3,
+        adaptive in 0_u8..3,
+        audits in any::<bool>(),
         disputed in 0_u8..3,
         watched in 0_u8..3,
         verdict in prop_oneof![4 => Just(Some(OURS)), 1 => Just(Some(court::WRONG)), 1 => Just(None)],
@@ -155,6 +157,8 @@ proptest! {
         (150..150 + disputed).for_each(|byte| world.post_dispute(byte, court::WRONG));
         (160..160 + watched).for_each(|byte| world.post_result(byte, if byte == 161 { OURS } else { court::WRONG }));
         (100..100 + drawn).for_each(|byte| world.post_drawn(byte));
+        (world.audit_one_in, world.audits) = (Some(3), audits);
+        (110..110 + adaptive).for_each(|byte| world.post_adaptive(byte));
         world.final_after = final_after;
         let mut old = Vec::new();
         for chance in chances {

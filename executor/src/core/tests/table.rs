@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use assay_protocol::{
     Draw, DrawNow, DrawState, Hash32, Lookup, Purpose, SlotHash, Subject, ballot_hash, commitment,
     ids::CommitmentInput,
-    tickets::{Fill, seat_threshold, wins},
+    tickets::{Fill, TICKET_SOLO, seat_threshold, wins},
 };
 
 use super::{world::*, *};
@@ -16,7 +16,7 @@ const SEATS_MAX: u8 = 5;
 const BLOCKS: u64 = 512;
 
 /// What became of the seats of others in one job; all of them agree with us, as far as they say anything.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Others {
     /// In this round, with their clock stopped or running.
     accepted: u8,
@@ -39,7 +39,8 @@ pub(super) fn block_hash(forks: &[u64], slot: u64) -> Hash32 {
 
 /// What is drawn, of a job in this round.
 fn subject(view: &JobView) -> Subject<'_> {
-    Subject { job_uid: &view.uid.0, purpose: Purpose::Seats, round: view.attempt }
+    let (purpose, round) = if view.is_audit_pending { (Purpose::Audit, 0) } else { (Purpose::Seats, view.attempt) };
+    Subject { job_uid: &view.uid.0, purpose, round }
 }
 
 impl World {
@@ -59,6 +60,12 @@ impl World {
         };
         self.others.insert(job.uid, Others::default());
         self.jobs.insert(job.uid, job);
+    }
+
+    /// As [`Self::post_drawn`], for whoever may run it alone.
+    pub(super) fn post_adaptive(&mut self, byte: u8) {
+        self.post_drawn(byte);
+        self.jobs.get_mut(&JobUid([byte; 32])).expect("posted").mode = Mode::Adaptive;
     }
 
     /// What is asked about draws, answered.
@@ -87,7 +94,7 @@ impl World {
             TxKind::Commit => row.commitment(&settings().provider).expect("outcome and salt").to_vec(),
             TxKind::Reveal => [&row.outcome.expect("fixed")[..], &row.salt.expect("fixed")[..]].concat(),
             TxKind::Advance => {
-                vec![u8::from(job.has_unrecorded_draw() && job.view.as_ref().is_some_and(|view| view.seat.is_none()))]
+                vec![u8::from(job.step() == Some(Step::RecordDraw))]
             }
             _ => Vec::new(),
         }
@@ -100,6 +107,7 @@ impl World {
         let Some(job) = job else { return false };
         match (kind, job.status, job.seat) {
             (TxKind::Advance, JobStatus::Open, None) if payload == [1] => self.record(uid),
+            (TxKind::Advance, JobStatus::Revealing, _) if payload == [1] && job.is_audit_pending => self.record(uid),
             (TxKind::Advance, JobStatus::Resolved | JobStatus::Expired, None) => self.jobs.remove(&uid).is_some(),
             (TxKind::Advance, ..) if payload == [0] => self.expire(uid),
             (TxKind::Accept, JobStatus::Open, None) => self.take_seat(uid, &payload),
@@ -108,6 +116,9 @@ impl World {
             }
             (TxKind::Decline, JobStatus::Assigned, Some(Seat::Accepted)) if now < job.execution_deadline_unix => self
                 .change(uid, |job, others| {
+                    if job.seats_wanted == 1 {
+                        return requeue(job, others, now);
+                    }
                     job.seat = Some(Seat::Missed);
                     (others.silent, others.has_ours) = (others.silent + 1, false);
                 }),
@@ -148,7 +159,12 @@ impl World {
         let job = &self.jobs[&uid];
         let mut draw = job.draw;
         let worked = draw.record(&lookup(job.draw.seed_slot), now, &subject(job)).is_ok();
-        worked && self.change(uid, |job, _| job.draw = draw)
+        let is_audited = self.audits || draw.is_everybody();
+        worked
+            && self.change(uid, |job, _| match job.is_audit_pending {
+                false => job.draw = draw,
+                true => decide_audit(job, is_audited, now),
+            })
     }
 
     fn take_seat(&mut self, uid: JobUid, payload: &[u8]) -> bool {
@@ -166,6 +182,9 @@ impl World {
             is_everybody: job.draw.is_everybody(),
         };
         let ticket = u32::from_le_bytes(ticket.try_into().expect("four bytes"));
+        if ticket == TICKET_SOLO {
+            return self.take_alone(uid);
+        }
         let threshold = seat_threshold(&fill, self.now.chain_unix);
         let holder = settings().provider.to_bytes();
         if !job.draw.is_settled() || !wins(&job.draw.seed, &holder, ticket, threshold) {
@@ -175,15 +194,39 @@ impl World {
         self.change(uid, |job, others| (job.seat, others.has_ours) = (Some(Seat::Accepted), true))
     }
 
+    fn take_alone(&mut self, uid: JobUid) -> bool {
+        let may = self.audit_one_in.is_some() && self.jobs[&uid].mode == Mode::Adaptive;
+        if !may || self.others[&uid] != Others::default() || self.jobs[&uid].attempt > 0 {
+            return false;
+        }
+        self.accepted += 1;
+        self.change(uid, |job, others| {
+            (job.seat, job.seats_wanted, others.has_ours) = (Some(Seat::Accepted), 1, true);
+            job.executors = vec![settings().provider];
+        })
+    }
+
     /// Whoever expires the job when a deadline has passed.
     fn expire(&mut self, uid: JobUid) -> bool {
         let now = self.now.chain_unix;
         let Some(job) = self.jobs.get(&uid) else { return false };
         match job.status {
+            // An audit goes on with who came.
+            JobStatus::Open if now >= job.queue_deadline_unix && is_audit(job) => self.change(uid, |job, others| {
+                job.seats_wanted = 1 + others.accepted;
+                if others.accepted == 0 {
+                    (job.status, job.reveal_deadline_unix) = (JobStatus::Revealing, now + 20);
+                }
+            }),
             JobStatus::Open if now >= job.queue_deadline_unix => {
                 let status = if job.attempt == 0 { JobStatus::Expired } else { JobStatus::Deadlocked };
                 self.change(uid, |job, _| (job.status, job.window_deadline_unix) = (status, now + 2))
             }
+            JobStatus::Revealing if job.is_audit_pending => false,
+            JobStatus::Assigned if job.seats_wanted == 1 => self.change(uid, |job, others| {
+                requeue(job, others, now);
+                (job.seat, job.attempt) = (Some(Seat::Missed), job.attempt + 1);
+            }),
             JobStatus::Assigned | JobStatus::Revealing if now >= job.reveal_deadline_unix => self.count(uid),
             JobStatus::Deadlocked if now >= job.window_deadline_unix => {
                 self.change(uid, |job, _| job.status = JobStatus::Expired)
@@ -209,6 +252,7 @@ impl World {
                 others.silent = job.seats_wanted - others.revealed - ours;
                 (others.accepted, others.committed) = (0, 0);
                 (job.status, job.attempt, job.seats_wanted) = (JobStatus::Open, job.attempt + 1, job.seats_wanted + 1);
+                job.is_arbitrated = true;
                 (job.draw, job.fill_unix, job.queue_deadline_unix) = (draw, now, now + 60);
             } else {
                 (job.status, job.window_deadline_unix) = (JobStatus::Deadlocked, now + 2);
@@ -226,7 +270,7 @@ impl World {
         let hidden = others.committed + ours(|seat| matches!(seat, Seat::Committed(_)));
         let old = u8::from(!others.has_ours && matches!(job.seat, Some(Seat::Submitted(_))));
         let revealed = others.revealed + old + ours(|seat| matches!(seat, Seat::Submitted(_)));
-        if job.status == JobStatus::Open && pending + revealed + others.silent == job.seats_wanted {
+        if job.status == JobStatus::Open && pending + hidden + revealed + others.silent == job.seats_wanted {
             (job.status, job.seats) = (JobStatus::Assigned, job.seats_wanted);
             job.execution_deadline_unix = now + 60;
             job.reveal_deadline_unix = now + 80;
@@ -234,6 +278,10 @@ impl World {
         if job.status == JobStatus::Assigned && pending == 0 {
             (job.status, job.execution_deadline_unix) = (JobStatus::Revealing, 0);
             job.reveal_deadline_unix = job.reveal_deadline_unix.min(now + 20);
+            if job.mode == Mode::Adaptive && job.seats_wanted == 1 {
+                (job.is_audit_pending, job.reveal_deadline_unix) = (true, 0);
+                job.draw = Draw::arm(DrawNow { slot: self.slot, unix: now });
+            }
         }
         if job.status == JobStatus::Revealing && pending + hidden == 0 && job.reveal_deadline_unix != 0 {
             self.count(uid);
@@ -251,8 +299,14 @@ impl World {
         let commits = others.accepted > 0 && !self.others_hesitate;
         let _changed = match job.status {
             JobStatus::Open if now >= job.queue_deadline_unix => self.expire(uid),
+            JobStatus::Revealing if job.is_audit_pending => self.record(uid),
             JobStatus::Open if job.draw.state == DrawState::Armed => self.record(uid),
-            JobStatus::Open => self.change(uid, |_, others| others.accepted += 1),
+            JobStatus::Open => self.change(uid, |job, others| {
+                others.accepted += 1;
+                if job.executors.is_empty() {
+                    job.executors.push(Pubkey::new_from_array([9; 32]));
+                }
+            }),
             JobStatus::Assigned | JobStatus::Revealing if now >= job.reveal_deadline_unix => self.expire(uid),
             JobStatus::Assigned if commits && now < job.execution_deadline_unix => self.change(uid, |_, others| {
                 others.accepted -= 1;
@@ -313,9 +367,34 @@ fn reveal_of_others(job: &mut JobView, others: &mut Others) {
     others.revealed += 1;
 }
 
+/// The runner left: the job is put up as it was posted.
+fn requeue(job: &mut JobView, others: &mut Others, now: i64) {
+    *others = Others::default();
+    (job.status, job.seat, job.seats, job.seats_wanted) = (JobStatus::Open, None, 0, 3);
+    (job.execution_deadline_unix, job.reveal_deadline_unix) = (0, 0);
+    (job.fill_unix, job.queue_deadline_unix) = (now, now + 60);
+    job.executors.clear();
+}
+
+/// Whether the free seats are an audit's: the runner has committed.
+fn is_audit(job: &JobView) -> bool {
+    job.mode == Mode::Adaptive && matches!(job.seat, Some(Seat::Committed(_)))
+}
+
+/// The runner goes on alone, or the other seats are put up.
+fn decide_audit(job: &mut JobView, is_audited: bool, now: DrawNow) {
+    job.is_audit_pending = false;
+    if !is_audited {
+        (job.draw.state, job.reveal_deadline_unix) = (DrawState::Recorded, now.unix + 20);
+        return;
+    }
+    (job.status, job.seats_wanted, job.draw) = (JobStatus::Open, 3, Draw::arm(now));
+    (job.fill_unix, job.queue_deadline_unix) = (now.unix, now.unix + 60);
+}
+
 fn is_revealing(job: &JobView, now: i64) -> bool {
     let is_open = match job.status {
-        JobStatus::Revealing => true,
+        JobStatus::Revealing => !job.is_audit_pending,
         JobStatus::Assigned => now >= job.execution_deadline_unix,
         _ => false,
     };

@@ -14,6 +14,11 @@ pub(super) struct World {
     pub(super) jobs: BTreeMap<JobUid, JobView>,
     /// Seats of others, in jobs with several.
     pub(super) others: BTreeMap<JobUid, Others>,
+    /// What the program lets us run adaptive jobs alone for, as the provider account shows it.
+    pub(super) audit_one_in: Option<u16>,
+    pub(super) unaudited_lamports: u64,
+    /// Results that were found alone are audited.
+    pub(super) audits: bool,
     /// They do not commit yet.
     pub(super) others_hesitate: bool,
     pub(super) earnings: u64,
@@ -88,6 +93,9 @@ impl World {
             seen_slot: 0,
             jobs: (1..=jobs).map(|byte| (JobUid([byte; 32]), view(byte))).collect(),
             others: BTreeMap::new(),
+            audit_one_in: None,
+            unaudited_lamports: 0,
+            audits: false,
             others_hesitate: false,
             earnings: 0,
             slot: 10,
@@ -124,7 +132,13 @@ impl World {
         Snapshot {
             slot: self.slot,
             finalized: Some(self.finalized()),
-            provider: ProviderView { earnings_lamports: self.earnings, duty: self.duty, ..provider() },
+            provider: ProviderView {
+                earnings_lamports: self.earnings,
+                duty: self.duty,
+                audit_one_in: self.audit_one_in,
+                unaudited_lamports: self.unaudited_lamports,
+                ..provider()
+            },
             jobs: self.jobs.values().cloned().collect(),
             gone,
             seeds: self.seeds(),

@@ -1,0 +1,89 @@
+//! Adaptive jobs: which of them this provider runs alone, now that others confirmed it often enough, and what that puts at stake.
+//! Where its stake does not bear that, it takes drawn seats as everybody else.
+
+use assay_protocol::trust::solo_lock;
+
+use super::{Core, Job, JobUid, JobView, Phase, ProviderView, TxKind};
+
+/// What taking a whole job puts at stake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Alone {
+    /// Locked until the result is settled: so much that a lie loses on average, however seldom it is audited.
+    lock_lamports: u64,
+    /// The most that is paid for it, which nobody else confirms unless it is audited.
+    pay_max_lamports: u64,
+}
+
+/// Seats on their way that the provider account does not count yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Coming {
+    /// How many.
+    pub(super) seats: usize,
+    lock_lamports: u64,
+    unaudited_lamports: u64,
+}
+
+impl Coming {
+    /// Whether stake and exposure cap bear one more lock of this size. A juror without free stake would be an absent one.
+    pub(super) fn leaves_room_for(&self, lock_lamports: u64, provider: &ProviderView) -> bool {
+        let parts = [provider.locked_lamports, provider.jury_reserve_lamports, self.lock_lamports, lock_lamports];
+        let reserved = parts.into_iter().fold(0_u64, u64::saturating_add);
+        reserved <= provider.stake_lamports && reserved <= provider.exposure_cap_lamports
+    }
+}
+
+impl Core {
+    /// Seats on their way, but for that of this job.
+    pub(super) fn coming(&self, except: JobUid) -> Coming {
+        let is_coming = |job: &&Job| job.row.uid != except && job.row.owes_result() && job.seat().is_none();
+        self.jobs.values().filter(is_coming).fold(Coming::default(), |sum, job| {
+            let unaudited_lamports = job.alone.map_or(0, |alone| alone.pay_max_lamports);
+            Coming {
+                seats: sum.seats.saturating_add(1),
+                lock_lamports: sum.lock_lamports.saturating_add(job.lock_lamports()),
+                unaudited_lamports: sum.unaudited_lamports.saturating_add(unaudited_lamports),
+            }
+        })
+    }
+
+    /// Decides which of the jobs that wait for a seat are taken alone.
+    pub(super) fn choose_alone(&mut self) {
+        let Some(provider) = self.provider else { return };
+        let waits = |job: &Job| job.waits_for_seat() && (job.alone.is_some() || may_run_alone(job));
+        let uids: Vec<JobUid> = self.jobs.iter().filter(|(_, job)| waits(job)).map(|(uid, _)| *uid).collect();
+        for uid in uids {
+            let coming = self.coming(uid);
+            let Some(job) = self.jobs.get_mut(&uid) else { continue };
+            let chosen = job.view.as_ref().and_then(|view| alone(view, &provider, &coming));
+            let is_sent = job.building.is_some() || job.row.has_live_tx(TxKind::Accept);
+            if job.alone.is_some() && chosen.is_none() && job.row.phase == Phase::Accepting && !is_sent {
+                // Somebody else began it: what is left are seats that our tickets may win.
+                job.row.phase = Phase::Prepared;
+            }
+            job.alone = chosen;
+        }
+    }
+}
+
+fn may_run_alone(job: &Job) -> bool {
+    job.view.as_ref().is_some_and(JobView::may_run_alone)
+}
+
+/// What the program asks of whoever takes the whole job.
+fn alone(view: &JobView, provider: &ProviderView, coming: &Coming) -> Option<Alone> {
+    let one_in = provider.audit_one_in.filter(|_| view.may_run_alone())?;
+    let pay_max_lamports = view.pay_max_lamports()?;
+    let lock_lamports = solo_lock(view.bond_lamports, pay_max_lamports, one_in).ok()?;
+    let parts = [provider.unaudited_lamports, coming.unaudited_lamports, pay_max_lamports];
+    let unaudited_lamports = parts.into_iter().fold(0_u64, u64::saturating_add);
+    let is_trusted = provider.score_bps >= view.min_trust_bps && unaudited_lamports <= provider.stake_lamports;
+    (is_trusted && coming.leaves_room_for(lock_lamports, provider)).then_some(Alone { lock_lamports, pay_max_lamports })
+}
+
+impl Job {
+    /// What its seat locks, or would.
+    pub(super) fn lock_lamports(&self) -> u64 {
+        let bond_lamports = self.view.as_ref().map_or(0, |view| view.bond_lamports);
+        self.alone.map_or(bond_lamports, |alone| alone.lock_lamports)
+    }
+}
