@@ -172,3 +172,29 @@ fn p_18_tickets_of_a_juror_put_off_duty_over_its_seats_leave_with_the_last_one()
     panel.world.ok(&juror.set_duty(true));
     assert_eq!(panel.market().duty_tickets_total, u64::from(TICKETS));
 }
+
+/// Nor would it by taking out the stake behind them, which its absence made free: its seats took these tickets out of the juries of
+/// their jobs already.
+#[test]
+fn p_18_stake_behind_tickets_that_stay_counted_for_seats_stays() {
+    let mut panel = Panel::ready(2);
+    let juror = panel.parties[0];
+    panel.world.ok(&juror.set_duty(true));
+    panel.world.ok(&juror.create_job_with(panel.args(Mode::Redundant, 2)));
+    panel.draw();
+    panel.accept(0);
+    assert_eq!(panel.job().executors_duty_tickets, TICKETS);
+    panel.world.edit::<Provider>(&juror.provider, |provider| {
+        // As an absence leaves it.
+        provider.locked_lamports -= provider.duty_lock_lamports;
+        (provider.duty_until_unix, provider.duty_lock_lamports) = (1, 0);
+    });
+    panel.world.refuse(&juror.unstake(SOL), "StakeOnDuty");
+    panel.world.ok(&juror.decline_job(1));
+    panel.world.ok(&juror.unstake(SOL));
+    // The decline cost a little of the stake too.
+    assert_eq!((panel.provider(0).tickets, panel.market().duty_tickets_total), (TICKETS - 11, u64::from(TICKETS - 11)));
+    panel.world.ok(&juror.enroll_stake());
+    assert_eq!((panel.provider(0).tickets, panel.market().duty_tickets_total), (TICKETS - 11, 0));
+    invariants::check(&panel.world);
+}
