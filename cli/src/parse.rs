@@ -108,6 +108,14 @@ pub fn seconds(text: &str) -> Result<u32, String> {
     whole(text, (1, u64::from(u32::MAX)), "60").map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
+/// Seconds of a window, perhaps none.
+///
+/// # Errors
+/// What is expected.
+pub fn window(text: &str) -> Result<u32, String> {
+    whole(text, (0, u64::from(u32::MAX)), "60").map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
 /// Any number of 64 bits: a seed, an id.
 ///
 /// # Errors

@@ -51,6 +51,7 @@ pub struct JobSpec {
     redundancy: u8,
     mode: Option<Mode>,
     min_trust_bps: u16,
+    agreement_s: Option<u32>,
     expires_unix: i64,
     id: Option<u64>,
 }
@@ -77,6 +78,7 @@ impl JobSpec {
                 redundancy: 1,
                 mode: None,
                 min_trust_bps: 0,
+                agreement_s: None,
                 expires_unix: 0,
                 id: None,
             },
@@ -123,6 +125,12 @@ impl JobSpec {
         self.min_trust_bps
     }
 
+    /// Seconds in which what several seats agreed on may be disputed; `None` is as long as the challenge window.
+    #[must_use]
+    pub const fn agreement_s(&self) -> Option<u32> {
+        self.agreement_s
+    }
+
     /// The job expires when nobody accepted it before this moment; 0 is the market's queue timeout.
     #[must_use]
     pub const fn expires_unix(&self) -> i64 {
@@ -138,7 +146,8 @@ impl JobSpec {
     /// Whether the market takes the job at this moment: what `create_job` checks, with the numbers.
     ///
     /// # Errors
-    /// [`SpecError::MarketPaused`], [`SpecError::GasAboveMarket`], [`SpecError::SeatsAboveMarket`], [`SpecError::Expiry`].
+    /// [`SpecError::MarketPaused`], [`SpecError::GasAboveMarket`], [`SpecError::SeatsAboveMarket`],
+    /// [`SpecError::AgreementAboveMarket`], [`SpecError::Expiry`].
     pub fn check_market(&self, task: &TaskSpec, market: &Market, now_unix: i64) -> Result<(), SpecError> {
         if market.is_paused(now_unix) {
             let left_s = market.paused_until_unix.saturating_sub(now_unix);
@@ -152,6 +161,10 @@ impl JobSpec {
         let (seats, seats_max) = (self.redundancy, terms.executions_max);
         if seats > seats_max {
             return Err(SpecError::SeatsAboveMarket { seats, seats_max });
+        }
+        let (agreement_s, most_s) = (self.agreement_s.unwrap_or(0), terms.challenge_s(gas_limit_max));
+        if u64::from(agreement_s) > most_s {
+            return Err(SpecError::AgreementAboveMarket { agreement_s, most_s });
         }
         let in_s = self.expires_unix.saturating_sub(now_unix);
         if self.expires_unix != 0 && !(1..=i64::from(terms.job_total_s)).contains(&in_s) {
@@ -281,6 +294,14 @@ impl JobSpecBuilder {
         self
     }
 
+    /// Seconds in which what several seats agreed on may be disputed; by default as long as the challenge window. With 0 it is
+    /// final at once, whoever colludes, and providers are paid a window earlier.
+    #[must_use]
+    pub const fn agreement_s(mut self, seconds: u32) -> Self {
+        self.spec.agreement_s = Some(seconds);
+        self
+    }
+
     /// The job expires when nobody accepted it before this moment, by the chain's clock.
     #[must_use]
     pub const fn expires_unix(mut self, expires_unix: i64) -> Self {
@@ -317,6 +338,9 @@ impl JobSpecBuilder {
         };
         if !fits {
             return Err(SpecError::Mode { mode, redundancy });
+        }
+        if self.spec.agreement_s.is_some() && redundancy == 1 {
+            return Err(SpecError::NothingToAgree);
         }
         range("least trust", u64::from(min_trust_bps), 0, u64::from(assay_protocol::limits::BPS_ONE))?;
         Ok(self.spec)
@@ -396,6 +420,19 @@ pub enum SpecError {
         /// The market's maximum.
         seats_max: u8,
     },
+    /// One seat agrees with nobody.
+    #[error(
+        "use the agreement window: it is for jobs of two seats or more; a single result has the market's challenge window"
+    )]
+    NothingToAgree,
+    /// The market's windows are shorter.
+    #[error("post the job: its agreement window is {agreement_s} s; the market takes at most {most_s} s")]
+    AgreementAboveMarket {
+        /// What was asked for.
+        agreement_s: u32,
+        /// The market's longest challenge window.
+        most_s: u64,
+    },
     /// The job would expire at once, or too late.
     #[error("post the job: it would expire in {in_s} s; the market takes 1 to {total_s} s")]
     Expiry {
@@ -430,6 +467,12 @@ impl NextStep for SpecError {
                 Self::MarketPaused { .. } => Some(Cow::Borrowed("wait, or choose another market: `assay market list`")),
                 Self::GasAboveMarket { .. } => Some(Cow::Borrowed(
                     "lower the gas limit (--gas-limit, or `limits` in manifest.json), or choose another market: --market",
+                )),
+                Self::NothingToAgree => {
+                    Some(Cow::Borrowed("leave --agreement-window away, or ask for more seats: --redundancy"))
+                }
+                Self::AgreementAboveMarket { .. } => Some(Cow::Borrowed(
+                    "give a shorter --agreement-window; without it the window is as long as the job's challenge window",
                 )),
                 Self::Mode { .. } | Self::SeatsAboveMarket { .. } => {
                     Some(Cow::Borrowed("give another number of seats, or another mode: --redundancy, --mode"))

@@ -114,6 +114,7 @@ fn a_mode_goes_with_its_number_of_seats() {
     for (seats, mode) in [(1, Mode::Redundant), (1, Mode::Quorum), (3, Mode::Optimistic), (1, Mode::Adaptive)] {
         assert!(matches!(of(seats, Some(mode)), Err(SpecError::Mode { .. })), "{seats} {mode:?}");
     }
+    assert!(matches!(builder(&directory).agreement_s(0).build(), Err(SpecError::NothingToAgree)));
 }
 
 #[test]
@@ -202,6 +203,16 @@ fn what_the_market_would_refuse_is_said_with_its_numbers() {
     let three = builder(&directory).redundancy(3).build().unwrap();
     let error = three.check_market(&task, &market, NOW_UNIX).unwrap_err().to_string();
     assert!(error.contains("wants 3 seats; the market has at most 2"), "{error}");
+    (market.terms.verify_rate_gas_per_s, market.terms.challenge_base_s) = (100, 3);
+    let agrees = |seconds| builder(&directory).redundancy(2).agreement_s(seconds).build().unwrap();
+    for seconds in [0, 8] {
+        agrees(seconds).check_market(&task, &market, NOW_UNIX).unwrap();
+    }
+    let error = agrees(9).check_market(&task, &market, NOW_UNIX).unwrap_err();
+    assert!(
+        error.next_step().is_some() && error.to_string().contains("is 9 s; the market takes at most 8 s"),
+        "{error}"
+    );
     market.terms.gas_limit_max = 499;
     assert!(check(&market, 0).unwrap_err().contains("is 500; the market takes at most 499"));
     market.paused_until_unix = NOW_UNIX + 7;

@@ -250,6 +250,7 @@ async fn post_all(chain: Chain, dir: &Path, first: usize) -> CliResult<Vec<Poste
             redundancy: SEATS,
             mode: Some(mode),
             min_trust_bps: 0,
+            agreement_s: None,
             expires_unix: 0,
             id: None,
         };

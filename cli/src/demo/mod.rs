@@ -168,6 +168,7 @@ async fn post(output: Output, args: &DemoArgs, chain: &Chain, running: &Running)
             redundancy: 1,
             mode: None,
             min_trust_bps: 0,
+            agreement_s: None,
             expires_unix: 0,
             id: None,
         };

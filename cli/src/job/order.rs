@@ -40,6 +40,10 @@ pub struct OrderArgs {
     /// Least trust of a provider, 0 to 10,000: what others confirmed of its work, see `assay provider status`.
     #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub min_trust: u16,
+    /// Seconds in which anybody may dispute what several seats agreed on; by default as long as a challenge window. With 0 it is
+    /// final at once, and only providers with `policy.accept_without_appeal` take the job.
+    #[arg(long = "agreement-window", value_name = "SECONDS", value_parser = parse::window, allow_negative_numbers = true)]
+    pub agreement_s: Option<u32>,
     /// Seconds until the job expires when nobody takes it; by default the market's.
     #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, allow_negative_numbers = true)]
     pub expires_in_s: Option<u32>,
@@ -58,6 +62,7 @@ impl OrderArgs {
             redundancy: self.redundancy,
             mode: self.mode.map(Mode::from),
             min_trust_bps: self.min_trust,
+            agreement_s: self.agreement_s,
             expires_unix: self.expires_in_s.map_or(0, |seconds| now_unix.saturating_add(i64::from(seconds))),
             id: None,
         }
@@ -109,6 +114,8 @@ pub struct Order {
     pub mode: Option<Mode>,
     /// Least trust of a provider, basis points.
     pub min_trust_bps: u16,
+    /// Seconds in which an agreement may be disputed, if that was said.
+    pub agreement_s: Option<u32>,
     /// When it expires; 0 is the market's queue timeout.
     pub expires_unix: i64,
     /// Chosen id.

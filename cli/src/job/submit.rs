@@ -87,6 +87,9 @@ impl Plan {
         if let Some(mode) = order.mode {
             builder = builder.mode(mode);
         }
+        if let Some(seconds) = order.agreement_s {
+            builder = builder.agreement_s(seconds);
+        }
         if let Some(id) = order.id {
             builder = builder.id(id);
         }

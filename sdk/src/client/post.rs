@@ -190,7 +190,7 @@ impl Client {
             min_trust_bps: spec.min_trust_bps(),
             escrow_lamports: quote.escrow_lamports,
             expires_unix: spec.expires_unix(),
-            agreement_s: None,
+            agreement_s: spec.agreement_s(),
         });
         self.dry_run(std::slice::from_ref(&create)).await?;
         Ok(CheckedJob { seeds, create, quote, prepared })

@@ -86,6 +86,7 @@ impl Bot {
     }
 
     /// A file of `/proc` about the process.
+    #[allow(dead_code, reason = "not every benchmark asks the kernel about its bots")]
     pub fn proc_file(&self, name: &str) -> Result<String, Failure> {
         let id = self.child.id().ok_or("a bot ended")?;
         Ok(std::fs::read_to_string(format!("/proc/{id}/{name}"))?)
