@@ -2,13 +2,13 @@
 //! transactions in the same run, and which process spends the time.
 //!
 //! Posts jobs of a guest that does next to nothing, all at once, with one seat and with three; three bots, each a process
-//! of its own, settle them. `cargo run -p assay-tests --example throughput [JOBS]`; 200 jobs by default. Exits with an
+//! of its own, settle them. `cargo run --release -p assay-tests --example throughput [JOBS]`; 200 jobs by default. Exits with an
 //! error when the jobs' transactions are fewer than 40 % of what the ledger takes.
 
 mod bots;
 
 use std::{
-    collections::HashSet,
+    collections::BTreeSet,
     path::Path,
     process::ExitCode,
     sync::Arc,
@@ -23,6 +23,7 @@ use assay_sdk::{
     program::accounts::Provider,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use solana_signature::Signature;
 use solana_signer::Signer;
 
 use bots::{Bot, Failure, LOOK};
@@ -63,8 +64,8 @@ fn main() -> ExitCode {
 async fn bench(jobs: usize) -> Result<bool, Failure> {
     println!("{jobs} jobs, {BOTS} bots, 400 ms slots, challenge window 1 s\n");
     println!(
-        "| seats | jobs per s | transactions per job | per s | the ledger's own per s | share | s | of it processor time: \
-         ledger, node, poster | bots | their sandbox children |\n|---|---|---|---|---|---|---|---|---|---|"
+        "| seats | jobs per s | transactions per job | their fees, lamports | per s | the ledger's own per s | share | s | of it processor time: \
+         ledger, node, poster | bots | their sandbox children |\n|---|---|---|---|---|---|---|---|---|---|---|"
     );
     let mut reached = true;
     for seats in [1, 3] {
@@ -81,6 +82,8 @@ struct Row {
     jobs: usize,
     /// Those of the jobs and of claims, whoever sent them.
     transactions: usize,
+    /// What all of them cost.
+    fees_lamports: u64,
     took: Duration,
     ledger_per_s: f64,
     spent: Spent,
@@ -98,10 +101,11 @@ impl Row {
     fn text(&self) -> String {
         let seconds = self.took.as_secs_f64();
         format!(
-            "| {} | {:.1} | {:.2} | {:.0} | {:.0} | {:.0} % | {seconds:.1} | {:.1} s | {:.1} s | {:.1} s |",
+            "| {} | {:.1} | {:.2} | {} | {:.0} | {:.0} | {:.0} % | {seconds:.1} | {:.1} s | {:.1} s | {:.1} s |",
             self.seats,
             as_f64(self.jobs) / seconds,
             as_f64(self.transactions) / as_f64(self.jobs),
+            self.fees_lamports / u64::try_from(self.jobs).unwrap_or(1).max(1),
             self.per_s(),
             self.ledger_per_s,
             self.percent(),
@@ -121,6 +125,9 @@ async fn measure(jobs: usize, seats: u8) -> Result<Row, Failure> {
     })
     .await?;
     raise_capacity(&network).await?;
+    let providers = network.info().providers.iter().map(|provider| provider.address.parse());
+    let providers = providers.collect::<Result<Vec<Pubkey>, _>>()?;
+    let registered = network.client().transactions_of(&providers).await?;
     let before = transfers_per_s(network.client()).await?;
     let mut bots = Vec::new();
     for provider in 0..BOTS {
@@ -142,9 +149,9 @@ async fn measure(jobs: usize, seats: u8) -> Result<Row, Failure> {
     }
     // The machine may have been quicker or slower for a while.
     let after = transfers_per_s(network.client()).await?;
-    let transactions = transactions(&network, &posted).await?;
+    let (transactions, fees_lamports) = transactions(network.client(), (&providers, &posted), &registered).await?;
     network.shutdown().await?;
-    Ok(Row { seats, jobs, transactions, took, ledger_per_s: before.midpoint(after), spent })
+    Ok(Row { seats, jobs, transactions, fees_lamports, took, ledger_per_s: before.midpoint(after), spent })
 }
 
 /// As many as a bot's machine could take that runs nothing else.
@@ -226,19 +233,23 @@ async fn wait_until_paid(network: &Network) -> Result<(), Failure> {
     }
 }
 
-/// Everything that was sent about these jobs, and the claims.
-async fn transactions(network: &Network, jobs: &[Pubkey]) -> Result<usize, Failure> {
-    let mut signatures = HashSet::new();
-    let providers = network.info().providers.iter().map(|provider| provider.address.parse());
-    let providers = providers.collect::<Result<Vec<Pubkey>, _>>()?;
-    for address in jobs.iter().chain(&providers) {
-        for entry in network.client().rpc().get_signatures_for_address(address).await? {
-            if entry.err.is_none() {
-                signatures.insert(entry.signature);
-            }
-        }
-    }
-    Ok(signatures.len())
+/// How many transactions were sent about these jobs, claims and what failed included, and the fees of all of them, lamports.
+async fn transactions(
+    client: &Client,
+    (providers, jobs): (&[Pubkey], &[Pubkey]),
+    before: &BTreeSet<Signature>,
+) -> Result<(usize, u64), Failure> {
+    let mut signatures = client.transactions_of(jobs).await?;
+    signatures.extend(client.transactions_of(providers).await?.difference(before));
+    let fees: Vec<u64> = stream::iter(&signatures)
+        .map(|signature| async {
+            let fee = client.transaction_fee(signature).await?;
+            fee.ok_or_else(|| Failure::from("the ledger does not say what a transaction cost"))
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    Ok((signatures.len(), fees.iter().sum()))
 }
 
 /// Processor time, seconds.
