@@ -468,11 +468,8 @@ impl NextStep for SpecError {
                 Self::GasAboveMarket { .. } => Some(Cow::Borrowed(
                     "lower the gas limit (--gas-limit, or `limits` in manifest.json), or choose another market: --market",
                 )),
-                Self::NothingToAgree => {
-                    Some(Cow::Borrowed("leave --agreement-window away, or ask for more seats: --redundancy"))
-                }
-                Self::AgreementAboveMarket { .. } => Some(Cow::Borrowed(
-                    "give a shorter --agreement-window; without it the window is as long as the job's challenge window",
+                Self::NothingToAgree | Self::AgreementAboveMarket { .. } => Some(Cow::Borrowed(
+                    "leave --agreement-window away: the window is then as long as the market's challenge window",
                 )),
                 Self::Mode { .. } | Self::SeatsAboveMarket { .. } => {
                     Some(Cow::Borrowed("give another number of seats, or another mode: --redundancy, --mode"))
