@@ -1,6 +1,6 @@
 //! Why a transaction was refused, by the name that the program gives the error.
 
-use std::fmt;
+use std::{fmt, io::Write};
 
 use solana_instruction::error::InstructionError;
 use solana_transaction::TransactionError;
@@ -31,6 +31,20 @@ impl Refusal {
             None => name.to_owned(),
         })
     }
+}
+
+/// Names a file that gets a line for each refusal that a test asserted.
+pub const REFUSALS_FILE: &str = "ASSAY_REFUSALS_FILE";
+
+/// Writes down that a transaction was refused so, where somebody wants to know.
+///
+/// # Panics
+/// When the file is not writable.
+pub fn note(name: &str) {
+    let Some(path) = std::env::var_os(REFUSALS_FILE) else { return };
+    let file = std::fs::OpenOptions::new().append(true).open(path);
+    // One write each, so that threads do not cut each other's lines.
+    file.and_then(|mut file| file.write_all(format!("{name}\n").as_bytes())).expect("the file that was asked for");
 }
 
 impl fmt::Display for Refusal {

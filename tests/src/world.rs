@@ -11,15 +11,19 @@ use litesvm::LiteSVM;
 use solana_account::{Account, ReadableAccount};
 use solana_clock::Clock;
 use solana_hash::Hash;
-use solana_instruction::Instruction;
+use solana_instruction::{AccountMeta, Instruction};
 use solana_keypair::Keypair;
-use solana_message::Message;
+use solana_message::{Message, compiled_instruction::CompiledInstruction};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use solana_slot_hashes::SlotHashes;
 use solana_transaction::Transaction;
 
-use crate::{assay, call::Call, refusal::Refusal};
+use crate::{
+    assay,
+    call::Call,
+    refusal::{self, Refusal},
+};
 
 /// The committed program, never one from a build folder.
 pub const PROGRAM_SO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../programs/artifacts/assay.so");
@@ -38,6 +42,17 @@ pub fn slot_hash(slot: u64) -> [u8; 32] {
     hash
 }
 
+/// A call to another program, spelled out.
+fn called(message: &Message, inner: &CompiledInstruction) -> Instruction {
+    // Who signs it and what it may write is not recorded.
+    let meta = |index: &u8| AccountMeta::new_readonly(message.account_keys[usize::from(*index)], false);
+    Instruction {
+        program_id: message.account_keys[usize::from(inner.program_id_index)],
+        accounts: inner.accounts.iter().map(meta).collect(),
+        data: inner.data.clone(),
+    }
+}
+
 /// Accounts by address, for comparing before and after.
 pub type Snapshot = BTreeMap<Pubkey, Account>;
 
@@ -48,6 +63,8 @@ pub struct Receipt {
     pub compute_units: u64,
     /// Log lines.
     pub logs: Vec<String>,
+    /// Calls that its instructions made to other programs.
+    pub calls: Vec<Instruction>,
 }
 
 /// A ledger, its clock and the keys of everybody in the test.
@@ -138,8 +155,18 @@ impl World {
         let mut all: Vec<&Keypair> = vec![&payer];
         all.extend(signers.iter().filter(|signer| signer.pubkey() != self.payer));
         transaction.partial_sign(&all, self.svm.latest_blockhash());
+        let message = transaction.message.clone();
         match self.svm.send_transaction(transaction) {
-            Ok(meta) => Ok(Receipt { compute_units: meta.compute_units_consumed, logs: meta.logs }),
+            Ok(meta) => Ok(Receipt {
+                compute_units: meta.compute_units_consumed,
+                logs: meta.logs,
+                calls: meta
+                    .inner_instructions
+                    .iter()
+                    .flatten()
+                    .map(|inner| called(&message, &inner.instruction))
+                    .collect(),
+            }),
             Err(failed) => Err(Refusal::new(failed.err, failed.meta.logs)),
         }
     }
@@ -170,6 +197,7 @@ impl World {
             }
         }
         self.assert_unchanged(&before);
+        refusal::note(error);
     }
 
     /// # Panics
@@ -183,10 +211,13 @@ impl World {
         assert_eq!(before.len(), after.len(), "an account appeared");
     }
 
-    /// Every account but the fee payer, the sysvars and the programs.
+    /// Every account but the fee payer, the sysvars, the cluster's features and the programs.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let native = [solana_pubkey::pubkey!("Sysvar1111111111111111111111111111111111111")];
+        let native = [
+            solana_pubkey::pubkey!("Sysvar1111111111111111111111111111111111111"),
+            solana_pubkey::pubkey!("Feature111111111111111111111111111111111111"),
+        ];
         let accounts = self.svm.accounts_db().inner.iter();
         accounts
             .filter(|(key, account)| **key != self.payer && !account.executable() && !native.contains(account.owner()))
