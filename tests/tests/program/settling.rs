@@ -1,6 +1,6 @@
 //! What the end of a dispute refuses, in which order it goes, and whom nobody can keep from being paid.
 
-use assay_protocol::{Ballot, DisputeStatus, Verdict};
+use assay_protocol::{Ballot, DisputeStatus, Mode, Verdict};
 use assay_tests::{
     invariants,
     party::{STAKE, exited},
@@ -291,4 +291,73 @@ fn i_04_the_crank_goes_on_from_wherever_somebody_else_stopped() {
             court.finish();
         }
     }
+}
+
+/// Everybody that takes part gets the same whoever was first: in entering, and in being paid.
+#[test]
+fn p_09_p_14_neither_the_order_of_challengers_nor_that_of_payments_changes_what_anybody_gets() {
+    let mut ends = Vec::new();
+    for (first, second) in [(1, 2), (2, 1)] {
+        let mut court = Trial::submitted(&said(9));
+        court.dispute_with(first, &ballot(1));
+        court.enter_with(second, &ballot(1));
+        court.vote(&ballot(1), &[(second, ballot(1)), (first, ballot(1))]);
+        court.decide();
+        court.panel.world.next_slot();
+        let (seat, party) = (court.party(0), court.party(first));
+        let close = party.close_dispute();
+        let votes = JURORS.map(|juror| court.party(juror).settle_vote(0));
+        let challenges = [1, 2].map(|index| court.party(index).settle_challenge());
+        let calls: Vec<_> = challenges.into_iter().chain([seat.settle_disputed()]).chain(votes).collect();
+        let calls: Vec<_> = calls.into_iter().chain([close, seat.close_job()]).collect();
+        let backwards = (0..calls.len()).rev().collect();
+        let inside_out = (0..calls.len()).map(|index| (index * 5 + 3) % calls.len()).collect();
+        for order in [(0..calls.len()).collect::<Vec<usize>>(), backwards, inside_out] {
+            let mut court = court.clone();
+            // What is too early is refused and comes again.
+            for _ in 0..calls.len() {
+                for index in &order {
+                    drop(court.panel.world.send(&calls[*index]));
+                    invariants::check(court.world());
+                }
+            }
+            assert!(court.world().account(&seat.job).is_none(), "{order:?} did not finish");
+            let wallets = [1, 2].map(|index| court.wallet(index));
+            let earned: Vec<u64> = JURORS.map(|juror| court.earned(juror)).collect();
+            ends.push((wallets, earned, court.stake(0), court.panel.burned(), court.world().lamports(&seat.poster)));
+        }
+    }
+    assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "{ends:?}");
+}
+
+#[test]
+fn p_24_what_was_hidden_in_the_dispute_of_a_closed_job_opens_in_none_of_its_successor() {
+    let mut court = decided();
+    let challenge = court.hidden(1, &ballot(1));
+    let juror_commitment =
+        |court: &Trial, juror: usize| court.party(juror).vote_commitment(court.world(), &ballot(1), SALT);
+    let votes: Vec<_> = JURORS.map(|juror| juror_commitment(&court, juror)).collect();
+    court.finish();
+    let args = court.panel.args(Mode::Optimistic, 1);
+    let liar = court.party(3);
+    court.panel.world.ok(&liar.create_job_with(args));
+    court.panel.world.next_slot();
+    let accept = liar.accept_job(court.world());
+    for call in [accept, liar.submit_results(&said(9))] {
+        court.panel.world.ok(&call);
+    }
+    let challenger = court.party(1);
+    court.panel.world.ok(&challenger.open_dispute(challenger.authority, Some(challenge)));
+    court.draw();
+    let drawn = JURORS.clone().zip(votes).find(|(juror, _)| !court.tickets(*juror).is_empty());
+    let (index, commitment) = drawn.expect("somebody was drawn");
+    let juror = court.party(index);
+    assert_ne!(juror_commitment(&court, index), commitment, "of this job's dispute");
+    let vote = juror.commit_vote(court.world(), commitment);
+    court.panel.world.ok(&vote);
+    court.panel.world.advance_to(court.dispute().commit_deadline_unix);
+    let reveal = juror.reveal_vote(court.world(), &ballot(1), SALT);
+    court.panel.world.refuse(&reveal, "CommitmentMismatch");
+    let show = court.show_call(1, &ballot(1));
+    court.panel.world.refuse(&show, "CommitmentMismatch");
 }
