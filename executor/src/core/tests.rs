@@ -3,6 +3,7 @@
 
 mod adaptive;
 mod court;
+mod deaths;
 mod disputes;
 mod drawn;
 mod enroll;

@@ -96,26 +96,19 @@ fn p_26_a_juror_says_unavailable_when_content_was_not_to_be_had_until_the_margin
     world.enlist();
     world.post_dispute(150, WRONG);
     world.verdict = None;
-    let lose_content = |world: &mut World| {
-        for event in &mut world.pending {
-            if let Event::Ran { result, .. } = event {
-                *result = Err(WorkFault { kind: WorkFaultKind::Content, message: String::new() });
-            }
-        }
-    };
+    world.is_content_lost = true;
     for _ in 0..300 {
         if world.revealed == 1 {
             break;
         }
-        lose_content(&mut world);
         world.tick();
-        lose_content(&mut world);
         world.land(0);
         world.step(Event::Polled(world.snapshot()));
         world.court_moves_late();
     }
     assert_eq!(world.row(UID).ballot(0).expect("said").ballot, UNAVAILABLE);
     assert!(world.signed.is_empty() && world.row(UID).outcome.is_none());
+    world.is_content_lost = false;
     until(&mut world, |world| world.revealed == 2);
     assert_eq!(world.row(UID).ballot(1).expect("said").ballot, OURS);
     assert_eq!(world.row(UID).ballot(0).expect("said").ballot, UNAVAILABLE, "what was said stays said");
@@ -264,36 +257,6 @@ fn i_04_nobody_else_moves_a_dispute_and_it_ends_all_the_same() {
         world.step(Event::Polled(world.snapshot()));
     }
     assert_eq!((world.paid, world.jobs.len()), (1, 0));
-}
-
-/// E-01: whatever action it is after, a death changes nothing but time.
-fn dies_after_any_action(new: fn() -> World, is_over: fn(&World) -> bool) {
-    let mut deaths = 0;
-    loop {
-        let mut world = new();
-        world.dies_after = Some(deaths);
-        world.run_to_the_end();
-        world.assert_promises();
-        assert!(is_over(&world) && !world.halted, "after {deaths} actions: {:?}", world.rows);
-        if world.dies_after.is_some() {
-            break;
-        }
-        deaths += 1;
-    }
-    assert!(deaths > 15, "{deaths}");
-}
-
-#[test]
-fn e_01_i_07_a_juror_that_dies_after_any_action_votes_and_reveals_one_ballot() {
-    dies_after_any_action(jury, |world| {
-        (world.revealed, world.paid, world.jobs.len(), world.rows.len()) == (1, 1, 0, 0)
-            && world.signed.iter().all(|signed| *signed == (UID, OURS))
-    });
-}
-
-#[test]
-fn e_01_i_07_a_challenger_that_dies_after_any_action_shows_what_it_committed_to() {
-    dies_after_any_action(watcher, |world| (world.revealed, world.won, world.jobs.len()) == (1, 1, 0));
 }
 
 #[test]

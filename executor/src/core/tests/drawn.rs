@@ -241,29 +241,6 @@ fn p_16_tickets_that_are_younger_than_the_draw_and_markets_that_cannot_fill_take
     change.into_iter().for_each(takes_no_seat);
 }
 
-/// E-01: whatever action it is after, a death changes nothing but time.
-#[test]
-fn e_01_i_07_a_death_after_any_action_ends_the_same() {
-    let mut deaths = 0;
-    loop {
-        let mut world = drawn();
-        world.dies_after = Some(deaths);
-        until(&mut world, |world| world.accepted > 0);
-        world.run_to_the_end();
-        world.assert_promises();
-        assert_eq!((world.jobs.len(), world.rows.len(), world.halted), (0, 0, false), "after {deaths} actions");
-        assert_eq!((world.accepted, world.paid), (1, 1), "after {deaths} actions");
-        let mut commitments = world.commitments(UID);
-        commitments.dedup();
-        assert_eq!(commitments.len(), 1, "after {deaths} actions");
-        if world.dies_after.is_some() {
-            break;
-        }
-        deaths += 1;
-    }
-    assert!(deaths > 30, "{deaths}");
-}
-
 #[test]
 fn an_invalid_task_is_committed_and_revealed_without_a_package() {
     let mut world = drawn();

@@ -42,8 +42,12 @@ pub(super) struct World {
     last_valid: BTreeMap<Signature, u64>,
     /// The chain before each of its last changes, by slot.
     history: Vec<Past>,
-    /// Actions until the process dies.
+    /// Actions until the process dies, and how many more until it dies again.
     pub(super) dies_after: Option<usize>,
+    pub(super) dies_again: Option<usize>,
+    /// What was sent is lost with the process, and no content is to be had.
+    pub(super) is_sent_lost: bool,
+    pub(super) is_content_lost: bool,
     deaths: u32,
     pub(super) signatures: u64,
     pub(super) accepted: u32,
@@ -110,6 +114,9 @@ impl World {
             last_valid: BTreeMap::new(),
             history: Vec::new(),
             dies_after: None,
+            dies_again: None,
+            is_sent_lost: false,
+            is_content_lost: false,
             deaths: 0,
             signatures: 0,
             accepted: 0,
@@ -210,7 +217,9 @@ impl World {
                 let attempt = self.row(uid).run_attempts;
                 // Another one each time.
                 let salt = [attempt; 32];
-                self.pending.push(Event::Ran { uid, attempt, result: Ok(OURS), salt });
+                let lost = WorkFault { kind: WorkFaultKind::Content, message: String::new() };
+                let result = if self.is_content_lost { Err(lost) } else { Ok(OURS) };
+                self.pending.push(Event::Ran { uid, attempt, result, salt });
             }
             Action::Publish(uid) => {
                 let attempt = self.row(uid).publish_attempts;
@@ -408,7 +417,10 @@ impl World {
 
     pub(super) fn die_and_restart(&mut self) {
         self.deaths += 1;
-        self.dies_after = None;
+        self.dies_after = self.dies_again.take();
+        if self.is_sent_lost {
+            self.live.clear();
+        }
         // Another secret each time, as after a real start.
         let mut settings = self.settings.clone();
         settings.watch.secret[0] =
@@ -452,8 +464,14 @@ impl World {
 
     /// Faults have stopped: everything happens, soon.
     pub(super) fn run_to_the_end(&mut self) {
+        self.run_to_the_end_while(|_| ());
+    }
+
+    /// As [`Self::run_to_the_end`], and this happens besides.
+    pub(super) fn run_to_the_end_while(&mut self, meanwhile: impl Fn(&mut Self)) {
         let mut quiet_since = self.slot;
         for round in 0..400 {
+            meanwhile(self);
             self.tick();
             self.land(round);
             self.others_move_all();
