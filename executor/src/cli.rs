@@ -265,15 +265,10 @@ mod tests {
     use assay_runtime::Engine;
 
     use super::*;
-    use crate::{Config, config::EngineName};
-
-    const MINIMAL: &str = r#"
-        [provider]
-        market = "11111111111111111111111111111111"
-        authority = "11111111111111111111111111111111"
-        node_key_path = "node.json"
-        data_dir = "data"
-    "#;
+    use crate::{
+        Config,
+        config::{EngineName, MINIMAL},
+    };
 
     #[test]
     fn the_engine_on_the_command_line_is_taken_instead_of_the_files() {

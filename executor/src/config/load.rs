@@ -201,14 +201,7 @@ fn hide(url: &mut Url) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MINIMAL: &str = r#"
-        [provider]
-        market = "11111111111111111111111111111111"
-        authority = "11111111111111111111111111111111"
-        node_key_path = "node.json"
-        data_dir = "data"
-    "#;
+    use crate::config::MINIMAL;
 
     fn load_text(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let dir = tempfile::tempdir().expect("a directory");

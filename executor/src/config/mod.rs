@@ -447,3 +447,13 @@ impl Config {
         self.provider.market.0
     }
 }
+
+/// The least that a file has to say, for tests of what else it may.
+#[cfg(test)]
+pub(crate) const MINIMAL: &str = r#"
+    [provider]
+    market = "11111111111111111111111111111111"
+    authority = "11111111111111111111111111111111"
+    node_key_path = "node.json"
+    data_dir = "data"
+"#;

@@ -153,31 +153,3 @@ fn an_auditor_takes_a_drawn_seat_beside_the_runner() {
     until_alone(&mut world, |world| world.accepted == 1);
     assert!(acceptances(&world).iter().all(|(ticket, _)| *ticket < 40));
 }
-
-/// E-01: whatever action it is after, a death changes nothing but time.
-fn dies_after_any_action(new: fn() -> World) {
-    let mut deaths = 0;
-    loop {
-        let mut world = new();
-        world.dies_after = Some(deaths);
-        until(&mut world, |world| world.accepted > 0);
-        world.run_to_the_end();
-        world.assert_promises();
-        assert_eq!((world.jobs.len(), world.rows.len(), world.halted), (0, 0, false), "after {deaths} actions");
-        assert_eq!((world.accepted, world.paid), (1, 1), "after {deaths} actions");
-        let mut commitments = world.commitments(UID);
-        commitments.dedup();
-        assert_eq!(commitments.len(), 1, "after {deaths} actions");
-        if world.dies_after.is_some() {
-            break;
-        }
-        deaths += 1;
-    }
-    assert!(deaths > 30, "{deaths}");
-}
-
-#[test]
-fn e_01_i_07_a_runner_that_dies_after_any_action_ends_the_same() {
-    dies_after_any_action(proven);
-    dies_after_any_action(proven_and_audited);
-}

@@ -57,8 +57,7 @@ impl End {
         let mut landed = BTreeMap::new();
         for (signature, fate) in &world.fates {
             let [kind, uid, ..] = world.messages[signature][..] else { panic!("a message begins with kind and job") };
-            let says = TxKind::ALL.iter().any(|other| code(*other) == kind && other.says_outcome());
-            if says && matches!(fate, TxFate::Landed { .. }) {
+            if says_outcome(kind) && matches!(fate, TxFate::Landed { .. }) {
                 *landed.entry((JobUid([uid; 32]), kind)).or_default() += 1;
             }
         }
@@ -77,6 +76,20 @@ impl End {
     }
 }
 
+fn says_outcome(kind: u8) -> bool {
+    TxKind::ALL.iter().any(|other| code(*other) == kind && other.says_outcome())
+}
+
+/// Whatever was signed anew says, hides or opens the same bytes: no second salt, no second ballot.
+fn assert_of_one_mind(world: &World) {
+    let mut said: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
+    for message in world.messages.values().filter(|message| says_outcome(message[0])) {
+        // Behind kind and job a number that no other message has.
+        let (of, bytes) = (&message[..2], &message[10..]);
+        assert_eq!(*said.entry(of).or_insert(bytes), bytes, "I-07: {of:?} was signed with other bytes");
+    }
+}
+
 impl Story {
     /// To its end, with these deaths, if it takes so many actions; whether it did.
     fn play(&self, (after, again): (Option<usize>, Option<usize>), is_sent_lost: bool) -> (End, bool) {
@@ -84,6 +97,7 @@ impl Story {
         (world.dies_after, world.dies_again, world.is_sent_lost) = (after, again, is_sent_lost);
         world.run_to_the_end_while(self.meanwhile);
         world.assert_promises();
+        assert_of_one_mind(&world);
         (End::of(&world), world.dies_after.is_none())
     }
 
@@ -186,6 +200,21 @@ fn e_01_i_07_a_seat_that_dies_hides_and_reveals_one_result_and_is_paid() {
     let end = Story { new, meanwhile: |_| (), actions_min: 30 }.ends_the_same_whenever_it_dies();
     assert_eq!((end.accepted, end.paid, end.jobs.len(), end.rows.len()), (1, 1, 0, 0));
     assert_eq!(end.landed.values().sum::<usize>(), 2);
+}
+
+#[test]
+fn e_01_i_07_whoever_runs_alone_and_dies_reveals_what_it_committed_to_audited_or_not() {
+    let alone = || {
+        let mut world = World::new(0);
+        world.audit_one_in = Some(10);
+        world.post_adaptive(110);
+        world
+    };
+    let new = alone;
+    let end = Story { new, meanwhile: |_| (), actions_min: 25 }.ends_the_same_whenever_it_dies();
+    assert_eq!((end.accepted, end.paid, end.jobs.len(), end.rows.len()), (1, 1, 0, 0));
+    let audited = Story { new, meanwhile: |world| world.audits = true, actions_min: 25 };
+    assert_eq!(audited.ends_the_same_whenever_it_dies(), end, "the auditors agree");
 }
 
 #[test]

@@ -346,12 +346,6 @@ impl World {
         let is_halted = |uid| self.core.job(uid).is_some_and(|job| job.row.phase == Phase::Halted);
         self.jobs.values().any(|job| job.is_drawn() && job.seat.is_some() && !is_halted(job.uid))
     }
-
-    /// Commitments that were signed for a job.
-    pub(super) fn commitments(&self, uid: JobUid) -> Vec<&[u8]> {
-        let of_job = |message: &&Vec<u8>| message[..2] == [code(TxKind::Commit), uid.0[0]];
-        self.messages.values().filter(of_job).map(|message| &message[10..]).collect()
-    }
 }
 
 /// Commits are closed by then: who did not commit is silent.
