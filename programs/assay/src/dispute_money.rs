@@ -4,7 +4,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::Pot;
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     state::{Dispute, Job},
 };
 

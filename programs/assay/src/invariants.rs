@@ -3,7 +3,10 @@
 
 use anchor_lang::prelude::*;
 
-use crate::{errors::AssayError, state::Ledger};
+use crate::{
+    errors::{require, AssayError},
+    state::Ledger,
+};
 
 /// I-01: the account holds its rent and every lamport that its fields owe. The rent is the one recorded at creation, so
 /// that a later change of the cluster's rent cannot stop settlements; a donation only adds.

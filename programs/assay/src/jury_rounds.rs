@@ -6,7 +6,7 @@ use assay_protocol::{
 };
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::{RoundStarted, VotingOpened},
     state::{deadline_unix, Dispute},
 };

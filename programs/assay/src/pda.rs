@@ -16,7 +16,7 @@ use anchor_lang::{
 use solana_curve25519::edwards::{validate_edwards, PodEdwardsPoint};
 use solana_sha256_hasher::hashv;
 
-use crate::errors::AssayError;
+use crate::errors::{err, require, AssayError};
 
 /// Seeds of an account without its bump: at most four; one that is not used is empty, which changes no address.
 pub type Seeds<'a> = [&'a [u8]; 4];

@@ -22,7 +22,7 @@ use assay_protocol::{
 };
 
 use crate::{
-    errors::AssayError,
+    errors::{require, require_keys_eq, AssayError},
     events::JobAccepted,
     invariants::check_backed,
     pda::{write_new, NewAccount},

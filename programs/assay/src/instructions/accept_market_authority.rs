@@ -9,7 +9,11 @@
 
 use anchor_lang::prelude::*;
 
-use crate::{errors::AssayError, events::MarketAuthorityAccepted, state::Market};
+use crate::{
+    errors::{require_keys_eq, AssayError},
+    events::MarketAuthorityAccepted,
+    state::Market,
+};
 
 /// Accounts of `accept_market_authority`.
 #[derive(Accounts)]

@@ -16,7 +16,7 @@ use assay_protocol::{
 };
 
 use crate::{
-    errors::AssayError,
+    errors::{require, require_keys_eq, AssayError},
     events::VerdictAppealed,
     instructions::enter_dispute::NewChallenge,
     invariants::check_backed,

@@ -10,7 +10,11 @@
 use anchor_lang::prelude::*;
 use assay_protocol::{JobEvent, JobStatus};
 
-use crate::{errors::AssayError, events::JobCancelled, state::Job};
+use crate::{
+    errors::{require, AssayError},
+    events::JobCancelled,
+    state::Job,
+};
 
 /// Accounts of `cancel_job`.
 #[derive(Accounts)]

@@ -8,7 +8,12 @@
 
 use anchor_lang::prelude::*;
 
-use crate::{errors::AssayError, events::MarketFeesClaimed, invariants::check_backed, state::Market};
+use crate::{
+    errors::{require, AssayError},
+    events::MarketFeesClaimed,
+    invariants::check_backed,
+    state::Market,
+};
 
 /// Accounts of `claim_market_fees`.
 #[derive(Accounts)]

@@ -10,7 +10,12 @@
 
 use anchor_lang::prelude::*;
 
-use crate::{errors::AssayError, events::RewardClaimed, invariants::check_backed, state::Provider};
+use crate::{
+    errors::{require, AssayError},
+    events::RewardClaimed,
+    invariants::check_backed,
+    state::Provider,
+};
 
 /// Accounts of `claim_reward`.
 #[derive(Accounts)]

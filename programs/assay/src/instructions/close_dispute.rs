@@ -13,7 +13,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::DisputeStatus;
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::DisputeClosed,
     invariants::check_backed,
     state::{Dispute, Job, Sink},

@@ -9,7 +9,12 @@
 
 use anchor_lang::prelude::*;
 
-use crate::{errors::AssayError, events::JobClosed, invariants::check_backed, state::Job};
+use crate::{
+    errors::{require, AssayError},
+    events::JobClosed,
+    invariants::check_backed,
+    state::Job,
+};
 
 /// Accounts of `close_job`.
 #[derive(Accounts)]

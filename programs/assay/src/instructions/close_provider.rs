@@ -9,7 +9,11 @@
 
 use anchor_lang::prelude::*;
 
-use crate::{errors::AssayError, events::ProviderClosed, state::Provider};
+use crate::{
+    errors::{require, AssayError},
+    events::ProviderClosed,
+    state::Provider,
+};
 
 /// Accounts of `close_provider`.
 #[derive(Accounts)]

@@ -13,7 +13,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::{Draw, DrawNow, ExecutionEvent, ExecutionStatus, JobStatus};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::ResultCommitted,
     state::{Execution, Job, Provider, AUDIT_SEED_PENDING},
 };

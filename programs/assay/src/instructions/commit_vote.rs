@@ -16,7 +16,7 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{limits::VOTE_TICKETS_MAX, tickets::wins, DisputeStatus, VoteStatus, PROTOCOL_VERSION};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, require_keys_eq, AssayError},
     events::VoteCommitted,
     invariants::check_backed,
     pda::{canonical_bump, write_new, NewAccount},

@@ -21,7 +21,7 @@ use assay_protocol::{
 };
 
 use crate::{
-    errors::AssayError,
+    errors::{err, require, require_keys_eq, AssayError},
     events::JobCreated,
     pda::{write_new, Created, NewAccount},
     state::{deadline_unix, seeds, Job, Market},

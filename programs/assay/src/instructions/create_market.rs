@@ -11,7 +11,7 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{MarketTerms, PROTOCOL_VERSION};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, require_keys_eq, AssayError},
     events::MarketCreated,
     pda::{write_new, NewAccount},
     state::{seeds, Market, STATUS_ACTIVE},

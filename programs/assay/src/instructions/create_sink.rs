@@ -10,7 +10,7 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::PROTOCOL_VERSION;
 
 use crate::{
-    errors::AssayError,
+    errors::{require_keys_eq, AssayError},
     events::SinkCreated,
     pda::{write_new, NewAccount},
     state::{seeds, Sink, STATUS_ACTIVE},

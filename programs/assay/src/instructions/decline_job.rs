@@ -19,7 +19,7 @@ use assay_protocol::{
 };
 
 use crate::{
-    errors::AssayError,
+    errors::{err, require, AssayError},
     events::JobDeclined,
     invariants::check_backed,
     state::{Execution, Job, Provider, Sink},

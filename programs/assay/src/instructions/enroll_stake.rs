@@ -12,7 +12,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::tickets::tickets_of;
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::StakeEnrolled,
     state::{Market, Provider},
 };

@@ -12,7 +12,7 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{ChallengeStatus, DisputeStatus, PROTOCOL_VERSION};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, require_keys_eq, AssayError},
     events::DisputeEntered,
     invariants::check_backed,
     pda::{transfer, write_new, NewAccount},

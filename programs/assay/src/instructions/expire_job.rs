@@ -21,7 +21,7 @@ use assay_protocol::{
 };
 
 use crate::{
-    errors::AssayError,
+    errors::{err, require, require_keys_eq, AssayError},
     events::{ExecutionMissed, JobExpired},
     invariants::check_backed,
     state::{Execution, Job, Provider, Sink, AUDIT_SEED_PENDING, FILL_AUDIT, FILL_FIRST},

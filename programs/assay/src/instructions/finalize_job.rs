@@ -10,7 +10,11 @@
 use anchor_lang::prelude::*;
 use assay_protocol::{JobEvent, JobStatus};
 
-use crate::{errors::AssayError, events::JobFinalized, state::Job};
+use crate::{
+    errors::{require, AssayError},
+    events::JobFinalized,
+    state::Job,
+};
 
 /// Accounts of `finalize_job`.
 #[derive(Accounts)]

@@ -14,7 +14,7 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{DisputeStatus, JobEvent, JobStatus, PROTOCOL_VERSION};
 
 use crate::{
-    errors::AssayError,
+    errors::{err, require, require_keys_eq, AssayError},
     events::DisputeOpened,
     instructions::enter_dispute::NewChallenge,
     jury_rounds::start_round,

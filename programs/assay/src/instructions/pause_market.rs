@@ -12,7 +12,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::limits::{PAUSE_PERIOD_S, PAUSE_S_MAX};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::MarketPaused,
     state::{deadline_unix, Market},
 };

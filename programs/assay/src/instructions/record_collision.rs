@@ -15,7 +15,7 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::JobStatus;
 
 use crate::{
-    errors::AssayError,
+    errors::{err, require, require_keys_eq, AssayError},
     events::CollisionRecorded,
     pda::{write_new, NewAccount},
     state::{seeds, Job, Module},

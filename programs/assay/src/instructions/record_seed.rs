@@ -14,7 +14,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::{DisputeStatus, Draw, DrawNow, DrawState, DrawStep, Lookup, Purpose, Subject};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::{AuditDecided, SeedRecorded},
     jury_rounds::{open_voting, start_round},
     slot_hashes,

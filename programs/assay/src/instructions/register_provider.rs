@@ -12,7 +12,7 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{TrustVector, PROTOCOL_VERSION};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, require_keys_eq, require_keys_neq, AssayError},
     events::ProviderRegistered,
     pda::{write_new, NewAccount},
     state::{deadline_unix, seeds, Market, Provider, STATUS_ACTIVE},

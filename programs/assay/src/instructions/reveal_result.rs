@@ -17,7 +17,7 @@ use assay_protocol::{
 };
 
 use crate::{
-    errors::AssayError,
+    errors::{err, require, AssayError},
     events::ResultRevealed,
     state::{Execution, Job, Provider, AUDIT_SEED_PENDING},
     tally_close::close_reveals,

@@ -16,7 +16,7 @@ use assay_protocol::{
 };
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::VoteRevealed,
     state::{Dispute, Provider, Vote},
 };

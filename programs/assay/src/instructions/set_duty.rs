@@ -13,7 +13,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::duty::{duty_lock, Enrolled, ON_DUTY};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::DutySet,
     invariants::check_backed,
     state::{deadline_unix, Market, Provider},

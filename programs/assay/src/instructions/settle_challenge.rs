@@ -20,7 +20,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::{pot::kept, ChallengeEvent, ChallengeStatus, DisputeStatus, Verdict};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::ChallengeSettled,
     invariants::check_backed,
     state::{Challenge, Dispute, Job},

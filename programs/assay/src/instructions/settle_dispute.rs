@@ -12,7 +12,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::{outcome::OUTCOME_BYTES, DisputeEvent, DisputeStatus, JobEvent, Verdict};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::DisputeSettled,
     jury_rounds::start_round,
     state::{Dispute, Job},

@@ -23,10 +23,10 @@ use anchor_lang::prelude::*;
 use assay_protocol::{fees::Penalty, ExecutionStatus, JobStatus, Settled};
 
 use crate::{
-    errors::AssayError,
+    errors::{err, require, require_keys_eq, AssayError},
     events::ExecutionSettled,
     invariants::check_backed,
-    state::{Dispute, Execution, Job, Ledger, Provider, RawJob, RawMarket, Sink, AUDIT_DRAWN},
+    state::{Dispute, Execution, Job, Market, Provider, Sink, AUDIT_DRAWN},
 };
 
 /// Accounts of `settle_execution`.
@@ -34,7 +34,7 @@ use crate::{
 pub struct SettleExecution<'info> {
     /// The job.
     #[account(mut, dup)]
-    pub job: Box<Account<'info, RawJob>>,
+    pub job: Box<Account<'info, Job>>,
     /// The seat.
     #[account(
         mut,
@@ -50,7 +50,7 @@ pub struct SettleExecution<'info> {
     pub provider: Box<Account<'info, Provider>>,
     /// The market, for its fee.
     #[account(mut, dup)]
-    pub market: Box<Account<'info, RawMarket>>,
+    pub market: Box<Account<'info, Market>>,
     /// Who paid the seat's rent.
     /// CHECK: whoever signed `accept_job` controls it; bound by `has_one`, it only receives lamports.
     #[account(mut)]
@@ -88,12 +88,12 @@ struct Moved {
 }
 
 impl SettleExecution<'_> {
-    fn validate(&self, job: &Job) -> Result<Due> {
+    fn validate(&self) -> Result<Due> {
         // job, provider, rent_payer: bound by `has_one` of the execution.
         // sink: only `create_sink` makes one, at one address, so owner and discriminator identify it.
         // Deliberately absent: a signer. Every amount and every recipient is fixed.
         // dispute: the job's, by `has_one`; it is over, for the job is.
-        let Self { job: _, execution, provider: _, market, rent_payer: _, sink, dispute } = self;
+        let Self { job, execution, provider: _, market, rent_payer: _, sink, dispute } = self;
         require_keys_eq!(job.market, market.key(), AssayError::MarketMismatch);
         let status = job.status()?;
         require!(status.is_terminal(), AssayError::JobNotTerminal);
@@ -120,40 +120,35 @@ impl SettleExecution<'_> {
     /// As the module says.
     pub fn handler(ctx: Context<Self>) -> Result<()> {
         let accounts = ctx.accounts;
-        let mut job = Box::new(accounts.job.read()?);
-        let lock_lamports = accounts.execution.lock_lamports;
-        let moved = match accounts.validate(&job)? {
-            Due::Pay => accounts.pay(&mut job)?,
+        let moved = match accounts.validate()? {
+            Due::Pay => accounts.pay()?,
             Due::Free => {
-                accounts.provider.unlock_seat(&job.hold_of(&accounts.execution)?)?;
-                Moved { unlocked: lock_lamports, ..Moved::default() }
+                let hold = accounts.job.hold_of(&accounts.execution)?;
+                accounts.provider.unlock_seat(&hold)?;
+                Moved { unlocked: hold.lock_lamports, ..Moved::default() }
             }
             Due::Lose => {
-                accounts.provider.record_wrong(Clock::get()?.unix_timestamp, job.jail_s)?;
-                accounts.forfeit(&mut job)?
+                accounts.provider.record_wrong(Clock::get()?.unix_timestamp, accounts.job.jail_s)?;
+                accounts.forfeit()?
             }
             Due::Miss => {
-                accounts.provider.record_missed(Clock::get()?.unix_timestamp, job.jail_s)?;
-                {
-                    let penalty = job.silence_penalty()?;
-                    accounts.lose(&mut job, penalty)?
-                }
+                accounts.provider.record_missed(Clock::get()?.unix_timestamp, accounts.job.jail_s)?;
+                accounts.lose(accounts.job.silence_penalty()?)?
             }
             Due::Nothing => Moved::default(),
         };
-        let Self { job: account, execution: _, provider, market, rent_payer: _, sink: _, dispute } = accounts;
+        let Self { job, execution: _, provider, market, rent_payer: _, sink: _, dispute } = accounts;
         job.forget_execution()?;
         provider.forget_child()?;
-        account.write_settled(&job)?;
         if let Some(dispute) = dispute {
             check_backed(dispute)?;
         }
-        require!(account.get_lamports() >= job.owed_lamports()?, AssayError::LedgerNotBacked); // I-01
-        require!(market.get_lamports() >= market.owed_lamports()?, AssayError::LedgerNotBacked);
+        check_backed(job)?;
+        check_backed(market)?;
         check_backed(provider)?;
         emit!(ExecutionSettled {
             market: market.key(),
-            job: account.key(),
+            job: job.key(),
             provider: provider.key(),
             pay_lamports: moved.pay,
             fee_lamports: moved.fee,
@@ -164,16 +159,15 @@ impl SettleExecution<'_> {
         Ok(())
     }
 
-    fn pay(&mut self, job: &mut Job) -> Result<Moved> {
-        let is_judged = is_judged(job)?;
+    fn pay(&mut self) -> Result<Moved> {
+        let is_judged = is_judged(&self.job)?;
         let share = if is_judged { self.share()? } else { 0 };
-        let Self { job: account, execution, provider, market, rent_payer: _, sink: _, dispute: _ } = self;
+        let Self { job, execution, provider, market, rent_payer: _, sink: _, dispute: _ } = self;
         let (pay, fee, unlocked) = (job.pay_lamports, job.fee_lamports, execution.lock_lamports);
         let spent = pay.checked_add(fee).ok_or(AssayError::AmountOverflow)?;
         job.escrow_lamports = job.escrow_lamports.checked_sub(spent).ok_or(AssayError::AmountOverflow)?;
         provider.earnings_lamports = provider.earnings_lamports.checked_add(pay).ok_or(AssayError::AmountOverflow)?;
-        let fees_lamports = market.fees_lamports()?.checked_add(fee).ok_or(AssayError::AmountOverflow)?;
-        market.write_fees(fees_lamports)?;
+        market.fees_lamports = market.fees_lamports.checked_add(fee).ok_or(AssayError::AmountOverflow)?;
         let hold = job.hold_of(execution)?;
         provider.unlock_seat(&hold)?;
         let outcome = job.standing_outcome()?;
@@ -187,7 +181,7 @@ impl SettleExecution<'_> {
             drawn_equal: job.tally.entry(&outcome.hash()).map_or(0, |entry| entry.drawn),
         };
         provider.record_right(&settled, &hold);
-        account.sub_lamports(spent)?;
+        job.sub_lamports(spent)?;
         provider.add_lamports(pay)?;
         market.add_lamports(fee)?;
         Ok(Moved { pay, fee, share, unlocked, lost: 0 })
@@ -207,12 +201,12 @@ impl SettleExecution<'_> {
     }
 
     /// Takes the whole lock: for the dispute that found something else, or the Sink.
-    fn forfeit(&mut self, job: &mut Job) -> Result<Moved> {
+    fn forfeit(&mut self) -> Result<Moved> {
         let lost = self.execution.lock_lamports;
-        if !is_judged(job)? {
-            return self.lose(job, Penalty { poster_lamports: 0, sink_lamports: lost });
+        if !is_judged(&self.job)? {
+            return self.lose(Penalty { poster_lamports: 0, sink_lamports: lost });
         }
-        self.take_stake(job, lost)?;
+        self.take_stake(lost)?;
         let Self { job: _, execution: _, provider, market: _, rent_payer: _, sink: _, dispute } = self;
         let dispute = dispute.as_mut().ok_or(AssayError::AccountsMissing)?;
         provider.trust.record_dispute_lost();
@@ -223,32 +217,30 @@ impl SettleExecution<'_> {
     }
 
     /// Takes a penalty for poster and Sink.
-    fn lose(&mut self, job: &mut Job, penalty: Penalty) -> Result<Moved> {
+    fn lose(&mut self, penalty: Penalty) -> Result<Moved> {
         let Penalty { poster_lamports, sink_lamports } = penalty;
         let lost = poster_lamports.checked_add(sink_lamports).ok_or(AssayError::AmountOverflow)?;
-        let unlocked = self.take_stake(job, lost)?;
-        let Self { job: account, execution: _, provider, market: _, rent_payer: _, sink, dispute: _ } = self;
+        let unlocked = self.take_stake(lost)?;
+        let Self { job, execution: _, provider, market: _, rent_payer: _, sink, dispute: _ } = self;
         let sink = sink.as_mut().ok_or(AssayError::AccountsMissing)?;
         job.compensation_lamports =
             job.compensation_lamports.checked_add(poster_lamports).ok_or(AssayError::AmountOverflow)?;
         sink.burned_lamports = sink.burned_lamports.checked_add(sink_lamports).ok_or(AssayError::AmountOverflow)?;
         provider.sub_lamports(lost)?;
-        account.add_lamports(poster_lamports)?;
+        job.add_lamports(poster_lamports)?;
         sink.add_lamports(sink_lamports)?;
         Ok(Moved { unlocked, lost, ..Moved::default() })
     }
 
     /// Ends the seat's lock, of which so much is lost, and with it the tickets that the rest of the stake does not bear. Says how
     /// much is free.
-    fn take_stake(&mut self, job: &Job, lost: u64) -> Result<u64> {
-        let Self { job: _, execution, provider, market, rent_payer: _, sink: _, dispute: _ } = self;
+    fn take_stake(&mut self, lost: u64) -> Result<u64> {
+        let Self { job, execution, provider, market, rent_payer: _, sink: _, dispute: _ } = self;
         let unlocked = execution.lock_lamports.checked_sub(lost).ok_or(AssayError::AmountOverflow)?;
         provider.unlock_seat(&job.hold_of(execution)?)?;
         provider.lose_stake(lost)?;
-        let mut sums = Box::new(market.read()?);
-        let tickets = provider.usable_tickets(sums.terms.ticket_lamports);
-        sums.count_tickets(provider, tickets)?;
-        market.write_tickets(&sums)?;
+        let tickets = provider.usable_tickets(market.terms.ticket_lamports);
+        market.count_tickets(provider, tickets)?;
         Ok(unlocked)
     }
 }

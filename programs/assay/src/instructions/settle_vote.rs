@@ -19,7 +19,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::{pot::Ballots, DisputeStatus, Verdict, VoteStatus};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::VoteSettled,
     invariants::check_backed,
     state::{Dispute, Job, Provider, Vote},

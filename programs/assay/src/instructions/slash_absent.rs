@@ -13,7 +13,7 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{tickets::wins, DisputeStatus, VoteStatus};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, require_keys_eq, AssayError},
     events::AbsentSlashed,
     invariants::check_backed,
     pda::canonical_bump,

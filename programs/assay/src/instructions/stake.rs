@@ -9,7 +9,7 @@
 use anchor_lang::prelude::*;
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::Staked,
     invariants::check_backed,
     pda::transfer,

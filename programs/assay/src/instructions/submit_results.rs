@@ -15,7 +15,7 @@ use assay_protocol::{
 };
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::ResultsSubmitted,
     state::{deadline_unix, Execution, Job, Provider},
 };

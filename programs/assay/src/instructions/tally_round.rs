@@ -11,7 +11,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::{DisputeEvent, DisputeStatus, Measure, Verdict};
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::RoundTallied,
     state::{deadline_unix, Dispute},
 };

@@ -11,7 +11,7 @@ use anchor_lang::prelude::*;
 use assay_protocol::tickets::tickets_of;
 
 use crate::{
-    errors::AssayError,
+    errors::{require, AssayError},
     events::Unstaked,
     invariants::check_backed,
     state::{deadline_unix, Market, Provider},

@@ -9,7 +9,11 @@
 
 use anchor_lang::prelude::*;
 
-use crate::{errors::AssayError, events::ProviderUpdated, state::Provider};
+use crate::{
+    errors::{require_keys_neq, AssayError},
+    events::ProviderUpdated,
+    state::Provider,
+};
 
 /// Arguments of `update_provider`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]

@@ -8,7 +8,12 @@
 
 use anchor_lang::prelude::*;
 
-use crate::{errors::AssayError, events::StakeWithdrawn, invariants::check_backed, state::Provider};
+use crate::{
+    errors::{require, AssayError},
+    events::StakeWithdrawn,
+    invariants::check_backed,
+    state::Provider,
+};
 
 /// Accounts of `withdraw_stake`.
 #[derive(Accounts)]

@@ -1,11 +1,11 @@
 use anchor_lang::prelude::*;
 use assay_protocol::{ChallengeEvent, ChallengeStatus};
 
+use super::packed::account;
 use crate::errors::AssayError;
 
 /// What one wallet holds to be right in a dispute. PDA("challenge", dispute, challenger). Its bond lies in the dispute.
-#[account]
-#[derive(Debug, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, InitSpace)]
 pub struct Challenge {
     /// Layout version, 1.
     pub version: u8,
@@ -31,10 +31,12 @@ pub struct Challenge {
     pub reserved: [u8; 32],
 }
 
-impl Challenge {
-    /// Bytes of the account, discriminator included.
-    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+account!(Challenge, [119, 250, 161, 121, 119, 81, 22, 208], {
+    version, bump, status, dispute, challenger, commitment, outcome_hash, bond_lamports, entered_unix, rent_lamports,
+    reserved,
+});
 
+impl Challenge {
     /// Where the challenge stands.
     ///
     /// # Errors

@@ -5,15 +5,14 @@ use assay_protocol::{
     outcome::OUTCOME_BYTES,
     round_verdict,
     tickets::{threshold, EVERYBODY},
-    DisputeEvent, DisputeStatus, Draw, DrawState, Round, Tally, Verdict, TALLY_BYTES,
+    DisputeEvent, DisputeStatus, Draw, Round, Tally, Verdict,
 };
 
-use super::{sum_lamports, Ledger, Provider};
-use crate::errors::AssayError;
+use super::{packed::account, sum_lamports, Ledger, Provider};
+use crate::errors::{require, require_keys_eq, require_keys_neq, AssayError};
 
 /// A contested result, or a deadlock, on its way to a verdict. PDA("dispute", job, index).
-#[account]
-#[derive(Debug, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, InitSpace)]
 pub struct Dispute {
     /// Layout version, 1.
     pub version: u8,
@@ -119,65 +118,17 @@ pub struct Dispute {
     pub reserved: [u8; 64],
 }
 
+account!(Dispute, [36, 49, 241, 67, 40, 36, 241, 74], {
+    version, bump, status, job, market, rent_payer, poster, job_uid, executors, index, round, court, is_deadlock,
+    verdict, right, standing_hash, verdict_hash, outcome, gas_limit, bond_lamports, juror_bond_lamports,
+    ticket_lamports, miss_rate_bps, lambda, quorum_bps, execution_s, reveal_s, duty_tickets_total, expected,
+    opened_unix, entry_deadline_unix, commit_deadline_unix, reveal_deadline_unix, verdict_deadline_unix, final_unix,
+    draw, tally, votes_committed, votes_revealed, votes_open, revealed_weight, challenges, challenges_revealed,
+    challenges_counted, challenges_open, held_lamports, lost_lamports, won_lamports, pot_lamports, rent_lamports,
+    reserved,
+});
+
 impl Dispute {
-    /// All fields as they are before anything happened: zero.
-    pub const EMPTY: Self = Self {
-        version: 0,
-        bump: 0,
-        status: 0,
-        job: Pubkey::new_from_array([0; 32]),
-        market: Pubkey::new_from_array([0; 32]),
-        rent_payer: Pubkey::new_from_array([0; 32]),
-        poster: Pubkey::new_from_array([0; 32]),
-        job_uid: [0; 32],
-        executors: [Pubkey::new_from_array([0; 32]); REDUNDANCY_MAX as usize],
-        index: 0,
-        round: 0,
-        court: 0,
-        is_deadlock: 0,
-        verdict: Verdict::None,
-        right: 0,
-        standing_hash: [0; 32],
-        verdict_hash: [0; 32],
-        outcome: [0; OUTCOME_BYTES],
-        gas_limit: 0,
-        bond_lamports: 0,
-        juror_bond_lamports: 0,
-        ticket_lamports: 0,
-        miss_rate_bps: 0,
-        lambda: 0,
-        quorum_bps: 0,
-        execution_s: 0,
-        reveal_s: 0,
-        duty_tickets_total: 0,
-        expected: 0,
-        opened_unix: 0,
-        entry_deadline_unix: 0,
-        commit_deadline_unix: 0,
-        reveal_deadline_unix: 0,
-        verdict_deadline_unix: 0,
-        final_unix: 0,
-        draw: Draw { seed_slot: 0, fixed_unix: 0, seed: [0; 32], rearmed: 0, state: DrawState::None },
-        tally: Tally::from_bytes([0; TALLY_BYTES]),
-        votes_committed: 0,
-        votes_revealed: 0,
-        votes_open: 0,
-        revealed_weight: [0; 4],
-        challenges: 0,
-        challenges_revealed: 0,
-        challenges_counted: 0,
-        challenges_open: 0,
-        held_lamports: 0,
-        lost_lamports: 0,
-        won_lamports: 0,
-        pot_lamports: 0,
-        rent_lamports: 0,
-        reserved: [0; 64],
-    };
-
-    /// Bytes of the account, discriminator included.
-    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
-
     /// Where the dispute stands.
     ///
     /// # Errors

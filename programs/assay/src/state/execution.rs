@@ -1,12 +1,12 @@
 use anchor_lang::prelude::*;
 use assay_protocol::{outcome::OUTCOME_BYTES, ExecutionEvent, ExecutionStatus};
 
+use super::packed::account;
 use crate::errors::AssayError;
 
 /// One provider's seat in one job. PDA("execution", job, provider). While it exists, that provider cannot take the job
 /// again; a missed one stays until the job is over.
-#[account]
-#[derive(Debug, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, InitSpace)]
 pub struct Execution {
     /// Layout version, 1.
     pub version: u8,
@@ -50,10 +50,12 @@ pub struct Execution {
     pub reserved: [u8; 15],
 }
 
-impl Execution {
-    /// Bytes of the account, discriminator included.
-    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+account!(Execution, [50, 148, 225, 163, 129, 33, 229, 40], {
+    version, bump, status, job, provider, node_key, rent_payer, seat, attempt, drawn, lock_lamports, weight_lamports,
+    commitment, outcome, accepted_unix, accepted_slot, submitted_unix, elapsed_s, duty_tickets, reserved,
+});
 
+impl Execution {
     /// Where the seat stands.
     ///
     /// # Errors

@@ -3,10 +3,10 @@ use assay_protocol::{
     fees::{miss_penalty, share_bps, Penalty, Price},
     limits::REDUNDANCY_MAX,
     outcome::OUTCOME_BYTES,
-    Draw, DrawState, JobEvent, JobStatus, Mode, Outcome, Tally, TaskLimits, Voice, TALLY_BYTES,
+    Draw, JobEvent, JobStatus, Mode, Outcome, Tally, TaskLimits, Voice,
 };
 
-use super::{sum_lamports, Ledger};
+use super::{packed::account, sum_lamports, Ledger};
 use crate::errors::AssayError;
 
 /// `Job.kind` of a job with one task.
@@ -25,8 +25,7 @@ pub const AUDIT_NOT_DRAWN: u8 = 2;
 pub const AUDIT_DRAWN: u8 = 3;
 
 /// A posted task with its escrow. PDA("job", market, poster, id).
-#[account]
-#[derive(Debug, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, InitSpace)]
 pub struct Job {
     /// Layout version, 1.
     pub version: u8,
@@ -178,88 +177,19 @@ pub struct Job {
     pub reserved: [u8; 56],
 }
 
+account!(Job, [75, 124, 80, 203, 161, 180, 202, 80], {
+    version, bump, status, market, poster, executors, kind, mode, redundancy, seats, seats_wanted, seats_filled,
+    seats_max, executions_open, disputes_open, attempt, fill, audit, right, pending_commits, pending_reveals,
+    collision_recorded, audit_one_in, min_trust_bps, quorum_bps, fee_bps, miss_rate_bps, jury_lambda, jury_quorum_bps,
+    attempts_max, task_count, id, created_slot, created_unix, job_uid, task_digest, job_cid_digest, metered_hash,
+    profile, limits, seed, clock_unix_ns, price, base_fee_lamports, escrow_lamports, compensation_lamports,
+    pay_lamports, fee_lamports, bond_lamports, delay_fee_lamports, decline_fee_lamports, juror_bond_lamports,
+    queue_timeout_s, widen_s, execution_s, challenge_s, reveal_s, agreement_s, fill_unix, queue_deadline_unix,
+    total_deadline_unix, execution_deadline_unix, reveal_deadline_unix, window_deadline_unix, resolved_unix,
+    tickets_total, executors_duty_tickets, weight_total_lamports, draw, tally, outcome, rent_lamports, jail_s, reserved,
+});
+
 impl Job {
-    /// All fields as they are before anything happened: zero.
-    pub const EMPTY: Self = Self {
-        version: 0,
-        bump: 0,
-        status: 0,
-        market: Pubkey::new_from_array([0; 32]),
-        poster: Pubkey::new_from_array([0; 32]),
-        executors: [Pubkey::new_from_array([0; 32]); REDUNDANCY_MAX as usize],
-        kind: KIND_SINGLE,
-        mode: 0,
-        redundancy: 0,
-        seats: 0,
-        seats_wanted: 0,
-        seats_filled: 0,
-        seats_max: 0,
-        executions_open: 0,
-        disputes_open: 0,
-        attempt: 0,
-        fill: FILL_FIRST,
-        audit: 0,
-        right: 0,
-        pending_commits: 0,
-        pending_reveals: 0,
-        collision_recorded: 0,
-        audit_one_in: 0,
-        min_trust_bps: 0,
-        quorum_bps: 0,
-        fee_bps: 0,
-        miss_rate_bps: 0,
-        jury_lambda: 0,
-        jury_quorum_bps: 0,
-        attempts_max: 0,
-        task_count: 0,
-        id: 0,
-        created_slot: 0,
-        created_unix: 0,
-        job_uid: [0; 32],
-        task_digest: [0; 32],
-        job_cid_digest: [0; 32],
-        metered_hash: [0; 32],
-        profile: 0,
-        limits: TaskLimits { gas_limit: 0, memory_bytes: 0, stack_bytes: 0, output_bytes: 0, stdio_bytes: 0 },
-        seed: 0,
-        clock_unix_ns: 0,
-        price: 0,
-        base_fee_lamports: 0,
-        escrow_lamports: 0,
-        compensation_lamports: 0,
-        pay_lamports: 0,
-        fee_lamports: 0,
-        bond_lamports: 0,
-        delay_fee_lamports: 0,
-        decline_fee_lamports: 0,
-        juror_bond_lamports: 0,
-        queue_timeout_s: 0,
-        widen_s: 0,
-        execution_s: 0,
-        challenge_s: 0,
-        reveal_s: 0,
-        agreement_s: 0,
-        fill_unix: 0,
-        queue_deadline_unix: 0,
-        total_deadline_unix: 0,
-        execution_deadline_unix: 0,
-        reveal_deadline_unix: 0,
-        window_deadline_unix: 0,
-        resolved_unix: 0,
-        tickets_total: 0,
-        executors_duty_tickets: 0,
-        weight_total_lamports: 0,
-        draw: Draw { seed_slot: 0, fixed_unix: 0, seed: [0; 32], rearmed: 0, state: DrawState::None },
-        tally: Tally::from_bytes([0; TALLY_BYTES]),
-        outcome: [0; OUTCOME_BYTES],
-        rent_lamports: 0,
-        jail_s: 0,
-        reserved: [0; 56],
-    };
-
-    /// Bytes of the account, discriminator included.
-    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
-
     /// Where the job stands.
     ///
     /// # Errors

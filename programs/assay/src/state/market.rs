@@ -1,12 +1,11 @@
 use anchor_lang::prelude::*;
 use assay_protocol::MarketTerms;
 
-use super::{sum_lamports, Ledger, Provider};
+use super::{packed::account, sum_lamports, Ledger, Provider};
 use crate::errors::AssayError;
 
 /// A place where jobs are posted. PDA("market", creator, name).
-#[account]
-#[derive(Debug, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, InitSpace)]
 pub struct Market {
     /// Layout version, 1.
     pub version: u8,
@@ -48,10 +47,13 @@ pub struct Market {
     pub reserved: [u8; 64],
 }
 
-impl Market {
-    /// Bytes of the account, discriminator included.
-    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+account!(Market, [219, 190, 213, 55, 0, 227, 198, 154], {
+    version, bump, status, creator, authority, pending_authority, mint, name, cluster, fees_lamports, paused_until_unix,
+    pause_allowed_from_unix, terms, pending_terms, pending_from_unix, rent_lamports, tickets_total, duty_tickets_total,
+    reserved,
+});
 
+impl Market {
     /// The terms in force at this moment.
     #[must_use]
     pub fn current_terms(&self, now_unix: i64) -> &MarketTerms {

@@ -9,8 +9,8 @@ mod job;
 mod job_seats;
 mod market;
 mod module;
+mod packed;
 mod provider;
-mod raw;
 mod sink;
 mod vote;
 
@@ -28,7 +28,6 @@ pub use job::{
 pub use market::Market;
 pub use module::Module;
 pub use provider::{Hold, Provider};
-pub use raw::{RawJob, RawMarket};
 pub use sink::Sink;
 pub use vote::Vote;
 

@@ -1,12 +1,11 @@
 use anchor_lang::prelude::*;
 
-use super::{Job, STATUS_ACTIVE};
+use super::{packed::account, Job, STATUS_ACTIVE};
 use crate::errors::AssayError;
 
 /// What is known of a metered module in one market: how often its results differed. PDA("module", market, metered hash). It
 /// never closes.
-#[account]
-#[derive(Debug, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, InitSpace)]
 pub struct Module {
     /// Layout version, 1.
     pub version: u8,
@@ -34,10 +33,12 @@ pub struct Module {
     pub reserved: [u8; 32],
 }
 
-impl Module {
-    /// Bytes of the account, discriminator included.
-    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+account!(Module, [234, 149, 112, 29, 65, 203, 69, 160], {
+    version, bump, status, market, metered_hash, last_job, collisions, distinct_max, entropy_millibits_sum, last_unix,
+    rent_lamports, reserved,
+});
 
+impl Module {
     /// A module of which nothing is known.
     #[must_use]
     pub const fn new(market: Pubkey, metered_hash: [u8; 32]) -> Self {

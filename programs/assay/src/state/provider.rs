@@ -6,8 +6,8 @@ use assay_protocol::{
     Settled, TrustVector,
 };
 
-use super::{deadline_unix, sum_lamports, Ledger};
-use crate::errors::AssayError;
+use super::{deadline_unix, packed::account, sum_lamports, Ledger};
+use crate::errors::{require, AssayError};
 
 /// What a seat holds of its provider's.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,7 @@ pub struct Hold {
 }
 
 /// One provider in one market. PDA("provider", market, authority).
-#[account]
-#[derive(Debug, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, InitSpace)]
 pub struct Provider {
     /// Layout version, 1.
     pub version: u8,
@@ -89,10 +88,15 @@ pub struct Provider {
     pub reserved: [u8; 44],
 }
 
-impl Provider {
-    /// Bytes of the account, discriminator included.
-    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+account!(Provider, [164, 180, 71, 17, 75, 216, 80, 195], {
+    version, bump, status, market, authority, node_key, stake_lamports, locked_lamports, unbonding_lamports,
+    unbonding_until_unix, earnings_lamports, exposure_cap_lamports, stake_mature_from_unix, capacity, active, endpoint,
+    trust, registered_unix, rent_lamports, children_open, maturing_s, tickets, tickets_from_unix, duty_lock_lamports,
+    duty_from_unix, duty_until_unix, jailed_until_unix, misses_in_row, votes_open, unaudited_lamports, duty_tickets,
+    reserved,
+});
 
+impl Provider {
     /// Stake that no seat reserves, lamports.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 use anchor_lang::prelude::*;
 
+use super::packed::account;
+
 /// Where burned shares go. PDA("sink"), one per program. No instruction takes lamports out.
-#[account]
-#[derive(Debug, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, InitSpace)]
 pub struct Sink {
     /// Layout version, 1.
     pub version: u8,
@@ -16,7 +17,6 @@ pub struct Sink {
     pub reserved: [u8; 32],
 }
 
-impl Sink {
-    /// Bytes of the account, discriminator included.
-    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
-}
+account!(Sink, [76, 91, 128, 201, 104, 198, 53, 108], {
+    version, bump, status, burned_lamports, reserved,
+});

@@ -1,11 +1,11 @@
 use anchor_lang::prelude::*;
 use assay_protocol::{VoteEvent, VoteStatus};
 
+use super::packed::account;
 use crate::errors::AssayError;
 
 /// One juror's ballot in one round. PDA("vote", dispute, round, provider). It stays until the dispute is over.
-#[account]
-#[derive(Debug, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, InitSpace)]
 pub struct Vote {
     /// Layout version, 1.
     pub version: u8,
@@ -35,10 +35,12 @@ pub struct Vote {
     pub reserved: [u8; 16],
 }
 
-impl Vote {
-    /// Bytes of the account, discriminator included.
-    pub const SIZE_BYTES: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+account!(Vote, [96, 91, 104, 57, 145, 35, 172, 155], {
+    version, bump, status, dispute, provider, rent_payer, round, weight, lock_lamports, commitment, ballot_hash,
+    committed_unix, reserved,
+});
 
+impl Vote {
     /// Where the vote stands.
     ///
     /// # Errors
