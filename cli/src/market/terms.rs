@@ -356,6 +356,7 @@ pub fn percent(bps: impl Into<u32>) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use assay_protocol::limits::{ROUND_LAST, SEED_WAIT_S};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -376,6 +377,26 @@ mod tests {
         let args = Command::parse_from(["x", "--fee-bps", "2000"]).terms;
         let error = args.over(DEFAULTS).unwrap_err().to_string();
         assert!(error.contains("1,000 basis points") && error.contains("docs/PROTOCOL.md"), "{error}");
+    }
+
+    #[test]
+    fn a_dispute_by_the_default_terms_lasts_as_long_as_the_protocol_says() {
+        const GAS: u64 = 1_000_000_000;
+        // Four slots are 1.6 s; the rest is for whoever records.
+        const SEED_S: u64 = 10;
+        let (window_s, run_s) = (DEFAULTS.challenge_s(GAS), DEFAULTS.execution_s(GAS));
+        let reveal_s = u64::from(DEFAULTS.reveal_s);
+        // Committed, revealed, and all the time in which somebody may appeal, or show who was absent.
+        let round_s = run_s + reveal_s + run_s.max(reveal_s);
+        let last_round_s = run_s + reveal_s + reveal_s;
+        let first_s = window_s + SEED_S + round_s;
+        assert_eq!(first_s, 940);
+        assert!(first_s <= 20 * 60);
+        let drawn_rounds = u64::from(ROUND_LAST);
+        assert_eq!(window_s + drawn_rounds * (SEED_S + round_s) + last_round_s, 1_850);
+        let longest_s = window_s + drawn_rounds * (u64::from(SEED_WAIT_S) + round_s) + last_round_s;
+        assert_eq!(longest_s, 4_520);
+        assert!(longest_s <= window_s + DEFAULTS.dispute_s(GAS));
     }
 
     #[test]
