@@ -148,6 +148,10 @@ impl Sender {
             Step::OpenDispute => self.open_dispute(address, None),
             Step::RecordJury => instructions::record_jury_seed(address),
             Step::Tally => instructions::tally_round(dispute_address(&address)),
+            Step::SlashAbsent => {
+                let absence = view.dispute.as_ref().and_then(|dispute| dispute.next_absence());
+                absence.ok_or(BuildError::NothingToSettle(job.row.uid))?.slash.clone()
+            }
             Step::Decide => instructions::settle_dispute(address),
             Step::SettleRest => return self.settlement(job, view, &[]),
         }])

@@ -1,7 +1,9 @@
 //! The steps that anybody may take once their time has come. Every status that is not final has one (I-04).
 
+mod absent;
 mod disputes;
 
+pub use absent::{Absence, Roll};
 pub use disputes::Disputed;
 
 use assay_protocol::{DisputeStatus, JobStatus};

@@ -2,7 +2,7 @@
 
 use anchor_lang::AccountDeserialize;
 use assay_protocol::{
-    DisputeStatus, ExecutionStatus, JobStatus, TrustVector, VoteStatus, ballot_hash, duty::ON_DUTY,
+    DisputeStatus, ExecutionStatus, JobStatus, Tally, TrustVector, VoteStatus, ballot_hash, duty::ON_DUTY,
     outcome::OUTCOME_BYTES, tickets,
 };
 use assay_sdk::program::{
@@ -80,6 +80,7 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         },
         window_deadline_unix: when(&[JobStatus::Submitted, JobStatus::Deadlocked], job.window_deadline_unix),
         standing_hash: if status == JobStatus::Submitted { ballot_hash(&job.outcome) } else { [0; 32] },
+        results: Tally::from(job.tally).entries().map(|entry| entry.hash).collect(),
         dispute: None,
         seat,
         rent_payer: own.map(|own| own.rent_payer),
@@ -135,6 +136,7 @@ pub(super) fn dispute_view(
         round: dispute.round,
         verdict: dispute.found(),
         verdict_hash: dispute.verdict_hash,
+        standing_hash: dispute.standing_hash,
         is_party: is_poster || dispute.executors.contains(&settings.provider),
         bond_lamports: dispute.bond_lamports,
         juror_bond_lamports: dispute.juror_bond_lamports,
@@ -149,6 +151,7 @@ pub(super) fn dispute_view(
         is_complete,
         votes: own,
         challenge,
+        absences: Vec::new(),
         settlement: Vec::new(),
     })
 }

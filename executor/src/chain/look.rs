@@ -3,22 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anchor_lang::{AccountDeserialize, Discriminator};
-use assay_protocol::{DisputeStatus, JobStatus};
+use anchor_lang::Discriminator;
+use assay_protocol::JobStatus;
 use assay_sdk::{
-    Keyed,
-    client::ChainTime,
-    crank::Disputed,
     pda::{ChallengeSeeds, ExecutionSeeds, VoteSeeds, dispute_address},
     program::{
         self,
-        accounts::{Challenge, Dispute, Execution, Job, Vote},
+        accounts::{Execution, Job},
     },
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::json;
-use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::request::RpcRequest;
 
@@ -35,14 +31,10 @@ const FIXED_ACCOUNTS: usize = 4;
 /// A job and our seat; with a dispute also that, our challenge, and our vote of each round.
 const ACCOUNTS_OF_JOB: usize = 2;
 const ACCOUNTS_OF_DISPUTED: usize = ACCOUNTS_OF_JOB + 2 + ROUNDS;
-/// Disputes that are over and whose settlement is planned, in one look.
-const SETTLED_PER_LOOK: usize = 4;
-/// Most disputes of the market that are looked at besides those that are tracked: jurors see the first ones first.
-const DISPUTES_PER_LOOK: usize = 64;
 /// Where the fields that are filtered by stand in an account.
 const STATUS_OFFSET: usize = 10;
-const FIRST_KEY_OFFSET: usize = 11;
-const SECOND_KEY_OFFSET: usize = 43;
+pub(super) const FIRST_KEY_OFFSET: usize = 11;
+pub(super) const SECOND_KEY_OFFSET: usize = 43;
 
 /// An address, and what is known to be there.
 #[derive(Clone, Copy)]
@@ -72,18 +64,10 @@ struct Listed {
     account: RawAccount,
 }
 
-fn keyed<T: AccountDeserialize>(address: Pubkey, data: &[u8]) -> Option<Keyed<T>> {
-    Some(Keyed { address, account: T::try_deserialize(&mut &data[..]).ok()? })
-}
-
-fn all_keyed<T: AccountDeserialize>(found: Found<(Pubkey, Vec<u8>)>) -> Vec<Keyed<T>> {
-    found.items.iter().filter_map(|(address, data)| keyed(*address, data)).collect()
-}
-
 /// What a query found, and for which slot.
-struct Found<T> {
+pub(super) struct Found<T> {
     slot: u64,
-    items: Vec<T>,
+    pub(super) items: Vec<T>,
 }
 
 /// What is there, whether it is tracked or not.
@@ -151,6 +135,9 @@ impl Fetched {
             let Some(dispute) = accounts::dispute_view(&dispute, (own(1), votes), settings) else {
                 return Place::Unreadable;
             };
+            if view.status == JobStatus::Disputed {
+                view.standing_hash = dispute.standing_hash;
+            }
             view.dispute = Some(Box::new(dispute));
         }
         Place::Job(Box::new(view))
@@ -210,7 +197,7 @@ impl RpcChain {
         if !held.is_empty() {
             self.confirm_held(&held, &read).await?;
         }
-        self.plan_settlements(&mut read.jobs).await?;
+        self.plan_disputes(&mut read.jobs).await?;
         let provider = read.provider.ok_or_else(|| self.not_understood("fetch the provider", "it is missing"))?;
         let mut jobs: BTreeMap<JobUid, JobView> = read.jobs.into_iter().map(|view| (view.uid, view)).collect();
         for view in listing.open {
@@ -244,7 +231,7 @@ impl RpcChain {
     }
 
     /// Accounts of the program by discriminator and fields.
-    async fn find(
+    pub(super) async fn find(
         &self,
         doing: &'static str,
         discriminator: &[u8],
@@ -289,62 +276,6 @@ impl RpcChain {
         let found = self.find(doing, Job::DISCRIMINATOR, &fields).await?;
         let view = |(address, data): &(Pubkey, Vec<u8>)| accounts::job_view(*address, data, None);
         Ok(Found { slot: found.slot, items: found.items.iter().filter_map(view).collect() })
-    }
-
-    /// Jobs of the market over which there is a dispute that is not over, if that is asked for.
-    async fn disputed_jobs(&self, is_asked: bool) -> Result<BTreeSet<Pubkey>, ChainError> {
-        if !is_asked {
-            return Ok(BTreeSet::new());
-        }
-        let market = self.settings().market.to_bytes();
-        let fields: [(usize, &[u8]); 1] = [(SECOND_KEY_OFFSET, &market)];
-        let found = self.find("list the disputes", Dispute::DISCRIMINATOR, &fields).await?;
-        let mut going_on: Vec<_> =
-            found.items.iter().filter_map(|(_, data)| accounts::dispute_going_on(data)).collect();
-        going_on.sort_unstable();
-        Ok(going_on.into_iter().take(DISPUTES_PER_LOOK).map(|(_, job)| job).collect())
-    }
-
-    /// What comes next in the settlement of disputes that are over, for some of them.
-    async fn plan_settlements(&self, jobs: &mut [JobView]) -> Result<(), ChainError> {
-        let is_over =
-            |view: &&mut JobView| view.dispute.as_ref().is_some_and(|dispute| dispute.status == DisputeStatus::Final);
-        for view in jobs.iter_mut().filter(is_over).take(SETTLED_PER_LOOK) {
-            let settlement = self.settlement(view.job).await?;
-            if let Some(dispute) = view.dispute.as_mut() {
-                dispute.settlement = settlement;
-            }
-        }
-        Ok(())
-    }
-
-    /// Empty also when the accounts changed between two requests: the next look plans it.
-    async fn settlement(&self, job: Pubkey) -> Result<Vec<Instruction>, ChainError> {
-        let dispute = dispute_address(&job);
-        let (of_job, of_dispute) = (job.to_bytes(), dispute.to_bytes());
-        let of_job: [(usize, &[u8]); 1] = [(FIRST_KEY_OFFSET, &of_job)];
-        let of_dispute: [(usize, &[u8]); 1] = [(FIRST_KEY_OFFSET, &of_dispute)];
-        let (doing, both) = ("list what a dispute left", [job, dispute]);
-        let (challenges, votes, executions, fetched) = tokio::try_join!(
-            self.find(doing, Challenge::DISCRIMINATOR, &of_dispute),
-            self.find(doing, Vote::DISCRIMINATOR, &of_dispute),
-            self.find(doing, Execution::DISCRIMINATOR, &of_job),
-            self.accounts(&both, Commitment::Confirmed),
-        )?;
-        let account = |index| fetched.get(index).and_then(RawAccount::of_program);
-        let known =
-            account(0).and_then(|data| keyed(job, &data)).zip(account(1).and_then(|data| keyed(dispute, &data)));
-        let Some((job, dispute)) = known else { return Ok(Vec::new()) };
-        let disputed = Disputed {
-            job,
-            dispute,
-            challenges: all_keyed(challenges),
-            votes: all_keyed(votes),
-            executions: all_keyed(executions),
-        };
-        // What is due once it is over is due at any time.
-        let next = disputed.due_transactions(ChainTime { slot: 0, unix: 0 });
-        Ok(next.into_iter().next().unwrap_or_default())
     }
 
     async fn jobs_with_seat(&self) -> Result<Found<Pubkey>, ChainError> {

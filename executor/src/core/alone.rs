@@ -49,7 +49,8 @@ impl Core {
     /// Decides which of the jobs that wait for a seat are taken alone.
     pub(super) fn choose_alone(&mut self) {
         let Some(provider) = self.provider else { return };
-        let waits = |job: &Job| job.waits_for_seat() && (job.alone.is_some() || may_run_alone(job));
+        let may = |job: &Job| provider.audit_one_in.is_some() && job.view.as_ref().is_some_and(JobView::may_run_alone);
+        let waits = |job: &Job| job.waits_for_seat() && (job.alone.is_some() || may(job));
         let uids: Vec<JobUid> = self.jobs.iter().filter(|(_, job)| waits(job)).map(|(uid, _)| *uid).collect();
         for uid in uids {
             let coming = self.coming(uid);
@@ -63,10 +64,6 @@ impl Core {
             job.alone = chosen;
         }
     }
-}
-
-fn may_run_alone(job: &Job) -> bool {
-    job.view.as_ref().is_some_and(JobView::may_run_alone)
 }
 
 /// What the program asks of whoever takes the whole job.

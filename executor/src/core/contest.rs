@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Action, BallotRow, ChallengeRow, Core, DropReason, Job, JobUid, JobView, Now, OutcomeBytes, Phase, Role, Salt,
-    Settings, Spent, TxKind, UNAVAILABLE, court::OwnVote,
+    Settings, Spent, TxKind, UNAVAILABLE,
+    court::{DisputeView, OwnVote},
 };
 
 /// Seconds of a day.
@@ -80,6 +81,12 @@ fn is_contestable(view: &JobView, now: Now) -> bool {
     stands && view.disputes_open == 0 && now.chain_unix < view.window_deadline_unix
 }
 
+/// Whether others may still join a dispute that somebody opened.
+fn takes_entries(view: &JobView, now: Now) -> bool {
+    let takes = |dispute: &DisputeView| dispute.takes_challenges(now) && dispute.challenge.is_none();
+    view.status == JobStatus::Disputed && view.dispute.as_deref().is_some_and(takes)
+}
+
 impl Core {
     /// Whether a job in which we have no seat is to be judged or watched.
     pub(super) fn is_of_interest(&self, view: &JobView, now: Now) -> bool {
@@ -101,8 +108,8 @@ impl Core {
         let policy = &self.settings.policy;
         let is_within =
             view.limits.gas_limit <= policy.gas_limit_max && view.limits.memory_bytes <= policy.memory_max_bytes;
-        let is_sampled =
-            can_run && is_within && !self.draining && is_contestable(view, now) && self.settings.samples(view.uid);
+        let is_open = is_contestable(view, now) || takes_entries(view, now);
+        let is_sampled = can_run && is_within && !self.draining && is_open && self.settings.samples(view.uid);
         // The day's budget comes last: it is the sum of all jobs'.
         (is_sampled && self.affords_gas(view.limits.gas_limit, now)).then_some(Role::Watch)
     }
@@ -224,6 +231,8 @@ impl Core {
                         *place = Some(row);
                     }
                     job.row.tx_failures = 0;
+                    // A long pause after content that was not to be had must not outlast the vote.
+                    job.not_before_ms = now.monotonic_ms;
                     actions.push(Action::Persist(*uid));
                 }
                 Some(_) if is_drawn => job.tell(NO_STAKE, actions),
@@ -259,6 +268,11 @@ impl Job {
         self.row.spent.is_some_and(|spent| spent.day == day(now))
     }
 
+    /// Whether a watched result can still be contested, by whoever is first or joins.
+    pub(super) fn can_contest(&self, now: Now) -> bool {
+        self.view.as_ref().is_some_and(|view| is_contestable(view, now) || takes_entries(view, now))
+    }
+
     /// The bond of a challenge, if the result that stands is not what we found and can still be disputed.
     fn wants_challenge(&self, now: Now) -> Option<u64> {
         let (view, ours) = (self.view.as_ref()?, self.row.outcome_hash()?);
@@ -267,8 +281,10 @@ impl Job {
             Role::Watch => self.row.phase == Phase::Ran,
             Role::Judge => false,
         };
-        // One dispute is enough; whoever enters it besides shares what is won.
-        let is_wrong = found && is_contestable(view, now) && view.standing_hash != ours;
+        // What challengers hold is hidden, and the first of them may be the liar's friend (P-17): unless a seat says the same as
+        // we do, nobody else may.
+        let is_missing = self.row.role == Role::Watch && takes_entries(view, now) && !view.results.contains(&ours);
+        let is_wrong = found && view.standing_hash != ours && (is_contestable(view, now) || is_missing);
         (is_wrong && self.row.challenge.is_none()).then_some(view.bond_lamports)
     }
 

@@ -7,6 +7,7 @@ use assay_protocol::{
     limits::VOTE_TICKETS_MAX,
     tickets::{EVERYBODY, threshold, wins},
 };
+use assay_sdk::{crank, instructions};
 use solana_instruction::Instruction;
 
 use super::{Core, Job, JobView, Now, Phase, ProviderView, Role, seats::is_armed};
@@ -15,6 +16,9 @@ use super::{Core, Job, JobView, Now, Phase, ProviderView, Role, seats::is_armed}
 pub const ROUNDS: usize = 4;
 /// Most tickets that are looked through in one step: some ten milliseconds. A provider has up to a million.
 const TICKETS_PER_STEP: u32 = 1 << 16;
+
+/// Of less than this nobody's share is worth the fee of showing an absence, lamports.
+const ABSENCE_LAMPORTS_MIN: u64 = 1_000_000;
 
 /// A Dispute account, and our Votes and our Challenge in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub struct DisputeView {
     pub verdict: Verdict,
     /// Hash of the ballot that it found.
     pub verdict_hash: Hash32,
+    /// Hash of the result that is disputed; zero over a deadlock.
+    pub standing_hash: Hash32,
     /// Whether the provider, or whoever holds its keys, is a party: executor or poster.
     pub is_party: bool,
     /// Bond of a challenge.
@@ -55,8 +61,25 @@ pub struct DisputeView {
     pub votes: [Option<OwnVote>; ROUNDS],
     /// Our challenge.
     pub challenge: Option<OwnChallenge>,
+    /// Once a round is counted: jurors that were drawn and did not vote, those first whom we would take.
+    pub absences: Vec<Absence>,
     /// Once it is over: the next transaction of its settlement, whoever it is for.
     pub settlement: Vec<Instruction>,
+}
+
+/// A juror that was drawn and did not vote, whose duty lock anybody may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absence {
+    /// What is taken into the pot, lamports.
+    pub lock_lamports: u64,
+    /// `slash_absent`.
+    pub slash: Instruction,
+}
+
+impl From<crank::Absence> for Absence {
+    fn from(absence: crank::Absence) -> Self {
+        Self { lock_lamports: absence.lock_lamports, slash: instructions::slash_absent(&absence.slash) }
+    }
 }
 
 /// Our Vote account of a round.
@@ -136,6 +159,29 @@ impl DisputeView {
     #[must_use]
     pub fn has_part_of_ours(&self) -> bool {
         self.challenge.is_some() || self.votes.iter().any(Option::is_some)
+    }
+
+    /// The absence that is shown next: not of a lock of which no share is worth it.
+    #[must_use]
+    pub fn next_absence(&self) -> Option<&Absence> {
+        self.absences.iter().find(|absence| absence.lock_lamports >= ABSENCE_LAMPORTS_MIN)
+    }
+
+    /// Whether an absence is ours to show now: where we share what it costs, since our vote or challenge is what the round found,
+    /// and where a round found nothing, for which the absent are to blame.
+    #[must_use]
+    pub fn shows_absence(&self, now: Now) -> bool {
+        let is_right = |vote: &OwnVote| matches!(vote, OwnVote::Revealed(hash) if *hash == self.verdict_hash);
+        let is_ours_to_show = match self.verdict {
+            Verdict::Outcome => {
+                let challenged = self.challenge.is_some_and(|challenge| challenge.outcome_hash == self.verdict_hash);
+                challenged || self.votes.iter().flatten().any(is_right)
+            }
+            Verdict::None => true,
+            _ => false,
+        };
+        let is_open = self.status == DisputeStatus::Tallied && now.chain_unix < self.verdict_deadline_unix;
+        is_open && is_ours_to_show && self.next_absence().is_some()
     }
 
     /// Below this a ticket is in the jury of this round.

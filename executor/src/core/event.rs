@@ -88,8 +88,10 @@ pub struct JobView {
     pub reveal_deadline_unix: i64,
     /// Until when the standing outcome, or that there is none, may be disputed; zero before.
     pub window_deadline_unix: i64,
-    /// Hash of the result that stands; zero while none does.
+    /// Hash of the result that stands, or that is disputed; zero while there is none.
     pub standing_hash: Hash32,
+    /// Hashes of what its seats showed.
+    pub results: Vec<Hash32>,
     /// The dispute; `None` also while it was not looked at.
     pub dispute: Option<Box<DisputeView>>,
     /// Our seat, if we have one.
@@ -203,7 +205,7 @@ pub struct Interest {
     pub jobs: Vec<Tracked>,
     /// Which results of others stand and may be disputed: some are watched.
     pub results: bool,
-    /// Which disputes there are: the jury may be ours.
+    /// Which disputes there are: the jury may be ours, or the result watched that is contested.
     pub disputes: bool,
 }
 

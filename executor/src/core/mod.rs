@@ -36,7 +36,7 @@ use solana_pubkey::Pubkey;
 
 pub use contest::Watch;
 use court::Jury;
-pub use court::{DisputeView, OwnChallenge, OwnVote, ROUNDS};
+pub use court::{Absence, DisputeView, OwnChallenge, OwnVote, ROUNDS};
 pub use event::{
     Action, Event, Finalized, Interest, JobView, Preparation, ProviderView, Seat, Snapshot, Tracked, TxFate, WorkFault,
     WorkFaultKind,
@@ -139,7 +139,7 @@ const BACKOFF_MS: u64 = 500;
 const BACKOFF_MS_MAX: u64 = 30_000;
 
 /// What decides which steps of anybody's are left: status, attempt, seats that are not settled; of a dispute status, round,
-/// and the instructions of the next settlement.
+/// and what it leaves to be done for others: absences, the instructions of the next settlement.
 type Stage = (JobStatus, u8, u8, Option<(DisputeStatus, u8, usize)>);
 
 /// Between two providers' turns to settle a job of both, milliseconds: enough for the first one's transaction.
@@ -220,7 +220,9 @@ impl Job {
     }
 
     fn stage(&self) -> Stage {
-        let of_dispute = |dispute: &DisputeView| (dispute.status, dispute.round, dispute.settlement.len());
+        let of_dispute = |dispute: &DisputeView| {
+            (dispute.status, dispute.round, dispute.settlement.len().saturating_add(dispute.absences.len()))
+        };
         let stage =
             |view: &JobView| (view.status, view.attempt, view.executions_open, view.dispute.as_deref().map(of_dispute));
         self.view.as_ref().map_or((JobStatus::Open, 0, 0, None), stage)
@@ -346,10 +348,11 @@ impl Core {
     #[must_use]
     pub fn interest(&self) -> Interest {
         let is_juror = self.provider.is_some_and(|provider| provider.duty.duty_until_unix > 0);
+        let watches = self.settings.watch.sample > 0 && !self.draining;
         Interest {
             jobs: self.tracked().collect(),
-            results: self.settings.watch.sample > 0 && !self.draining,
-            disputes: self.settings.watch.duty && is_juror,
+            results: watches,
+            disputes: watches || (self.settings.watch.duty && is_juror),
         }
     }
 

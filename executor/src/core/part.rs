@@ -127,19 +127,22 @@ impl Job {
     /// What a watched result came to.
     fn conclude_watch(&mut self, now: Now, actions: &mut Vec<Action>) {
         let Some(view) = self.view.as_ref().filter(|_| self.row.role == Role::Watch) else { return };
-        if view.status != JobStatus::Submitted {
+        let is_standing = view.status == JobStatus::Submitted;
+        if !(is_standing || view.status == JobStatus::Disputed) || self.is_dispute_unseen() {
             return;
         }
         if self.row.challenge.is_some() {
-            if self.row.phase == Phase::Ran {
+            if is_standing && self.row.phase == Phase::Ran {
                 self.row.phase = Phase::Challenging;
             }
             return;
         }
-        let is_over = now.chain_unix >= view.window_deadline_unix;
+        let is_over = !self.can_contest(now);
         let reason = match self.row.phase {
-            Phase::Ran if self.row.outcome_hash() == Some(view.standing_hash) => DropReason::Agrees,
-            Phase::Sampled | Phase::Running | Phase::Ran if is_over => DropReason::OutOfTime,
+            Phase::Ran if is_standing && self.row.outcome_hash() == Some(view.standing_hash) => DropReason::Agrees,
+            // What was found is kept while a jury may find otherwise: that can be appealed against.
+            Phase::Ran if is_standing && is_over => DropReason::OutOfTime,
+            Phase::Sampled | Phase::Running if is_over => DropReason::OutOfTime,
             _ => return,
         };
         self.end(reason, actions);

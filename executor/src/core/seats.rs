@@ -31,6 +31,8 @@ pub enum Step {
     RecordJury,
     /// `tally_round`.
     Tally,
+    /// `slash_absent`, of one juror.
+    SlashAbsent,
     /// `settle_dispute`.
     Decide,
     /// What others left to be settled of a dispute in which we had a part, and in the end `close_dispute` and `close_job`.
@@ -275,6 +277,7 @@ impl Job {
             DisputeStatus::Drawing => self.is_jury_ready(dispute).then_some(Step::RecordJury),
             DisputeStatus::Entry => passed(dispute.due_from_unix()?).then_some(Step::RecordJury),
             DisputeStatus::Voting => passed(dispute.due_from_unix()?).then_some(Step::Tally),
+            DisputeStatus::Tallied if is_ours && dispute.shows_absence(now) => Some(Step::SlashAbsent),
             DisputeStatus::Tallied => passed(dispute.due_from_unix()?).then_some(Step::Decide),
             _ => None,
         }

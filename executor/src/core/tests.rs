@@ -127,6 +127,7 @@ pub(crate) fn view(byte: u8) -> JobView {
         reveal_deadline_unix: 0,
         window_deadline_unix: 0,
         standing_hash: [0; 32],
+        results: Vec::new(),
         dispute: None,
         seat: None,
         rent_payer: None,

@@ -8,6 +8,8 @@ use assay_protocol::{
     tickets::{threshold, wins},
 };
 
+use solana_instruction::Instruction;
+
 use super::{world::*, *};
 
 /// What somebody wrong says.
@@ -80,18 +82,12 @@ impl World {
         let (now, slot) = (self.now.chain_unix, self.slot);
         let Some(job) = self.jobs.get_mut(&uid) else { return false };
         let hash = |bytes: &[u8]| ballot_hash(bytes.try_into().expect("an outcome"));
-        let in_time = job.status == JobStatus::Submitted && now < job.window_deadline_unix;
         if job.dispute.is_none() {
-            if kind == TxKind::Challenge && in_time {
-                open(job, now);
-                let dispute = job.dispute.as_mut().expect("just opened");
-                let commitment = payload.try_into().expect("a hash");
-                let status = ChallengeStatus::Entered;
-                dispute.challenge = Some(OwnChallenge { status, commitment, outcome_hash: [0; 32] });
-                return true;
-            }
-            let closes = kind == TxKind::Advance && job.status.is_terminal();
-            return closes && self.jobs.remove(&uid).is_some();
+            return match kind {
+                TxKind::Challenge => challenge_first(job, payload, now),
+                TxKind::Advance => job.status.is_terminal() && self.jobs.remove(&uid).is_some(),
+                _ => false,
+            };
         }
         let verdict = self.verdict;
         let dispute = job.dispute.as_mut().expect("looked at");
@@ -113,10 +109,8 @@ impl World {
             }
             TxKind::RevealOutcome if reveals && round == 0 => {
                 let Some(challenge) = dispute.challenge.as_mut() else { return false };
-                let outcome = &payload[..79];
-                let opened = opened_challenge(uid, &payload);
-                assert_eq!(opened, challenge.commitment, "the outcome that was committed to");
-                (challenge.status, challenge.outcome_hash) = (ChallengeStatus::Revealed, hash(outcome));
+                assert_eq!(opened_challenge(uid, &payload), challenge.commitment, "the outcome that was committed to");
+                (challenge.status, challenge.outcome_hash) = (ChallengeStatus::Revealed, hash(&payload[..79]));
                 self.revealed += 1;
             }
             TxKind::Appeal(of) if of == round && dispute.takes_appeals(self.now) => {
@@ -125,10 +119,20 @@ impl World {
                     commitment: [0; 32],
                     outcome_hash: hash(&payload),
                 };
-                let challenge = dispute.challenge.get_or_insert(revealed);
-                assert_eq!(challenge.outcome_hash, hash(&payload), "one who appeals does not change its mind");
+                let held = dispute.challenge.get_or_insert(revealed).outcome_hash;
+                assert_eq!(held, hash(&payload), "one who appeals does not change its mind");
                 self.appealed += 1;
                 start(dispute, round + 1, (slot, now), job.execution_s, job.reveal_s);
+            }
+            TxKind::Challenge if dispute.takes_challenges(self.now) && dispute.challenge.is_none() => {
+                dispute.challenge = Some(entered(payload));
+                dispute.is_complete = false;
+            }
+            TxKind::Advance if payload == [Step::SlashAbsent as u8] => {
+                let was_absent = !dispute.absences.is_empty();
+                dispute.absences.truncate(dispute.absences.len().saturating_sub(1));
+                self.slashed += u32::from(was_absent);
+                return was_absent;
             }
             TxKind::Advance => return self.advance_court(uid, payload == [Step::SettleRest as u8], 0),
             TxKind::Settle if dispute.status == DisputeStatus::Final => {
@@ -147,6 +151,8 @@ impl World {
     /// Whoever takes the step that is due since so many seconds.
     fn advance_court(&mut self, uid: JobUid, closes: bool, patience_s: i64) -> bool {
         let (slot, now, verdict) = (self.slot, self.now.chain_unix, self.verdict);
+        let (absent, lock_lamports) = (self.absent, self.duty_lock_lamports);
+        let slash = |juror| Instruction::new_with_bytes(Pubkey::default(), &[juror], Vec::new());
         let Some(job) = self.jobs.get_mut(&uid) else { return false };
         let (execution_s, reveal_s) = (job.execution_s, job.reveal_s);
         let Some(dispute) = job.dispute.as_mut() else { return false };
@@ -160,6 +166,7 @@ impl World {
             }
             DisputeStatus::Voting if is_due => {
                 dispute.status = DisputeStatus::Tallied;
+                dispute.absences = (0..absent).map(|juror| Absence { lock_lamports, slash: slash(juror) }).collect();
                 dispute.verdict = verdict.map_or(Verdict::None, |_| Verdict::Outcome);
                 dispute.verdict_hash = verdict.map_or([0; 32], |verdict| ballot_hash(&verdict));
                 // Whoever lies has no voice but in the first round.
@@ -171,6 +178,7 @@ impl World {
             }
             DisputeStatus::Tallied if is_due => {
                 dispute.status = DisputeStatus::Final;
+                dispute.absences.clear();
                 job.status = if verdict.is_some() { JobStatus::Resolved } else { JobStatus::Expired };
                 job.executions_open = 0;
             }
@@ -213,6 +221,22 @@ impl World {
     pub(super) fn is_court(&self, uid: JobUid) -> bool {
         uid.0[0] >= FIRST && !self.others.contains_key(&uid)
     }
+}
+
+/// A challenge of ours, still hidden.
+fn entered(payload: Vec<u8>) -> OwnChallenge {
+    let commitment = payload.try_into().expect("a hash");
+    OwnChallenge { status: ChallengeStatus::Entered, commitment, outcome_hash: [0; 32] }
+}
+
+/// Whoever disputes a result that stands, in time.
+fn challenge_first(job: &mut JobView, payload: Vec<u8>, now: i64) -> bool {
+    if job.status != JobStatus::Submitted || now >= job.window_deadline_unix {
+        return false;
+    }
+    open(job, now);
+    job.dispute.as_mut().expect("just opened").challenge = Some(entered(payload));
+    true
 }
 
 /// The commitment of a vote, which names tickets that are ours and drawn.
@@ -264,6 +288,7 @@ fn open(job: &mut JobView, now: i64) {
         round: 0,
         verdict: Verdict::None,
         verdict_hash: [0; 32],
+        standing_hash: job.standing_hash,
         is_party: false,
         bond_lamports: job.bond_lamports,
         juror_bond_lamports: 10,
@@ -278,12 +303,14 @@ fn open(job: &mut JobView, now: i64) {
         is_complete: true,
         votes: [None; ROUNDS],
         challenge: None,
+        absences: Vec::new(),
         settlement: Vec::new(),
     }));
 }
 
 fn start(dispute: &mut DisputeView, round: u8, (slot, unix): (u64, i64), execution_s: u32, reveal_s: u32) {
     (dispute.round, dispute.verdict, dispute.verdict_hash) = (round, Verdict::None, [0; 32]);
+    dispute.absences.clear();
     dispute.is_complete = true;
     match round_expected(9, round, dispute.duty_tickets_total) {
         Expected::Tickets(expected) => {

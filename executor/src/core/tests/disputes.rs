@@ -115,6 +115,27 @@ fn p_26_a_juror_says_unavailable_when_content_was_not_to_be_had_until_the_margin
 }
 
 #[test]
+fn p_26_a_long_pause_after_content_that_was_not_to_be_had_does_not_outlast_the_vote() {
+    let mut world = jury();
+    for _ in 0..80 {
+        world.slot += 1;
+        world.now.chain_unix += 1;
+        world.now.monotonic_ms += 1_000;
+        while let Some(mut event) = world.pending.pop() {
+            if let Event::Ran { result, .. } = &mut event {
+                *result = Err(WorkFault { kind: WorkFaultKind::Content, message: String::new() });
+            }
+            world.step(event);
+        }
+        world.land(0);
+        world.step(Event::Polled(world.snapshot()));
+        world.court_moves(0);
+    }
+    assert_eq!(world.row(UID).ballot(0).expect("said").ballot, UNAVAILABLE);
+    assert_eq!(world.revealed, 1, "in time");
+}
+
+#[test]
 fn i_07_a_host_that_fails_says_nothing_and_a_human_is_told() {
     let mut world = jury();
     for _ in 0..100 {
@@ -206,6 +227,56 @@ fn a_verdict_that_is_wrong_is_appealed_against_with_twice_the_bond_each_time_wit
     world.verdict = Some(OURS);
     world.run_to_the_end();
     assert_eq!((world.appealed, world.won, world.jobs.len()), (1, 1, 0));
+}
+
+#[test]
+fn p_17_a_watcher_joins_a_dispute_in_which_nobody_but_a_stranger_may_say_what_it_found() {
+    let disputed = || {
+        let mut world = watcher();
+        world.jobs.clear();
+        world.post_dispute(150, WRONG);
+        world
+    };
+    let mut world = disputed();
+    world.run_to_the_end();
+    world.assert_promises();
+    assert_eq!((world.won, world.revealed, world.halted, world.jobs.len()), (1, 1, false, 0));
+    assert_eq!((signed(&world, TxKind::Challenge), signed(&world, TxKind::RevealOutcome)), (1, 1));
+    let change: [fn(&mut World); 4] = [
+        // A seat says the same, and has more to lose.
+        |world| world.jobs.get_mut(&UID).expect("there").results = vec![assay_protocol::ballot_hash(&OURS)],
+        // What stands is right.
+        |world| world.jobs.get_mut(&UID).expect("there").standing_hash = assay_protocol::ballot_hash(&OURS),
+        // Entry is over.
+        |world| world.now.chain_unix += 31,
+        |world| {
+            world.settings.watch.bonds_per_day_lamports = 99;
+            world.die_and_restart();
+        },
+    ];
+    for (index, change) in change.into_iter().enumerate() {
+        let mut world = disputed();
+        change(&mut world);
+        world.run_to_the_end();
+        assert_eq!((signed(&world, TxKind::Challenge), world.halted), (0, false), "{index}");
+    }
+}
+
+#[test]
+fn who_voted_right_takes_what_the_absent_have_at_stake_and_whoever_is_there_where_nothing_was_found() {
+    let slashed = |change: fn(&mut World)| {
+        let mut world = jury();
+        world.absent = 2;
+        change(&mut world);
+        world.run_to_the_end();
+        world.assert_promises();
+        assert_eq!((world.jobs.len(), world.halted), (0, false));
+        world.slashed
+    };
+    assert_eq!(slashed(|_| {}), 2);
+    assert_eq!(slashed(|world| world.verdict = None), 8, "in each of four rounds");
+    assert_eq!(slashed(|world| world.verdict = Some(WRONG)), 0, "nothing of it would be ours");
+    assert_eq!(slashed(|world| world.duty_lock_lamports = 999_999), 0, "not worth a fee");
 }
 
 #[test]

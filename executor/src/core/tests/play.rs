@@ -144,13 +144,14 @@ proptest! {
         watched in 0_u8..3,
         verdict in prop_oneof![4 => Just(Some(OURS)), 1 => Just(Some(court::WRONG)), 1 => Just(None)],
         is_juror in any::<bool>(),
+        absent in 0_u8..3,
         final_after in prop_oneof![Just(3_u64), 4_u64..40],
         chances in chances(),
     ) {
         let mut settings = settings();
         settings.watch.sample = 1 << 32;
         let mut world = World::with(settings, jobs);
-        world.verdict = verdict;
+        (world.verdict, world.absent) = (verdict, absent);
         if is_juror {
             world.enlist();
         }

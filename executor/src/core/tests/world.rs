@@ -58,6 +58,10 @@ pub(super) struct World {
     pub(super) duty: DutyView,
     /// What juries find; `None`: nothing.
     pub(super) verdict: Option<OutcomeBytes>,
+    /// Jurors that are absent from each round, what each has at stake, and how many of them were shown by us.
+    pub(super) absent: u8,
+    pub(super) duty_lock_lamports: u64,
+    pub(super) slashed: u32,
     /// Votes and challenges of ours that were revealed, appeals that landed, challenges that won.
     pub(super) revealed: u32,
     pub(super) appealed: u32,
@@ -125,6 +129,9 @@ impl World {
             halted: false,
             duty: provider().duty,
             verdict: Some(OURS),
+            absent: 0,
+            duty_lock_lamports: 1_000_000,
+            slashed: 0,
             revealed: 0,
             appealed: 0,
             won: 0,
