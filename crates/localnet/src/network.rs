@@ -74,8 +74,12 @@ pub struct NetworkConfig {
     pub challenge_s: u32,
     /// Time for the seats of a job to reveal, once all have committed, seconds, at least 1.
     pub reveal_s: u32,
+    /// Seconds in which the chance of a ticket doubles while seats are free.
+    pub widen_s: u32,
     /// At least one in so many results of jobs that run alone is audited, 2 to 100.
     pub audit_one_in_max: u16,
+    /// Tickets that a first jury has on average, 9 to 16.
+    pub jury_lambda: u16,
 }
 
 impl NetworkConfig {
@@ -96,7 +100,9 @@ impl NetworkConfig {
             executions_max: 9,
             challenge_s: 1,
             reveal_s: 3,
+            widen_s: 1,
             audit_one_in_max: 5,
+            jury_lambda: 9,
         }
     }
 
@@ -137,9 +143,9 @@ impl NetworkConfig {
             quorum_bps: 6_667,
             executions_max: self.executions_max,
             ticket_lamports: 50_000_000,
-            widen_s: 1,
+            widen_s: self.widen_s,
             reveal_s: self.reveal_s,
-            jury_lambda: 9,
+            jury_lambda: self.jury_lambda,
             jury_quorum_bps: 5_000,
             juror_bond_lamports: 5_000_000,
             duty_rate_bps: 500,

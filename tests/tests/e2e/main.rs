@@ -3,6 +3,7 @@
 
 mod adaptive;
 mod content;
+mod court;
 mod crashes;
 mod disk;
 mod disputes;
@@ -19,3 +20,4 @@ mod settle;
 mod several;
 mod stories;
 mod support;
+mod verdicts;
