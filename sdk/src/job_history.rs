@@ -189,6 +189,10 @@ fn apply_event(view: &mut JobView, record: &EventRecord) {
             let outcome = Outcome::decode(&event.outcome, view.task.limits.gas_limit).ok();
             view.outcome = outcome.filter(|_| is_judged);
         }
+        // What a jury found is paid without `finalize_job`; every right seat gets the same.
+        Event::ExecutionSettled(event) if event.pay_lamports > 0 => {
+            (view.pay_lamports, view.fee_lamports) = (event.pay_lamports, event.fee_lamports);
+        }
         Event::JobCancelled(_) => view.status = JobStatus::Cancelled,
         Event::JobExpired(_) => view.status = JobStatus::Expired,
         Event::JobClosed(event) => {
@@ -207,7 +211,7 @@ fn apply_event(view: &mut JobView, record: &EventRecord) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::program::events::{DisputeSettled, JobCancelled, JobClosed, JobCreated};
+    use crate::program::events::{DisputeSettled, ExecutionSettled, JobCancelled, JobClosed, JobCreated};
     use assay_protocol::{OutcomeKind, TaskLimits};
 
     fn zeroed<T: AnchorDeserialize>() -> T {
@@ -262,6 +266,11 @@ mod tests {
             let settled = DisputeSettled { verdict: verdict as u8, outcome: outcome(2).encode(), ..zeroed() };
             apply_event(&mut view, &record(Event::DisputeSettled(settled)));
             assert_eq!((view.status, view.outcome), expected);
+            for (pay_lamports, fee_lamports) in [(0, 0), (7, 1), (0, 0)] {
+                let seat = ExecutionSettled { pay_lamports, fee_lamports, ..zeroed() };
+                apply_event(&mut view, &record(Event::ExecutionSettled(seat)));
+            }
+            assert_eq!((view.pay_lamports, view.fee_lamports), (7, 1), "of the seat that was right");
         }
     }
 
