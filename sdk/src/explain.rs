@@ -1,5 +1,9 @@
 //! Why a provider has not accepted a job: the program's conditions, one by one, with the numbers behind them.
 
+mod votes;
+
+pub use votes::{VoteCheck, VoteCondition, VoteContext, first_vote_obstacle, vote_checks};
+
 use std::fmt;
 
 use anchor_lang::AnchorDeserialize;

@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod disputes;
+mod name;
 mod seats;
 mod verdicts;
 
@@ -19,6 +20,7 @@ pub use disputes::{
     Duty, Juror, OpenDispute, Secret, VoteTickets, commit_vote, enter_dispute, open_dispute, record_jury_seed,
     reveal_outcome, reveal_vote, set_duty, tally_round,
 };
+pub use name::name;
 pub use seats::{
     EnrollStake, RecordCollision, commit_result, enroll_stake, record_collision, record_seed, reveal_result,
 };

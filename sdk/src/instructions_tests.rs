@@ -132,6 +132,7 @@ fn a_27_every_instruction_has_a_builder_that_agrees_with_the_idl() {
         let found = built.get(name).unwrap_or_else(|| panic!("{name} has no builder"));
         let discriminator: Vec<u8> = serde_json::from_value(instruction["discriminator"].clone()).unwrap();
         assert!(found.data.starts_with(&discriminator), "{name}");
+        assert_eq!(super::name(found), Some(name));
         let accounts = instruction["accounts"].as_array().unwrap();
         assert_eq!(found.accounts.len(), accounts.len(), "{name}");
         for (meta, declared) in found.accounts.iter().zip(accounts) {

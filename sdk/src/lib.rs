@@ -41,6 +41,7 @@ pub mod keypair;
 pub mod manifest;
 pub mod pda;
 pub mod program;
+mod prospect;
 pub mod receipt;
 mod strict_json;
 pub mod task;
@@ -64,4 +65,5 @@ pub use job_handle::{JobError, JobHandle, JobLogs, JobResult, JobView, WaitOptio
 pub use job_spec::{JobSpec, JobSpecBuilder, PreparedJob, Quote, SpecError};
 pub use keypair::{KeypairError, load_keypair, save_keypair};
 pub use manifest::{JobManifest, ManifestEntry, ManifestError, ManifestLimits};
+pub use prospect::Prospect;
 pub use receipt::{Receipt, ReceiptFileError, ReceiptSignature};

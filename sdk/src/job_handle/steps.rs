@@ -1,10 +1,12 @@
 //! Steps that anybody may take for the job that is followed.
 
+use assay_protocol::DisputeStatus;
+
 use super::{JobError, JobHandle, unknown_status};
 use crate::{
-    accounts::{ChallengeFilter, Keyed, VoteFilter},
+    accounts::{ChallengeFilter, Keyed, ProviderFilter, VoteFilter},
     client::Sent,
-    crank::{self, Disputed},
+    crank::{self, Absence, Disputed, Roll},
     errors::ClientError,
     pda,
     program::accounts::Dispute,
@@ -54,6 +56,25 @@ impl JobHandle {
             return Ok(None);
         }
         self.client.send(&steps).await.map(Some)
+    }
+
+    /// The absences of a counted round that anybody may take a duty lock for.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn absences(&self, disputed: &Disputed) -> Result<Vec<Absence>, ClientError> {
+        let dispute = &disputed.dispute;
+        if dispute.account.dispute_status() != Some(DisputeStatus::Tallied) {
+            return Ok(Vec::new());
+        }
+        let market = ProviderFilter { market: Some(dispute.account.market), ..ProviderFilter::default() };
+        let roll = Roll {
+            dispute: dispute.clone(),
+            providers: self.client.list_providers(&market).await?,
+            votes: disputed.votes.clone(),
+            challenges: disputed.challenges.clone(),
+        };
+        Ok(roll.absences(u32::MAX))
     }
 
     /// The job's dispute with all that hangs on it; `None` while it has none.

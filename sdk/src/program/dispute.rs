@@ -3,11 +3,38 @@
 use assay_protocol::{
     ChallengeStatus, DisputeStatus, Draw, Outcome, OutcomeError, Tally, Verdict, VoteStatus,
     duty::{DutyView, ON_DUTY, is_juror},
+    limits::VOTE_TICKETS_MAX,
     tickets::{self, EVERYBODY, threshold},
 };
 use solana_pubkey::Pubkey;
 
 use super::{accounts, standing, types};
+use crate::instructions::VoteTickets;
+
+/// What a dispute takes at a moment. What is due is anybody's to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisputeStage {
+    /// Challengers enter, each with a hidden outcome.
+    Entering,
+    /// The first round is due to begin.
+    EntryOver,
+    /// The block that draws this round's jury is waited for; once it is there, recording it is due.
+    Drawing,
+    /// The jury commits its votes.
+    Committing,
+    /// The jury reveals its votes and, in the first round, challengers their outcomes.
+    Revealing,
+    /// The round is due to be counted.
+    RevealsOver,
+    /// The round found something, against which anybody may appeal.
+    Appealing,
+    /// The round is counted and nobody can appeal: it found nothing, or no round follows. Absences are shown.
+    Counted,
+    /// The next round, or the end, is due.
+    CountOver,
+    /// Over: everybody is due to be settled.
+    Final,
+}
 
 impl From<types::Verdict> for Verdict {
     fn from(verdict: types::Verdict) -> Self {
@@ -35,6 +62,12 @@ impl accounts::Provider {
     #[must_use]
     pub const fn is_on_duty(&self) -> bool {
         self.duty_until_unix == ON_DUTY
+    }
+
+    /// Stake that more can be locked of: free, and within the exposure cap.
+    #[must_use]
+    pub fn lockable_lamports(&self) -> u64 {
+        self.stake_lamports.min(self.exposure_cap_lamports).saturating_sub(self.locked_lamports)
     }
 
     /// Tickets that its stake still bears, at this many lamports each.
@@ -90,6 +123,80 @@ impl accounts::Dispute {
         tickets::winning(&draw.seed, address.as_array(), usable, self.threshold()).collect()
     }
 
+    /// A ticket that shows the juror to be in this round's jury, for [`crate::instructions::slash_absent`]; `None` when it is not.
+    #[must_use]
+    pub fn drawn_ticket(&self, address: &Pubkey, provider: &accounts::Provider) -> Option<u32> {
+        let draw = Draw::from(self.draw);
+        let usable = provider.usable_tickets(self.ticket_lamports);
+        if !draw.is_settled() {
+            return None;
+        }
+        tickets::winning(&draw.seed, address.as_array(), usable, self.threshold()).next()
+    }
+
+    /// What the juror's vote of this round weighs at most: its drawn tickets, or all where everybody votes, as many as its free
+    /// stake and its exposure cap bear bonds for and one vote may name. `None` without any.
+    #[must_use]
+    pub fn vote_tickets(&self, address: &Pubkey, provider: &accounts::Provider) -> Option<VoteTickets> {
+        let free = provider.lockable_lamports();
+        let bearable = free
+            .checked_div(self.juror_bond_lamports)
+            .map_or(u32::MAX, |tickets| u32::try_from(tickets).unwrap_or(u32::MAX));
+        if self.is_last() {
+            let weight = provider.usable_tickets(self.ticket_lamports).min(bearable);
+            return (weight > 0).then_some(VoteTickets::All(weight));
+        }
+        let mut drawn = self.drawn_tickets(address, provider);
+        drawn.truncate(usize::try_from(bearable.min(VOTE_TICKETS_MAX)).unwrap_or(usize::MAX));
+        (!drawn.is_empty()).then_some(VoteTickets::Drawn(drawn))
+    }
+
+    /// Whether the round's verdict may be appealed against, as long as its time lasts.
+    #[must_use]
+    pub fn is_appealable(&self) -> bool {
+        let is_counted = self.dispute_status() == Some(DisputeStatus::Tallied);
+        is_counted && matches!(self.found(), Verdict::Outcome | Verdict::Unavailable) && !self.is_last()
+    }
+
+    /// What the dispute takes at this moment, by the chain's clock; `None` for a status of a later program version.
+    #[must_use]
+    pub fn stage(&self, now_unix: i64) -> Option<DisputeStage> {
+        let is_due = self.waits_until_unix().is_some_and(|until_unix| now_unix >= until_unix);
+        Some(match self.dispute_status()? {
+            DisputeStatus::Entry if is_due => DisputeStage::EntryOver,
+            DisputeStatus::Entry => DisputeStage::Entering,
+            DisputeStatus::Drawing => DisputeStage::Drawing,
+            DisputeStatus::Voting if is_due => DisputeStage::RevealsOver,
+            DisputeStatus::Voting if now_unix < self.commit_deadline_unix => DisputeStage::Committing,
+            DisputeStatus::Voting => DisputeStage::Revealing,
+            DisputeStatus::Tallied if is_due => DisputeStage::CountOver,
+            DisputeStatus::Tallied if self.is_appealable() => DisputeStage::Appealing,
+            DisputeStatus::Tallied => DisputeStage::Counted,
+            DisputeStatus::Final => DisputeStage::Final,
+            _ => return None,
+        })
+    }
+
+    /// When its present stage ends by time, by the chain's clock; `None` where it does not.
+    #[must_use]
+    pub fn stage_until_unix(&self, now_unix: i64) -> Option<i64> {
+        match self.stage(now_unix)? {
+            DisputeStage::Committing => Some(self.commit_deadline_unix),
+            DisputeStage::Entering | DisputeStage::Revealing | DisputeStage::Appealing | DisputeStage::Counted => {
+                self.waits_until_unix()
+            }
+            _ => None,
+        }
+    }
+
+    /// The result that was contested, of the disputed job; `None` after a deadlock, and for bytes that no version of the program
+    /// writes.
+    #[must_use]
+    pub fn contested_outcome(&self, job: &accounts::Job) -> Option<Outcome> {
+        let outcome = Outcome::decode(&job.outcome, self.gas_limit).ok()?;
+        (outcome.hash() == self.standing_hash).then_some(outcome)
+    }
+
     /// The outcome that leads in this round, the verdict's if there is one; `None` for none and for Unavailable.
     ///
     /// # Errors
@@ -134,5 +241,91 @@ impl accounts::Vote {
     #[must_use]
     pub fn vote_status(&self) -> Option<VoteStatus> {
         VoteStatus::from_code(self.status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use anchor_lang::AnchorDeserialize;
+
+    fn zeroed<T: AnchorDeserialize>() -> T {
+        T::deserialize(&mut [0; 4_096].as_slice()).unwrap()
+    }
+
+    fn dispute(status: DisputeStatus, verdict: types::Verdict) -> accounts::Dispute {
+        let mut dispute: accounts::Dispute = zeroed();
+        (dispute.status, dispute.verdict) = (status.code(), verdict);
+        (dispute.entry_deadline_unix, dispute.commit_deadline_unix) = (10, 20);
+        (dispute.reveal_deadline_unix, dispute.verdict_deadline_unix) = (30, 40);
+        (dispute.votes_committed, dispute.challenges) = (2, 1);
+        dispute
+    }
+
+    #[test]
+    fn each_moment_of_a_dispute_has_its_stage_and_its_end() {
+        use DisputeStage as Stage;
+        let none = types::Verdict::None;
+        for (status, verdict, now_unix, stage, until_unix) in [
+            (DisputeStatus::Entry, none, 9, Stage::Entering, Some(10)),
+            (DisputeStatus::Entry, none, 10, Stage::EntryOver, None),
+            (DisputeStatus::Drawing, none, 10, Stage::Drawing, None),
+            (DisputeStatus::Voting, none, 19, Stage::Committing, Some(20)),
+            (DisputeStatus::Voting, none, 20, Stage::Revealing, Some(30)),
+            (DisputeStatus::Voting, none, 30, Stage::RevealsOver, None),
+            (DisputeStatus::Tallied, none, 39, Stage::Counted, Some(40)),
+            (DisputeStatus::Tallied, types::Verdict::Outcome, 39, Stage::Appealing, Some(40)),
+            (DisputeStatus::Tallied, types::Verdict::Unavailable, 40, Stage::CountOver, None),
+            (DisputeStatus::Final, types::Verdict::Outcome, 50, Stage::Final, None),
+        ] {
+            let dispute = dispute(status, verdict);
+            assert_eq!((dispute.stage(now_unix), dispute.stage_until_unix(now_unix)), (Some(stage), until_unix));
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_reveals_when_nothing_is_missing_and_nobody_appeals_against_everybody() {
+        let mut voting = dispute(DisputeStatus::Voting, types::Verdict::None);
+        (voting.votes_revealed, voting.challenges_revealed) = (2, 1);
+        assert_eq!(voting.stage(19), Some(DisputeStage::Committing));
+        assert_eq!(voting.stage(20), Some(DisputeStage::RevealsOver));
+        let mut last = dispute(DisputeStatus::Tallied, types::Verdict::Outcome);
+        last.draw.state = types::DrawState::Everybody;
+        assert_eq!(last.stage(39), Some(DisputeStage::Counted));
+    }
+
+    #[test]
+    fn p_25_a_vote_weighs_what_free_stake_and_the_exposure_cap_bear() {
+        let mut dispute = dispute(DisputeStatus::Voting, types::Verdict::None);
+        (dispute.ticket_lamports, dispute.juror_bond_lamports) = (10, 5);
+        dispute.draw.state = types::DrawState::Everybody;
+        let mut provider: accounts::Provider = zeroed();
+        (provider.tickets, provider.stake_lamports, provider.exposure_cap_lamports) = (10, 100, 100);
+        let weight = |provider: &accounts::Provider| dispute.vote_tickets(&Pubkey::default(), provider);
+        assert_eq!(weight(&provider), Some(VoteTickets::All(10)));
+        provider.locked_lamports = 60;
+        assert_eq!(weight(&provider), Some(VoteTickets::All(8)));
+        provider.exposure_cap_lamports = 64;
+        assert_eq!(weight(&provider), None);
+    }
+
+    #[test]
+    fn a_drawn_round_names_its_tickets_and_no_more_than_one_vote_may() {
+        let mut dispute = dispute(DisputeStatus::Voting, types::Verdict::None);
+        (dispute.ticket_lamports, dispute.juror_bond_lamports) = (1, 0);
+        (dispute.expected, dispute.duty_tickets_total) = (99, 100);
+        let mut provider: accounts::Provider = zeroed();
+        (provider.tickets, provider.stake_lamports, provider.exposure_cap_lamports) = (100, 100, 100);
+        let address = Pubkey::new_from_array([3; 32]);
+        assert_eq!(
+            (dispute.vote_tickets(&address, &provider), dispute.drawn_ticket(&address, &provider)),
+            (None, None)
+        );
+        dispute.draw.state = types::DrawState::Recorded;
+        let drawn = dispute.drawn_tickets(&address, &provider);
+        let Some(VoteTickets::Drawn(named)) = dispute.vote_tickets(&address, &provider) else { panic!("drawn") };
+        assert_eq!((named.len(), &named[..]), (64, &drawn[..64]));
+        assert_eq!(dispute.drawn_ticket(&address, &provider), drawn.first().copied());
     }
 }

@@ -141,14 +141,14 @@ const NEXT_STEPS: &[(AssayError, &str)] = {
             E::NotDisputable,
             "look at its state: `assay job describe`; only a result in its window and a deadlock are disputed",
         ),
-        (E::EntryClosed, "wait for the verdict, and appeal if it is wrong: `assay job describe`"),
-        (E::DisputeNotVoting, "look at the dispute's state: `assay job describe`; no round votes now"),
-        (E::DisputeNotTallied, "look at the dispute's state: `assay job describe`; its round is not counted"),
-        (E::DisputeNotFinal, "wait until the dispute is over: `assay job describe`"),
-        (E::TooEarly, "wait until nobody may commit any more: `assay job describe` shows when"),
+        (E::EntryClosed, "wait for the verdict, and appeal if it is wrong: `assay dispute show`"),
+        (E::DisputeNotVoting, "look at the dispute: `assay dispute show`; no round votes now"),
+        (E::DisputeNotTallied, "look at the dispute: `assay dispute show`; its round is not counted"),
+        (E::DisputeNotFinal, "wait until the dispute is over: `assay dispute show`"),
+        (E::TooEarly, "wait until nobody may commit any more: `assay dispute show` says when"),
         (
             E::RoundOver,
-            "look at the dispute's round: `assay job describe`; what belongs to an earlier one counts no more",
+            "look at the dispute's round: `assay dispute show`; what belongs to an earlier one counts no more",
         ),
         (E::OutcomeStands, "nothing is to be done: this is the outcome that stands"),
         (
@@ -157,7 +157,7 @@ const NEXT_STEPS: &[(AssayError, &str)] = {
         ),
         (E::AlreadyVoted, "reveal the vote once commits are over; one per round counts"),
         (E::SeedNotReady, "try again in a few slots"),
-        (E::DisputesOpen, "wait until the dispute is over and closed: `assay job describe`"),
+        (E::DisputesOpen, "wait until the dispute is over and closed: `assay dispute show`"),
         (E::ChallengesUncounted, "count its challenges first: anybody may settle them"),
     ]
 };

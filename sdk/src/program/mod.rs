@@ -22,6 +22,7 @@ mod declared {
 }
 
 pub use declared::assay::{ID, accounts, client, error::AssayError, events, parsers, types};
+pub use dispute::DisputeStage;
 pub use failure::ProgramFailure;
 
 /// The IDL as committed.
