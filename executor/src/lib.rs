@@ -27,6 +27,7 @@ mod sender;
 mod server;
 mod signer;
 mod startup;
+mod statement;
 mod stderr;
 mod supervisor;
 mod transactions;
@@ -40,7 +41,9 @@ pub use habit::Habit;
 pub use lock::{InstanceLock, LockError};
 pub use records::{EXECUTIONS_FILE, is_published, read_receipt, receipt_package, receipts};
 pub use startup::StartError;
+pub use statement::{Speaker, Statement};
 pub use stderr::Stderr;
+pub use transactions::BuildError;
 
 /// What is said on the command line rather than in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

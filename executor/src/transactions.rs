@@ -1,13 +1,13 @@
 //! Which instructions a transaction has, from what is known about the job. Pure.
 
-use assay_protocol::{Ballot, Hash32, JobStatus, Outcome};
+use assay_protocol::JobStatus;
 use assay_sdk::{
     FeeLadder,
     instructions::{
-        self, AcceptJob, DeclineJob, EnrollStake, JobPoster, Juror, OpenDispute, ProviderAuthority, Seat as SeatKeys,
-        SettleExecution, VoteTickets,
+        self, AcceptJob, DeclineJob, EnrollStake, JobPoster, OpenDispute, ProviderAuthority, Seat as SeatKeys,
+        SettleExecution,
     },
-    pda::{ChallengeSeeds, dispute_address},
+    pda::dispute_address,
 };
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_hash::Hash;
@@ -19,6 +19,7 @@ use thiserror::Error;
 use crate::{
     chain::OpenSeat,
     core::{Job, JobUid, JobView, Phase, Step, TxKind, compute_unit_limit},
+    statement::{Speaker, Statement, recorded_outcome},
 };
 
 /// Most seats that one transaction settles: what its compute units are for.
@@ -124,13 +125,20 @@ impl Sender {
             }
             TxKind::Reveal => {
                 let salt = job.row.salt.ok_or(BuildError::NoSalt(uid))?;
-                vec![instructions::reveal_result(&seat, &outcome(job, view()?)?, salt)]
+                vec![instructions::reveal_result(&seat, &recorded_outcome(&job.row, view()?.limits.gas_limit)?, salt)]
             }
-            TxKind::Submit => vec![instructions::submit_results(&seat, &outcome(job, view()?)?)],
+            TxKind::Submit => {
+                vec![instructions::submit_results(&seat, &recorded_outcome(&job.row, view()?.limits.gas_limit)?)]
+            }
             TxKind::Settle => self.settlement(job, view()?, open)?,
-            TxKind::Challenge | TxKind::Vote(_) | TxKind::RevealVote(_) | TxKind::RevealOutcome | TxKind::Appeal(_) => {
-                vec![self.contest(job, view()?, kind)?]
+            TxKind::Challenge => {
+                let is_open = view()?.dispute.is_some();
+                vec![self.say(Statement::Challenge { is_open }, job, view()?)?]
             }
+            TxKind::RevealOutcome => vec![self.say(Statement::RevealOutcome, job, view()?)?],
+            TxKind::Vote(round) => vec![self.say(Statement::Vote(round), job, view()?)?],
+            TxKind::RevealVote(round) => vec![self.say(Statement::RevealVote(round), job, view()?)?],
+            TxKind::Appeal(_) => vec![self.say(Statement::Appeal, job, view()?)?],
             // Needs no account of the job, which may be closed by now.
             TxKind::Claim => {
                 vec![instructions::claim_reward(&ProviderAuthority { authority: self.authority, market: self.market })]
@@ -145,7 +153,10 @@ impl Sender {
             Step::CloseJob => instructions::close_job(&JobPoster { job: address, poster: view.poster }),
             Step::RecordDraw => instructions::record_seed(address),
             Step::Expire => instructions::expire_job_of_several(address),
-            Step::OpenDispute => self.open_dispute(address, None),
+            Step::OpenDispute => {
+                let (payer, market) = (self.node_key, self.market);
+                instructions::open_dispute(&OpenDispute { payer, market, job: address, commitment: None })
+            }
             Step::RecordJury => instructions::record_jury_seed(address),
             Step::Tally => instructions::tally_round(dispute_address(&address)),
             Step::SlashAbsent => {
@@ -157,45 +168,9 @@ impl Sender {
         }])
     }
 
-    fn open_dispute(&self, job: Pubkey, commitment: Option<Hash32>) -> Instruction {
-        instructions::open_dispute(&OpenDispute { payer: self.node_key, market: self.market, job, commitment })
-    }
-
-    /// What is ours to say in a dispute. Only what the journal holds.
-    fn contest(&self, job: &Job, view: &JobView, kind: TxKind) -> Result<Instruction, BuildError> {
-        let (uid, address) = (job.row.uid, job.row.job);
-        let dispute = dispute_address(&address);
-        let own = ChallengeSeeds { dispute, challenger: self.node_key };
-        let juror = |round| Juror { dispute, round, provider: self.provider, node_key: self.node_key };
-        let unrecorded = || BuildError::NoSalt(uid);
-        Ok(match kind {
-            TxKind::Vote(round) => {
-                let ballot = job.row.ballot(round).ok_or_else(unrecorded)?;
-                let commitment = job.row.vote_commitment(&self.provider, round).ok_or_else(unrecorded)?;
-                let tickets = match ballot.tickets.is_empty() {
-                    true => VoteTickets::All(ballot.weight),
-                    false => VoteTickets::Drawn(ballot.tickets.clone()),
-                };
-                instructions::commit_vote(&juror(round), commitment, tickets)
-            }
-            TxKind::RevealVote(round) => {
-                let row = job.row.ballot(round).ok_or_else(unrecorded)?;
-                let ballot = Ballot::decode(&row.ballot, view.limits.gas_limit);
-                instructions::reveal_vote(&juror(round), &ballot.map_err(|_| BuildError::NoOutcome(uid))?, row.salt)
-            }
-            TxKind::RevealOutcome => {
-                let salt = job.row.challenge.ok_or_else(unrecorded)?.salt;
-                instructions::reveal_outcome(&own, &outcome(job, view)?, salt)
-            }
-            TxKind::Appeal(_) => instructions::appeal(&own, &Ballot::Outcome(outcome(job, view)?)),
-            _ => {
-                let commitment = job.row.challenge_commitment(&self.node_key).ok_or_else(unrecorded)?;
-                match view.dispute {
-                    Some(_) => instructions::enter_dispute(&own, commitment),
-                    None => self.open_dispute(address, Some(commitment)),
-                }
-            }
-        })
+    fn say(&self, statement: Statement, job: &Job, view: &JobView) -> Result<Instruction, BuildError> {
+        let speaker = Speaker { market: self.market, provider: self.provider, key: self.node_key };
+        speaker.say(statement, &job.row, view.limits.gas_limit)
     }
 
     /// What is still missing: finalize, settle the seats, ours first and as many as fit, and close when these are all. Of a
@@ -230,13 +205,6 @@ impl Sender {
         }
         if steps.is_empty() { Err(BuildError::NothingToSettle(uid)) } else { Ok(steps) }
     }
-}
-
-/// The one outcome that may be signed for the job.
-fn outcome(job: &Job, view: &JobView) -> Result<Outcome, BuildError> {
-    let unknown = BuildError::NoOutcome(job.row.uid);
-    let Some(bytes) = job.row.outcome else { return Err(unknown) };
-    Outcome::decode(&bytes, view.limits.gas_limit).map_err(|_| unknown)
 }
 
 /// The price is paid for every unit asked for, and without a limit 200,000 per instruction are.
