@@ -10,6 +10,7 @@ use crate::{
     completion,
     config::{self, ConfigCommand},
     context::{Context, GlobalArgs},
+    dispute::{self, DisputeCommand},
     doctor,
     error::{CliError, CliResult, Context as _, EXIT_CODES, Exit},
     job::{self, JobCommand},
@@ -51,6 +52,9 @@ enum Networked {
     Job(JobCommand),
     /// Runs a job again and compares outcome, gas and result, field by field.
     Verify(verify::VerifyArgs),
+    /// Contests results, judges what others contest, brings disputes to their end.
+    #[command(subcommand)]
+    Dispute(DisputeCommand),
     /// Works as a provider: registers, stakes, runs the bot.
     #[command(subcommand)]
     Provider(ProviderCommand),
@@ -166,6 +170,7 @@ async fn run_networked(context: &Context, command: Networked) -> CliResult {
     match command {
         Networked::Job(command) => job::run(context, command).await,
         Networked::Verify(args) => verify::run(context, &args).await,
+        Networked::Dispute(command) => dispute::run(context, command).await,
         Networked::Provider(command) => provider::run(context, command).await,
         Networked::Market(command) => market::run(context, command).await,
         Networked::Wallet(command) => wallet::run(context, command).await,

@@ -9,6 +9,7 @@ use assay_sdk::{
     program::accounts::{Market, Provider},
 };
 use solana_instruction::Instruction;
+use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tempfile::TempDir;
 
@@ -59,7 +60,12 @@ impl Chain {
 
     /// For commands that sign with the keypair of the settings.
     pub async fn signing(context: &Context) -> CliResult<Self> {
-        let signer: SharedSigner = Arc::new(context.keypair()?);
+        Self::signing_with(context, context.keypair()?).await
+    }
+
+    /// For commands that sign with another one.
+    pub async fn signing_with(context: &Context, keypair: Keypair) -> CliResult<Self> {
+        let signer: SharedSigner = Arc::new(keypair);
         let chain = Self::reading(context).await?;
         Ok(Self { client: chain.client.with_signer(signer), ..chain })
     }
@@ -138,9 +144,19 @@ impl Chain {
 
     /// Refuses what the payer cannot pay or the program would not take, says what will happen, asks, sends.
     pub async fn carry_out(&self, context: &Context, action: &Action<'_>) -> CliResult<Sent> {
+        self.ask(context, action).await?;
+        self.send(context, action).await
+    }
+
+    /// Refuses what the payer cannot pay or the program would not take, says what will happen, asks. Nothing is sent.
+    pub async fn ask(&self, context: &Context, action: &Action<'_>) -> CliResult {
         self.require_funds(action).await?;
         self.client.dry_run(action.instructions).await.hint()?;
-        context.confirm(&action.plan)?;
+        context.confirm(&action.plan)
+    }
+
+    /// Sends what was asked about.
+    pub async fn send(&self, context: &Context, action: &Action<'_>) -> CliResult<Sent> {
         let _progress = Progress::start(context.output, action.doing);
         self.client.send_signed_by(action.instructions, action.signers).await.hint()
     }

@@ -91,15 +91,18 @@ pub fn config_path() -> CliResult<PathBuf> {
 
 /// `$XDG_CONFIG_HOME`, or `~/.config`.
 pub fn config_home() -> CliResult<PathBuf> {
-    if let Some(home) = env::var_os("XDG_CONFIG_HOME").filter(|home| !home.is_empty()) {
-        return Ok(PathBuf::from(home));
-    }
-    let home = env::var_os("HOME").filter(|home| !home.is_empty());
-    let home = home.ok_or_else(|| {
-        CliError::new("cannot find the home directory: HOME is not set")
-            .with_next("set HOME, or name the files with ASSAY_CONFIG and --keypair")
-    })?;
-    Ok(PathBuf::from(home).join(".config"))
+    base_directory(("XDG_CONFIG_HOME", ".config"), "set HOME, or name the files with ASSAY_CONFIG and --keypair")
+}
+
+/// `$XDG_STATE_HOME`, or `~/.local/state`: for what must outlive a command.
+pub fn state_home() -> CliResult<PathBuf> {
+    base_directory(("XDG_STATE_HOME", ".local/state"), "set HOME or XDG_STATE_HOME")
+}
+
+fn base_directory((variable, default): (&str, &str), next: &str) -> CliResult<PathBuf> {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let found = set(variable).or_else(|| Some(set("HOME")?.join(default)));
+    found.ok_or_else(|| CliError::new("cannot find the home directory: HOME is not set").with_next(next))
 }
 
 /// Reads the config file; an absent one is empty.

@@ -21,6 +21,7 @@ mod config;
 mod context;
 #[cfg(feature = "localnet")]
 mod demo;
+mod dispute;
 mod doctor;
 mod ended;
 mod engine;

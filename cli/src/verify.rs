@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use assay_protocol::OutcomeKind;
 use assay_sdk::{
-    job_handle::JobHandle,
+    job_handle::{JobHandle, JobView},
     receipt::{Field, Receipt},
 };
 use clap::Args;
@@ -20,7 +20,7 @@ use crate::{
     parse,
     progress::Progress,
     receipt::{self, Verdict},
-    sandbox,
+    sandbox::{self, Ran},
 };
 
 /// `assay verify`.
@@ -77,28 +77,13 @@ pub async fn verify(
     progress: &mut Progress,
 ) -> CliResult<(Verdict, Receipt)> {
     let handle = JobHandle::new(chain.client().clone(), job);
-    let view = handle.status().await.hint()?;
+    let mut view = handle.status().await.hint()?;
+    let contested = handle.contested_outcome(&view).await.hint()?;
+    view.outcome = view.outcome.or(contested);
     let Some(claimed) = view.outcome else {
         return Err(no_result(&view, chain.now_unix().await?));
     };
-    let read = match dir {
-        Some(dir) => {
-            progress.set("reading the job directory");
-            Ok(receipt::read_directory(dir, &view.job_cid())?)
-        }
-        None => {
-            progress.set("fetching the job directory");
-            let fetched = sandbox::fetch(chain.fetcher()?, &view.job_cid()).await;
-            fetched.next("name the job directory with --dir, or check the content nodes: assay doctor")?
-        }
-    };
-    let runs = match read {
-        Ok(entries) => {
-            progress.set("running it again");
-            again.run(view.task, &entries).await?
-        }
-        Err(invalid) => vec![invalid],
-    };
+    let runs = run_again(chain, (&view, dir), &again, progress).await?;
     let posting = handle.posting(&view).await.hint()?;
     let found = receipt::found_each(Some(posting), view.task, &runs)?;
     let mut on_chain = receipt::record_fields(&view);
@@ -112,6 +97,11 @@ pub async fn verify(
     let parts = receipt::compare_runs(&on_chain, &found, here);
     let mut verdict = Verdict::new(Some((view.address, view.job_uid)), parts);
     verdict.ran_in(&runs, again.choice());
+    if contested.is_some() {
+        verdict.remarks.push(format!(
+            "this is what a dispute contests; nothing stands until a jury has decided: assay dispute show {job}"
+        ));
+    }
     if let Some(cid) = view.result_cid() {
         progress.set("fetching the published result");
         let state = match chain.fetcher()?.fetch(&cid).await {
@@ -125,6 +115,33 @@ pub async fn verify(
     let first = found.into_iter().next().map(|(receipt, _)| receipt);
     let first = first.ok_or_else(|| CliError::new("the job was not run again"))?;
     Ok((verdict, first))
+}
+
+/// Gets the job directory, from `dir` if one is named, and runs it in the sandbox.
+pub async fn run_again(
+    chain: &Chain,
+    (view, dir): (&JobView, Option<&Path>),
+    again: &Again,
+    progress: &mut Progress,
+) -> CliResult<Vec<Ran>> {
+    let read = match dir {
+        Some(dir) => {
+            progress.set("reading the job directory");
+            Ok(receipt::read_directory(dir, &view.job_cid())?)
+        }
+        None => {
+            progress.set("fetching the job directory");
+            let fetched = sandbox::fetch(chain.fetcher()?, &view.job_cid()).await;
+            fetched.next("name the job directory with --dir, or check the content nodes: assay doctor")?
+        }
+    };
+    match read {
+        Ok(entries) => {
+            progress.set("running it again");
+            again.run(view.task, &entries).await
+        }
+        Err(invalid) => Ok(vec![invalid]),
+    }
 }
 
 /// Prints a verdict for a person.

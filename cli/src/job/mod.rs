@@ -16,6 +16,7 @@ mod wait;
 pub use order::Order;
 #[cfg(feature = "localnet")]
 pub use submit::Plan;
+pub use timeline::HistoryJson;
 #[cfg(feature = "localnet")]
 pub use view::JobJson;
 
@@ -113,8 +114,14 @@ pub enum StatusFilter {
     Open,
     /// A provider works on it.
     Assigned,
+    /// What several seats found is being shown.
+    Revealing,
     /// A result stands.
     Submitted,
+    /// What stands, or a deadlock, is before a jury.
+    Disputed,
+    /// The seats do not agree.
+    Deadlocked,
     /// The result is final.
     Resolved,
     /// Taken back by its poster.
@@ -128,7 +135,10 @@ impl From<StatusFilter> for JobStatus {
         match filter {
             StatusFilter::Open => Self::Open,
             StatusFilter::Assigned => Self::Assigned,
+            StatusFilter::Revealing => Self::Revealing,
             StatusFilter::Submitted => Self::Submitted,
+            StatusFilter::Disputed => Self::Disputed,
+            StatusFilter::Deadlocked => Self::Deadlocked,
             StatusFilter::Resolved => Self::Resolved,
             StatusFilter::Cancelled => Self::Cancelled,
             StatusFilter::Expired => Self::Expired,

@@ -91,12 +91,14 @@ fn live(job: &Job, status: JobStatus, seat: Option<&Execution>, now_unix: i64) -
         }
         JobStatus::Deadlocked => {
             let reason = if now_unix < job.window_deadline_unix {
-                format!("its seats do not agree; refunded in {}", left(job.window_deadline_unix))
+                let left = left(job.window_deadline_unix);
+                format!("its seats do not agree; refunded in {left}, unless a jury is asked: `assay dispute open`")
             } else {
                 "its seats do not agree; anybody may expire it now, then everything is refunded".to_owned()
             };
             (None, reason)
         }
+        JobStatus::Disputed => (None, "a jury decides: `assay dispute show` tells who may do what".to_owned()),
         JobStatus::Assigned => {
             let reason = if now_unix < job.execution_deadline_unix {
                 format!("a provider holds the seat and has {} left to submit", left(job.execution_deadline_unix))
@@ -107,7 +109,8 @@ fn live(job: &Job, status: JobStatus, seat: Option<&Execution>, now_unix: i64) -
         }
         JobStatus::Submitted => {
             let reason = if now_unix < job.window_deadline_unix {
-                format!("a result stands; it is final in {}", left(job.window_deadline_unix))
+                let left = left(job.window_deadline_unix);
+                format!("a result stands; it is final in {left}, unless it is disputed")
             } else {
                 "the challenge window is over; anybody may finalize it now".to_owned()
             };
@@ -165,6 +168,9 @@ fn expired(job: &Job) -> String {
     if job.redundancy > 1 {
         let why = if job.seats == 0 { "its seats were not all taken in time" } else { "its seats did not agree" };
         return format!("{why}; {refunded}");
+    }
+    if job.window_deadline_unix > 0 {
+        return format!("no jury found a result; {refunded}");
     }
     match job.attempt {
         0 => format!("nobody took it in time; {refunded}"),

@@ -12,7 +12,7 @@ use crate::{
 
 /// One event.
 #[derive(Debug, Serialize)]
-pub(super) struct HistoryJson {
+pub struct HistoryJson {
     event: &'static str,
     /// The provider that it is about, if it is about one.
     provider: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct HistoryJson {
 
 impl HistoryJson {
     /// The events of one job, whose outcomes are within this gas limit.
-    pub(super) fn all(records: &[EventRecord], gas_limit: u64) -> Vec<Self> {
+    pub fn all(records: &[EventRecord], gas_limit: u64) -> Vec<Self> {
         let one = |record: &EventRecord| Self {
             event: record.event.name(),
             provider: provider(&record.event).map(|provider| provider.to_string()),
@@ -37,7 +37,8 @@ impl HistoryJson {
         records.iter().map(one).collect()
     }
 
-    pub(super) fn print_all(entries: &[Self], now_unix: i64) {
+    /// Prints them for a person, oldest first.
+    pub fn print_all(entries: &[Self], now_unix: i64) {
         for Self { event, provider, what, unix, slot, signature } in entries {
             let age = unix.map_or_else(String::new, |unix| format!("{} ago", duration(now_unix.saturating_sub(unix))));
             println!("  {event:<18} {age:<12} slot {slot}  {signature}");

@@ -17,11 +17,20 @@ const NEXT: &str = "name a receipt.json, or the CID of a published receipt";
 /// Reads a receipt from a file; what is no file and is a CID is fetched from the content node.
 pub async fn load(globals: &GlobalArgs, named: &str) -> CliResult<Receipt> {
     let path = Path::new(named);
-    let bytes = match parse_cid(named) {
-        Ok(cid) if !path.exists() => fetch(globals, &cid).await?,
-        _ => read(path).context(format!("cannot read the receipt {}", shown_path(path))).next(NEXT)?,
-    };
-    Receipt::from_json(&bytes).context(format!("{} is no receipt", shown_path(path))).next(NEXT)
+    match parse_cid(named) {
+        Ok(cid) if !path.exists() => parse(path, &fetch(globals, &cid).await?),
+        _ => load_file(path),
+    }
+}
+
+/// Reads a receipt from a file.
+pub fn load_file(path: &Path) -> CliResult<Receipt> {
+    let bytes = read(path).context(format!("cannot read the receipt {}", shown_path(path))).next(NEXT)?;
+    parse(path, &bytes)
+}
+
+fn parse(named: &Path, bytes: &[u8]) -> CliResult<Receipt> {
+    Receipt::from_json(bytes).context(format!("{} is no receipt", shown_path(named))).next(NEXT)
 }
 
 fn read(path: &Path) -> CliResult<Vec<u8>> {

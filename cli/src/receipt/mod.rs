@@ -13,11 +13,9 @@ use solana_pubkey::Pubkey;
 
 pub use check::{
     Verdict, compare_runs, found, found_each, print_verdict, read_directory, record_fields, require_agreement,
-    require_equal,
+    require_equal, shown_value,
 };
-pub use file::write;
-
-use check::shown_value;
+pub use file::{load_file, write};
 
 use crate::{
     context::GlobalArgs,

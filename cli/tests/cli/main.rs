@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod author;
+mod court;
 mod deploy;
+mod disputes;
+mod duty;
 mod localnet;
 mod network;
 mod provider;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Refused with this exit code, and these words in the error, its causes or the next step.
-fn is_refused(command: &mut assert_cmd::Command, arguments: &[&str], (code, parts): (i32, &[&str])) {
+pub fn is_refused(command: &mut assert_cmd::Command, arguments: &[&str], (code, parts): (i32, &[&str])) {
     let (found, error) = refused(command, arguments);
     let said = format!("{} {} {}", error["error"], error["causes"], error["next"]);
     assert_eq!(found, Some(code), "{arguments:?}: {said}");

@@ -1,8 +1,8 @@
 //! Steps that anybody may take for the job that is followed.
 
-use assay_protocol::DisputeStatus;
+use assay_protocol::{DisputeStatus, JobStatus, Outcome};
 
-use super::{JobError, JobHandle, unknown_status};
+use super::{JobError, JobHandle, JobView, unknown_status};
 use crate::{
     accounts::{ChallengeFilter, Keyed, ProviderFilter, VoteFilter},
     client::Sent,
@@ -93,6 +93,18 @@ impl JobHandle {
             votes: self.client.list_votes(&votes).await?,
             executions: self.executions().await?,
         }))
+    }
+
+    /// The result that a dispute over the job contests; `None` while there is no such dispute, and after a deadlock.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn contested_outcome(&self, view: &JobView) -> Result<Option<Outcome>, ClientError> {
+        let Some(job) = view.account.as_deref().filter(|_| view.status == JobStatus::Disputed) else {
+            return Ok(None);
+        };
+        let dispute = self.client.fetch_optional::<Dispute>(&pda::dispute_address(&self.address)).await?;
+        Ok(dispute.and_then(|dispute| dispute.contested_outcome(job)))
     }
 
     /// The next step of a dispute's round; from the last verdict's deadline on all that is left: everybody is paid, dispute and

@@ -1,0 +1,342 @@
+//! `assay dispute vote`: what a juror's bot does, by hand.
+
+use std::path::PathBuf;
+
+use assay_executor::{
+    Config, Speaker, Statement,
+    config::load,
+    core::{BallotRow, JobRow, Phase, Role, UNAVAILABLE},
+};
+use assay_protocol::{Ballot, VoteStatus};
+use assay_sdk::{
+    explain::{VoteCondition, VoteContext, first_vote_obstacle},
+    instructions::{Secret, VoteTickets},
+    keypair::load_keypair,
+    pda::provider_address,
+    program::{
+        account_bytes,
+        accounts::{Provider, Vote},
+    },
+};
+use clap::Args;
+use serde::Serialize;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+
+use super::{
+    case::Case,
+    found::{FindArgs, Found, hold},
+    kept::Kept,
+    moves::{stage_name, stage_text, told},
+    steps::{Own, Step, Taker},
+};
+use crate::{
+    chain::{Action, Chain},
+    context::Context,
+    error::{CliError, CliResult, Context as _, Hint},
+    output::{duration, lamports, shown_path},
+    parse, sandbox,
+};
+
+/// `assay dispute vote`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A running bot votes by itself. By hand: stop the bot, run this to commit a hidden vote, and again to show it when \
+nobody can commit any more, or let --follow wait for that. What is hidden is in the bot's own journal before it is sent, so the bot \
+shows it, too, once it runs again, and neither says two things about one job."
+)]
+pub struct VoteArgs {
+    /// Address of the dispute, or of its job.
+    #[arg(value_name = "DISPUTE|JOB", value_parser = parse::address)]
+    dispute: Pubkey,
+    /// Configuration file of the provider's bot: says which provider votes, with which hot key and journal.
+    #[arg(long, default_value = "provider/provider.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Votes that the content of the job is not to be had; refused when it is.
+    #[arg(long)]
+    unavailable: bool,
+    /// Stays until the vote is shown.
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    find: FindArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct VoteJson {
+    job: String,
+    provider: String,
+    round: u8,
+    /// What the vote says, hidden or not.
+    says: Option<String>,
+    /// Tickets behind it.
+    weight: u64,
+    /// `hidden`, `shown`.
+    vote: &'static str,
+    /// Where the dispute stands.
+    state: &'static str,
+    reason: String,
+    sent: Vec<Step>,
+}
+
+/// A juror at work.
+struct Juror<'a> {
+    context: &'a Context,
+    chain: &'a Chain,
+    args: &'a VoteArgs,
+    kept: Kept,
+    address: Pubkey,
+    provider: Provider,
+}
+
+pub(super) async fn vote(context: &Context, args: &VoteArgs) -> CliResult {
+    let config: Config = load(&args.config, std::env::vars()).next("name the bot's configuration with --config")?;
+    let node_key = load_keypair(&config.provider.node_key_path)?;
+    let address = provider_address(&config.provider.market.0, &config.provider.authority.0);
+    let signer = node_key.pubkey();
+    let chain = Chain::signing_with(context, node_key).await?.with_content(context)?;
+    let provider: Provider = chain.client().fetch(&address).await.hint()?;
+    if provider.node_key != signer {
+        return Err(CliError::new(format!("{signer} is not the hot key of {address}, which is {}", provider.node_key))
+            .with_next("name the configuration of the provider's own bot with --config"));
+    }
+    let case = Case::find(&chain, &args.dispute).await?;
+    case.require_disputed()?;
+    Juror { context, chain: &chain, args, kept: Kept::of_bot(&config), address, provider }.run(case).await
+}
+
+impl Juror<'_> {
+    async fn run(&self, case: Case) -> CliResult {
+        let mut row = self.kept.row(&case.view)?;
+        let round = case.require_disputed()?.dispute.account.round;
+        let mut sent = Vec::new();
+        match self.own_vote(&case, round) {
+            Some(vote) => self.require_own(&row, vote)?,
+            None => sent.push(self.commit(&case, &mut row).await?),
+        }
+        let own = Own { speaker: self.speaker(), row };
+        let case = if sent.is_empty() { case } else { Case::look(self.chain, case.handle).await? };
+        let mut taker = Taker::new(self.chain, self.context.output, "looking at the dispute");
+        let case = if self.args.follow {
+            let is_hidden = |case: &Case| {
+                let vote = self.own_vote(case, round);
+                vote.is_some_and(|vote| vote.vote_status() == Some(VoteStatus::Committed))
+            };
+            let goes_on = |case: &Case| {
+                case.disputed.as_ref().is_some_and(|found| found.dispute.account.round == round) && is_hidden(case)
+            };
+            taker.follow(case, &own, |case| !goes_on(case)).await?
+        } else if taker.show(&case, &own).await?.is_some() {
+            Case::look(self.chain, case.handle).await?
+        } else {
+            case
+        };
+        sent.append(&mut taker.sent);
+        drop(taker);
+        self.report(&case, &own.row, (round, sent))
+    }
+
+    fn speaker(&self) -> Speaker {
+        Speaker { market: self.provider.market, provider: self.address, key: self.provider.node_key }
+    }
+
+    fn own_vote<'a>(&self, case: &'a Case, round: u8) -> Option<&'a Vote> {
+        let votes = case.disputed.as_ref().map_or(&[][..], |disputed| &disputed.votes);
+        votes.iter().map(|found| &found.account).find(|vote| vote.provider == self.address && vote.round == round)
+    }
+
+    /// The chain shows what the journal hides, and nothing else.
+    fn require_own(&self, row: &JobRow, vote: &Vote) -> CliResult {
+        let is_shown = vote.vote_status() != Some(VoteStatus::Committed);
+        if is_shown || row.vote_commitment(&self.address, vote.round) == Some(vote.commitment) {
+            return Ok(());
+        }
+        Err(CliError::new(format!(
+            "{} has voted in round {}, with something that is not on record",
+            self.address, vote.round
+        ))
+        .with_cause(format!("what it hid is not in the journal in {}", shown_path(self.kept.path())))
+        .with_next("show it from the machine that it was sent from, or bring that journal here: else its bond is lost"))
+    }
+
+    /// Finds what to say, asks, records it, and sends it.
+    async fn commit(&self, case: &Case, row: &mut JobRow) -> CliResult<Step> {
+        self.require_juror(case, self.provider)?;
+        let disputed = case.require_disputed()?;
+        let (round, gas_limit) = (disputed.dispute.account.round, disputed.dispute.account.gas_limit);
+        if row.phase == Phase::Halted {
+            return Err(CliError::new(format!(
+                "the bot has stopped at {}: the chain shows what it did not sign",
+                case.job()
+            ))
+            .with_next("see the bot's log; nothing is signed about this job until that is cleared up"));
+        }
+        if row.ballot(round).is_none() {
+            let ballot = self.ballot(case, row).await?;
+            // The run took its time.
+            let now = Case::look(self.chain, case.handle.clone()).await?;
+            let tickets = self.require_juror(&now, self.chain.client().fetch(&self.address).await.hint()?)?;
+            let (tickets, weight) = match tickets {
+                VoteTickets::Drawn(tickets) => {
+                    let weight = u32::try_from(tickets.len()).unwrap_or(u32::MAX);
+                    (tickets, weight)
+                }
+                VoteTickets::All(weight) => (Vec::new(), weight),
+            };
+            let salt = Secret::random(case.view.job_uid).salt;
+            if let Some(place) = row.ballots.get_mut(usize::from(round)) {
+                *place = Some(BallotRow { ballot, salt, tickets, weight });
+            }
+            (row.role, row.phase) = (Role::Judge, Phase::Voting);
+        }
+        let instruction = self.speaker().say(Statement::Vote(round), row, gas_limit)?;
+        let rent = self.chain.client().rent_lamports(account_bytes::<Vote>()).await.hint()?;
+        let action = Action {
+            plan: self.plan(case, (row, round, rent)),
+            doing: "voting",
+            costs: &[("rent", rent)],
+            instructions: std::slice::from_ref(&instruction),
+            ..Action::default()
+        };
+        self.chain.ask(self.context, &action).await?;
+        self.kept.record(row, case.now.slot)?;
+        let done = self.chain.send(self.context, &action).await.next(format!(
+            "the vote is on record in {}: run the same command again to send it, or start the bot",
+            shown_path(self.kept.path())
+        ))?;
+        Ok(Step { what: "commit_vote".to_owned(), signature: done.signature.to_string() })
+    }
+
+    /// The tickets of the vote; the first condition that fails, if the program would not take it.
+    fn require_juror(&self, case: &Case, provider: Provider) -> CliResult<VoteTickets> {
+        let dispute = &case.require_disputed()?.dispute.account;
+        let context = VoteContext {
+            dispute,
+            address: self.address,
+            provider: &provider,
+            is_challenger: case.challenge_of(&provider.node_key).is_some(),
+            vote: self.own_vote(case, dispute.round),
+            now_unix: case.now.unix,
+        };
+        let tickets = dispute.vote_tickets(&self.address, &provider);
+        match (first_vote_obstacle(&context), tickets) {
+            (None, Some(tickets)) => Ok(tickets),
+            (Some(check), _) => {
+                let job = case.job();
+                let next = match check.condition {
+                    VoteCondition::OnDuty => "serve in the next one: assay provider duty on".to_owned(),
+                    VoteCondition::FreeStake => {
+                        "free some, before the votes close: assay provider stake AMOUNT, or assay provider update --exposure-cap".to_owned()
+                    }
+                    VoteCondition::Voting | VoteCondition::Drawn => format!("see when it may: assay dispute show {job}"),
+                    _ => format!("leave it to others: assay dispute show {job}"),
+                };
+                Err(CliError::new(format!("{} cannot vote on {job} now", self.address))
+                    .with_cause(check.detail)
+                    .with_next(next))
+            }
+            (None, None) => Err(CliError::new(format!("{} has no ticket to vote with", self.address))
+                .with_next("see its stake and its tickets: assay provider status")),
+        }
+    }
+
+    /// What the vote says, put into the row if it is an outcome.
+    async fn ballot(&self, case: &Case, row: &mut JobRow) -> CliResult<[u8; assay_protocol::outcome::OUTCOME_BYTES]> {
+        if self.args.unavailable {
+            return self.unavailable(case, row).await;
+        }
+        if let Some(outcome) = row.outcome {
+            self.context
+                .output
+                .note("the job was run before, and what it gave is on record: that is what the vote says");
+            return Ok(outcome);
+        }
+        let found = Found::run(self.chain, case, &self.args.find, self.context.output).await;
+        let found = found
+            .next("if its content is not to be had until shortly before the votes close, vote that: --unavailable")?;
+        hold(row, &found.outcome, case.view.task.limits.gas_limit)?;
+        Ok(found.outcome.encode())
+    }
+
+    /// Only what nobody serves is not to be had.
+    async fn unavailable(&self, case: &Case, row: &JobRow) -> CliResult<[u8; assay_protocol::outcome::OUTCOME_BYTES]> {
+        if row.outcome.is_some() {
+            return Err(CliError::new(format!("{} was run here, so its content was to be had", case.job()))
+                .with_next("vote what it gave: leave out --unavailable"));
+        }
+        match sandbox::fetch(self.chain.fetcher()?, &case.view.job_cid()).await {
+            Err(_) => Ok(UNAVAILABLE),
+            Ok(_) => Err(CliError::new(format!("the content of {} is to be had: it was just fetched", case.job()))
+                .with_cause("whoever votes otherwise loses its bond when a jury finds an outcome")
+                .with_next("vote what running it gives: leave out --unavailable")),
+        }
+    }
+
+    fn plan(&self, case: &Case, (row, round, rent): (&JobRow, u8, u64)) -> String {
+        let Some((disputed, ballot)) = case.disputed.as_ref().zip(row.ballot(round)) else { return String::new() };
+        let dispute = &disputed.dispute.account;
+        let bonds = dispute.juror_bond_lamports.saturating_mul(u64::from(ballot.weight));
+        format!(
+            "Votes in round {round} on {} with {} tickets of {}: {}.\n  Locks {} of its stake until the dispute is over, lost if the \
+             verdict is another or the vote is not shown; a right vote is paid a share of what the wrong ones lose. The rent of {} \
+             comes back.\n  The vote stays hidden for {}; then show it, within {}: assay dispute vote {} (or --follow, or the bot).",
+            case.job(),
+            ballot.weight,
+            self.address,
+            says(row, round, dispute.gas_limit).unwrap_or_default(),
+            lamports(bonds),
+            lamports(rent),
+            duration(dispute.commit_deadline_unix.saturating_sub(case.now.unix)),
+            duration(i64::from(dispute.reveal_s)),
+            case.job(),
+        )
+    }
+
+    fn report(&self, case: &Case, row: &JobRow, (round, sent): (u8, Vec<Step>)) -> CliResult {
+        let vote = self.own_vote(case, round);
+        let is_hidden = vote.is_some_and(|vote| vote.vote_status() == Some(VoteStatus::Committed));
+        let (state, reason) = match &case.disputed {
+            Some(disputed) => {
+                let dispute = &disputed.dispute.account;
+                (stage_name(dispute.stage(case.now.unix)), stage_text(dispute, case.now))
+            }
+            None => ("closed", "everybody was settled".to_owned()),
+        };
+        let report = VoteJson {
+            job: case.job().to_string(),
+            provider: self.address.to_string(),
+            round,
+            says: says(row, round, case.view.task.limits.gas_limit),
+            weight: vote.map_or(0, |vote| vote.weight),
+            vote: if is_hidden { "hidden" } else { "shown" },
+            state,
+            reason,
+            sent,
+        };
+        self.context.output.result(&report, || {
+            for step in &report.sent {
+                println!("sent   {}: transaction {}", step.what, step.signature);
+            }
+            println!(
+                "vote   {} in round {round}, {} tickets, {}",
+                report.vote,
+                report.weight,
+                report.says.as_deref().unwrap_or("unknown")
+            );
+            println!("state  {}: {}", report.state, report.reason);
+            if is_hidden {
+                println!("next   show it when nobody can vote any more: assay dispute vote {}", report.job);
+            }
+        });
+        Ok(())
+    }
+}
+
+/// What the vote of a round says.
+fn says(row: &JobRow, round: u8, gas_limit: u64) -> Option<String> {
+    let ballot = Ballot::decode(&row.ballot(round)?.ballot, gas_limit).ok()?;
+    Some(match ballot {
+        Ballot::Unavailable => "that the content is not to be had".to_owned(),
+        Ballot::Outcome(outcome) => told(&outcome),
+    })
+}
