@@ -70,6 +70,12 @@ impl Draw {
         Self { seed_slot, fixed_unix: now_unix, seed: [0; 32], rearmed: 0, state: DrawState::Armed }
     }
 
+    /// A draw without a seed.
+    #[must_use]
+    pub const fn everybody(slot: u64, now_unix: i64) -> Self {
+        Self { seed_slot: slot, fixed_unix: now_unix, seed: [0; 32], rearmed: 0, state: DrawState::Everybody }
+    }
+
     /// Takes the seed from the slot hashes, newest first. An expired one is only reported: what it means differs.
     pub fn take(
         &mut self,

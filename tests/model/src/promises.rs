@@ -17,7 +17,7 @@ impl Model {
             let own = || self.providers.values().filter(|provider| provider.market == *key);
             let tickets: u64 = own().map(|provider| u64::from(provider.tickets)).sum();
             assert_eq!(market.tickets_total, tickets, "tickets of {key:?}");
-            let duty = own().filter(|provider| provider.is_on_duty()).map(|provider| u64::from(provider.tickets));
+            let duty = own().map(|provider| u64::from(provider.duty_tickets));
             assert_eq!(market.duty_tickets_total, duty.sum::<u64>(), "tickets on duty of {key:?}");
         }
         for (key, provider) in &self.providers {
@@ -75,6 +75,8 @@ impl Model {
         assert_eq!(usize::from(provider.active), held().count(), "seats of {key:?}");
         assert_eq!(provider.children_open as usize, seats().count() + votes().count(), "children of {key:?}");
         assert_eq!(usize::from(provider.votes_open), votes().count(), "votes of {key:?}");
+        assert!(provider.duty_tickets <= provider.tickets, "tickets on duty of {key:?}");
+        assert!(!provider.is_on_duty() || provider.duty_tickets == provider.tickets, "tickets on duty of {key:?}");
     }
 
     fn check_job(&self, key: Key, job: &Job) {
@@ -115,8 +117,29 @@ impl Model {
         let over = dispute.status == DisputeStatus::Final;
         assert_eq!(self.jobs[&key].status == JobStatus::Disputed, !over, "I-04: {key:?} and its dispute disagree");
         let bonds: u64 = own().map(|challenge| challenge.bond_lamports).sum();
-        assert!(dispute.held_lamports >= bonds, "I-01: {key:?} holds less than its bonds");
+        if over {
+            // I-05: whatever is still to be paid is there.
+            assert!(dispute.held_lamports >= bonds, "I-05: {key:?} holds less than its bonds");
+        } else {
+            assert_eq!(dispute.held_lamports, bonds + dispute.pot_lamports, "I-01: what {key:?} holds");
+            self.check_round(key, dispute);
+        }
         assert_eq!(self.due_in_dispute_unix(dispute).is_none(), over, "I-04: {key:?} waits for nothing");
+    }
+
+    /// The present round is counted as its votes stand.
+    fn check_round(&self, key: Key, dispute: &Dispute) {
+        let of_round = |round: u8| {
+            self.votes.iter().filter(move |((job, of, _), _)| (*job, *of) == (key, round)).map(|(_, vote)| vote)
+        };
+        let count = |votes: usize| u32::try_from(votes).expect("few");
+        assert_eq!(dispute.votes_committed, count(of_round(dispute.round).count()), "votes of {key:?}");
+        let revealed = of_round(dispute.round).filter(|vote| vote.is_revealed).count();
+        assert_eq!(dispute.votes_revealed, count(revealed), "reveals of {key:?}");
+        for (round, weight) in (0..).zip(dispute.revealed_weight) {
+            let sum: u64 = of_round(round).filter(|vote| vote.is_revealed).map(|vote| vote.weight).sum();
+            assert_eq!(weight, sum, "weight of round {round} of {key:?}");
+        }
     }
 
     /// From when anybody may go on with a dispute; `None` when it has its verdict.

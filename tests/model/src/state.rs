@@ -162,6 +162,8 @@ pub struct Provider {
     pub misses_in_row: u8,
     pub votes_open: u16,
     pub unaudited_lamports: u64,
+    /// Counted in the market's sum for juries; they outlive duty while a seat is held.
+    pub duty_tickets: u32,
 }
 
 impl Provider {
@@ -169,6 +171,12 @@ impl Provider {
     #[must_use]
     pub const fn is_on_duty(&self) -> bool {
         self.duty_until_unix == i64::MAX
+    }
+
+    /// Whether juries count its tickets though it neither serves nor holds a seat.
+    #[must_use]
+    pub const fn has_lingering_tickets(&self) -> bool {
+        self.duty_tickets > 0 && !self.is_on_duty() && self.active == 0
     }
 
     /// Tickets that its stake still bears.

@@ -19,8 +19,8 @@ pub struct Entry {
 /// Results by hash. Exact for seats, of which there are nine at most; for juries the sketch of Misra and Gries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// At most nine, none with weight zero.
-    pub entries: Vec<Entry>,
+    /// Places; none of those that are taken has weight zero.
+    pub places: [Option<Entry>; ENTRIES],
 }
 
 /// By what a leader is found.
@@ -35,20 +35,27 @@ impl Tally {
     /// Adds a voice; whether its result now leads all others.
     pub fn add(&mut self, hash: [u8; 32], weight: u64, drawn: bool, measure: Measure) -> bool {
         let new = Entry { hash, weight, count: 1, drawn: u8::from(drawn) };
-        if let Some(known) = self.entries.iter_mut().find(|entry| entry.hash == hash) {
+        if let Some(known) = self.places.iter_mut().flatten().find(|entry| entry.hash == hash) {
             known.weight += weight;
             known.count += 1;
             known.drawn += new.drawn;
-        } else if self.entries.len() < ENTRIES {
-            self.entries.push(new);
+        } else if let Some(free) = self.places.iter_mut().find(|place| place.is_none()) {
+            *free = Some(new);
         } else {
-            let least = self.entries.iter().map(|entry| entry.weight).min().expect("there are nine");
+            let least = self.entries().map(|entry| entry.weight).min().expect("there are nine");
             let gone = weight.min(least);
-            self.entries.iter_mut().for_each(|entry| entry.weight -= gone);
-            self.entries.push(Entry { weight: weight - gone, ..new });
-            self.entries.retain(|entry| entry.weight > 0);
+            self.places.iter_mut().flatten().for_each(|entry| entry.weight -= gone);
+            self.places.iter_mut().for_each(|place| *place = place.filter(|entry| entry.weight > 0));
+            if let (Some(free), true) = (self.places.iter_mut().find(|place| place.is_none()), weight > gone) {
+                *free = Some(Entry { weight: weight - gone, ..new });
+            }
         }
         self.leader(measure).is_some_and(|leader| leader.hash == hash)
+    }
+
+    /// Every result that is kept.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.places.iter().flatten()
     }
 
     /// The result that leads all others.
@@ -58,8 +65,8 @@ impl Tally {
             Measure::Count => u64::from(entry.count),
             Measure::Weight => entry.weight,
         };
-        let most = self.entries.iter().map(value).max()?;
-        let mut leaders = self.entries.iter().filter(|entry| value(entry) == most);
+        let most = self.entries().map(value).max()?;
+        let mut leaders = self.entries().filter(|entry| value(entry) == most);
         let first = leaders.next().copied();
         first.filter(|_| leaders.next().is_none())
     }
@@ -67,6 +74,6 @@ impl Tally {
     /// The entry of a result.
     #[must_use]
     pub fn entry(&self, hash: &[u8; 32]) -> Option<Entry> {
-        self.entries.iter().find(|entry| entry.hash == *hash).copied()
+        self.entries().find(|entry| entry.hash == *hash).copied()
     }
 }

@@ -615,3 +615,28 @@ fn p_03_a_liar_on_duty_cannot_shrink_the_jury_by_leaving_it() {
     cast.ok(&Act::OpenDispute { payer, job, commitment: Some([1; 32]) });
     assert_eq!(cast.model.disputes[&job].duty_tickets_total, 100);
 }
+
+/// Its absence from another jury ends its duty and frees its stake, and neither takes its tickets out twice.
+#[test]
+fn p_18_a_liar_put_off_duty_cannot_shrink_the_jury_by_taking_out_its_stake() {
+    let mut court = Court::submitted(result(9));
+    let (juror, signer) = (court.cast.names[4].provider, court.owner(4));
+    court.cast.create(posting(2, Mode::Optimistic, 1));
+    let accept = court.cast.accept(2, 4, 0);
+    court.cast.ok(&accept);
+    assert_eq!(court.cast.job(2).executors_duty_tickets, 100);
+    court.open(1, result(1));
+    court.cast.wait_until(court.cast.model.disputes[&court.job].entry_deadline_unix);
+    court.cast.ok(&Act::RecordJury { job: court.job });
+    court.cast.slots(5);
+    court.cast.ok(&Act::RecordJury { job: court.job });
+    court.cast.wait_until(court.cast.model.disputes[&court.job].reveal_deadline_unix);
+    court.cast.ok(&Act::TallyRound { job: court.job });
+    let dispute = &court.cast.model.disputes[&court.job];
+    let drawn = |ticket: &u32| wins(&dispute.draw.seed, &juror.0, *ticket, dispute.threshold());
+    let ticket = (0..100).find(drawn).expect("a jury of nine among four has it");
+    court.cast.ok(&Act::SlashAbsent { job: court.job, provider: juror, ticket });
+    let provider = &court.cast.model.providers[&juror];
+    assert!(!provider.is_on_duty() && provider.duty_lock_lamports == 0 && provider.duty_tickets > 0);
+    court.cast.refuse(&Act::Unstake { signer, provider: juror, lamports: SOL }, "StakeOnDuty");
+}

@@ -161,7 +161,7 @@ impl Model {
 
     pub(super) fn reveal_outcome(&mut self, challenger: Key, key: Key, outcome: &[u8; 79], salt: &[u8; 32]) -> Verdict {
         let dispute = self.dispute(key)?;
-        let challenge = self.challenges.get(&(key, challenger)).ok_or_else(super::missing)?;
+        let challenge = self.challenge(key, challenger)?;
         let hash = crate::outcome_hash(outcome);
         let committed = challenge_commitment(&ChallengeCommitmentInput {
             job_uid: &dispute.uid,
@@ -287,7 +287,7 @@ impl Dispute {
         self.status = DisputeStatus::Drawing;
         if round == ROUND_LAST || self.expected >= self.duty_tickets_total {
             self.expected = self.duty_tickets_total;
-            self.draw.state = DrawState::Everybody;
+            self.draw = Draw::everybody(slot, now);
             self.vote_from(now);
         }
     }

@@ -41,16 +41,16 @@ impl Model {
             demands.that(provider.locked_lamports + lock <= provider.exposure_cap_lamports, "ExposureCapReached");
         } else if !leaves {
             demands.that(held > 0, "DutyUnchanged");
-            demands.that(held == 0 || now >= provider.duty_until_unix + i64::from(terms.unbonding_s), "StillOnDuty");
+            demands.that(held == 0 || self.released_unix(key).is_some_and(|free| now >= free), "StillOnDuty");
         }
         demands.met()?;
         let provider = self.provider_mut(key);
-        let (market, tickets) = (provider.market, u64::from(provider.tickets));
+        let tickets = provider.tickets;
         if on {
             provider.locked_lamports += lock;
             provider.duty_lock_lamports = lock;
             (provider.duty_from_unix, provider.duty_until_unix) = (now, i64::MAX);
-            self.market_mut(market).duty_tickets_total += tickets;
+            self.set_duty_tickets(key, tickets);
         } else if leaves {
             self.end_duty(key);
         } else {
@@ -60,7 +60,16 @@ impl Model {
         Ok(())
     }
 
-    /// From now on it is in no jury that is drawn for a later dispute.
+    /// From when the lock of a juror that left its duty is free; `None` while it serves.
+    #[must_use]
+    pub fn released_unix(&self, key: Key) -> Option<i64> {
+        let provider = self.providers.get(&key).filter(|provider| !provider.is_on_duty())?;
+        let terms = self.markets.get(&provider.market)?.terms_at(self.now_unix);
+        Some(provider.duty_until_unix + i64::from(terms.unbonding_s))
+    }
+
+    /// From now on it is in no jury that is drawn for a later dispute. While it holds seats its tickets stay counted: the juries of
+    /// those jobs are counted without them.
     fn end_duty(&mut self, key: Key) {
         let now = self.now_unix;
         let provider = self.provider_mut(key);
@@ -68,8 +77,7 @@ impl Model {
             return;
         }
         provider.duty_until_unix = now;
-        let (market, tickets) = (provider.market, u64::from(provider.tickets));
-        self.market_mut(market).duty_tickets_total -= tickets;
+        self.release_duty_tickets(key);
     }
 
     /// Whether a provider belongs to the jury of this dispute: there when it was opened, and no party.
@@ -143,7 +151,7 @@ impl Model {
 
     pub(super) fn reveal_vote(&mut self, at: AtSeat, round: u8, ballot: &[u8; 79], salt: &[u8; 32]) -> Verdict {
         let (dispute, provider) = (self.dispute(at.job)?, self.provider(at.provider)?);
-        let vote = self.votes.get(&(at.job, round, at.provider)).ok_or_else(super::missing)?;
+        let vote = self.vote(at.job, round, at.provider)?;
         let hash = crate::outcome_hash(ballot);
         let committed = vote_commitment(&VoteCommitmentInput {
             job_uid: &dispute.uid,
@@ -184,6 +192,7 @@ impl Model {
         let lost = provider.duty_lock_lamports;
         let mut demands = Demands::default();
         demands.that(dispute.status == DisputeStatus::Tallied, "DisputeNotTallied");
+        demands.that(provider.market == dispute.market, "MarketMismatch");
         demands.that(self.is_juror(key, juror, provider), "NotAJuror");
         demands.that(won, "TicketLoses");
         demands.that(vote.is_none_or(|vote| !vote.is_revealed), "JurorWasPresent");

@@ -17,7 +17,7 @@ pub use disputes::UNAVAILABLE;
 
 use crate::{
     act::Act,
-    state::{Dispute, Execution, Job, Key, Market, Model, Provider},
+    state::{Challenge, Dispute, Execution, Job, Key, Market, Model, Provider, Vote},
 };
 
 /// Every reason why an instruction is refused, by the program's names for them; never empty.
@@ -27,6 +27,8 @@ pub type Verdict = Result<(), Refusal>;
 
 /// An account that the instruction needs is not there.
 pub const MISSING: &str = "AccountNotInitialized";
+/// Nor is there anything but lamports that somebody sent.
+pub const EMPTY: &str = "AccountOwnedByWrongProgram";
 /// A wallet has not enough for what it is to pay.
 pub const POOR: &str = "system error 1";
 
@@ -44,10 +46,6 @@ impl Demands {
     fn met(self) -> Verdict {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
-}
-
-fn missing() -> Refusal {
-    Refusal::from([MISSING])
 }
 
 impl Model {
@@ -100,6 +98,11 @@ impl Model {
             Act::SettleVote { job, round, provider } => self.settle_vote(job, round, provider),
             Act::CloseDispute { job } => self.close_dispute(job),
         }
+    }
+
+    /// Why an account that is not there is refused.
+    fn missing(&self, at: Key) -> Refusal {
+        Refusal::from([if self.balance(at) > 0 { EMPTY } else { MISSING }])
     }
 
     /// The address of an account of the program.
@@ -171,23 +174,32 @@ impl Model {
     }
 
     fn market(&self, key: Key) -> Result<&Market, Refusal> {
-        self.markets.get(&key).ok_or_else(missing)
+        self.markets.get(&key).ok_or_else(|| self.missing(key))
     }
 
     fn provider(&self, key: Key) -> Result<&Provider, Refusal> {
-        self.providers.get(&key).ok_or_else(missing)
+        self.providers.get(&key).ok_or_else(|| self.missing(key))
     }
 
     fn job(&self, key: Key) -> Result<&Job, Refusal> {
-        self.jobs.get(&key).ok_or_else(missing)
+        self.jobs.get(&key).ok_or_else(|| self.missing(key))
     }
 
     fn execution(&self, job: Key, provider: Key) -> Result<&Execution, Refusal> {
-        self.executions.get(&(job, provider)).ok_or_else(missing)
+        self.executions.get(&(job, provider)).ok_or_else(|| self.missing(self.seat(job, provider)))
     }
 
     fn dispute(&self, job: Key) -> Result<&Dispute, Refusal> {
-        self.disputes.get(&job).ok_or_else(missing)
+        self.disputes.get(&job).ok_or_else(|| self.missing(self.dispute_key(job)))
+    }
+
+    fn challenge(&self, job: Key, challenger: Key) -> Result<&Challenge, Refusal> {
+        let at = || self.challenge_key(job, challenger);
+        self.challenges.get(&(job, challenger)).ok_or_else(|| self.missing(at()))
+    }
+
+    fn vote(&self, job: Key, round: u8, juror: Key) -> Result<&Vote, Refusal> {
+        self.votes.get(&(job, round, juror)).ok_or_else(|| self.missing(self.vote_key(job, round, juror)))
     }
 
     fn dispute_mut(&mut self, job: Key) -> &mut Dispute {

@@ -1,6 +1,6 @@
 //! Markets, providers, the Sink.
 
-use super::{Demands, POOR, Refusal, Verdict, missing};
+use super::{Demands, POOR, Refusal, Verdict};
 use crate::{
     act::Act,
     draw::tickets_of,
@@ -131,6 +131,7 @@ impl Model {
             misses_in_row: 0,
             votes_open: 0,
             unaudited_lamports: 0,
+            duty_tickets: 0,
         };
         self.providers.insert(key, opened);
         Ok(())
@@ -160,7 +161,9 @@ impl Model {
         demands.that(lamports > 0, "AmountZero");
         demands.that(provider.stake_lamports - provider.locked_lamports >= lamports, "FreeStakeTooSmall");
         let borne = u128::from(provider.tickets) * u128::from(terms.ticket_lamports);
-        demands.that(provider.duty_lock_lamports == 0 || u128::from(left) >= borne, "StakeOnDuty");
+        // Tickets that a jury counts, or counts itself without, stay what they are.
+        let counted = provider.duty_lock_lamports > 0 || (provider.duty_tickets > 0 && provider.active > 0);
+        demands.that(!counted || u128::from(left) >= borne, "StakeOnDuty");
         demands.met()?;
         let until_unix = self.now_unix + i64::from(terms.unbonding_s);
         let provider = self.provider_mut(key);
@@ -220,19 +223,20 @@ impl Model {
     /// The node key may let its tickets grow to what its mature stake bears; anybody may let them shrink to it.
     pub(super) fn enroll_stake(&mut self, signer: Key, key: Key) -> Verdict {
         let provider = self.provider(key)?;
-        let unit = self.markets.get(&provider.market).ok_or_else(missing)?.terms.ticket_lamports;
+        let unit = self.market(provider.market)?.terms.ticket_lamports;
         let borne = tickets_of(provider.stake_lamports, unit);
         let grows = provider.node_key == signer
             && self.now_unix >= provider.stake_mature_from_unix
-            && (!provider.is_on_duty() || provider.active == 0);
+            && provider.duty_lock_lamports == 0;
         let (old, new) = (provider.tickets, if grows { borne } else { provider.tickets.min(borne) });
         let mut demands = Demands::default();
-        demands.that(new != old, "NothingToEnroll");
+        demands.that(new != old || provider.has_lingering_tickets(), "NothingToEnroll");
         demands.met()?;
         self.set_tickets(key, new);
         if new > old {
             self.provider_mut(key).tickets_from_unix = self.now_unix;
         }
+        self.release_duty_tickets(key);
         Ok(())
     }
 
@@ -247,11 +251,25 @@ impl Model {
         let provider = self.provider_mut(key);
         let (old, new) = (u64::from(provider.tickets), u64::from(tickets));
         provider.tickets = tickets;
-        let (market, on_duty) = (provider.market, provider.is_on_duty());
+        let (market, counted) = (provider.market, provider.duty_tickets.min(tickets));
         let market = self.market_mut(market);
         market.tickets_total = market.tickets_total + new - old;
-        if on_duty {
-            market.duty_tickets_total = market.duty_tickets_total + new - old;
+        self.set_duty_tickets(key, counted);
+    }
+
+    /// Juries that are drawn for later disputes count so many of its tickets.
+    pub(super) fn set_duty_tickets(&mut self, key: Key, tickets: u32) {
+        let provider = self.provider_mut(key);
+        let old = std::mem::replace(&mut provider.duty_tickets, tickets);
+        let market = provider.market;
+        let market = self.market_mut(market);
+        market.duty_tickets_total = market.duty_tickets_total + u64::from(tickets) - u64::from(old);
+    }
+
+    /// Of who neither serves nor holds a seat no jury counts tickets any more.
+    pub(super) fn release_duty_tickets(&mut self, key: Key) {
+        if self.providers[&key].has_lingering_tickets() {
+            self.set_duty_tickets(key, 0);
         }
     }
 }

@@ -99,7 +99,7 @@ impl Model {
         provider.active += 1;
         provider.children_open += 1;
         let weight = provider.stake_lamports;
-        let duty_tickets = if provider.is_on_duty() { provider.tickets } else { 0 };
+        let duty_tickets = provider.duty_tickets;
         let job = self.job_mut(at.job);
         let pay_max = job.pay_max();
         let seat = job.executors.iter().position(|key| *key == Key::default()).expect("seats_max is nine at most");

@@ -43,7 +43,7 @@ impl Dispute {
 impl Model {
     pub(super) fn settle_challenge(&mut self, key: Key, challenger: Key) -> Verdict {
         let dispute = self.dispute(key)?.clone();
-        let challenge = self.challenges.get(&(key, challenger)).ok_or_else(super::missing)?.clone();
+        let challenge = self.challenge(key, challenger)?.clone();
         let bond = challenge.bond_lamports;
         let counted = challenge.status == ChallengeStatus::Won;
         let over = dispute.status == DisputeStatus::Final;
@@ -90,7 +90,7 @@ impl Model {
 
     pub(super) fn settle_vote(&mut self, key: Key, round: u8, juror: Key) -> Verdict {
         let dispute = self.dispute(key)?.clone();
-        let vote = self.votes.get(&(key, round, juror)).ok_or_else(super::missing)?.clone();
+        let vote = self.vote(key, round, juror)?.clone();
         let over = dispute.status == DisputeStatus::Final;
         let mut demands = Demands::default();
         demands.that(over, "DisputeNotFinal");

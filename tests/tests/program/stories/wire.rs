@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use assay_model::{
     draw::Draw,
     state::{Execution, Job, Key, Market, Model, Provider, Terms, Trust, rent_lamports, size},
-    tally::Tally,
+    tally::{Entry, Tally},
 };
 use assay_tests::idl::IDL;
 use serde_json::Value;
@@ -148,13 +148,10 @@ pub fn provider(provider: &Provider) -> Fields {
     all.extend(fields!(provider; stake_lamports, locked_lamports, unbonding_lamports, unbonding_until_unix,
         earnings_lamports, exposure_cap_lamports, stake_mature_from_unix, capacity, active, registered_unix, children_open,
         maturing_s, tickets, tickets_from_unix, duty_lock_lamports, duty_from_unix, duty_until_unix, jailed_until_unix,
-        misses_in_row, votes_open, unaudited_lamports));
+        misses_in_row, votes_open, unaudited_lamports, duty_tickets));
     let own = [("market", provider.market), ("authority", provider.authority), ("node_key", provider.node_key)];
     all.extend(keys(own));
     all.extend([("trust", trust(&provider.trust)), ("endpoint", vec![0; 64]), ("reserved", vec![0; 44])]);
-    // Tickets that linger with a juror that was put off duty over its seats: no story has any.
-    let duty_tickets = if provider.is_on_duty() { provider.tickets } else { 0 };
-    all.insert("duty_tickets", duty_tickets.to_le_bytes().to_vec());
     all
 }
 
@@ -164,13 +161,11 @@ fn draw(draw: &Draw) -> Vec<u8> {
 }
 
 fn tally(tally: &Tally) -> Vec<u8> {
-    let entries = tally
-        .entries
-        .iter()
-        .flat_map(|entry| [entry.hash.as_slice(), &entry.weight.to_le_bytes(), &[entry.count, entry.drawn]].concat());
-    let mut bytes: Vec<u8> = entries.collect();
-    bytes.resize(378, 0);
-    bytes
+    let place = |entry: &Option<Entry>| match entry {
+        Some(entry) => [entry.hash.as_slice(), &entry.weight.to_le_bytes(), &[entry.count, entry.drawn]].concat(),
+        None => vec![0; 42],
+    };
+    tally.places.iter().flat_map(place).collect()
 }
 
 /// Seconds as the program keeps them.
