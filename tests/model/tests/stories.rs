@@ -5,17 +5,20 @@ use assay_model::{
         Keys, Schedule, Step,
         coverage::Coverage,
         crank::{cranks, next_due_unix},
+        leaving::{leaving, wait_s},
     },
     state::Model,
 };
 
 /// Stories; each is told in milliseconds.
-const STORIES: u64 = 120;
+const STORIES: u64 = 300;
 /// What the tables allow and the rules never come to.
 const UNREACHABLE: [&str; 1] = [
     // Without a reveal there is nothing new to agree on, and the first reveal closes the commits.
     "a job that is Assigned: Agreed",
 ];
+/// In one story of so many all providers leave in the end.
+const LEAVING: u64 = 4;
 /// More rounds than the longest end of a story takes.
 const ROUNDS_MAX: usize = 400;
 
@@ -64,6 +67,20 @@ impl Story {
             assert_eq!(bound, (0, 0), "I-04");
         }
     }
+
+    /// I-10: then every provider leaves with all that is its own.
+    fn leave(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            if self.model.providers.is_empty() {
+                break;
+            }
+            for act in leaving(&self.model) {
+                self.step(&Step::Act(act));
+            }
+            self.step(&Step::Wait { seconds: wait_s(&self.model), slots: 6 });
+        }
+        assert!(self.model.providers.is_empty(), "I-10: {:?}", self.model.providers);
+    }
 }
 
 fn tell(seed: u64) -> Coverage {
@@ -83,11 +100,14 @@ fn tell(seed: u64) -> Coverage {
         story.step(&step);
     }
     story.finish();
+    if seed.is_multiple_of(LEAVING) {
+        story.leave();
+    }
     story.coverage
 }
 
 #[test]
-fn i_01_i_02_i_03_i_04_i_05_promises_hold_after_every_step_of_any_story() {
+fn i_01_i_02_i_03_i_04_i_05_i_10_promises_hold_after_every_step_of_any_story() {
     let mut all = Coverage::default();
     for seed in 1..=STORIES {
         let told = std::panic::catch_unwind(|| tell(seed));

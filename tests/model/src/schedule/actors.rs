@@ -60,6 +60,13 @@ impl Schedule {
         acts.extend(crate::schedule::crank::cranks(model));
         if self.world.disputes {
             self.litigate(model, &mut acts);
+            // Put off duty over its seats, a liar would take out the stake behind tickets that its jobs' juries are counted without.
+            let put_off = model.providers.iter().filter(|(_, own)| own.duty_tickets > 0 && !own.is_on_duty());
+            acts.extend(put_off.map(|(provider, own)| Act::Unstake {
+                signer: own.authority,
+                provider: *provider,
+                lamports: own.stake_lamports - own.locked_lamports,
+            }));
         }
         // Money and new jobs, now and then.
         if model.jobs.len() < JOBS_MAX || self.rng.below(8) == 0 {

@@ -44,6 +44,11 @@ pub fn judged(uid: &[u8; 32], round: u8, provider: Key, ballot: &[u8; 79]) -> [u
     })
 }
 
+/// What honest jurors find: of some jobs the poster withholds the content once they are contested.
+fn finding(uid: &[u8; 32]) -> [u8; 79] {
+    if uid[4].is_multiple_of(6) { UNAVAILABLE } else { truth(uid) }
+}
+
 impl Seat {
     /// What it votes for as a juror.
     #[must_use]
@@ -52,20 +57,32 @@ impl Seat {
             Habit::Wrong => own_lie(self.provider),
             Habit::Ring => ring_lie(uid),
             Habit::Lazy => UNAVAILABLE,
-            _ => truth(uid),
+            _ => finding(uid),
         }
     }
 
-    /// Its vote in this round, of at most two tickets fewer than it may cast.
+    /// Its vote in this round: all its tickets, as far as its stake bears their bonds.
     #[must_use]
     pub fn vote(&self, model: &Model, job: Key) -> Option<Act> {
-        let (dispute, provider) = (&model.disputes[&job], model.providers.get(&self.provider)?);
+        let (dispute, provider) = (model.disputes.get(&job)?, model.providers.get(&self.provider)?);
         let usable = provider.usable_tickets(dispute.ticket_lamports);
         let winning =
             (0..usable).filter(|index| wins(&dispute.draw.seed, &self.provider.0, *index, dispute.threshold()));
-        let tickets = if dispute.is_last() { Tickets::NONE } else { Tickets::of(winning) };
-        let weight = if dispute.is_last() { usable.min(50) } else { u32::try_from(tickets.count).ok()? };
-        let commitment = judged(&dispute.uid, dispute.round, self.provider, &self.judges(&dispute.uid));
+        let free = provider.stake_lamports.min(provider.exposure_cap_lamports).saturating_sub(provider.locked_lamports);
+        // Whoever gives things back sees to nothing.
+        let is_careless = self.habit == Habit::Fickle;
+        let borne = if is_careless { u64::MAX } else { free / dispute.juror_bond_lamports };
+        let borne = u32::try_from(borne).unwrap_or(u32::MAX);
+        let tickets = match (dispute.is_last(), self.habit) {
+            (true, _) => Tickets::NONE,
+            (false, _) => Tickets::of(winning.take(usize::try_from(borne).ok()?)),
+        };
+        let weight = if dispute.is_last() { usable.min(borne) } else { u32::try_from(tickets.count).ok()? };
+        let mut others = model.votes.iter().filter(|((of, round, _), _)| *of == job && *round == dispute.round);
+        let commitment = match others.next() {
+            Some((_, vote)) if self.habit == Habit::Copycat => vote.commitment,
+            _ => judged(&dispute.uid, dispute.round, self.provider, &self.judges(&dispute.uid)),
+        };
         (weight > 0).then(|| Act::CommitVote {
             at: at(provider.node_key, job, self.provider),
             commitment,
@@ -78,11 +95,7 @@ impl Seat {
 impl Schedule {
     /// Everything that somebody would do about disputes now.
     pub(super) fn litigate(&mut self, model: &Model, acts: &mut Vec<Act>) {
-        for (key, job) in &model.jobs {
-            if matches!(job.status, JobStatus::Submitted | JobStatus::Deadlocked) {
-                acts.extend(self.contest(*key, job));
-            }
-        }
+        acts.extend(self.contests(model));
         for (key, dispute) in &model.disputes {
             acts.extend(self.proceed(model, *key, dispute));
         }
@@ -94,45 +107,75 @@ impl Schedule {
         }
     }
 
+    /// New disputes.
+    pub(super) fn contests(&mut self, model: &Model) -> Vec<Act> {
+        let stands = |job: &Job| matches!(job.status, JobStatus::Submitted | JobStatus::Deadlocked);
+        let jobs = model.jobs.iter().filter(|(_, job)| stands(job));
+        jobs.filter_map(|(key, job)| self.contest(model, *key, job)).collect()
+    }
+
     /// What somebody would do about this dispute now.
     pub(super) fn proceed(&mut self, model: &Model, key: Key, dispute: &Dispute) -> Vec<Act> {
         let mut acts = Vec::new();
         match dispute.status {
-            DisputeStatus::Entry if self.rng.below(3) == 0 => acts.extend(self.enter(key, dispute)),
+            DisputeStatus::Entry if self.rng.below(3) == 0 => acts.extend(self.enter(model, key, dispute)),
             DisputeStatus::Voting => {
                 self.judge(model, key, dispute, &mut acts);
                 acts.push(Act::TallyRound { job: key });
             }
             DisputeStatus::Tallied => self.after(model, key, dispute, &mut acts),
+            DisputeStatus::Final => acts.extend(self.claims(model, key)),
             _ => {}
+        }
+        if dispute.status != DisputeStatus::Final && self.rng.below(10) == 0 {
+            let seats = self.world.seats.clone();
+            let on = self.rng.below(3) == 0;
+            let turns = |seat: Seat| Act::SetDuty { signer: seat.authority, provider: seat.provider, on };
+            acts.extend(self.pick(&seats).map(turns));
         }
         acts.extend(crank(model, key, dispute));
         acts
     }
 
-    /// The poster looks; a bystander challenges whatever is there.
-    fn contest(&mut self, key: Key, job: &Job) -> Option<Act> {
+    /// The poster looks; a bystander challenges whatever is there, and so does now and then a party.
+    fn contest(&mut self, model: &Model, key: Key, job: &Job) -> Option<Act> {
         if job.status == JobStatus::Deadlocked {
-            return (self.rng.below(2) == 0).then(|| Act::OpenDispute {
+            return (self.patient || self.rng.below(2) == 0).then(|| Act::OpenDispute {
                 payer: self.world.bystanders[0],
                 job: key,
                 commitment: None,
             });
         }
         let lies = job.outcome != Some(truth(&job.uid));
-        let (payer, outcome) = match self.rng.below(4) {
+        let (payer, outcome) = match self.rng.below(6) {
+            5 => {
+                let commitment = Some([0; 32]);
+                return Some(Act::OpenDispute { payer: self.world.bystanders[1], job: key, commitment });
+            }
             0 | 1 if lies => (job.poster, truth(&job.uid)),
             2 => (self.world.bystanders[0], ring_lie(&job.uid)),
+            3 => {
+                let parties: Vec<Key> = job.executors.into_iter().filter(|party| *party != Key::default()).collect();
+                let party = self.pick(&parties)?;
+                let owner = model.providers.get(&party)?.authority;
+                (owner, if self.rng.below(2) == 0 { truth(&job.uid) } else { own_lie(party) })
+            }
             _ => return None,
         };
         Some(Act::OpenDispute { payer, job: key, commitment: Some(contested(&job.uid, payer, &outcome)) })
     }
 
-    fn enter(&mut self, key: Key, dispute: &Dispute) -> Option<Act> {
-        let (challenger, outcome) = match self.rng.below(4) {
+    fn enter(&mut self, model: &Model, key: Key, dispute: &Dispute) -> Option<Act> {
+        let (challenger, outcome) = match self.rng.below(5) {
             0 => (dispute.poster, truth(&dispute.uid)),
             1 => (self.world.bystanders[1], truth(&dispute.uid)),
             2 => (self.world.bystanders[0], ring_lie(&dispute.uid)),
+            3 => {
+                // What it cannot open it may still copy.
+                let others = model.challenges.iter().filter(|((job, _), _)| *job == key);
+                let commitment = others.map(|(_, own)| own.commitment).next()?;
+                return Some(Act::EnterDispute { challenger: self.world.bystanders[1], job: key, commitment });
+            }
             _ => {
                 let seats = self.world.seats.clone();
                 (self.pick(&seats)?.node_key, truth(&dispute.uid))
@@ -149,7 +192,11 @@ impl Schedule {
             }
             match model.votes.get(&(key, dispute.round, seat.provider)) {
                 None if model.now_unix < dispute.commit_deadline_unix => acts.extend(seat.vote(model, key)),
-                Some(vote) if !vote.is_revealed && seat.habit != Habit::NoReveal => {
+                // Who shows nothing means to when it is too late.
+                Some(vote)
+                    if !vote.is_revealed
+                        && (seat.habit != Habit::NoReveal || model.now_unix >= dispute.reveal_deadline_unix) =>
+                {
                     let Some(provider) = model.providers.get(&seat.provider) else { continue };
                     let place = at(provider.node_key, key, seat.provider);
                     let (ballot, salt) = (seat.judges(&dispute.uid), salt(&dispute.uid, seat.provider));
@@ -160,65 +207,150 @@ impl Schedule {
         }
         let own = model.challenges.iter().filter(|((job, _), _)| *job == key);
         for ((_, challenger), challenge) in own.filter(|(_, own)| own.status == ChallengeStatus::Entered) {
-            let told = [truth(&dispute.uid), ring_lie(&dispute.uid)];
-            let held = told.iter().find(|told| challenge.commitment == contested(&dispute.uid, *challenger, told));
-            // The sham challenger shows nothing.
-            if let (Some(outcome), false) =
-                (held, *challenger == self.world.bystanders[0] && dispute.uid[3].is_multiple_of(2))
-            {
-                let salt = salt(&dispute.uid, *challenger);
-                acts.push(Act::RevealOutcome { challenger: *challenger, job: key, outcome: *outcome, salt });
+            let lies = dispute.executors.iter().map(|party| own_lie(*party));
+            let mut told = [truth(&dispute.uid), ring_lie(&dispute.uid)].into_iter().chain(lies);
+            let held = told.find(|told| challenge.commitment == contested(&dispute.uid, *challenger, told));
+            let salt = salt(&dispute.uid, *challenger);
+            match held {
+                // The sham challenger shows nothing.
+                Some(_) if *challenger == self.world.bystanders[0] && dispute.uid[3].is_multiple_of(2) => {}
+                Some(outcome) => {
+                    acts.push(Act::RevealOutcome { challenger: *challenger, job: key, outcome, salt });
+                }
+                // Copied, it opens for nobody else.
+                None => {
+                    let outcome = if self.rng.below(2) == 0 { [3; 79] } else { truth(&dispute.uid) };
+                    acts.push(Act::RevealOutcome { challenger: *challenger, job: key, outcome, salt });
+                }
             }
         }
     }
 
-    /// Appeals, and somebody who tries to have everybody slashed.
+    /// Appeals, and somebody who hunts for the absent, and tries it with the others too.
     fn after(&mut self, model: &Model, key: Key, dispute: &Dispute, acts: &mut Vec<Act>) {
-        let seats = self.world.seats.clone();
-        if let Some((seat, provider)) =
-            self.pick(&seats).and_then(|seat| Some((seat, model.providers.get(&seat.provider)?)))
-        {
-            let usable = provider.usable_tickets(dispute.ticket_lamports);
+        let hunted = self.world.seats.iter().filter_map(|seat| {
+            let usable = model.providers.get(&seat.provider)?.usable_tickets(dispute.ticket_lamports);
             let won = |index: &u32| wins(&dispute.draw.seed, &seat.provider.0, *index, dispute.threshold());
             let ticket = (0..usable).find(won).unwrap_or(0);
-            acts.push(Act::SlashAbsent { job: key, provider: seat.provider, ticket });
-        }
-        if matches!(dispute.verdict, Verdict::Outcome | Verdict::Unavailable) && self.rng.below(3) == 0 {
-            let right = dispute.verdict_hash == crate::outcome_hash(&truth(&dispute.uid));
-            let (appellant, ballot) = match (right, self.rng.below(3)) {
-                (false, _) => (dispute.poster, truth(&dispute.uid)),
-                (true, 0) => (dispute.poster, UNAVAILABLE),
+            Some(Act::SlashAbsent { job: key, provider: seat.provider, ticket })
+        });
+        let hunted: Vec<Act> = hunted.collect();
+        let fate = |act: &&Act| match model.clone().apply(act) {
+            Ok(()) => true,
+            Err(reasons) => reasons.len() == 1 && reasons.contains("JurorWasBusy"),
+        };
+        let absent: Vec<Act> = hunted.iter().filter(fate).copied().collect();
+        acts.extend(self.pick(&hunted));
+        acts.extend(self.pick(&absent));
+        let right = dispute.verdict_hash == crate::outcome_hash(&finding(&dispute.uid));
+        let appeals = !right || self.rng.below(2) == 0;
+        if matches!(dispute.verdict, Verdict::Outcome | Verdict::Unavailable) && appeals {
+            let (appellant, ballot) = match (right, self.rng.below(4)) {
+                (false, 0) => (self.world.bystanders[1], finding(&dispute.uid)),
+                (false, _) => (dispute.poster, finding(&dispute.uid)),
+                (true, 0) => (dispute.poster, [UNAVAILABLE, [3; 79]][usize::from(dispute.uid[6] % 2)]),
+                (true, 1) => (self.world.bystanders[1], truth(&dispute.uid)),
                 (true, _) => (self.world.bystanders[0], ring_lie(&dispute.uid)),
             };
             acts.push(Act::Appeal { appellant, job: key, ballot });
         }
     }
 
+    /// Somebody wants its own before its turn.
+    fn claims(&mut self, model: &Model, job: Key) -> Vec<Act> {
+        let votes = model.votes.keys().filter(|(of, _, _)| *of == job);
+        let votes = votes.map(|(_, round, juror)| Act::SettleVote { job, round: *round, provider: *juror });
+        let own = model.challenges.keys().filter(|(of, _)| *of == job);
+        let own = own.map(|(_, challenger)| Act::SettleChallenge { job, challenger: *challenger });
+        let (votes, own): (Vec<Act>, Vec<Act>) = (votes.collect(), own.collect());
+        self.pick(&votes).into_iter().chain(self.pick(&own)).chain([Act::CloseDispute { job }]).collect()
+    }
+
     /// Of disputes what nobody should ask for.
     pub(super) fn contempt(&mut self, model: &Model, job: Key) -> Act {
         let seats = self.world.seats.clone();
         let seat = self.pick(&seats).expect("there are providers");
-        let challenger = [self.world.bystanders[1], seat.node_key][usize::try_from(self.rng.below(2)).expect("small")];
+        let challenger = self.challenger(model, job, &seat);
         let uid = model.jobs[&job].uid;
-        let (outcome, place) = (truth(&uid), at(seat.node_key, job, seat.provider));
-        let round = u8::try_from(self.rng.below(3)).expect("small");
-        match self.rng.below(15) {
+        let outcome = [truth(&uid), ring_lie(&uid), [3; 79]][usize::try_from(self.rng.below(3)).expect("small")];
+        match self.rng.below(19) {
             0 => Act::OpenDispute { payer: challenger, job, commitment: None },
             1 => Act::OpenDispute { payer: challenger, job, commitment: Some([0; 32]) },
             2 => Act::EnterDispute { challenger, job, commitment: [2; 32] },
-            3 => Act::RecordJury { job },
-            4 => Act::CommitVote { at: place, commitment: [2; 32], weight: 1, tickets: Tickets::of([3]) },
-            5 => Act::CommitVote { at: place, commitment: [2; 32], weight: 2, tickets: Tickets::of([3, 3]) },
-            6 => Act::RevealVote { at: place, round, ballot: outcome, salt: [1; 32] },
-            7 => Act::RevealOutcome { challenger, job, outcome, salt: salt(&uid, challenger) },
-            8 => Act::TallyRound { job },
-            9 => Act::Appeal { appellant: challenger, job, ballot: outcome },
-            10 => Act::SettleDispute { job },
-            11 => Act::SettleChallenge { job, challenger },
-            12 => Act::SettleVote { job, round, provider: seat.provider },
-            13 => Act::SlashAbsent { job, provider: seat.provider, ticket: 0 },
+            3 => Act::EnterDispute { challenger, job, commitment: [0; 32] },
+            4 => Act::RecordJury { job },
+            5..8 => self.misvoted(model, job, &seat),
+            8..11 => self.misrevealed(model, job, &seat),
+            17 => Act::RevealOutcome { challenger, job, outcome, salt: salt(&uid, challenger) },
+            11 => Act::TallyRound { job },
+            12 => Act::Appeal { appellant: challenger, job, ballot: outcome },
+            13 => Act::SettleDispute { job },
+            14 => Act::SettleChallenge { job, challenger },
+            15 => {
+                let (round, provider) = self.voter(model, job).unwrap_or((0, seat.provider));
+                Act::SettleVote { job, round, provider }
+            }
+            16 => Act::SlashAbsent { job, provider: seat.provider, ticket: 0 },
             _ => Act::CloseDispute { job },
         }
+    }
+
+    /// Mostly somebody who challenged.
+    fn challenger(&mut self, model: &Model, job: Key, seat: &Seat) -> Key {
+        let own: Vec<Key> = model.challenges.keys().filter(|(of, _)| *of == job).map(|(_, own)| *own).collect();
+        match self.rng.below(4) {
+            0 => self.world.bystanders[1],
+            1 => seat.node_key,
+            _ => self.pick(&own).unwrap_or(seat.node_key),
+        }
+    }
+
+    /// Somebody who voted in one of the rounds, every other time somebody who has not shown it.
+    fn voter(&mut self, model: &Model, job: Key) -> Option<(u8, Key)> {
+        let own = model.votes.iter().filter(|((of, _, _), _)| *of == job);
+        let (hidden, shown): (Vec<_>, Vec<_>) = own.partition(|(_, vote)| !vote.is_revealed);
+        let all = if self.rng.below(2) == 0 && !hidden.is_empty() { hidden } else { shown };
+        self.pick(&all).map(|((_, round, provider), _)| (*round, *provider))
+    }
+
+    /// A vote that breaks one rule, of whoever could vote; else one that nobody could cast.
+    fn misvoted(&mut self, model: &Model, job: Key, seat: &Seat) -> Act {
+        let place = at(seat.node_key, job, seat.provider);
+        let made_up = Act::CommitVote { at: place, commitment: [2; 32], weight: 1, tickets: Tickets::of([3]) };
+        let votes = self.world.seats.iter().filter_map(|seat| seat.vote(model, job));
+        let could: Vec<Act> = votes.filter(|act| model.clone().apply(act).is_ok()).collect();
+        let could = self.pick(&could).unwrap_or(made_up);
+        let Act::CommitVote { mut at, mut commitment, mut weight, mut tickets } = could else {
+            return made_up;
+        };
+        match self.rng.below(6) {
+            0 => commitment = [0; 32],
+            1 => at.signer = self.world.bystanders[1],
+            2 => weight += 1,
+            3 => tickets.indices[..tickets.count].reverse(),
+            4 => {
+                tickets = Tickets::of([0, 0]);
+                weight = 2;
+            }
+            _ => tickets.indices[0] += 1,
+        }
+        Act::CommitVote { at, commitment, weight, tickets }
+    }
+
+    /// Somebody's vote, shown wrongly.
+    fn misrevealed(&mut self, model: &Model, job: Key, seat: &Seat) -> Act {
+        let (round, provider) = self.voter(model, job).unwrap_or((0, seat.provider));
+        let juror = *self.world.seat(provider).unwrap_or(seat);
+        let uid = model.jobs[&job].uid;
+        let mut place = at(juror.node_key, job, provider);
+        let (mut ballot, mut hidden) = (juror.judges(&uid), salt(&uid, provider));
+        match self.rng.below(4) {
+            0 => ballot = [3; 79],
+            1 => hidden = [1; 32],
+            2 => place.signer = self.world.bystanders[1],
+            _ => {}
+        }
+        Act::RevealVote { at: place, round, ballot, salt: hidden }
     }
 }
 

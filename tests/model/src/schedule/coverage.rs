@@ -5,13 +5,16 @@ use std::{
     fmt,
 };
 
-use assay_protocol::{ExecutionEvent, ExecutionStatus, JobEvent, JobStatus as Told};
+use assay_protocol::{
+    ChallengeEvent, ChallengeStatus as ClaimStatus, DisputeEvent, DisputeStatus as ContestStatus, ExecutionEvent,
+    ExecutionStatus, JobEvent, JobStatus as Told, VoteEvent, VoteStatus,
+};
 
-use super::Step;
+use super::{Step, milestones};
 use crate::{
     draw::DrawState,
     rules::Verdict,
-    state::{Execution, Job, JobStatus, Model, SeatStatus},
+    state::{ChallengeStatus, DisputeStatus, Execution, Job, JobStatus, Model, SeatStatus, Vote},
 };
 
 /// What happened, how often.
@@ -27,6 +30,10 @@ pub struct Coverage {
     pub seats: BTreeMap<(SeatStatus, &'static str), u32>,
     /// Seeds of seats that expired, by how many had before; after the third everybody is drawn.
     pub expired: BTreeMap<u8, u32>,
+    /// What happened to disputes, challenges and votes, by status before it; the names are those of the protocol's events.
+    pub contests: BTreeMap<(&'static str, u8, &'static str), u32>,
+    /// See [`milestones`].
+    pub milestones: BTreeMap<String, u32>,
 }
 
 impl Coverage {
@@ -34,6 +41,8 @@ impl Coverage {
     pub fn note(&mut self, before: &Model, step: &Step, verdict: &Verdict, after: &Model) {
         let Step::Act(act) = step else { return };
         let name = act.name();
+        let edges = milestones::edges(before, act, verdict);
+        edges.into_iter().for_each(|met| *self.milestones.entry(met).or_default() += 1);
         let (done, refused) = self.acts.entry(name).or_default();
         match verdict {
             Ok(()) => *done += 1,
@@ -44,6 +53,11 @@ impl Coverage {
                 }
                 return;
             }
+        }
+        let met = milestones::milestones(before, act, after);
+        met.into_iter().for_each(|met| *self.milestones.entry(met).or_default() += 1);
+        for event in contest_events(before, after) {
+            *self.contests.entry(event).or_default() += 1;
         }
         for (key, old) in &before.jobs {
             let Some(new) = after.jobs.get(key) else { continue };
@@ -91,11 +105,39 @@ impl Coverage {
                 gaps.push(format!("a seat that is {status:?}: {name}"));
             }
         }
+        gaps.extend(self.contest_gaps());
+        let wanted = milestones::MILESTONES.iter().map(|met| (*met).to_owned()).chain(milestones::edges_wanted());
+        gaps.extend(wanted.filter(|met| !self.milestones.contains_key(met)));
         let ended = |end: &&str| self.seats.keys().any(|(_, had)| had == end);
         gaps.extend(SEAT_ENDS.iter().filter(|end| !ended(end)).map(|end| format!("the end of a seat: {end}")));
         let expired = |before: &u8| self.expired.contains_key(before);
         let seeds = (0..=crate::draw::SEED_REARMS_MAX).filter(|before| !expired(before));
         gaps.extend(seeds.map(|before| format!("a seed that expired after {before} others")));
+        gaps
+    }
+
+    /// What the tables of disputes, challenges and votes allow and no story had.
+    fn contest_gaps(&self) -> Vec<String> {
+        let mut gaps = Vec::new();
+        let mut gap = |kind, status: String, code, event: String| {
+            let had = self.contests.keys().any(|(of, from, had)| (*of, *from) == (kind, code) && *had == event);
+            gaps.extend((!had).then(|| format!("a {kind} that is {status}: {event}")));
+        };
+        for (status, event) in pairs(&ContestStatus::ALL, DisputeEvent::ALL) {
+            if status.transition(event).is_some() {
+                gap("dispute", format!("{status:?}"), status.code(), format!("{event:?}"));
+            }
+        }
+        for (status, event) in pairs(&ClaimStatus::ALL, ChallengeEvent::ALL) {
+            if status.transition(event).is_some() {
+                gap("challenge", format!("{status:?}"), status.code(), format!("{event:?}"));
+            }
+        }
+        for (status, event) in pairs(&VoteStatus::ALL, VoteEvent::ALL) {
+            if status.transition(event).is_some() {
+                gap("vote", format!("{status:?}"), status.code(), format!("{event:?}"));
+            }
+        }
         gaps
     }
 
@@ -111,6 +153,8 @@ impl Coverage {
         other.jobs.iter().for_each(|(event, count)| *self.jobs.entry(*event).or_default() += count);
         other.seats.iter().for_each(|(event, count)| *self.seats.entry(*event).or_default() += count);
         other.expired.iter().for_each(|(before, count)| *self.expired.entry(*before).or_default() += count);
+        other.contests.iter().for_each(|(event, count)| *self.contests.entry(*event).or_default() += count);
+        other.milestones.iter().for_each(|(met, count)| *self.milestones.entry(met.clone()).or_default() += count);
     }
 }
 
@@ -165,6 +209,32 @@ fn job_events(name: &str, old: &Job, new: &Job) -> Vec<(JobStatus, &'static str)
     closed.into_iter().chain(event.map(|event| (from, event))).collect()
 }
 
+/// What an act did to disputes, challenges and votes that were there before.
+fn contest_events(before: &Model, after: &Model) -> Vec<(&'static str, u8, &'static str)> {
+    use DisputeStatus as Is;
+    let mut events = Vec::new();
+    for (key, old) in &before.disputes {
+        let Some(new) = after.disputes.get(key).filter(|new| new.status != old.status) else { continue };
+        let event = match new.status {
+            Is::Entry => "unknown",
+            Is::Drawing => "DrawArmed",
+            Is::Voting => "VotingOpened",
+            Is::Tallied => "Tallied",
+            Is::Final => "Settled",
+        };
+        events.push(("dispute", old.status as u8, event));
+    }
+    for (key, old) in &before.challenges {
+        let Some(new) = after.challenges.get(key).filter(|new| new.status != old.status) else { continue };
+        let event = if new.status == ChallengeStatus::Won { "Won" } else { "Revealed" };
+        events.push(("challenge", old.status as u8, event));
+    }
+    let shown = |(key, old): &(&_, &Vote)| !old.is_revealed && after.votes.get(*key).is_some_and(|new| new.is_revealed);
+    let votes = before.votes.iter().filter(shown);
+    events.extend(votes.map(|_| ("vote", VoteStatus::Committed.code(), "Revealed")));
+    events
+}
+
 fn seat_event(old: SeatStatus, new: SeatStatus) -> &'static str {
     match (old, new) {
         (_, SeatStatus::Missed) => "Missed",
@@ -199,6 +269,8 @@ impl fmt::Display for Coverage {
         }
         self.jobs.iter().try_for_each(|(event, count)| writeln!(f, "job {event:?} {count}"))?;
         self.seats.iter().try_for_each(|(event, count)| writeln!(f, "seat {event:?} {count}"))?;
-        self.expired.iter().try_for_each(|(before, count)| writeln!(f, "seed expired after {before} {count}"))
+        self.expired.iter().try_for_each(|(before, count)| writeln!(f, "seed expired after {before} {count}"))?;
+        self.contests.iter().try_for_each(|(event, count)| writeln!(f, "contest {event:?} {count}"))?;
+        self.milestones.iter().try_for_each(|(met, count)| writeln!(f, "{count:>6} {met}"))
     }
 }

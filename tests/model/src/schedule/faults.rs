@@ -4,12 +4,12 @@ use super::{
     Schedule,
     actors::{committed, salt},
     at,
-    world::{IDS, truth},
+    world::{IDS, Seat, truth},
 };
 use crate::{
     act::{Act, TICKET_SOLO},
     cast::SOL,
-    state::{Key, Model, SeatStatus},
+    state::{Job, JobStatus, Key, Mode, Model, SeatStatus},
 };
 
 impl Schedule {
@@ -31,9 +31,11 @@ impl Schedule {
         let status = model.executions.get(&(job, provider)).map(|seat| seat.status);
         let (uid, outcome) = (posting.uid, truth(&posting.uid));
         if self.world.disputes && self.rng.below(3) == 0 {
+            let open: Vec<Key> = model.disputes.keys().copied().collect();
+            let job = if self.rng.below(2) == 0 { self.pick(&open).unwrap_or(job) } else { job };
             return self.contempt(model, job);
         }
-        match self.rng.below(20) {
+        match self.rng.below(21) {
             0 => {
                 let drawn = u32::try_from(self.rng.below(400)).expect("small");
                 Act::AcceptJob { at: place, uid, ticket: if self.rng.below(3) == 0 { TICKET_SOLO } else { drawn } }
@@ -55,9 +57,21 @@ impl Schedule {
             13 => Act::FinalizeJob { job },
             14 => Act::SettleExecution { job, provider },
             15 => Act::CloseJob { job },
+            17 => self.presumed(model).unwrap_or(Act::CloseJob { job }),
             16 => Act::CancelJob { signer: if self.rng.below(2) == 0 { posting.poster } else { signer }, job },
             _ => self.out_of_turn(model, seat.provider),
         }
+    }
+
+    /// Somebody who means to run alone, trusted or not.
+    fn presumed(&mut self, model: &Model) -> Option<Act> {
+        let free = |job: &Job| job.mode == Mode::Adaptive && job.status == JobStatus::Open && job.seats_filled == 0;
+        let jobs: Vec<Key> = model.jobs.iter().filter(|(_, job)| free(job)).map(|(key, _)| *key).collect();
+        let job = self.pick(&jobs)?;
+        let posting = &model.jobs[&job];
+        let seats: Vec<Seat> = self.world.seats.iter().filter(|seat| seat.market == posting.market).copied().collect();
+        let Seat { node_key, provider, .. } = self.pick(&seats)?;
+        Some(Act::AcceptJob { at: at(node_key, job, provider), uid: posting.uid, ticket: TICKET_SOLO })
     }
 
     /// Of providers and markets.
@@ -67,7 +81,7 @@ impl Schedule {
         let (market, owner) = self.world.markets[0];
         // Pauses are short and seldom.
         let is_paused = model.markets[&seat.market].paused_until_unix > model.now_unix;
-        match self.rng.below(if is_paused { 28 } else { 14 }) {
+        match self.rng.below(if is_paused { 30 } else { 15 }) {
             0 => Act::Stake { signer, provider, lamports: 0 },
             1 => Act::Unstake { signer, provider, lamports: 50 * SOL },
             2 => Act::WithdrawStake { signer, provider },
@@ -91,6 +105,7 @@ impl Schedule {
                 let signer = if self.rng.below(2) == 0 { owner } else { signer };
                 Act::UpdateMarket { signer, market, terms }
             }
+            13 => Act::SetDuty { signer, provider, on: self.rng.below(2) == 0 },
             _ => self.registered_again(model, provider),
         }
     }

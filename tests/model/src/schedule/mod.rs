@@ -6,9 +6,11 @@ pub mod court;
 pub mod coverage;
 pub mod crank;
 mod faults;
+pub mod leaving;
+pub mod milestones;
 pub mod world;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::{
     act::{Act, AtSeat},
@@ -86,13 +88,13 @@ impl Schedule {
     pub fn new(seed: u64, keys: &Keys) -> (Self, Model) {
         let mut rng = Rng::new(seed);
         let (world, model) = World::new(&mut rng, keys);
-        let (patient, sleepy) = (!seed.is_multiple_of(2), seed.is_multiple_of(10));
+        let (patient, sleepy) = (!seed.is_multiple_of(4), seed.is_multiple_of(10));
         (Self { rng, world, recent: VecDeque::new(), ready: VecDeque::new(), patient, sleepy }, model)
     }
 
     /// How many steps this story has.
     pub fn length(&mut self) -> u64 {
-        60 + self.rng.below(91)
+        80 + self.rng.below(91)
     }
 
     /// What happens next.
@@ -100,7 +102,7 @@ impl Schedule {
         if let Some(act) = self.ready.pop_front() {
             return self.sent(act);
         }
-        let carried = if self.patient && self.rng.below(8) > 0 { self.carry_on(model) } else { None };
+        let carried = if self.patient && self.rng.below(8) > 1 { self.carry_on(model) } else { None };
         if let Some(step) = carried {
             return step;
         }
@@ -118,7 +120,8 @@ impl Schedule {
                 Step::Act(self.recent[usize::try_from(index).expect("eight at most")])
             }
             75..88 => self.swapped(model),
-            88..96 => self.jump(model),
+            88..92 => self.jump(model),
+            92..96 => self.brink(model).unwrap_or_else(|| self.jump(model)),
             _ => self.odd(model),
         }
     }
@@ -137,25 +140,71 @@ impl Schedule {
         }
     }
 
-    /// The next step of a dispute that has no verdict yet: what is due, else time until it is.
+    /// The next step of a dispute that has no verdict yet: what is due, else time until it is; or a new one.
     fn carry_on(&mut self, model: &Model) -> Option<Step> {
-        let (key, dispute) = model.disputes.iter().find(|(_, dispute)| dispute.status != DisputeStatus::Final)?;
+        let open = model.disputes.iter().find(|(_, dispute)| dispute.status != DisputeStatus::Final);
+        let Some((key, dispute)) = open else {
+            let mut acts = self.contests(model);
+            acts.retain(|act| model.clone().apply(act).is_ok());
+            return self.pick(&acts).map(|act| self.sent(act));
+        };
+        let ends = [
+            dispute.entry_deadline_unix,
+            dispute.commit_deadline_unix,
+            dispute.reveal_deadline_unix,
+            dispute.verdict_deadline_unix,
+        ];
+        let next = ends.into_iter().filter(|at| *at > model.now_unix).min();
+        // Now and then some are kept from what they could do, or do what they should not.
+        match (next, self.rng.below(10)) {
+            (Some(next), 0) => return self.at_the(model, next),
+            (_, 1) => {
+                let act = self.contempt(model, *key);
+                return Some(self.sent(act));
+            }
+            _ => {}
+        }
         let mut acts = self.proceed(model, *key, dispute);
         acts.retain(|act| model.clone().apply(act).is_ok());
         if let Some(act) = self.pick(&acts) {
             return Some(self.sent(act));
         }
         if dispute.status == DisputeStatus::Drawing {
-            return Some(Step::Wait { seconds: 1, slots: 5 });
+            return Some(Step::Wait { seconds: 1, slots: if self.sleepy { 600 } else { 5 } });
         }
-        let next = [
-            dispute.entry_deadline_unix,
-            dispute.commit_deadline_unix,
-            dispute.reveal_deadline_unix,
-            dispute.verdict_deadline_unix,
-        ];
-        let seconds = next.into_iter().filter(|at| *at > model.now_unix).min()? - model.now_unix;
-        Some(Step::Wait { seconds, slots: 6 })
+        if self.rng.below(2) == 0 {
+            return self.at_the(model, next?);
+        }
+        Some(Step::Wait { seconds: next? - model.now_unix, slots: 6 })
+    }
+
+    /// To one of the next deadlines, and there at once something that depends on it.
+    fn brink(&mut self, model: &Model) -> Option<Step> {
+        let mut ahead = deadlines_ahead(model);
+        ahead.retain(|at| *at > model.now_unix + 1);
+        ahead.truncate(4);
+        let deadline = self.pick(&ahead)?;
+        self.at_the(model, deadline)
+    }
+
+    /// To the second before this deadline or to its own, for an act that comes in time in one of them alone.
+    fn at_the(&mut self, model: &Model, deadline_unix: i64) -> Option<Step> {
+        let mut acts = Vec::new();
+        for offset in [-1, 0] {
+            let mut then = model.clone();
+            then.pass((deadline_unix + offset - model.now_unix).max(0), 6);
+            acts.extend(self.due(&then));
+            acts.extend(crank::cranks(&then));
+        }
+        acts.retain(|act| milestones::depends_on(model, act, deadline_unix));
+        // Of each kind as often: there are many to vote, and one to count.
+        let kinds: BTreeSet<&str> = acts.iter().map(Act::name).collect();
+        let kind = self.pick(&kinds.into_iter().collect::<Vec<_>>())?;
+        acts.retain(|act| act.name() == kind);
+        let act = self.pick(&acts)?;
+        self.ready.push_back(act);
+        let early = i64::from(self.rng.below(2) == 0 && deadline_unix > model.now_unix);
+        Some(Step::Wait { seconds: deadline_unix - early - model.now_unix, slots: 6 })
     }
 
     /// Two acts that are due, the later one first.
@@ -173,16 +222,9 @@ impl Schedule {
     /// To one of the deadlines ahead, to the second before or after it, or anywhere.
     fn jump(&mut self, model: &Model) -> Step {
         let now = model.now_unix;
-        let mut ahead: Vec<i64> = model.jobs.values().flat_map(deadlines).collect();
-        ahead.extend(model.providers.values().map(|provider| provider.unbonding_until_unix));
-        ahead.extend(model.markets.values().map(|market| market.pending_from_unix));
-        ahead.extend(model.disputes.values().flat_map(|dispute| {
-            let own = [dispute.entry_deadline_unix, dispute.commit_deadline_unix];
-            own.into_iter().chain([dispute.reveal_deadline_unix, dispute.verdict_deadline_unix])
-        }));
+        let mut ahead = deadlines_ahead(model);
         let offset = i64::try_from(self.rng.below(3)).expect("small") - 1;
         ahead.retain(|at| *at + offset > now);
-        ahead.sort_unstable();
         let near = ahead.len().min(3) as u64;
         let seconds = if near == 0 || self.rng.below(8) == 0 {
             i64::try_from(1 + self.rng.below(40)).expect("small")
@@ -198,8 +240,14 @@ impl Schedule {
         if self.rng.below(4) > 0 {
             return Step::Wait { seconds: 0, slots };
         }
-        let keys: Vec<Key> =
+        let mut keys: Vec<Key> =
             model.jobs.keys().chain(model.providers.keys()).chain(model.markets.keys()).copied().collect();
+        // Also where something is not yet, or never will be.
+        for job in model.jobs.keys() {
+            keys.extend([model.dispute_key(*job), model.challenge_key(*job, self.world.bystanders[0])]);
+            let seats = self.world.seats.iter().map(|seat| seat.provider);
+            keys.extend(seats.flat_map(|holder| [model.seat(*job, holder), model.vote_key(*job, 0, holder)]));
+        }
         match self.pick(&keys) {
             Some(to) => Step::Donate { to, lamports: 1 + self.rng.below(1_000) },
             None => Step::Wait { seconds: 0, slots },
@@ -210,6 +258,22 @@ impl Schedule {
         let bound = things.len() as u64;
         (bound > 0).then(|| things[usize::try_from(self.rng.below(bound)).expect("an index")])
     }
+}
+
+/// Everything that somebody waits for, the next first.
+fn deadlines_ahead(model: &Model) -> Vec<i64> {
+    let mut ahead: Vec<i64> = model.jobs.values().flat_map(deadlines).collect();
+    ahead.extend(model.providers.values().map(|provider| provider.unbonding_until_unix));
+    ahead.extend(model.providers.keys().filter_map(|provider| model.released_unix(*provider)));
+    ahead.extend(model.markets.values().map(|market| market.pending_from_unix));
+    ahead.extend(model.disputes.values().flat_map(|dispute| {
+        let own = [dispute.entry_deadline_unix, dispute.commit_deadline_unix];
+        own.into_iter().chain([dispute.reveal_deadline_unix, dispute.verdict_deadline_unix])
+    }));
+    ahead.retain(|at| *at >= model.now_unix);
+    ahead.sort_unstable();
+    ahead.dedup();
+    ahead
 }
 
 fn deadlines(job: &Job) -> [i64; 6] {
@@ -233,9 +297,7 @@ impl Step {
             Self::Act(act) => return model.apply(&act),
             Self::Wait { seconds, slots } => model.pass(seconds, slots),
             Self::Donate { to, lamports } => {
-                if let Some(balance) = model.lamports.get_mut(&to) {
-                    *balance += lamports;
-                }
+                *model.lamports.entry(to).or_default() += lamports;
             }
         }
         Ok(())

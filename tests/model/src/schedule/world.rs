@@ -88,14 +88,16 @@ impl World {
         let posters =
             (0..1 + rng.below(4)).map(|_| Poster { key: person(&mut model), griefs: rng.below(4) == 0 }).collect();
         let idle = rng.below(10) == 0;
+        // In some worlds few are honest, so that juries are divided.
+        let honest = if rng.below(4) == 0 { 1 } else { 4 };
         let seats = (0..3 + rng.below(10))
             .map(|index| {
                 let (authority, node_key) = (person(&mut model), person(&mut model));
                 let market = markets[usize::try_from(index % markets.len() as u64).expect("small")].0;
                 let provider = model.at(&[b"provider", &market.0, &authority.0]);
-                let habit = match rng.below(2) {
-                    0 if idle => Habit::Silent,
-                    0 => Habit::Honest,
+                let habit = match rng.below(8) {
+                    spin if spin < honest && idle => Habit::Silent,
+                    spin if spin < honest => Habit::Honest,
                     _ => Habit::ALL[usize::try_from(rng.below(8)).expect("small")],
                 };
                 Seat { authority, node_key, provider, market, habit }
@@ -117,7 +119,11 @@ impl World {
         for Seat { authority, node_key, market, .. } in self.seats.iter().copied() {
             let stake_lamports =
                 if rng.below(4) == 0 { SOL / 10 + rng.below(SOL / 5) } else { SOL + rng.below(30 * SOL) };
-            let cap_lamports = if rng.below(6) == 0 { SOL / 20 } else { u64::MAX };
+            let cap_lamports = match rng.below(6) {
+                0 => SOL / 20,
+                1 => stake_lamports / 8,
+                _ => u64::MAX,
+            };
             let capacity = u16::try_from(1 + rng.below(6)).expect("small");
             let act = Act::RegisterProvider { authority, node_key, market, stake_lamports, cap_lamports, capacity };
             steps.push(super::Step::Act(act));
@@ -127,7 +133,8 @@ impl World {
             steps.push(super::Step::Act(Act::EnrollStake { signer: seat.node_key, provider: seat.provider }));
         }
         if self.disputes {
-            for seat in self.seats.iter().filter(|_| rng.below(4) > 0) {
+            let nobody = rng.below(12) == 0;
+            for seat in self.seats.iter().filter(|_| !nobody && rng.below(4) > 0) {
                 let act = Act::SetDuty { signer: seat.authority, provider: seat.provider, on: true };
                 steps.push(super::Step::Act(act));
             }
@@ -178,6 +185,10 @@ fn terms(rng: &mut Rng) -> Terms {
         widen_s: u32::try_from(one([1, 5, 10])).expect("small"),
         reveal_s: u32::try_from(one([1, 10, 60])).expect("small"),
         jail_s: u32::try_from(one([20, 200, 2_000])).expect("small"),
+        jury_lambda: u16::try_from(one([9, 9, 16])).expect("small"),
+        jury_quorum_bps: u16::try_from(one([3_334, 5_000, 6_667])).expect("small"),
+        juror_bond_lamports: one([50_000, 1_000_000, 10_000_000]),
+        duty_rate_bps: u16::try_from(one([100, 500, 5_000])).expect("small"),
         unbonding_s: 86_400,
         gas_limit_max: 2_000_000_000,
         ..TERMS

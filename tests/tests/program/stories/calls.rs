@@ -45,7 +45,7 @@ pub fn instruction(model: &Model, act: &Act) -> Instruction {
 
 fn roles(model: &Model, act: &Act) -> Roles {
     let sink = ("sink", model.sink());
-    let market_of = |provider: Key| model.providers.get(&provider).map_or(Key::default(), |found| found.market);
+    let market_of = |provider: Key| model.providers.get(&provider).map_or_else(|| some_market(model), |own| own.market);
     match *act {
         Act::CreateSink { payer } => Roles::from([("payer", payer), sink]),
         Act::CreateMarket { authority, name, .. } => {
@@ -93,15 +93,74 @@ fn roles(model: &Model, act: &Act) -> Roles {
         },
         Act::SettleExecution { job, provider } => {
             let mut roles = seat(model, AtSeat { signer: Key::default(), job, provider });
-            roles.insert("market", model.jobs.get(&job).map_or(Key::default(), |job| job.market));
+            roles.insert("market", model.jobs.get(&job).map_or_else(|| some_market(model), |job| job.market));
+            if model.disputes.contains_key(&job) {
+                roles.insert("dispute", model.dispute_key(job));
+            }
             roles
         }
         Act::CloseJob { job } => {
             let poster = model.jobs.get(&job).map_or(Key::default(), |job| job.poster);
             Roles::from([("job", job), ("poster", poster)])
         }
-        _ => Roles::new(),
+        Act::SetDuty { signer, provider, .. } => {
+            Roles::from([("authority", signer), ("provider", provider), ("market", market_of(provider))])
+        }
+        _ => contested(model, act),
     }
+}
+
+/// Of disputes.
+fn contested(model: &Model, act: &Act) -> Roles {
+    let dispute = |job: Key| [("job", job), ("dispute", model.dispute_key(job))];
+    let market = |job: Key| model.jobs.get(&job).map_or_else(|| some_market(model), |job| job.market);
+    let own = |job: Key, challenger: Key| ("challenge", model.challenge_key(job, challenger));
+    let round = |job: Key| model.disputes.get(&job).map_or(0, |dispute| dispute.round);
+    let vote = |job: Key, round: u8, juror: Key| ("vote", model.vote_key(job, round, juror));
+    let (base, more) = match *act {
+        Act::RecordJury { job } | Act::TallyRound { job } | Act::SettleDispute { job } => (dispute(job), Vec::new()),
+        Act::OpenDispute { payer, job, commitment } => {
+            let challenge = commitment.map(|_| own(job, payer));
+            (dispute(job), [("payer", payer), ("market", market(job))].into_iter().chain(challenge).collect())
+        }
+        Act::EnterDispute { challenger, job, .. } | Act::RevealOutcome { challenger, job, .. } => {
+            (dispute(job), vec![("challenger", challenger), own(job, challenger)])
+        }
+        Act::SettleChallenge { job, challenger } => {
+            (dispute(job), vec![("challenger", challenger), own(job, challenger)])
+        }
+        Act::Appeal { appellant, job, .. } => (dispute(job), vec![("appellant", appellant), own(job, appellant)]),
+        Act::CommitVote { at, .. } => {
+            let cast = vote(at.job, round(at.job), at.provider);
+            (dispute(at.job), vec![("node_key", at.signer), ("provider", at.provider), cast, own(at.job, at.signer)])
+        }
+        Act::RevealVote { at, round, .. } => {
+            let cast = vote(at.job, round, at.provider);
+            (dispute(at.job), vec![("node_key", at.signer), ("provider", at.provider), cast])
+        }
+        Act::SlashAbsent { job, provider, .. } => {
+            let juror = model.providers.get(&provider);
+            let challenge = own(job, juror.map_or(Key::default(), |juror| juror.node_key));
+            let market = juror.map_or_else(|| some_market(model), |juror| juror.market);
+            let cast = vote(job, round(job), provider);
+            (dispute(job), vec![("provider", provider), ("market", market), cast, challenge])
+        }
+        Act::SettleVote { job, round, provider } => {
+            let rent_payer = model.votes.get(&(job, round, provider)).map_or(Key::default(), |vote| vote.rent_payer);
+            (dispute(job), vec![("provider", provider), vote(job, round, provider), ("rent_payer", rent_payer)])
+        }
+        Act::CloseDispute { job } => {
+            let rent_payer = model.disputes.get(&job).map_or(Key::default(), |dispute| dispute.rent_payer);
+            (dispute(job), vec![("sink", model.sink()), ("rent_payer", rent_payer)])
+        }
+        _ => return Roles::new(),
+    };
+    base.into_iter().chain(more).collect()
+}
+
+/// Where what would say which is gone.
+fn some_market(model: &Model) -> Key {
+    model.markets.keys().next().copied().unwrap_or_else(|| model.at(&[b"market"]))
 }
 
 fn seat(model: &Model, at: AtSeat) -> Roles {
@@ -144,6 +203,28 @@ fn arguments(act: &Act) -> Fields {
         Act::RevealResult { outcome, salt, .. } => {
             Fields::from([("outcome", outcome.to_vec()), ("salt", salt.to_vec())])
         }
+        Act::SetDuty { on, .. } => Fields::from([("on", vec![u8::from(on)])]),
+        Act::OpenDispute { commitment, .. } => {
+            let commitment = commitment.map_or(vec![0], |commitment| [[1].as_slice(), &commitment].concat());
+            Fields::from([("commitment", commitment)])
+        }
+        Act::EnterDispute { commitment, .. } => Fields::from([("commitment", commitment.to_vec())]),
+        Act::CommitVote { commitment, weight, tickets, .. } => {
+            let tickets = tickets.as_slice();
+            let count = u32::try_from(tickets.len()).expect("64 at most");
+            let indices = tickets.iter().flat_map(|index| index.to_le_bytes());
+            Fields::from([
+                ("commitment", commitment.to_vec()),
+                ("weight", weight.to_le_bytes().to_vec()),
+                ("tickets", count.to_le_bytes().into_iter().chain(indices).collect()),
+            ])
+        }
+        Act::RevealVote { ballot, salt, .. } => Fields::from([("ballot", ballot.to_vec()), ("salt", salt.to_vec())]),
+        Act::RevealOutcome { outcome, salt, .. } => {
+            Fields::from([("outcome", outcome.to_vec()), ("salt", salt.to_vec())])
+        }
+        Act::SlashAbsent { ticket, .. } => Fields::from([("ticket", ticket.to_le_bytes().to_vec())]),
+        Act::Appeal { ballot, .. } => Fields::from([("ballot", ballot.to_vec())]),
         _ => Fields::new(),
     }
 }

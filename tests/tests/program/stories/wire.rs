@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use assay_model::{
     draw::Draw,
-    state::{Execution, Job, Key, Market, Model, Provider, Terms, Trust, rent_lamports, size},
+    state::{
+        Challenge, Dispute, Execution, Job, Key, Market, Model, Provider, Terms, Trust, Vote, rent_lamports, size,
+    },
     tally::{Entry, Tally},
 };
 use assay_tests::idl::IDL;
@@ -246,6 +248,63 @@ pub fn execution((job, holder): (Key, Key), seat: &Execution) -> Fields {
     all
 }
 
+/// A dispute.
+fn dispute(job: Key, dispute: &Dispute) -> Fields {
+    let mut all = plain(dispute.status as u8, size::DISPUTE);
+    all.extend(fields!(dispute; round, right, gas_limit, bond_lamports, juror_bond_lamports, ticket_lamports, miss_rate_bps,
+        lambda, quorum_bps, duty_tickets_total, expected, opened_unix, entry_deadline_unix, commit_deadline_unix,
+        reveal_deadline_unix, verdict_deadline_unix, final_unix, votes_committed, votes_revealed, votes_open, challenges,
+        challenges_revealed, challenges_counted, challenges_open, held_lamports, lost_lamports, won_lamports, pot_lamports));
+    let (market, rent_payer, poster) = (dispute.market, dispute.rent_payer, dispute.poster);
+    all.extend(keys([("job", job), ("market", market), ("rent_payer", rent_payer), ("poster", poster)]));
+    all.extend([
+        ("job_uid", dispute.uid.to_vec()),
+        ("executors", dispute.executors.iter().flat_map(|key| key.0).collect()),
+        ("is_deadlock", vec![u8::from(dispute.is_deadlock)]),
+        ("verdict", vec![dispute.verdict as u8]),
+        ("standing_hash", dispute.standing_hash.to_vec()),
+        ("verdict_hash", dispute.verdict_hash.to_vec()),
+        ("outcome", dispute.outcome.to_vec()),
+        ("execution_s", seconds(dispute.execution_s)),
+        ("reveal_s", seconds(dispute.reveal_s)),
+        ("draw", draw(&dispute.draw)),
+        ("tally", tally(&dispute.tally)),
+        ("revealed_weight", dispute.revealed_weight.iter().flat_map(|weight| weight.to_le_bytes()).collect()),
+        // A job has one dispute, and there is no court after the last round.
+        ("index", vec![0]),
+        ("court", vec![0]),
+        ("reserved", vec![0; 64]),
+    ]);
+    all
+}
+
+/// A challenge.
+fn challenge((dispute, challenger): (Key, Key), challenge: &Challenge) -> Fields {
+    let mut all = plain(challenge.status as u8, size::CHALLENGE);
+    all.extend(fields!(challenge; bond_lamports, entered_unix));
+    all.extend(keys([("dispute", dispute), ("challenger", challenger)]));
+    all.extend([
+        ("commitment", challenge.commitment.to_vec()),
+        ("outcome_hash", challenge.outcome_hash.to_vec()),
+        ("reserved", vec![0; 32]),
+    ]);
+    all
+}
+
+/// A vote.
+fn vote((dispute, round, juror): (Key, u8, Key), vote: &Vote) -> Fields {
+    let mut all = plain(1 + u8::from(vote.is_revealed), size::VOTE);
+    all.extend(fields!(vote; weight, lock_lamports, committed_unix));
+    all.extend(keys([("dispute", dispute), ("provider", juror), ("rent_payer", vote.rent_payer)]));
+    all.extend([
+        ("round", vec![round]),
+        ("commitment", vote.commitment.to_vec()),
+        ("ballot_hash", vote.ballot_hash.to_vec()),
+        ("reserved", vec![0; 16]),
+    ]);
+    all
+}
+
 /// Every account of the program that the model knows; type and fields of those that are not as they were before.
 pub fn accounts(
     model: &Model,
@@ -265,6 +324,20 @@ pub fn accounts(
     for (place, of) in &model.executions {
         let changed = (before.executions.get(place) != Some(of)).then(|| ("Execution", execution(*place, of)));
         all.push((model.seat(place.0, place.1), changed));
+    }
+    for (job, of) in &model.disputes {
+        let changed = (before.disputes.get(job) != Some(of)).then(|| ("Dispute", dispute(*job, of)));
+        all.push((model.dispute_key(*job), changed));
+    }
+    for (place @ (job, challenger), of) in &model.challenges {
+        let own = (model.dispute_key(*job), *challenger);
+        let changed = (before.challenges.get(place) != Some(of)).then(|| ("Challenge", challenge(own, of)));
+        all.push((model.challenge_key(*job, *challenger), changed));
+    }
+    for (place @ (job, round, juror), of) in &model.votes {
+        let own = (model.dispute_key(*job), *round, *juror);
+        let changed = (before.votes.get(place) != Some(of)).then(|| ("Vote", vote(own, of)));
+        all.push((model.vote_key(*job, *round, *juror), changed));
     }
     if let Some(burned) = model.sink_lamports {
         all.push((model.sink(), (before.sink_lamports != Some(burned)).then(|| ("Sink", sink(burned)))));
