@@ -26,6 +26,8 @@ pub const fn compute_unit_limit(kind: TxKind) -> u32 {
 /// reveal, of a seat or in a dispute, have a deadline, and proving that one is dead takes a minute of it; all that are signed
 /// carry the one outcome, and the program takes one. What anybody may do, settle and advance, others do too: then ours is refused as a whole though a
 /// part of it is left, and each part the program takes once.
+/// An acceptance that lost the race for a seat is as hard to prove dead while the seat is free again, or one more is drawn: one more
+/// is signed, and the program gives a provider one seat of a job.
 /// Of another kind a second one could do what the first one did and what was undone since.
 #[must_use]
 pub const fn live_max(kind: TxKind) -> usize {
@@ -38,7 +40,8 @@ pub const fn live_max(kind: TxKind) -> usize {
         | TxKind::RevealOutcome
         | TxKind::Settle
         | TxKind::Advance => 1 + FEE_BUMPS_LIMIT as usize,
-        TxKind::Accept | TxKind::Decline | TxKind::Claim | TxKind::Challenge | TxKind::Appeal(_) => 1,
+        TxKind::Accept => 2,
+        TxKind::Decline | TxKind::Claim | TxKind::Challenge | TxKind::Appeal(_) => 1,
     }
 }
 
@@ -91,6 +94,11 @@ impl Job {
         if matches!(kind, TxKind::Settle | TxKind::Advance) {
             // Not outbid: what it was built for has changed since.
             return self.built_for.is_some_and(|built| built != self.stage());
+        }
+        if kind == TxKind::Accept {
+            let (_, attempt, ..) = self.stage();
+            let is_another = self.built_for.is_some_and(|(_, built_for, ..)| built_for != attempt);
+            return is_another && self.row.tx(TxKind::Decline).is_none();
         }
         if live > bumps_max {
             return false;

@@ -86,3 +86,27 @@ fn e_14_an_acceptance_is_not_outbid_and_the_next_one_after_its_death_is_dearer()
     world.run_to_the_end();
     assert_eq!((world.accepted, world.paid, world.jobs.len()), (1, 1, 0));
 }
+
+#[test]
+fn e_04_a_seat_that_is_free_in_another_attempt_is_not_kept_waiting_by_an_acceptance_that_lost_the_race() {
+    for (attempt, signed) in [(0, 1), (1, 2)] {
+        let mut world = World::new(1);
+        let uid = JobUid([1; 32]);
+        waits_for(&mut world, uid, TxKind::Accept);
+        let mut see = |status, attempt| {
+            let job = world.jobs.get_mut(&uid).expect("there");
+            (job.status, job.attempt) = (status, attempt);
+            world.slot += 1;
+            world.step(Event::Polled(world.snapshot()));
+            while let Some(event) = world.pending.pop() {
+                world.step(event);
+            }
+        };
+        see(JobStatus::Assigned, 0);
+        (0..10).for_each(|_| see(JobStatus::Open, attempt));
+        assert_eq!(world.row(uid).live_txs(TxKind::Accept).count(), signed, "attempt {attempt}");
+        world.run_to_the_end();
+        world.assert_promises();
+        assert_eq!((world.accepted, world.jobs.len(), world.paid, world.halted), (1, 0, 1, false));
+    }
+}
