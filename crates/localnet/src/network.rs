@@ -14,7 +14,7 @@ use assay_content::{
 };
 use assay_sdk::{
     Client, ClientConfig, ClientError, Cluster, ContentAccess, KeypairError,
-    instructions::{self, CreateMarket, EnrollStake, RegisterProvider},
+    instructions::{self, CreateMarket, Duty, EnrollStake, ProviderAuthority, RegisterProvider},
     pda, program,
     protocol::MarketTerms,
 };
@@ -36,16 +36,16 @@ pub const INFO_FILE_NAME: &str = "network.json";
 const FUNDING_LAMPORTS: u64 = 1_000_000_000_000;
 /// Stake of each provider, 5 SOL in lamports.
 const STAKE_LAMPORTS: u64 = 5_000_000_000;
-/// Exposure cap of each provider, 2 SOL in lamports.
-const EXPOSURE_CAP_LAMPORTS: u64 = 2_000_000_000;
-/// Seats of each provider.
-const CAPACITY: u16 = 8;
+/// Exposure cap of each provider: 2 SOL with the usual stake.
+const EXPOSURE_CAP_BPS: u64 = 4_000;
+/// Seats of each provider, those included whose result waits to be final.
+const CAPACITY: u16 = 16;
 /// Time for a run, seconds, unless another is asked for.
 const EXECUTION_S_DEFAULT: u32 = 60;
 /// Most providers of a local network.
 const PROVIDERS_MAX: usize = 32;
-/// Providers that enrol their stake in one transaction, each with a signature of its own.
-const ENROLLED_PER_TRANSACTION: usize = 4;
+/// Providers that act in one transaction, each with a signature of its own.
+const SIGNED_PER_TRANSACTION: usize = 4;
 /// Longest wait for one request to the content node.
 const CONTENT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -64,6 +64,8 @@ pub struct NetworkConfig {
     pub providers: usize,
     /// Stake of the first providers, lamports; the others have the usual one.
     pub stakes_lamports: Vec<u64>,
+    /// How many of the providers, the first ones, are on jury duty.
+    pub jurors: usize,
     /// From which all keys follow, so that they are the same each time; `None` makes new ones.
     pub seed: Option<u64>,
     /// Time to run a job and to commit to its result, or submit it, before what its gas limit adds, seconds.
@@ -95,6 +97,7 @@ impl NetworkConfig {
             gateway_port: Some(LOCAL_GATEWAY_PORT),
             providers: 1,
             stakes_lamports: Vec::new(),
+            jurors: 0,
             seed: None,
             execution_s: EXECUTION_S_DEFAULT,
             executions_max: 9,
@@ -116,7 +119,7 @@ impl NetworkConfig {
     /// The terms of the demo market: short windows, small sums.
     ///
     /// # Errors
-    /// [`NetworkError::Config`] when the challenge window breaks the protocol's bounds.
+    /// [`NetworkError::Config`] when what was asked for breaks the protocol's bounds.
     pub fn terms(&self) -> Result<MarketTerms, NetworkError> {
         let problem = |problem: String| NetworkError::Config { problem };
         // Every window has at least one second more, for the gas limit at the verify rate.
@@ -252,7 +255,8 @@ pub struct Network {
 
 impl Network {
     /// Starts everything, creates Sink and market, funds the keys, registers the providers, lets their stake mature and
-    /// enrolls it (the chain's clock is ahead by that time), and waits until all of it answers. Call it from a multi-thread runtime.
+    /// enrolls it (the chain's clock is ahead by that time), puts the jurors on duty, and waits until all of it answers. Call it
+    /// from a multi-thread runtime.
     ///
     /// # Errors
     /// [`NetworkError`] names what is in the way; what was started is stopped again.
@@ -302,6 +306,7 @@ impl Network {
             providers.push(register(&base, provider, (market, node, stake_lamports)).await?);
         }
         enroll(&base, ledger, (keys, market, terms)).await?;
+        put_on_duty(&base, market, (keys, config.jurors)).await?;
         let content = content_access(&config.directory, node)?;
         let client = base.with_signer(Arc::clone(&keys.poster.signer)).with_content(content);
         let Cluster { rpc_url, ws_url } = ledger.cluster();
@@ -416,7 +421,7 @@ async fn register(
         node_key: keys.node.address,
         market,
         stake_lamports,
-        exposure_cap_lamports: EXPOSURE_CAP_LAMPORTS.min(stake_lamports),
+        exposure_cap_lamports: stake_lamports / 10_000 * EXPOSURE_CAP_BPS,
         capacity: CAPACITY,
         endpoint,
     };
@@ -444,13 +449,29 @@ async fn enroll(
     let matures_unix = base.chain_time().await?.unix.saturating_add(i64::from(terms.unbonding_s)).saturating_add(1);
     ledger.travel_to(matures_unix).await?;
     let client = base.clone().with_signer(Arc::clone(&keys.market.signer));
-    for providers in keys.providers.chunks(ENROLLED_PER_TRANSACTION) {
+    for providers in keys.providers.chunks(SIGNED_PER_TRANSACTION) {
         let enroll = |keys: &ProviderKeys| {
             let provider = pda::provider_address(&market, &keys.authority.address);
             instructions::enroll_stake(&EnrollStake { signer: keys.node.address, market, provider })
         };
         let instructions: Vec<_> = providers.iter().map(enroll).collect();
         let signers: Vec<_> = providers.iter().map(|provider| Arc::clone(&provider.node.signer)).collect();
+        client.send_signed_by(&instructions, &signers).await?;
+    }
+    Ok(())
+}
+
+/// Lets the first providers serve as jurors: the disputes of a market without any end with no verdict.
+async fn put_on_duty(base: &Client, market: Pubkey, (keys, jurors): (&Keys, usize)) -> Result<(), NetworkError> {
+    let client = base.clone().with_signer(Arc::clone(&keys.market.signer));
+    let jurors: Vec<&ProviderKeys> = keys.providers.iter().take(jurors).collect();
+    for jurors in jurors.chunks(SIGNED_PER_TRANSACTION) {
+        let begin = |keys: &&ProviderKeys| {
+            let provider = ProviderAuthority { authority: keys.authority.address, market };
+            instructions::set_duty(&provider, Duty::Begin)
+        };
+        let instructions: Vec<_> = jurors.iter().map(begin).collect();
+        let signers: Vec<_> = jurors.iter().map(|juror| Arc::clone(&juror.authority.signer)).collect();
         client.send_signed_by(&instructions, &signers).await?;
     }
     Ok(())
