@@ -1,6 +1,5 @@
 //! `assay demo`: the sample jobs from posting to payment, on a network that is gone afterwards.
 
-mod books;
 mod liars;
 
 use std::{
@@ -52,10 +51,13 @@ pub struct DemoArgs {
     /// Keep the network up afterwards, until Ctrl-C.
     #[arg(long)]
     keep: bool,
-    /// Twenty jobs of three seats instead, for seven providers of which five have a bad habit each; ends with who was paid
-    /// and who lost stake. Only where this was built from the repository.
+    /// Twenty jobs of one seat and of several instead, for seven providers of which five have a bad habit each; ends with who
+    /// was paid and who lost stake. Only where this was built from the repository.
     #[arg(long, conflicts_with_all = ["keep", "jobs"])]
     with_liars: bool,
+    /// From which the keys of the network with liars follow; by default another one each time.
+    #[arg(long, value_name = "N", requires = "with_liars")]
+    seed: Option<u64>,
 }
 
 /// What `examples/jobs/*/expected.json` holds and the demo compares.

@@ -11,6 +11,11 @@ pub struct Liars {
     count: u8,
 }
 
+/// Whether a provider with this habit works for any fee: it is paid for what it does not do.
+pub const fn undercuts(habit: Habit) -> bool {
+    matches!(habit, Habit::Wrong | Habit::Lazy)
+}
+
 /// Reads `habit=count`, or a habit alone, which is one.
 pub fn parse(text: &str) -> Result<Liars, String> {
     let (name, count) = text.split_once('=').unwrap_or((text, "1"));

@@ -38,6 +38,9 @@ use crate::{
 use process::ProviderProcess;
 
 const LOCK_NAME: &str = "lock";
+/// Guests that a provider among liars runs at once. A bot keeps the seats that wait for others as if all were to run, one after the
+/// other, and would take no more than the usual two while liars leave seats open.
+const RUNS_AMONG_LIARS: usize = 8;
 /// How often the providers are looked at.
 const WATCH: Duration = Duration::from_millis(500);
 
@@ -47,8 +50,8 @@ pub struct LocalnetArgs {
     /// Provider processes.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(..=32))]
     providers: u8,
-    /// Providers with a bad habit, of those: wrong, lazy, copycat, silent, no-reveal; such as wrong=1,silent=2. Only where
-    /// this was built from the repository.
+    /// Providers with a bad habit, of those: wrong, lazy, copycat, silent, no-reveal; such as wrong=1,silent=2. The others
+    /// are then on jury duty. Only where this was built from the repository.
     #[arg(long, value_name = "HABIT=N,…", value_delimiter = ',', value_parser = liars::parse)]
     liars: Vec<liars::Liars>,
     /// From which all keys follow, so that providers and draws can be the same again; only for a directory without keys, or
@@ -141,6 +144,8 @@ impl Running {
                     gateways: vec![info.gateway_url.clone()],
                     listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
                     public: false,
+                    base_fee_min_lamports: self.habit(index).filter(|habit| liars::undercuts(*habit)).map(|_| 0),
+                    runs_max: self.habits.iter().any(Option::is_some).then_some(RUNS_AMONG_LIARS),
                 },
                 &provider.node_keypair,
             )?;
@@ -240,6 +245,8 @@ pub async fn run(output: Output, args: &LocalnetArgs) -> CliResult {
         content_port: port(output, args.content_port, ("--content-port", LOCAL_CONTENT_PORT)),
         gateway_port: port(output, args.gateway_port, ("--gateway-port", LOCAL_GATEWAY_PORT)),
         providers: usize::from(args.providers),
+        // Liars come last.
+        jurors: if args.liars.is_empty() { 0 } else { habits.iter().filter(|habit| habit.is_none()).count() },
         seed: args.seed,
         challenge_s: args.challenge_s,
         ..NetworkConfig::new(&dir)

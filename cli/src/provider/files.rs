@@ -44,6 +44,10 @@ pub struct NewProvider<'a> {
     pub listen: Option<SocketAddr>,
     /// Whether others may reach that.
     pub public: bool,
+    /// Least base fee of the jobs that it takes, lamports; `None` keeps the default.
+    pub base_fee_min_lamports: Option<u64>,
+    /// Guests that it runs at once, at most; `None` keeps the default.
+    pub runs_max: Option<usize>,
 }
 
 impl NewProvider<'_> {
@@ -63,6 +67,12 @@ impl NewProvider<'_> {
             config.server.listen = self.listen;
         }
         config.server.public = self.public;
+        if let Some(lamports) = self.base_fee_min_lamports {
+            config.policy.base_fee_min_lamports = lamports;
+        }
+        if let Some(runs) = self.runs_max {
+            config.worker.runs_max = runs;
+        }
         config
     }
 }

@@ -230,6 +230,8 @@ async fn init(context: &Context, args: InitArgs) -> CliResult {
         gateways: settings.gateways.value.clone(),
         listen: args.listen,
         public: args.public,
+        base_fee_min_lamports: None,
+        runs_max: None,
     })?;
     let node_key = files.node_key.pubkey().to_string();
     let json = serde_json::json!({

@@ -163,15 +163,20 @@ fn a_network_names_its_liars_and_has_the_keys_of_its_seed() {
         "{two} {three}"
     );
     assert!(three["remarks"].to_string().contains("3 are wanted") && two["job"].is_null(), "{three}");
-    let cold = network.info["providers"][0]["authority_keypair"].as_str().unwrap().to_owned();
-    let own = |arguments: &[&str]| json(network.poster(home.path()).env("ASSAY_KEYPAIR", &cold), arguments);
-    own(&["provider", "duty", "on", "--yes"]);
-    let on = own(&["provider", "status", "--history"]);
+    let own = |number: usize, arguments: &[&str]| {
+        let cold = network.info["providers"][number]["authority_keypair"].as_str().unwrap();
+        json(network.poster(home.path()).env("ASSAY_KEYPAIR", cold), arguments)
+    };
+    // The honest one is on duty from the beginning.
+    let on = own(0, &["provider", "status", "--history"]);
     assert_eq!((&on["is_on_duty"], &on["history"]["seats_paid"]), (&true.into(), &0.into()), "{on}");
     assert_eq!(on["locked_lamports"], on["duty_lock_lamports"]);
-    own(&["provider", "duty", "off", "--yes"]);
-    let off = own(&["provider", "status"]);
+    own(0, &["provider", "duty", "off", "--yes"]);
+    let off = own(0, &["provider", "status"]);
     assert_eq!((&off["is_on_duty"], &off["duty_lock_lamports"]), (&false.into(), &on["duty_lock_lamports"]), "{off}");
+    assert_eq!(own(1, &["provider", "status"])["is_on_duty"], false, "no liar is");
+    own(1, &["provider", "duty", "on", "--yes"]);
+    assert_eq!(own(1, &["provider", "status"])["is_on_duty"], true);
     assert!(network.interrupt().success());
     let (code, text) = fails(home.path(), &["--seed", "8"]);
     assert_eq!(code, Some(1), "{text}");

@@ -7,7 +7,10 @@ use assay_sdk::{
     program::accounts::{Job, Provider},
 };
 
-use crate::support::{EXECUTOR, EXECUTOR_WITH_FAULTS, Executor, Net, until};
+use crate::{
+    court::{Court, LIAR as DEFENDANT, drain},
+    support::{EXECUTOR, EXECUTOR_WITH_FAULTS, Executor, Net, until},
+};
 
 /// Two honest providers and the liar.
 const PROVIDERS: usize = 3;
@@ -88,6 +91,27 @@ async fn p_01_p_02_every_bad_habit_costs_its_stake_and_honest_seats_are_paid_for
         process.drain().await;
     }
     net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p_03_i_03_a_seat_of_its_own_costs_a_bot_that_runs_nothing_its_bond_once_its_result_is_disputed() {
+    let mut court = Court::start_watched(5, &[2, 3, 4]).await;
+    court.executors[DEFENDANT].config.policy.posters_allowed.clear();
+    let before = court.provider(DEFENDANT).await;
+    let job = court.net.post(court.net.network.client(), 1).await;
+    let lazy = ("ASSAY_HABIT", Habit::Lazy.name().to_owned());
+    let mut processes = vec![court.executors[DEFENDANT].start(EXECUTOR_WITH_FAULTS, &[lazy])];
+    processes.extend(court.executors[1..].iter_mut().map(|bot| bot.start(EXECUTOR, &[])));
+    court.drive(&job).await;
+    let after = court.provider(DEFENDANT).await;
+    assert!(after.stake_lamports < before.stake_lamports);
+    assert_eq!((after.trust.failed, after.trust.completed, after.earnings_lamports), (1, 0, 0));
+    let view = job.handle.status().await.expect("a view of a closed job");
+    assert_eq!(view.status, JobStatus::Resolved);
+    // Nobody but the liar had a seat: the jury's result is in no store, and is what anybody gets who runs the job.
+    assert_ne!(view.outcome.expect("an outcome").gas_used, 0);
+    drain(processes).await;
+    court.net.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

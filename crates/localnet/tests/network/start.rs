@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use assay_localnet::{Ledger, LedgerConfig, LedgerError, Network, NetworkConfig, NetworkError, NetworkInfo, Ports};
-use assay_sdk::{ClientError, JobFilter};
+use assay_sdk::{ClientError, JobFilter, program::accounts::Provider};
 use solana_pubkey::Pubkey;
 
 use super::start;
@@ -61,6 +61,19 @@ async fn a_network_comes_up_with_market_and_providers_and_says_where_they_are() 
     assert!(network.client().list_jobs(&JobFilter::default()).await.unwrap().is_empty());
     let nobody = Pubkey::new_unique();
     assert!(matches!(network.client().market(&nobody).await, Err(ClientError::NotFound { kind: "market", .. })));
+    network.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_providers_as_were_asked_for_are_on_jury_duty() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = NetworkConfig::for_tests(directory.path());
+    let network = Network::start(NetworkConfig { providers: 2, jurors: 1, ..base }).await.unwrap();
+    let market = network.client().market(&network.market()).await.unwrap();
+    assert_eq!((market.tickets_total, market.duty_tickets_total), (200, 100));
+    let first = network.info().providers[0].address.parse().unwrap();
+    let juror: Provider = network.client().fetch(&first).await.unwrap();
+    assert!(juror.duty_lock_lamports > 0);
     network.shutdown().await.unwrap();
 }
 

@@ -103,12 +103,19 @@ impl Books {
 }
 
 #[cfg(test)]
+impl Books {
+    /// Books that say this.
+    pub(super) const fn of(before_lamports: u64, after_lamports: u64, fees_lamports: u64) -> Self {
+        Self { before_lamports, after_lamports, fees_lamports, transactions: 1 }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_missing_is_what_no_fee_explains() {
-        let books = |after_lamports| Books { before_lamports: 10, after_lamports, fees_lamports: 3, transactions: 1 };
-        assert_eq!([7, 6, 8].map(|after| books(after).missing_lamports()), [0, 1, -1]);
+        assert_eq!([7, 6, 8].map(|after| Books::of(10, after, 3).missing_lamports()), [0, 1, -1]);
     }
 }
