@@ -53,8 +53,9 @@ const EXECUTION_S: u32 = 9;
 const REVEAL_S: u32 = 6;
 /// Time to contest a result, seconds. A poster looks several times.
 const CHALLENGE_S: u32 = 8;
-/// Stake counts in draws as long as not everybody is asked: this leaves honest bots time to come.
-const WIDEN_S: u32 = 4;
+/// Stake counts in draws as long as not everybody is asked, which leaves honest bots time to come. Longer, and liars would sit in jail
+/// for the first jobs before the one for everybody is full.
+const WIDEN_S: u32 = 2;
 /// As many as there may be: one jury in a hundred finds too few present, and a larger one follows.
 const JURY_LAMBDA: u16 = 16;
 /// Asked of those who take the last jobs: one confirmed result gives it.
