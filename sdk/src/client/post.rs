@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use assay_content::PublishError;
-use assay_protocol::FeeError;
+use assay_protocol::{FeeError, TaskSpec, fees::Price};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
@@ -175,23 +175,7 @@ impl Client {
         if have_lamports < need_lamports {
             return Err(ClientError::InsufficientFunds { payer: poster, have_lamports, need_lamports }.into());
         }
-        let create = instructions::create_job(&CreateJob {
-            seeds,
-            job_cid_digest: prepared.task.job_cid_digest,
-            metered_hash: prepared.task.metered_hash,
-            profile: prepared.task.profile,
-            limits: prepared.task.limits,
-            seed: prepared.task.seed,
-            clock_unix_ns: prepared.task.clock_unix_ns,
-            price: spec.price().price,
-            base_fee_lamports: spec.price().base_fee_lamports,
-            mode: spec.mode(),
-            redundancy: spec.redundancy(),
-            min_trust_bps: spec.min_trust_bps(),
-            escrow_lamports: quote.escrow_lamports,
-            expires_unix: spec.expires_unix(),
-            agreement_s: spec.agreement_s(),
-        });
+        let create = instructions::create_job(&CreateJob::of(spec, &prepared.task, seeds, quote.escrow_lamports));
         self.dry_run(std::slice::from_ref(&create)).await?;
         Ok(CheckedJob { seeds, create, quote, prepared })
     }
@@ -207,5 +191,30 @@ impl Client {
         let created = self.send(&[create]).await?;
         let handle = JobHandle::new(self.clone(), seeds.address());
         Ok(PostedJob { handle, created, quote, prepared })
+    }
+}
+
+impl CreateJob {
+    /// What a spec asks for, of the task that was prepared from it.
+    #[must_use]
+    pub fn of(spec: &JobSpec, task: &TaskSpec, seeds: JobSeeds, escrow_lamports: u64) -> Self {
+        let Price { base_fee_lamports, price } = spec.price();
+        Self {
+            seeds,
+            job_cid_digest: task.job_cid_digest,
+            metered_hash: task.metered_hash,
+            profile: task.profile,
+            limits: task.limits,
+            seed: task.seed,
+            clock_unix_ns: task.clock_unix_ns,
+            price,
+            base_fee_lamports,
+            mode: spec.mode(),
+            redundancy: spec.redundancy(),
+            min_trust_bps: spec.min_trust_bps(),
+            escrow_lamports,
+            expires_unix: spec.expires_unix(),
+            agreement_s: spec.agreement_s(),
+        }
     }
 }

@@ -135,22 +135,9 @@ async fn create(client: &Client, sample: &JobSpec, first: u64) -> Result<Vec<Cre
     let prepared = client.prepare_job(sample).await?;
     let escrow_lamports = client.quote(sample, &prepared).await?.escrow_lamports;
     let poster = client.signer_address()?;
-    let create = |number: u64| CreateJob {
-        seeds: JobSeeds { market: sample.market(), poster, id: first + number },
-        job_cid_digest: prepared.task.job_cid_digest,
-        metered_hash: prepared.task.metered_hash,
-        profile: prepared.task.profile,
-        limits: prepared.task.limits,
-        seed: prepared.task.seed,
-        clock_unix_ns: prepared.task.clock_unix_ns,
-        price: sample.price().price,
-        base_fee_lamports: sample.price().base_fee_lamports,
-        mode: sample.mode(),
-        redundancy: sample.redundancy(),
-        min_trust_bps: sample.min_trust_bps(),
-        escrow_lamports,
-        expires_unix: sample.expires_unix(),
-        agreement_s: sample.agreement_s(),
+    let create = |number: u64| {
+        let seeds = JobSeeds { market: sample.market(), poster, id: first + number };
+        CreateJob::of(sample, &prepared.task, seeds, escrow_lamports)
     };
     Ok((0..u64::from(CAPACITY)).map(create).collect())
 }
