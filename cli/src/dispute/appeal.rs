@@ -26,7 +26,7 @@ use crate::{
     chain::{Action, Chain},
     context::Context,
     error::{CliError, CliResult, Context as _, Hint},
-    output::{duration, lamports, shown_path},
+    output::{duration, lamports},
     parse,
 };
 
@@ -188,12 +188,7 @@ impl Appellant<'_> {
             instructions: std::slice::from_ref(&instruction),
             ..Action::default()
         };
-        self.chain.ask(self.context, &action).await?;
-        self.kept.record(row, case.now.slot)?;
-        let done = self.chain.send(self.context, &action).await.next(format!(
-            "what you hold is on record in {}: run the same command again",
-            shown_path(self.kept.path())
-        ))?;
+        let done = self.kept.say((self.chain, self.context), (row, case.now.slot), &action).await?;
         let what = instructions::name(&instruction).unwrap_or("appeal").to_owned();
         Ok(Step { what, signature: done.signature.to_string() })
     }

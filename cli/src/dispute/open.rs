@@ -200,12 +200,7 @@ impl Challenger<'_> {
             instructions: std::slice::from_ref(&instruction),
             ..Action::default()
         };
-        self.chain.ask(self.context, &action).await?;
-        self.kept.record(row, case.now.slot)?;
-        let done = self.chain.send(self.context, &action).await.next(format!(
-            "what you hold is on record in {}: run the same command again to send it",
-            shown_path(self.kept.path())
-        ))?;
+        let done = self.kept.say((self.chain, self.context), (row, case.now.slot), &action).await?;
         let what = instructions::name(&instruction).unwrap_or("challenge").to_owned();
         sent.push(Step { what, signature: done.signature.to_string() });
         Ok(found)

@@ -198,12 +198,7 @@ impl Juror<'_> {
             instructions: std::slice::from_ref(&instruction),
             ..Action::default()
         };
-        self.chain.ask(self.context, &action).await?;
-        self.kept.record(row, case.now.slot)?;
-        let done = self.chain.send(self.context, &action).await.next(format!(
-            "the vote is on record in {}: run the same command again to send it, or start the bot",
-            shown_path(self.kept.path())
-        ))?;
+        let done = self.kept.say((self.chain, self.context), (row, case.now.slot), &action).await?;
         Ok(Step { what: "commit_vote".to_owned(), signature: done.signature.to_string() })
     }
 
