@@ -3,6 +3,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
+use assay_protocol::JobStatus;
 use solana_pubkey::Pubkey;
 
 use super::{Action, Core, Job, JobUid, JobView, Now, Phase, Role};
@@ -17,7 +18,7 @@ impl Core {
     /// Takes in open jobs that are not known yet, as far as there is room.
     pub(super) fn take_in(&mut self, newcomers: Vec<JobView>, slot: u64, now: Now, actions: &mut Vec<Action>) {
         let mut held = Held::new();
-        for view in self.jobs.values().filter_map(|job| job.view.as_ref()) {
+        for view in self.jobs.values().filter(|job| job.takes_share()).filter_map(|job| job.view.as_ref()) {
             *held.entry(view.poster).or_default() += 1;
         }
         let share = (self.settings.jobs_tracked_max / POSTERS_MIN).max(self.settings.jobs_active_max);
@@ -35,8 +36,11 @@ impl Core {
         if own < share && self.jobs.len() < self.settings.jobs_tracked_max {
             return true;
         }
+        if own < share && self.leave_one_that_ended(actions) {
+            return true;
+        }
         let candidate = |job: &Job| {
-            let other = job.view.as_ref().filter(|_| job.can_be_left())?;
+            let other = job.view.as_ref().filter(|_| job.takes_share() && job.can_be_left())?;
             let is_own = other.poster == view.poster;
             let places = held.get(&other.poster).copied().unwrap_or(0);
             (own < share || is_own).then_some((places, Reverse(other.price), is_own, job.row.uid))
@@ -53,6 +57,16 @@ impl Core {
         is_fairer || pays_more
     }
 
+    /// A job that nobody can take any more is of use only until the finalised chain says so.
+    fn leave_one_that_ended(&mut self, actions: &mut Vec<Action>) -> bool {
+        let ended = self.jobs.values().find(|job| !job.takes_share() && job.can_be_left()).map(|job| job.row.uid);
+        if let Some(uid) = ended {
+            self.jobs.remove(&uid);
+            actions.extend([Action::CleanUp(uid), Action::Forget(uid)]);
+        }
+        ended.is_some()
+    }
+
     fn leave(&mut self, uid: JobUid, held: &mut Held, actions: &mut Vec<Action>) {
         let poster = self.jobs.remove(&uid).and_then(|job| job.view).map(|view| view.poster);
         if let Some(places) = poster.and_then(|poster| held.get_mut(&poster)) {
@@ -63,6 +77,12 @@ impl Core {
 }
 
 impl Job {
+    /// Whether it stands in the way of its poster's next job: one that ended, for us or for everybody, only waits for finality,
+    /// and one that is left alone while it can still be taken would come back at the next look.
+    fn takes_share(&self) -> bool {
+        !self.is_done() || self.view.as_ref().is_some_and(|view| view.status == JobStatus::Open)
+    }
+
     /// Whether nothing is lost with it: no work is going on, and nothing was ever signed.
     fn can_be_left(&self) -> bool {
         let is_idle = matches!(self.row.phase, Phase::Seen | Phase::Dropped(_));

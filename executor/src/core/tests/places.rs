@@ -93,6 +93,28 @@ fn e_23_a_flood_by_one_poster_leaves_room_for_everybody_else() {
 }
 
 #[test]
+fn e_23_what_ended_keeps_no_job_of_its_poster_waiting() {
+    // More than a poster's share; somebody else is always quicker, and nothing is final for long.
+    let mut world = World::new(0);
+    world.final_after = 1_000;
+    flood(&mut world, 0..100, 1, 10);
+    let mut known = std::collections::BTreeSet::new();
+    for _ in 0..30 {
+        look_without_content(&mut world);
+        known.extend(world.core.jobs().map(|job| job.row.uid));
+        let taken: Vec<JobUid> = world.core.jobs().filter(|job| !job.is_done()).map(|job| job.row.uid).collect();
+        for uid in taken {
+            world.jobs.get_mut(&uid).expect("it is there").status = JobStatus::Assigned;
+        }
+    }
+    assert_eq!(known.len(), 100, "each was looked at in its turn, though the table has 32 places");
+    assert_eq!(places(&world, 1), 32, "the last that ended stay, until somebody needs their places");
+    flood(&mut world, 5_000..5_003, 2, 1);
+    look_without_content(&mut world);
+    assert_eq!(places(&world, 2), 3);
+}
+
+#[test]
 fn e_23_a_full_table_is_shared_evenly_and_then_goes_to_those_who_pay() {
     let mut world = World::new(0);
     // Eight posters fill it.
