@@ -1,10 +1,10 @@
 //! Benchmark: how soon several seats are paid once the last one has shown its result, and how long a dispute takes that nobody
 //! delays.
 //!
-//! Five bots, each a process of its own and on duty as a juror, on the embedded network as `assay demo --with-liars` sets it up
-//! (400 ms slots, 12 s to run and 8 s to reveal). First jobs of three seats whose results nobody may dispute; then jobs of one
+//! Five bots, each a process of its own and on duty as a juror, on the embedded network with the windows of
+//! `assay demo --with-liars` and 400 ms slots. First jobs of three seats whose results nobody may dispute; then jobs of one
 //! seat whose poster contests a right result, and loses. `cargo run -p assay-tests --example seats_latency [RUNS]`; 20 jobs and a
-//! tenth as many disputes by default. Exits with an error when a median is over its goal.
+//! quarter as many disputes by default. Exits with an error when a median is over its goal.
 
 mod bots;
 
@@ -32,9 +32,8 @@ use bots::{Bot, Failure, LOOK};
 const BOTS: usize = 5;
 /// Seats of the jobs without disputes.
 const SEATS: u8 = 3;
-/// The windows of `assay demo --with-liars`, seconds.
-const EXECUTION_S: u32 = 12;
-const REVEAL_S: u32 = 8;
+/// Disputes for so many jobs without one.
+const RUNS_PER_DISPUTE: usize = 4;
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// What the medians must reach.
@@ -61,14 +60,12 @@ fn main() -> ExitCode {
 
 async fn bench(runs: usize) -> Result<bool, Failure> {
     let directory = tempfile::tempdir()?;
-    let network = Network::start(NetworkConfig {
+    let config = NetworkConfig {
         ledger: LedgerConfig { slot_ms: 400, ..LedgerConfig::for_tests() },
         providers: BOTS,
-        execution_s: EXECUTION_S,
-        reveal_s: REVEAL_S,
-        ..NetworkConfig::for_tests(directory.path().join("net"))
-    })
-    .await?;
+        ..NetworkConfig::for_tests(directory.path().join("net")).with_quick_disputes()
+    };
+    let network = Network::start(config.clone()).await?;
     begin_duty(&network).await?;
     let mut bots = Vec::new();
     for provider in 0..BOTS {
@@ -81,7 +78,7 @@ async fn bench(runs: usize) -> Result<bool, Failure> {
         claimable.push(until_claimable(&network, &job).await?);
     }
     let (mut verdicts, mut disputes) = (Vec::new(), Vec::new());
-    for _ in 0..(runs / 10).max(1) {
+    for _ in 0..(runs / RUNS_PER_DISPUTE).max(1) {
         let (verdict, whole) = dispute(&network, &job).await?;
         verdicts.push(verdict);
         disputes.push(whole);
@@ -91,7 +88,10 @@ async fn bench(runs: usize) -> Result<bool, Failure> {
     }
     network.shutdown().await?;
 
-    println!("{BOTS} bots on duty, 400 ms slots, {EXECUTION_S} s to run, {REVEAL_S} s to reveal\n");
+    println!(
+        "{BOTS} bots on duty, 400 ms slots; {} s to contest, {} s to run, {} s to reveal\n",
+        config.challenge_s, config.execution_s, config.reveal_s
+    );
     println!("| what | runs | p50 | max | goal |\n|---|---|---|---|---|");
     let fast = row("last reveal of three → earnings of all three claimable", &mut claimable, Some(CLAIMABLE_GOAL));
     row("dispute opened → first verdict", &mut verdicts, None);

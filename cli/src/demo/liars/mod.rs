@@ -47,17 +47,9 @@ const LIAR_STAKE_LAMPORTS: u64 = 2_000_000_000;
 const POSTERS: usize = 4;
 /// Given to each poster, 10 SOL in lamports.
 const POSTER_LAMPORTS: u64 = 10_000_000_000;
-/// How long a silent seat can keep the others waiting, and jurors vote, before what the gas limit adds, seconds.
-const EXECUTION_S: u32 = 9;
-/// How long a seat that does not reveal can, seconds.
-const REVEAL_S: u32 = 6;
-/// Time to contest a result, seconds. A poster looks several times.
-const CHALLENGE_S: u32 = 8;
 /// Stake counts in draws as long as not everybody is asked, which leaves honest bots time to come. Longer, and liars would sit in jail
 /// for the first jobs before the one for everybody is full.
 const WIDEN_S: u32 = 2;
-/// As many as there may be: one jury in a hundred finds too few present, and a larger one follows.
-const JURY_LAMBDA: u16 = 16;
 /// Asked of those who take the last jobs: one confirmed result gives it.
 const TRUST_ASKED_BPS: u16 = 1_000;
 const POLL: Duration = Duration::from_millis(400);
@@ -78,13 +70,9 @@ pub(super) async fn run(output: Output, args: &DemoArgs) -> CliResult {
         stakes_lamports: stakes.collect(),
         jurors: HONEST,
         seed: Some(seed),
-        execution_s: EXECUTION_S,
         executions_max: PROVIDERS,
-        challenge_s: CHALLENGE_S,
-        reveal_s: REVEAL_S,
         widen_s: WIDEN_S,
-        jury_lambda: JURY_LAMBDA,
-        ..NetworkConfig::new(dir.path().join("net"))
+        ..NetworkConfig::new(dir.path().join("net")).with_quick_disputes()
     };
     let started = Instant::now();
     let mut running = {

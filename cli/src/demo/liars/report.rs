@@ -28,6 +28,10 @@ pub(super) struct Ended {
     refund_lamports: u64,
     /// Rounds that juries judged it in; 0 where there was no dispute.
     rounds: u8,
+    /// From the moment when a dispute was opened to that at which everybody in it was settled, seconds; of a job without one, `None`.
+    dispute_s: Option<i64>,
+    #[serde(skip)]
+    disputed_from_unix: Option<i64>,
     /// Who took seats.
     #[serde(skip)]
     seats: Vec<Pubkey>,
@@ -51,6 +55,8 @@ impl Ended {
             escrow_lamports: 0,
             refund_lamports: view.closing.map_or(0, |closing| closing.refund_lamports),
             rounds: 0,
+            dispute_s: None,
+            disputed_from_unix: None,
             seats: Vec::new(),
             losses: BTreeMap::new(),
         };
@@ -68,8 +74,17 @@ impl Ended {
                 self.seats.push(event.provider);
                 return;
             }
+            Event::DisputeOpened(_) => {
+                self.disputed_from_unix = record.block_time_unix;
+                return;
+            }
             Event::DisputeSettled(event) => {
                 self.rounds = event.rounds;
+                return;
+            }
+            Event::DisputeClosed(_) => {
+                let span = record.block_time_unix.zip(self.disputed_from_unix);
+                self.dispute_s = span.map(|(to, from)| to.saturating_sub(from));
                 return;
             }
             Event::ExecutionSettled(event) => (event.provider, event.lost_lamports),
@@ -112,6 +127,10 @@ impl Ended {
             0 => String::new(),
             1 => ", found by a jury".to_owned(),
             rounds => format!(", found by juries in {rounds} rounds"),
+        };
+        let by = match self.dispute_s {
+            Some(seconds) => format!("{by} in {seconds} s"),
+            None => by,
         };
         let losses: Vec<String> =
             self.losses.iter().map(|(who, lost)| format!("{} −{}", name(who), lamports(*lost))).collect();
@@ -244,6 +263,8 @@ mod tests {
             escrow_lamports: 10,
             refund_lamports,
             rounds: 0,
+            dispute_s: None,
+            disputed_from_unix: None,
             seats: Vec::new(),
             losses: BTreeMap::new(),
         }
