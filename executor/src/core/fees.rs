@@ -1,5 +1,6 @@
 //! What a transaction may cost, and when a dearer one is signed beside it before its fate is known (E-14).
 
+use assay_protocol::limits::REDUNDANCY_MAX;
 use assay_sdk::FeeLadder;
 
 use super::{Job, JobRow, Now, Settings, TxKind, TxState};
@@ -26,8 +27,8 @@ pub const fn compute_unit_limit(kind: TxKind) -> u32 {
 /// reveal, of a seat or in a dispute, have a deadline, and proving that one is dead takes a minute of it; all that are signed
 /// carry the one outcome, and the program takes one. What anybody may do, settle and advance, others do too: then ours is refused as a whole though a
 /// part of it is left, and each part the program takes once.
-/// An acceptance that lost the race for a seat is as hard to prove dead while the seat is free again, or one more is drawn: one more
-/// is signed, and the program gives a provider one seat of a job.
+/// An acceptance that lost the race for a seat is as hard to prove dead while the seat is free again, or one more is drawn: each
+/// attempt has its own, and the program gives a provider one seat of a job.
 /// Of another kind a second one could do what the first one did and what was undone since.
 #[must_use]
 pub const fn live_max(kind: TxKind) -> usize {
@@ -40,7 +41,7 @@ pub const fn live_max(kind: TxKind) -> usize {
         | TxKind::RevealOutcome
         | TxKind::Settle
         | TxKind::Advance => 1 + FEE_BUMPS_LIMIT as usize,
-        TxKind::Accept => 2,
+        TxKind::Accept => REDUNDANCY_MAX as usize,
         TxKind::Decline | TxKind::Claim | TxKind::Challenge | TxKind::Appeal(_) => 1,
     }
 }

@@ -447,8 +447,8 @@ impl World {
         for row in self.rows.values() {
             for kind in TxKind::ALL {
                 let live_max = match kind {
-                    // One for each stage that the others brought it to.
-                    TxKind::Settle | TxKind::Advance => live_max(kind),
+                    // One for each stage that the others brought it to, or for each attempt.
+                    TxKind::Settle | TxKind::Advance | TxKind::Accept => live_max(kind),
                     _ => live_max(kind).min(1 + usize::from(settings().fee_bumps_max)),
                 };
                 let live = row.live_txs(kind).filter(|tx| tx.signature.is_some()).count();
