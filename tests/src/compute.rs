@@ -1,6 +1,6 @@
 //! Compute units of each step of a job's life, over many keys: addresses have different bumps, so costs differ.
 
-use assay_protocol::Mode;
+use assay_protocol::{Mode, limits::REDUNDANCY_MAX};
 
 use crate::{
     call::Call,
@@ -83,12 +83,12 @@ fn life(salt: u64) -> Vec<(&'static str, u64)> {
     units
 }
 
-/// A job of three seats, of which one is wrong.
+/// A job with as many seats as there may be, of which one is wrong.
 fn several(world: &mut World, party: &Party, units: &mut Vec<(&'static str, u64)>) {
     let party = (party.job_id + 1..).map(|id| party.with_job(id)).find(Party::job_bump_is_highest);
     let first = party.expect("half of all ids do");
     let mut seats = vec![first];
-    for _ in 1..3 {
+    for _ in 1..REDUNDANCY_MAX {
         let other = first.another(world);
         world.ok(&other.register_provider());
         seats.push(first.with_provider_of(&other));
@@ -100,9 +100,9 @@ fn several(world: &mut World, party: &Party, units: &mut Vec<(&'static str, u64)
         take(world, "enroll_stake", &seat.enroll_stake());
     }
     let mut args = job_args(first.job_id);
-    (args.mode, args.redundancy) = (Mode::Redundant.code(), 3);
-    args.escrow_lamports *= 3;
-    take(world, "create_job, 3 seats", &first.create_job_with(args));
+    (args.mode, args.redundancy) = (Mode::Redundant.code(), REDUNDANCY_MAX);
+    args.escrow_lamports *= u64::from(REDUNDANCY_MAX);
+    take(world, "create_job, 9 seats", &first.create_job_with(args));
     world.advance(60);
     world.list_slots();
     take(world, "record_seed", &first.record_seed());
@@ -110,7 +110,8 @@ fn several(world: &mut World, party: &Party, units: &mut Vec<(&'static str, u64)
         let call = seat.accept_job(world);
         take(world, "accept_job by ticket", &call);
     }
-    let outcomes = [exited(GAS_USED), exited(GAS_USED), exited(1)];
+    let (wrong, right) = seats.split_last().expect("nine");
+    let outcomes = right.iter().map(|_| exited(GAS_USED)).chain([exited(1)]).collect::<Vec<_>>();
     for (seat, outcome) in seats.iter().zip(&outcomes) {
         let call = seat.commit_result(seat.commitment(world, outcome, [7; 32]));
         take(world, "commit_result", &call);
@@ -119,9 +120,9 @@ fn several(world: &mut World, party: &Party, units: &mut Vec<(&'static str, u64)
         take(world, "reveal_result", &seat.reveal_result(outcome, [7; 32]));
     }
     world.advance(160);
-    take(world, "finalize_job, 3 seats", &first.finalize_job());
-    take(world, "settle_execution, right", &seats[0].settle_execution());
-    take(world, "settle_execution, wrong", &seats[2].settle_execution());
+    take(world, "finalize_job, 9 seats", &first.finalize_job());
+    take(world, "settle_execution, right", &right[0].settle_execution());
+    take(world, "settle_execution, wrong", &wrong.settle_execution());
 }
 
 /// Another job, accepted and given back.

@@ -78,8 +78,8 @@ impl Play {
         }
         for juror in &jurors {
             let vote = self.court.vote_call(*juror, &ballot(1));
-            let few = round == 0 && drawn(&self.court, *juror) <= 5;
-            self.take(if few { "commit_vote, 5 tickets at most" } else { "commit_vote, more tickets" }, &vote);
+            // Each of the third, the last that is drawn, has sixteen times as many tickets as in the first.
+            self.take(if round < 2 { "commit_vote, first two rounds" } else { "commit_vote, third round" }, &vote);
         }
         self.court.panel.world.advance_to(self.court.dispute().commit_deadline_unix);
         for juror in &jurors {
