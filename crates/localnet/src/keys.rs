@@ -12,7 +12,7 @@ use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use crate::network::{NetworkConfig, NetworkError};
+use crate::{config::NetworkConfig, network::NetworkError};
 
 /// A key and the file that it is in.
 pub(crate) struct Key {

@@ -5,10 +5,12 @@
 //! are processes of their own, started by whoever starts the network; [`Network::info`] has what they need.
 
 mod artifact;
+mod config;
 mod keys;
 mod ledger;
 mod network;
 
 pub use artifact::{ArtifactError, ProgramArtifact};
+pub use config::NetworkConfig;
 pub use ledger::{Ledger, LedgerConfig, LedgerError, Ports, SLOT_MS_DEFAULT};
-pub use network::{INFO_FILE_NAME, MARKET_NAME, Network, NetworkConfig, NetworkError, NetworkInfo, ProviderInfo};
+pub use network::{INFO_FILE_NAME, MARKET_NAME, Network, NetworkError, NetworkInfo, ProviderInfo};
