@@ -39,8 +39,11 @@ use ceiling::Ceiling;
 const BOTS: usize = 3;
 /// Transactions and posts on their way at once.
 const AT_ONCE: usize = 32;
-/// Seats that a provider may hold at once.
-const CAPACITY: u16 = 64;
+/// Seats that a provider may hold at once, and that its bot takes at once.
+const CAPACITY: u16 = 600;
+const SEATS_OF_BOT: usize = 64;
+/// Stake of each, for the bonds of all those seats, 50 SOL in lamports.
+const STAKE_LAMPORTS: u64 = 50_000_000_000;
 /// Longest wait for all jobs.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Share of the ceiling that jobs must reach, percent.
@@ -128,6 +131,7 @@ async fn measure(jobs: usize, seats: u8) -> Result<Row, Failure> {
     let network = Network::start(NetworkConfig {
         ledger: LedgerConfig { slot_ms: 400, ..LedgerConfig::for_tests() },
         providers: BOTS,
+        stakes_lamports: vec![STAKE_LAMPORTS; BOTS],
         ..NetworkConfig::for_tests(directory.path().join("net"))
     })
     .await?;
@@ -163,7 +167,7 @@ async fn measure(jobs: usize, seats: u8) -> Result<Row, Failure> {
 
 /// As many as a bot's machine could take that runs nothing else.
 fn settings(config: &mut Config) {
-    config.limits.jobs_active_max = CAPACITY.into();
+    config.limits.jobs_active_max = SEATS_OF_BOT;
     config.worker.preparations_max = 8;
 }
 
