@@ -4,10 +4,10 @@ use assay_protocol::JobStatus;
 use assay_sdk::{
     FeeLadder,
     instructions::{
-        self, AcceptJob, DeclineJob, EnrollStake, JobPoster, OpenDispute, ProviderAuthority, Seat as SeatKeys,
-        SettleExecution,
+        self, AcceptJob, DeclineJob, EnrollStake, JobPoster, OpenDispute, ProviderAuthority, RecordCollision,
+        Seat as SeatKeys, SettleExecution,
     },
-    pda::dispute_address,
+    pda::{ModuleSeeds, dispute_address},
 };
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_hash::Hash;
@@ -153,6 +153,7 @@ impl Sender {
             Step::CloseJob => instructions::close_job(&JobPoster { job: address, poster: view.poster }),
             Step::RecordDraw => instructions::record_seed(address),
             Step::Expire => instructions::expire_job_of_several(address),
+            Step::RecordCollision => self.collision(view).ok_or(BuildError::NothingToSettle(job.row.uid))?,
             Step::OpenDispute => {
                 let (payer, market) = (self.node_key, self.market);
                 instructions::open_dispute(&OpenDispute { payer, market, job: address, commitment: None })
@@ -168,12 +169,19 @@ impl Sender {
         }])
     }
 
+    /// What records that the seats of a job gave different outcomes, where that can be done.
+    fn collision(&self, view: &JobView) -> Option<Instruction> {
+        let module = ModuleSeeds { market: self.market, metered_hash: view.metered_hash };
+        let is_new = view.is_first_collision()?;
+        Some(instructions::record_collision(&RecordCollision { payer: self.node_key, job: view.job, module, is_new }))
+    }
+
     fn say(&self, statement: Statement, job: &Job, view: &JobView) -> Result<Instruction, BuildError> {
         let speaker = Speaker { market: self.market, provider: self.provider, key: self.node_key };
         speaker.say(statement, &job.row, view.limits.gas_limit)
     }
 
-    /// What is still missing: finalize, settle the seats, ours first and as many as fit, and close when these are all. Of a
+    /// What is still missing: record that results differed, if that did not fail before, finalize, settle the seats, ours first and as many as fit, and close when these are all. Of a
     /// dispute everybody settles what comes next, whoever it is for: nobody's share is known before what it is a share of.
     fn settlement(&self, job: &Job, view: &JobView, open: &[OpenSeat]) -> Result<Vec<Instruction>, BuildError> {
         let (uid, address) = (job.row.uid, job.row.job);
@@ -182,6 +190,7 @@ impl Sender {
             return if next.is_empty() { Err(BuildError::NothingToSettle(uid)) } else { Ok(next) };
         }
         let mut steps = Vec::new();
+        steps.extend(self.collision(view).filter(|_| job.row.tx_failures == 0));
         if view.status == JobStatus::Submitted {
             steps.push(instructions::finalize_job(address));
         }

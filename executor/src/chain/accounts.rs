@@ -12,7 +12,7 @@ use assay_sdk::program::{
 use solana_pubkey::Pubkey;
 
 use super::{OpenSeat, rpc::RpcSettings};
-use crate::core::{DisputeView, JobUid, JobView, OwnChallenge, OwnVote, ProviderView, ROUNDS, Seat};
+use crate::core::{Collision, DisputeView, JobUid, JobView, OwnChallenge, OwnVote, ProviderView, ROUNDS, Seat};
 
 /// Our Execution account, as far as it is read.
 #[derive(Clone, Copy)]
@@ -38,6 +38,7 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         Seat::Accepted | Seat::Committed(_) if own.attempt != job.attempt => Seat::Missed,
         seat => seat,
     });
+    let tally = Tally::from(job.tally);
     Some(JobView {
         uid: JobUid(job.job_uid),
         job: address,
@@ -80,8 +81,9 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         },
         window_deadline_unix: when(&[JobStatus::Submitted, JobStatus::Deadlocked], job.window_deadline_unix),
         standing_hash: if status == JobStatus::Submitted { ballot_hash(&job.outcome) } else { [0; 32] },
-        results: Tally::from(job.tally).entries().map(|entry| entry.hash).collect(),
+        results: tally.entries().map(|entry| entry.hash).collect(),
         dispute: None,
+        collision: (tally.distinct() > 1 && job.collision_recorded == 0).then_some(Collision::Seen),
         seat,
         rent_payer: own.map(|own| own.rent_payer),
     })

@@ -1,5 +1,5 @@
-//! What disputes leave to be done for others: absent jurors, and the settlement of everybody. Looked up for a bounded number of
-//! disputes in one look, and only where a part of ours waits for it.
+//! What disagreements leave to be done for others: a collision's record, absent jurors, and the settlement of everybody. Looked up for
+//! a bounded number of them in one look, and only where a part of ours waits for it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use assay_sdk::{
     Keyed,
     client::ChainTime,
     crank::{Disputed, Roll},
-    pda::dispute_address,
+    pda::{ModuleSeeds, dispute_address},
     program::accounts::{Challenge, Dispute, Execution, Provider, Vote},
 };
 use solana_instruction::Instruction;
@@ -20,12 +20,14 @@ use super::{
     look::{FIRST_KEY_OFFSET, Found, SECOND_KEY_OFFSET},
     rpc::{Commitment, RawAccount},
 };
-use crate::core::{Absence, JobView};
+use crate::core::{Absence, Collision, JobView};
 
 /// Disputes whose jury is called over, and that are over and whose settlement is planned, in one look.
 const PLANNED_PER_LOOK: usize = 4;
 /// Most disputes of the market that are looked at besides those that are tracked: jurors see the first ones first.
 const DISPUTES_PER_LOOK: usize = 64;
+/// Jobs of different outcomes whose modules are looked up in one look.
+const COLLISIONS_PER_LOOK: usize = 64;
 /// Most tickets of others that are looked through for one that was drawn, for one dispute and look: some ten milliseconds.
 const TICKETS_PER_ROLL: u32 = 1 << 16;
 
@@ -101,6 +103,24 @@ impl RpcChain {
         let absences = roll.absences(TICKETS_PER_ROLL).into_iter();
         let others = absences.filter(|absence| absence.slash.seeds.provider != ours);
         Ok(others.map(Absence::from).collect())
+    }
+
+    /// Whether the modules of jobs whose results differed have a record, for jobs in which we have a seat.
+    pub(super) async fn plan_collisions(&self, jobs: &mut [JobView]) -> Result<(), ChainError> {
+        let is_asked = |view: &&mut JobView| view.collision.is_some() && view.seat.is_some();
+        let mut collided: Vec<&mut JobView> = jobs.iter_mut().filter(is_asked).take(COLLISIONS_PER_LOOK).collect();
+        if collided.is_empty() {
+            return Ok(());
+        }
+        let market = self.settings().market;
+        let module = |view: &&mut JobView| ModuleSeeds { market, metered_hash: view.metered_hash }.address();
+        let addresses: Vec<Pubkey> = collided.iter().map(module).collect();
+        let fetched = self.accounts(&addresses, Commitment::Confirmed).await?;
+        for (index, view) in collided.iter_mut().enumerate() {
+            let is_known = fetched.get(index).and_then(RawAccount::of_program).is_some();
+            view.collision = Some(if is_known { Collision::OfKnownModule } else { Collision::OfNewModule });
+        }
+        Ok(())
     }
 
     /// Empty also when the accounts changed between two requests: the next look plans it.

@@ -198,6 +198,7 @@ impl RpcChain {
             self.confirm_held(&held, &read).await?;
         }
         self.plan_disputes(&mut read.jobs).await?;
+        self.plan_collisions(&mut read.jobs).await?;
         let provider = read.provider.ok_or_else(|| self.not_understood("fetch the provider", "it is missing"))?;
         let mut jobs: BTreeMap<JobUid, JobView> = read.jobs.into_iter().map(|view| (view.uid, view)).collect();
         for view in listing.open {

@@ -94,13 +94,38 @@ pub struct JobView {
     pub results: Vec<Hash32>,
     /// The dispute; `None` also while it was not looked at.
     pub dispute: Option<Box<DisputeView>>,
+    /// Seats gave different outcomes, and that is not recorded with the module yet.
+    pub collision: Option<Collision>,
     /// Our seat, if we have one.
     pub seat: Option<Seat>,
     /// Who paid the seat's rent and gets it back.
     pub rent_payer: Option<Pubkey>,
 }
 
+/// Different outcomes of one job, on their way to the record of its metered module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collision {
+    /// Whether the module has a record was not looked up.
+    Seen,
+    /// It has none: whoever records the first one pays its rent.
+    OfNewModule,
+    /// It has one.
+    OfKnownModule,
+}
+
 impl JobView {
+    /// Whether a collision can be recorded now, and is the first of its module.
+    #[must_use]
+    pub fn is_first_collision(&self) -> Option<bool> {
+        let is_counted =
+            self.status.is_terminal() || matches!(self.status, JobStatus::Submitted | JobStatus::Deadlocked);
+        match self.collision.filter(|_| is_counted)? {
+            Collision::Seen => None,
+            Collision::OfNewModule => Some(true),
+            Collision::OfKnownModule => Some(false),
+        }
+    }
+
     /// Whether the seats are drawn, and results committed to before they are revealed.
     #[must_use]
     pub fn is_drawn(&self) -> bool {

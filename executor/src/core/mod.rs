@@ -38,8 +38,8 @@ pub use contest::Watch;
 use court::Jury;
 pub use court::{Absence, DisputeView, OwnChallenge, OwnVote, ROUNDS};
 pub use event::{
-    Action, Event, Finalized, Interest, JobView, Preparation, ProviderView, Seat, Snapshot, Tracked, TxFate, WorkFault,
-    WorkFaultKind,
+    Action, Collision, Event, Finalized, Interest, JobView, Preparation, ProviderView, Seat, Snapshot, Tracked, TxFate,
+    WorkFault, WorkFaultKind,
 };
 pub use fees::{FEE_BUMPS_LIMIT, compute_unit_limit, live_max};
 pub use job::{BallotRow, ChallengeRow, JobRow, JobUid, OutcomeBytes, Salt, Spent, UNAVAILABLE};

@@ -25,6 +25,8 @@ pub enum Step {
     RecordDraw,
     /// `expire_job`.
     Expire,
+    /// `record_collision`: that seats gave different outcomes.
+    RecordCollision,
     /// `open_dispute` over a deadlock, which takes no bond.
     OpenDispute,
     /// `record_seed` of the jury, or of the end of entry.
@@ -247,6 +249,9 @@ impl Job {
             return self.foreseen_of(view).map(|_| Step::RecordDraw);
         }
         let passed = |deadline_unix: i64| deadline_unix != 0 && now.chain_unix >= deadline_unix;
+        if self.records_collision(view, settings, now) {
+            return Some(Step::RecordCollision);
+        }
         match view.status {
             JobStatus::Open => passed(view.queue_deadline_unix),
             // Of one that was taken alone it is our own deadline: whoever waits for the job ends it.
@@ -261,6 +266,18 @@ impl Job {
             _ => false,
         }
         .then_some(Step::Expire)
+    }
+
+    /// Before a jury is asked, which leaves no time for it; and by turns while a result stands: once is enough, and settling does it
+    /// besides.
+    fn records_collision(&self, view: &JobView, settings: &Settings, now: Now) -> bool {
+        let window_from_unix = view.window_deadline_unix.saturating_sub(view.agreement_s.into());
+        let is_time = match view.status {
+            JobStatus::Deadlocked => view.disputes_open == 0,
+            JobStatus::Submitted => now.chain_unix >= window_from_unix.saturating_add(settings.turn_s(view.uid)),
+            _ => false,
+        };
+        is_time && self.row.tx_failures == 0 && view.is_first_collision().is_some()
     }
 
     /// Whoever has a part in it, at once; jurors that were not drawn after a while.

@@ -129,6 +129,7 @@ pub(crate) fn view(byte: u8) -> JobView {
         standing_hash: [0; 32],
         results: Vec::new(),
         dispute: None,
+        collision: None,
         seat: None,
         rent_payer: None,
     }

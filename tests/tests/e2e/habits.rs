@@ -3,7 +3,7 @@
 use assay_executor::Habit;
 use assay_protocol::JobStatus;
 use assay_sdk::{
-    PostedJob,
+    Event, PostedJob,
     program::accounts::{Job, Provider},
 };
 
@@ -83,6 +83,11 @@ async fn p_01_p_02_every_bad_habit_costs_its_stake_and_honest_seats_are_paid_for
         // Whoever lies or hides loses the bond; whoever lets the deadline pass, half of it.
         let least_lamports = if habit == Habit::Silent { 1 } else { bond_lamports };
         assert!(lost_lamports >= least_lamports && completed == 0, "{habit} lost {lost_lamports} of {bond_lamports}");
+        // A result that was shown and differed is on the module's record, which all of them can see; other liars showed none.
+        let history = posted.handle.history().await.expect("a history");
+        let recorded = history.iter().filter(|record| matches!(record.event, Event::CollisionRecorded(_))).count();
+        let is_shown = matches!(habit, Habit::Wrong | Habit::Lazy);
+        assert_eq!(recorded, usize::from(is_shown), "{habit}");
         let logs = posted.handle.logs().await.expect("logs");
         assert_eq!(logs.stdout, format!("job {number}\n"), "{habit}");
         liar.drain().await;

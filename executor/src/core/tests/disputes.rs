@@ -355,3 +355,37 @@ fn p_01_what_a_juror_found_is_not_shown_before_the_dispute_is_over() {
     until(&mut world, phase_is(Phase::SettlingVote));
     assert!(world.row(UID).may_be_shown());
 }
+
+#[test]
+fn a_collision_is_recorded_before_a_jury_is_asked_and_by_turns_while_a_result_stands() {
+    let settings = settings();
+    let mut job = Job::new(JobRow::new(JobUid([1; 32]), view(1).job, 0));
+    let mut due = |status, collision, (chain_unix, tx_failures)| {
+        let (seat, window_deadline_unix) = (Some(Seat::Submitted(OURS)), 1_000);
+        let (mode, agreement_s, executions_open) = (Mode::Redundant, 100, 2);
+        job.view = Some(JobView {
+            status,
+            mode,
+            collision,
+            seat,
+            window_deadline_unix,
+            agreement_s,
+            executions_open,
+            seats_wanted: 2,
+            ..view(1)
+        });
+        (job.row.phase, job.row.outcome, job.has_jury, job.row.tx_failures) =
+            (Phase::Submitted, Some(OURS), true, tx_failures);
+        job.due_step(&settings, Now { chain_unix, monotonic_ms: 0 })
+    };
+    for known in [Collision::OfNewModule, Collision::OfKnownModule] {
+        assert_eq!(due(JobStatus::Deadlocked, Some(known), (900, 0)), Some(Step::RecordCollision));
+        assert_eq!(due(JobStatus::Submitted, Some(known), (899, 0)), None, "its turn is to come");
+        assert_eq!(due(JobStatus::Submitted, Some(known), (905, 0)), Some(Step::RecordCollision));
+        assert_eq!(due(JobStatus::Submitted, Some(known), (905, 1)), None, "what failed keeps nothing waiting");
+        assert_eq!(due(JobStatus::Revealing, Some(known), (905, 0)), None, "others may show theirs still");
+    }
+    for unknown in [None, Some(Collision::Seen)] {
+        assert_eq!(due(JobStatus::Deadlocked, unknown, (900, 0)), Some(Step::OpenDispute));
+    }
+}
