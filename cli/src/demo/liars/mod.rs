@@ -29,7 +29,7 @@ use super::DemoArgs;
 use crate::{
     error::{CliError, CliResult, Context as _, Hint as _},
     localnet::{Running, stop_requested},
-    output::Output,
+    output::{Output, lamports},
     progress::Progress,
 };
 use books::OpenBooks;
@@ -83,8 +83,10 @@ pub(super) async fn run(output: Output, args: &DemoArgs) -> CliResult {
         }
     };
     output.note(format!(
-        "network up after {:.1} s (seed {seed}): two honest providers, on jury duty, among five liars: {}",
+        "network up after {:.1} s (seed {seed}): two honest providers with {} each, on jury duty, among five liars with {} each: {}",
         started.elapsed().as_secs_f32(),
+        lamports(HONEST_STAKE_LAMPORTS),
+        lamports(LIAR_STAKE_LAMPORTS),
         Habit::ALL.map(Habit::name).join(", ")
     ));
     let shown = tokio::select! {

@@ -89,6 +89,7 @@ impl People {
                 provider: address.to_string(),
                 name: name.clone(),
                 habit: *habit,
+                stake_lamports: before.account.stake_lamports,
                 jobs: jobs.iter().map(|job| job.seats_of(address)).sum(),
                 earned_lamports: after.paid_lamports().saturating_sub(before.paid_lamports()),
                 slashed_lamports: before.account.stake_lamports.saturating_sub(after.account.stake_lamports),

@@ -145,6 +145,8 @@ pub(super) struct Row {
     pub(super) provider: String,
     pub(super) name: String,
     pub(super) habit: Option<&'static str>,
+    /// Before the first job: what its chances in draws come from.
+    pub(super) stake_lamports: u64,
     /// Seats that it took.
     pub(super) jobs: usize,
     /// Pay and shares: what its cold key was paid, and what it could still claim.
@@ -198,11 +200,13 @@ impl Report {
     }
 
     pub(super) fn print(&self) {
-        let mut shown = table(["provider", "habit", "jobs", "right", "wrong", "missed", "earned", "slashed", "trust"]);
+        let mut shown =
+            table(["provider", "habit", "stake", "jobs", "right", "wrong", "missed", "earned", "slashed", "trust"]);
         for row in &self.providers {
             shown.add_row([
                 row.name.clone(),
                 row.habit.unwrap_or("honest").to_owned(),
+                lamports(row.stake_lamports),
                 row.jobs.to_string(),
                 row.right.to_string(),
                 row.wrong.to_string(),
@@ -276,6 +280,7 @@ mod tests {
             provider: String::new(),
             name,
             habit,
+            stake_lamports: 10,
             jobs: 1,
             earned_lamports,
             slashed_lamports,
