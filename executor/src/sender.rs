@@ -38,6 +38,7 @@ pub async fn deliver<C: Chain>(
     let signature = tx.signature?;
     let bytes = wire_bytes(&signature, &tx.message);
     let mut pace = Pace::new(settings);
+    let mut refusal = None;
     loop {
         // Status first: after a restart the transaction may have landed long ago.
         match status(&chain, signature).await {
@@ -46,7 +47,7 @@ pub async fn deliver<C: Chain>(
             Ok(SignatureStatus::Unknown) => {
                 pace.worked();
                 if pace.may_send() && *sending.borrow() {
-                    send(&chain, &bytes, tx.kind, signature).await;
+                    send(&chain, &bytes, tx.kind, signature, &mut refusal).await;
                 }
                 if pace.may_check_death() && is_dead(&chain, &tx, signature).await {
                     return Some(TxFate::Dead);
@@ -83,11 +84,16 @@ async fn status<C: Chain>(chain: &C, signature: [u8; 64]) -> Result<SignatureSta
     Ok(status)
 }
 
-async fn send<C: Chain>(chain: &C, bytes: &[u8], kind: TxKind, signature: [u8; 64]) {
+async fn send<C: Chain>(chain: &C, bytes: &[u8], kind: TxKind, signature: [u8; 64], refusal: &mut Option<String>) {
     crash_point_of_tx("before_send", kind);
     // E-03: an error says nothing about whether it lands. The status will.
     if let Err(error) = chain.send(bytes.to_vec()).await {
-        tracing::warn!(signature = %Signature::from(signature), %error, "transaction_not_taken");
+        // Whoever lost a race for a step is refused again and again, until its transaction is dead: one word about it is enough.
+        let error = error.to_string();
+        if refusal.as_ref() != Some(&error) {
+            tracing::warn!(signature = %Signature::from(signature), error, "transaction_not_taken");
+            *refusal = Some(error);
+        }
     }
     crash_point_of_tx("sent", kind);
 }
