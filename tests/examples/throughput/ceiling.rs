@@ -9,7 +9,7 @@ use assay_localnet::Network;
 use assay_protocol::{Outcome, OutcomeKind};
 use assay_sdk::{
     Client, JobHandle, JobSpec, Pubkey, SharedSigner,
-    instructions::{self, AcceptJob, CreateJob, JobPoster, Seat, SettleExecution},
+    instructions::{self, AcceptJob, CreateJob, JobPoster, ProviderAuthority, Seat, SettleExecution},
     pda::JobSeeds,
     program::accounts::Job,
 };
@@ -140,6 +140,11 @@ async fn steps_per_s(network: &Network, sample: &JobSpec) -> Result<f64, Failure
         tokio::time::sleep(LOOK).await;
     }
     spent += send_all(client, seats.iter().map(|seat| end(seat, market, poster))).await?;
+    for provider in &network.info().providers {
+        let named =
+            ProviderAuthority { authority: assay_sdk::load_keypair(&provider.authority_keypair)?.pubkey(), market };
+        client.send(&[instructions::claim_reward(&named)]).await?;
+    }
     let transactions = u32::try_from(seats.len())? * TRANSACTIONS_OF_JOB;
     Ok(f64::from(transactions) / spent.as_secs_f64())
 }
