@@ -38,6 +38,8 @@ pub enum Statement {
     RevealVote(u8),
     /// Holds the recorded outcome against a verdict.
     Appeal,
+    /// Holds against a verdict that the content cannot be had; nobody says so of a job that it ran.
+    AppealUnavailable,
 }
 
 impl Speaker {
@@ -82,6 +84,8 @@ impl Speaker {
                 instructions::reveal_vote(&juror(round), &ballot, recorded.salt)
             }
             Statement::Appeal => instructions::appeal(&own, &Ballot::Outcome(recorded_outcome(row, gas_limit)?)),
+            Statement::AppealUnavailable if row.outcome.is_some() => return Err(BuildError::HadContent(row.uid)),
+            Statement::AppealUnavailable => instructions::appeal(&own, &Ballot::Unavailable),
         })
     }
 }

@@ -61,6 +61,9 @@ pub enum BuildError {
     /// An outcome is recorded without what hides it.
     #[error("build the commitment of job {0}: no salt is recorded beside its outcome")]
     NoSalt(JobUid),
+    /// An outcome is recorded of a job whose content is said not to be had.
+    #[error("say that the content of job {0} cannot be had: its outcome is recorded, so it was run")]
+    HadContent(JobUid),
 }
 
 /// What enrolls stake, and nothing else: no other message becomes one. Landing twice changes nothing, so that the journal

@@ -15,7 +15,7 @@ use crate::{
 /// What a challenger stands to lose and to win, lamports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prospect {
-    /// Everything that it has put in by then, lost when the last verdict is another.
+    /// Everything that it has put in by then, lost when the last verdict is another outcome.
     pub loss_lamports: u64,
     /// What is kept of that when no round finds anything.
     pub undecided_loss_lamports: u64,

@@ -4,7 +4,7 @@ use assay_executor::{
     Speaker, Statement,
     core::{JobRow, Phase, Role},
 };
-use assay_protocol::{Ballot, ChallengeStatus, Outcome, Verdict, pot::appeal_bond};
+use assay_protocol::{Ballot, ChallengeStatus, Verdict, pot::appeal_bond};
 use assay_sdk::{
     Prospect,
     crank::Disputed,
@@ -17,9 +17,9 @@ use solana_pubkey::Pubkey;
 
 use super::{
     case::Case,
-    found::{FindArgs, Found, hold},
+    found::{FindArgs, Found, hold, recorded, require_unavailable},
     kept::Kept,
-    moves::{Ballots, stage_name, stage_text, told, verdict_text},
+    moves::{Ballots, ballot_text, stage_name, stage_text, verdict_text},
     steps::{Own, Step, Taker},
 };
 use crate::{
@@ -33,8 +33,9 @@ use crate::{
 /// `assay dispute appeal`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Runs the job first and appeals only if that gives something else than the verdict. One appeal serves everybody who \
-holds the same; the next round's jury is four times as large."
+    after_help = "Runs the job first and appeals only if that gives something else than the verdict. Where the verdict is that the \
+content is not to be had, it has to be had here: by its CID, or with --dir, which publishes it for the next jury. One appeal serves \
+everybody who holds the same; the next round's jury is four times as large."
 )]
 pub struct AppealArgs {
     /// Address of the dispute, or of its job.
@@ -43,6 +44,9 @@ pub struct AppealArgs {
     /// Stays until the dispute is closed, and takes every step that is due.
     #[arg(long)]
     follow: bool,
+    /// Holds that the content of the job is not to be had; refused when it is, or was when the job was run here.
+    #[arg(long, conflicts_with = "dir")]
+    unavailable: bool,
     #[command(flatten)]
     find: FindArgs,
 }
@@ -70,31 +74,39 @@ struct Appellant<'a> {
     wallet: Pubkey,
 }
 
+/// What is held, and the bond that was put on it.
+struct Held {
+    text: String,
+    bond_lamports: u64,
+}
+
 pub(super) async fn appeal(context: &Context, args: &AppealArgs) -> CliResult {
     let chain = Chain::signing(context).await?.with_content(context)?;
     let case = Case::find(&chain, &args.dispute).await?;
     let wallet = chain.signer()?;
     let appellant = Appellant { context, chain: &chain, kept: Kept::of_wallet(&wallet)?, wallet };
     let disputed = case.require_disputed()?;
-    let bond_lamports = require_appealable(&case, disputed)?;
     let mut row = appellant.kept.row(&case.view)?;
-    let held = appellant.find(&case, args, &mut row).await?;
-    // The run took its time.
-    let case = Case::look(&chain, case.handle).await?;
-    let disputed = case.require_disputed()?;
-    require_appealable(&case, disputed)?;
-    let step = appellant.send(&case, &mut row, (&held, bond_lamports)).await?;
+    let mut sent = Vec::new();
+    let (held, mut case) = match (require_appealable(&case, disputed), appellant.landed(&case, &row)) {
+        // Sent before, by a command that did not live to say so.
+        (Err(_), Some(held)) => (held, case),
+        (appealable, _) => {
+            appealable?;
+            let (held, step) = appellant.appeal(&case, args, &mut row).await?;
+            sent.push(step);
+            (held, Case::look(&chain, case.handle).await?)
+        }
+    };
     let mut taker = Taker::new(&chain, context.output, "looking at the dispute");
-    let mut case = Case::look(&chain, case.handle).await?;
     let round = case.disputed.as_ref().map_or(0, |disputed| disputed.dispute.account.round);
     if args.follow {
         let own = Own { speaker: appellant.speaker(&case), row };
         case = taker.follow(case, &own, |case| case.disputed.is_none()).await?;
     }
-    let mut sent = vec![step];
     sent.append(&mut taker.sent);
     drop(taker);
-    report(context, &case, (round, told(&held), bond_lamports, sent));
+    report(context, &case, (round, held, sent));
     Ok(())
 }
 
@@ -121,26 +133,73 @@ fn require_appealable(case: &Case, disputed: &Disputed) -> CliResult<u64> {
 }
 
 impl Appellant<'_> {
+    /// This wallet's own appeal against the round before, if that is on chain.
+    fn landed(&self, case: &Case, row: &JobRow) -> Option<Held> {
+        let disputed = case.disputed.as_ref()?;
+        let (dispute, own) = (&disputed.dispute.account, case.challenge_of(&self.wallet)?);
+        let bond_lamports = appeal_bond(dispute.bond_lamports, dispute.round.checked_sub(1)?).ok()?;
+        let text = match recorded(row, dispute.gas_limit).filter(|outcome| outcome.hash() == own.outcome_hash) {
+            Some(outcome) => ballot_text(&Ballot::Outcome(outcome)),
+            None => Ballots::new(dispute, &disputed.job.account).text(&own.outcome_hash),
+        };
+        // All bonds of the rounds before are less than this one together.
+        (own.bond_lamports >= bond_lamports).then_some(Held { text, bond_lamports })
+    }
+
+    /// Finds what is held, asks, records it, and sends it.
+    async fn appeal(&self, case: &Case, args: &AppealArgs, row: &mut JobRow) -> CliResult<(Held, Step)> {
+        let held = self.find(case, args, row).await?;
+        // The run took its time.
+        let case = Case::look(self.chain, case.handle.clone()).await?;
+        let bond_lamports = require_appealable(&case, case.require_disputed()?)?;
+        let step = self.send(&case, row, (&held, bond_lamports)).await?;
+        Ok((Held { text: ballot_text(&held), bond_lamports }, step))
+    }
+
     fn speaker(&self, case: &Case) -> Speaker {
         Speaker { market: case.view.market, provider: Pubkey::default(), key: self.wallet }
     }
 
-    /// What is held against the verdict: what is on record, else what running the job gives.
-    async fn find(&self, case: &Case, args: &AppealArgs, row: &mut JobRow) -> CliResult<Outcome> {
+    /// What is held against the verdict; an outcome is put into the row.
+    async fn find(&self, case: &Case, args: &AppealArgs, row: &mut JobRow) -> CliResult<Ballot> {
         let (dispute, job) = (&case.require_disputed()?.dispute.account, case.job());
-        let gas_limit = dispute.gas_limit;
-        let recorded = row.outcome.and_then(|bytes| Outcome::decode(&bytes, gas_limit).ok());
-        let held = match recorded {
+        let is_unavailable = dispute.found() == Verdict::Unavailable;
+        let held = match args.unavailable {
+            true if is_unavailable => Ballot::Unavailable,
+            true => {
+                let instead = "hold what running it gives: leave out --unavailable";
+                require_unavailable(self.chain, case, row, instead).await?;
+                Ballot::Unavailable
+            }
+            false => {
+                if is_unavailable {
+                    args.find.serve(self.chain, case).await?;
+                }
+                self.outcome(case, args, row).await?
+            }
+        };
+        if held.hash() == dispute.verdict_hash {
+            let why = if args.unavailable { "it is what you hold" } else { "it is what running the job gives here" };
+            return Err(CliError::new(format!("there is nothing to appeal against: the verdict on {job} is right"))
+                .with_cause(format!("{why}: {}", ballot_text(&held)))
+                .with_next(format!("nothing is to be done; follow it: assay dispute show {job}")));
+        }
+        self.require_consistent(case, held)
+    }
+
+    /// What is on record, else what running the job gives.
+    async fn outcome(&self, case: &Case, args: &AppealArgs, row: &mut JobRow) -> CliResult<Ballot> {
+        let gas_limit = case.view.task.limits.gas_limit;
+        let held = match recorded(row, gas_limit) {
             Some(held) => held,
             None => Found::run(self.chain, case, &args.find, self.context.output).await?.outcome,
         };
         hold(row, &held, gas_limit)?;
-        if held.hash() == dispute.verdict_hash {
-            return Err(CliError::new(format!("there is nothing to appeal against: the verdict on {job} is right"))
-                .with_cause(format!("it is what running the job gives here: {}", told(&held)))
-                .with_next(format!("nothing is to be done; follow it: assay dispute show {job}")));
-        }
-        // Whoever challenges holds what it showed.
+        Ok(Ballot::Outcome(held))
+    }
+
+    /// Whoever challenges holds what it showed, and nothing else.
+    fn require_consistent(&self, case: &Case, held: Ballot) -> CliResult<Ballot> {
         let contradicts = case.challenge_of(&self.wallet).filter(|own| own.outcome_hash != held.hash());
         match contradicts.map(Challenge::challenge_status) {
             None => Ok(held),
@@ -148,39 +207,26 @@ impl Appellant<'_> {
                 Err(CliError::new("your challenge was not shown in time, so you cannot appeal")
                     .with_next("appeal from another wallet: --keypair"))
             }
-            Some(_) => Err(CliError::new("your challenge holds something else than running the job gives here now")
+            Some(_) => Err(CliError::new(format!("your challenge holds something else than {}", ballot_text(&held)))
+                .with_cause("one wallet holds one thing in a dispute")
                 .with_next("run it once more, with --both; or appeal from another wallet: --keypair")),
         }
     }
 
-    async fn send(&self, case: &Case, row: &mut JobRow, (held, bond): (&Outcome, u64)) -> CliResult<Step> {
-        let disputed = case.require_disputed()?;
-        let dispute = &disputed.dispute.account;
-        let prospect = Prospect::of_challenger(disputed, &self.wallet, &Ballot::Outcome(*held), bond)
-            .context("what may be won and lost leaves 64 bits")?;
+    async fn send(&self, case: &Case, row: &mut JobRow, (held, bond): (&Ballot, u64)) -> CliResult<Step> {
+        let dispute = &case.require_disputed()?.dispute.account;
         let rent = match case.challenge_of(&self.wallet) {
             Some(_) => 0,
             None => self.chain.client().rent_lamports(account_bytes::<Challenge>()).await.hint()?,
         };
         row.appeal = Some(dispute.round);
         (row.role, row.phase) = (Role::Watch, Phase::Appealing);
-        let instruction = self.speaker(case).say(Statement::Appeal, row, dispute.gas_limit)?;
-        let ballots = Ballots::new(dispute, &disputed.job.account);
-        let plan = format!(
-            "Appeals against round {} over {}: holds {} against the verdict {}.\n  Costs a bond of {} and a rent of {}.\n  At worst {} \
-             are lost, all that you have put in, if the last verdict is another; {} if no jury finds anything. At best {} are won.\n  \
-             The next round expects four times as many tickets; it takes {} or more.",
-            dispute.round,
-            case.job(),
-            told(held),
-            verdict_text(dispute, &ballots).unwrap_or_default(),
-            lamports(bond),
-            lamports(rent),
-            lamports(prospect.loss_lamports),
-            lamports(prospect.undecided_loss_lamports),
-            lamports(prospect.gain_lamports),
-            duration(i64::from(dispute.execution_s)),
-        );
+        let statement = match held {
+            Ballot::Outcome(_) => Statement::Appeal,
+            Ballot::Unavailable => Statement::AppealUnavailable,
+        };
+        let instruction = self.speaker(case).say(statement, row, dispute.gas_limit)?;
+        let plan = self.plan(case, held, (bond, rent))?;
         let action = Action {
             plan,
             doing: "appealing",
@@ -192,9 +238,41 @@ impl Appellant<'_> {
         let what = instructions::name(&instruction).unwrap_or("appeal").to_owned();
         Ok(Step { what, signature: done.signature.to_string() })
     }
+
+    /// What will happen, and what may come of it.
+    fn plan(&self, case: &Case, held: &Ballot, (bond, rent): (u64, u64)) -> CliResult<String> {
+        let disputed = case.require_disputed()?;
+        let dispute = &disputed.dispute.account;
+        let prospect = Prospect::of_challenger(disputed, &self.wallet, held, bond)
+            .context("what may be won and lost leaves 64 bits")?;
+        let (loss, undecided) = (lamports(prospect.loss_lamports), lamports(prospect.undecided_loss_lamports));
+        // Bonds come back where the content cannot be had, whatever they were put on, and nobody is paid.
+        let may_come = match held {
+            Ballot::Outcome(_) => format!(
+                "At worst {loss} are lost, all that you have put in, if the last verdict is another outcome; {undecided} if no jury finds \
+                 anything, nothing if it is that the content is not to be had. At best {} are won.",
+                lamports(prospect.gain_lamports)
+            ),
+            Ballot::Unavailable => format!(
+                "At worst {loss} are lost, all that you have put in, if the last verdict is an outcome; {undecided} if no jury finds \
+                 anything. If you are right it comes back, and nobody is paid."
+            ),
+        };
+        Ok(format!(
+            "Appeals against round {} over {}: holds {} against the verdict {}.\n  Costs a bond of {} and a rent of {}.\n  {may_come}\n  \
+             The next round expects four times as many tickets; it takes {} or more.",
+            dispute.round,
+            case.job(),
+            ballot_text(held),
+            verdict_text(dispute, &Ballots::new(dispute, &disputed.job.account)).unwrap_or_default(),
+            lamports(bond),
+            lamports(rent),
+            duration(i64::from(dispute.execution_s)),
+        ))
+    }
 }
 
-fn report(context: &Context, case: &Case, (round, holds, bond_lamports, sent): (u8, String, u64, Vec<Step>)) {
+fn report(context: &Context, case: &Case, (round, held, sent): (u8, Held, Vec<Step>)) {
     let (state, reason) = match &case.disputed {
         Some(disputed) => {
             let dispute = &disputed.dispute.account;
@@ -202,6 +280,7 @@ fn report(context: &Context, case: &Case, (round, holds, bond_lamports, sent): (
         }
         None => ("closed", "everybody was settled".to_owned()),
     };
+    let Held { text: holds, bond_lamports } = held;
     let report = AppealJson { job: case.job().to_string(), round, holds, bond_lamports, state, reason, sent };
     context.output.result(&report, || {
         for step in &report.sent {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use assay_content::{Entry, pack_entries};
+use assay_content::{Entry, Package, pack_entries};
 use assay_executor::core::JobRow;
 use assay_protocol::Outcome;
 use assay_sdk::receipt::{compare, outcome_fields};
@@ -15,7 +15,9 @@ use crate::{
     error::{CliError, CliResult, Context as _},
     output::Output,
     progress::Progress,
-    receipt, verify,
+    receipt,
+    sandbox::{self, JobDirectory},
+    verify,
 };
 
 /// How the job is run.
@@ -26,6 +28,42 @@ pub struct FindArgs {
     dir: Option<PathBuf>,
     #[command(flatten)]
     again: AgainArgs,
+}
+
+impl FindArgs {
+    /// Sees to it that a jury can have the content: it is to be had by its CID, or the directory at hand is published.
+    pub(super) async fn serve(&self, chain: &Chain, case: &Case) -> CliResult {
+        let cid = case.view.job_cid();
+        let Some(dir) = &self.dir else {
+            let fetched = sandbox::fetch(chain.fetcher()?, &cid).await;
+            let missing = format!("the content of {} is not to be had here either", case.job());
+            let next = "name the job directory with --dir: it is published on the content node, for the next jury; one that \
+                        cannot have it either finds the same again";
+            return fetched.map(drop).context(missing).next(next);
+        };
+        let directory = JobDirectory::from_entries(receipt::read_directory(dir, &cid)?)?;
+        publish(chain, &directory.package).await.context("the job directory could not be published for the next jury")
+    }
+}
+
+async fn publish(chain: &Chain, package: &Package) -> CliResult {
+    let Some(content) = chain.client().content() else { return Ok(()) };
+    content.publisher.publish(package).await?;
+    Ok(())
+}
+
+/// Only what nobody serves is not to be had, and of no job that was run here.
+pub(super) async fn require_unavailable(chain: &Chain, case: &Case, row: &JobRow, instead: &'static str) -> CliResult {
+    let job = case.job();
+    if row.outcome.is_some() {
+        return Err(CliError::new(format!("{job} was run here, so its content was to be had")).with_next(instead));
+    }
+    match sandbox::fetch(chain.fetcher()?, &case.view.job_cid()).await {
+        Err(_) => Ok(()),
+        Ok(_) => Err(CliError::new(format!("the content of {job} is to be had: it was just fetched"))
+            .with_cause("whoever says otherwise loses its bond when a jury finds an outcome")
+            .with_next(instead)),
+    }
 }
 
 /// What a run gave.
@@ -48,13 +86,11 @@ impl Found {
 
     /// Publishes its result: where a jury finds it right, nobody else may have it.
     pub(super) async fn publish(&self, chain: &Chain) -> CliResult {
-        let Some(content) = chain.client().content() else { return Ok(()) };
         if self.entries.is_empty() {
             return Ok(());
         }
         let package = pack_entries(self.entries.iter().cloned()).context("cannot pack the result")?;
-        content.publisher.publish(&package).await.context("the result could not be published")?;
-        Ok(())
+        publish(chain, &package).await.context("the result could not be published")
     }
 }
 
@@ -65,6 +101,11 @@ pub(super) fn note_differences(output: Output, standing: &Outcome, found: &Outco
         output.note(format!("  DIFFERS {:<26} stands {}", row.field, receipt::shown_value(&row.claimed)));
         output.note(format!("          {:<26} here   {}", "", receipt::shown_value(&row.found)));
     }
+}
+
+/// The outcome that is on record.
+pub(super) fn recorded(row: &JobRow, gas_limit: u64) -> Option<Outcome> {
+    Outcome::decode(&row.outcome?, gas_limit).ok()
 }
 
 /// Takes an outcome into a row: the one that it has already, or its first (I-07).

@@ -43,7 +43,7 @@ pub(super) struct Ballots {
 
 impl Ballots {
     pub(super) fn new(dispute: &Dispute, job: &Job) -> Self {
-        let mut known = vec![(Ballot::Unavailable.hash(), "that the content is not to be had".to_owned())];
+        let mut known = vec![(Ballot::Unavailable.hash(), ballot_text(&Ballot::Unavailable))];
         if let Some(outcome) = dispute.contested_outcome(job) {
             known.push((outcome.hash(), format!("what was contested: {}", told(&outcome))));
         }
@@ -63,6 +63,14 @@ impl Ballots {
 /// An outcome with its gas.
 pub(super) fn told(outcome: &Outcome) -> String {
     format!("{}, {} gas", outcome_text(outcome), grouped(outcome.gas_used))
+}
+
+/// What a ballot says.
+pub(super) fn ballot_text(ballot: &Ballot) -> String {
+    match ballot {
+        Ballot::Unavailable => "that the content is not to be had".to_owned(),
+        Ballot::Outcome(outcome) => told(outcome),
+    }
 }
 
 fn short_hash(hash: &Hash32) -> String {

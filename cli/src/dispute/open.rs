@@ -22,7 +22,7 @@ use solana_pubkey::Pubkey;
 
 use super::{
     case::Case,
-    found::{FindArgs, Found, hold, note_differences},
+    found::{FindArgs, Found, hold, note_differences, recorded},
     kept::Kept,
     moves::{Ballots, Move, moves, stage_name, stage_text, told, verdict_text},
     steps::{Own, Step, Taker},
@@ -188,8 +188,8 @@ impl Challenger<'_> {
             (row.role, row.phase) = (Role::Watch, Phase::Challenging);
         }
         let gas_limit = case.view.task.limits.gas_limit;
-        let held = row.outcome.and_then(|bytes| Outcome::decode(&bytes, gas_limit).ok());
-        let held = held.ok_or_else(|| CliError::new("what is on record of this job is no outcome of it"))?;
+        let held = recorded(row, gas_limit)
+            .ok_or_else(|| CliError::new("what is on record of this job is no outcome of it"))?;
         let statement = Statement::Challenge { is_open: case.disputed.is_some() };
         let instruction = self.speaker(case).say(statement, row, gas_limit)?;
         let (plan, costs) = self.plan(case, (&standing, &held)).await?;
@@ -301,7 +301,7 @@ impl Challenger<'_> {
         let opens = case.disputed.is_none();
         let plan = format!(
             "{} the dispute over {}: holds {} against {}.\n  Costs a bond of {} and rents of {}, which come back at the end.\n  At \
-             worst {} are lost: if the last verdict is another, or you do not show what you hold; {} if no jury finds anything. At \
+             worst {} are lost: if the last verdict is another outcome, or you do not show what you hold; {} if no jury finds anything. At \
              best {} are won.\n  What you hold stays hidden until the jury has voted: that is in {} at the earliest. Then show it, \
              within {}: assay dispute open {} (or --follow).",
             if opens { "Opens" } else { "Enters" },

@@ -25,9 +25,9 @@ use solana_signer::Signer;
 
 use super::{
     case::Case,
-    found::{FindArgs, Found, hold},
+    found::{FindArgs, Found, hold, require_unavailable},
     kept::Kept,
-    moves::{stage_name, stage_text, told},
+    moves::{ballot_text, stage_name, stage_text},
     steps::{Own, Step, Taker},
 };
 use crate::{
@@ -35,7 +35,7 @@ use crate::{
     context::Context,
     error::{CliError, CliResult, Context as _, Hint},
     output::{duration, lamports, shown_path},
-    parse, sandbox,
+    parse,
 };
 
 /// `assay dispute vote`.
@@ -238,7 +238,8 @@ impl Juror<'_> {
     /// What the vote says, put into the row if it is an outcome.
     async fn ballot(&self, case: &Case, row: &mut JobRow) -> CliResult<[u8; assay_protocol::outcome::OUTCOME_BYTES]> {
         if self.args.unavailable {
-            return self.unavailable(case, row).await;
+            let instead = "vote what running it gives: leave out --unavailable";
+            return require_unavailable(self.chain, case, row, instead).await.map(|()| UNAVAILABLE);
         }
         if let Some(outcome) = row.outcome {
             self.context
@@ -251,20 +252,6 @@ impl Juror<'_> {
             .next("if its content is not to be had until shortly before the votes close, vote that: --unavailable")?;
         hold(row, &found.outcome, case.view.task.limits.gas_limit)?;
         Ok(found.outcome.encode())
-    }
-
-    /// Only what nobody serves is not to be had.
-    async fn unavailable(&self, case: &Case, row: &JobRow) -> CliResult<[u8; assay_protocol::outcome::OUTCOME_BYTES]> {
-        if row.outcome.is_some() {
-            return Err(CliError::new(format!("{} was run here, so its content was to be had", case.job()))
-                .with_next("vote what it gave: leave out --unavailable"));
-        }
-        match sandbox::fetch(self.chain.fetcher()?, &case.view.job_cid()).await {
-            Err(_) => Ok(UNAVAILABLE),
-            Ok(_) => Err(CliError::new(format!("the content of {} is to be had: it was just fetched", case.job()))
-                .with_cause("whoever votes otherwise loses its bond when a jury finds an outcome")
-                .with_next("vote what running it gives: leave out --unavailable")),
-        }
     }
 
     fn plan(&self, case: &Case, (row, round, rent): (&JobRow, u8, u64)) -> String {
@@ -329,9 +316,5 @@ impl Juror<'_> {
 
 /// What the vote of a round says.
 fn says(row: &JobRow, round: u8, gas_limit: u64) -> Option<String> {
-    let ballot = Ballot::decode(&row.ballot(round)?.ballot, gas_limit).ok()?;
-    Some(match ballot {
-        Ballot::Unavailable => "that the content is not to be had".to_owned(),
-        Ballot::Outcome(outcome) => told(&outcome),
-    })
+    Ballot::decode(&row.ballot(round)?.ballot, gas_limit).ok().as_ref().map(ballot_text)
 }

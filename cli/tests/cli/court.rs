@@ -228,13 +228,23 @@ impl Court {
 
     /// Moves the clock over what is waited for and lets `act` do what a stage asks for, until the dispute is closed.
     pub fn drive(&self, job: &str, mut act: impl FnMut(&Disputed, DisputeStage)) {
+        self.drive_until(job, |disputed, stage| {
+            act(disputed, stage);
+            false
+        });
+    }
+
+    /// As [`Self::drive`], until `act` says that it is far enough.
+    pub fn drive_until(&self, job: &str, mut act: impl FnMut(&Disputed, DisputeStage) -> bool) {
         let end = Instant::now() + PATIENCE;
         while let Some(disputed) = self.disputed(job) {
             assert!(Instant::now() < end, "the dispute goes on: {:?}", disputed.dispute.account);
             let dispute = &disputed.dispute.account;
             let now_unix = self.now_unix();
             let stage = dispute.stage(now_unix).unwrap();
-            act(&disputed, stage);
+            if act(&disputed, stage) {
+                return;
+            }
             if let Some(until_unix) = dispute.stage_until_unix(now_unix) {
                 self.travel_to(until_unix);
             }

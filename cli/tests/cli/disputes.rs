@@ -25,17 +25,17 @@ use crate::{
 };
 
 /// The provider that lies, and those on duty.
-const LIAR: usize = 0;
-const JURORS: [usize; 2] = [1, 2];
+pub const LIAR: usize = 0;
+pub const JURORS: [usize; 2] = [1, 2];
 
-fn court() -> Court {
+pub fn court() -> Court {
     let court = Court::start(3);
     JURORS.iter().for_each(|juror| court.set_on_duty(*juror));
     court
 }
 
 /// What the job of these tests gives, by running it.
-fn right(court: &Court, job: &str) -> Outcome {
+pub fn right(court: &Court, job: &str) -> Outcome {
     let path = court.home.path().join(format!("right-{job}.json"));
     let dir = job_directory(court.home.path());
     // The terms of the posted task are those of the manifest, so running the directory gives its outcome.
@@ -49,7 +49,7 @@ fn addresses(rows: &Value) -> Vec<&str> {
 }
 
 /// What jurors do at each stage when they are honest, and what anybody may do.
-fn honestly(court: &Court, job: &str, challenger: &Path, stage: DisputeStage) {
+pub fn honestly(court: &Court, job: &str, challenger: &Path, stage: DisputeStage) {
     let vote = || JURORS.map(|juror| court.vote(job, juror, &[]));
     match stage {
         DisputeStage::Committing => {

@@ -1,6 +1,7 @@
 //! The command line as a script sees it: usage, errors, exit codes, JSON.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod appeals;
 mod author;
 mod court;
 mod deploy;
