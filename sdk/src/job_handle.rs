@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-pub use crate::job_history::{JobClosing, Posting};
+pub use crate::job_history::{JobClosing, NoResult, Posting};
 
 /// How long [`JobHandle::wait`] waits for an endpoint that does not answer.
 const ENDPOINT_PATIENCE: Duration = Duration::from_secs(30);
@@ -72,6 +72,8 @@ pub struct JobView {
     pub pay_lamports: u64,
     /// Paid to the market, once final.
     pub fee_lamports: u64,
+    /// Why it ended without one; of a job that is not closed only [`JobHandle::no_result`] finds it out.
+    pub no_result: Option<NoResult>,
     /// The account; `None` once it is closed.
     pub account: Option<Box<Job>>,
     /// What closing gave; `None` before.
@@ -453,6 +455,7 @@ fn live_view(address: Pubkey, job: Job) -> Result<JobView, ClientError> {
         outcome,
         pay_lamports: job.pay_lamports,
         fee_lamports: job.fee_lamports,
+        no_result: None,
         account: Some(Box::new(job)),
         closing: None,
     })

@@ -36,6 +36,36 @@ pub struct JobClosing {
     pub closed_unix: Option<i64>,
 }
 
+/// Why a job ended without a result; of most of it only the history tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoResult {
+    /// Not all of its seats were taken in time.
+    NotTaken,
+    /// Whoever took its one seat let the deadline pass.
+    Missed,
+    /// Its seats did not agree, and nobody asked a jury.
+    Disagreed,
+    /// A jury found that its content could not be had.
+    Unavailable,
+    /// No jury reached a verdict.
+    NoQuorum,
+}
+
+impl NoResult {
+    /// As the events of an expired job tell, oldest first; `None` when they do not, such as when the endpoint has lost some.
+    #[must_use]
+    pub fn of_history(records: &[EventRecord]) -> Option<Self> {
+        records.iter().fold(None, |known, record| match &record.event {
+            Event::ExecutionMissed(_) => Some(Self::Missed),
+            Event::SeatsDisagreed(_) => Some(Self::Disagreed),
+            Event::DisputeSettled(event) if event.verdict == Verdict::Unavailable as u8 => Some(Self::Unavailable),
+            Event::DisputeSettled(event) if event.verdict == Verdict::NoQuorum as u8 => Some(Self::NoQuorum),
+            Event::JobExpired(_) => known.or(Some(Self::NotTaken)),
+            _ => known,
+        })
+    }
+}
+
 /// Cuts the events of one address where a job was created.
 pub(crate) fn postings(records: Vec<EventRecord>) -> Vec<Posting> {
     let mut found: Vec<Posting> = Vec::new();
@@ -85,12 +115,14 @@ pub(crate) async fn closed_view(client: &Client, address: Pubkey) -> Result<JobV
         outcome: None,
         pay_lamports: 0,
         fee_lamports: 0,
+        no_result: None,
         account: None,
         closing: None,
     };
     for record in &records {
         apply_event(&mut view, record);
     }
+    view.no_result = NoResult::of_history(&records).filter(|_| view.status == JobStatus::Expired);
     Ok(view)
 }
 
@@ -136,6 +168,19 @@ impl JobHandle {
         };
         let is_it = posting.job_uid(&view.task.digest()) == view.job_uid;
         if is_it { Ok(posting) } else { Err(JobError::NoHistory { job: view.address }) }
+    }
+
+    /// Why a job that ended without a result has none, as far as the endpoint has its history.
+    ///
+    /// # Errors
+    /// A failure of the endpoint.
+    pub async fn no_result(&self, view: &JobView) -> Result<Option<NoResult>, ClientError> {
+        if view.status != JobStatus::Expired || view.no_result.is_some() {
+            return Ok(view.no_result);
+        }
+        let postings = self.postings().await?;
+        let own = postings.iter().find(|posting| posting.job_uid == Some(view.job_uid));
+        Ok(own.and_then(|posting| NoResult::of_history(&posting.records)))
     }
 
     /// The node key that signed the submission of the outcome that stands.
@@ -258,6 +303,7 @@ mod tests {
                 outcome: Some(outcome(1)),
                 pay_lamports: 0,
                 fee_lamports: 0,
+                no_result: None,
                 account: None,
                 closing: None,
             };
@@ -271,6 +317,27 @@ mod tests {
                 apply_event(&mut view, &record(Event::ExecutionSettled(seat)));
             }
             assert_eq!((view.pay_lamports, view.fee_lamports), (7, 1), "of the seat that was right");
+        }
+    }
+
+    #[test]
+    fn why_a_job_has_no_result_is_told_by_its_history() {
+        use crate::program::events::{ExecutionMissed, JobAccepted, JobExpired, SeatsDisagreed};
+        let accepted = || Event::JobAccepted(zeroed::<JobAccepted>());
+        let missed = || Event::ExecutionMissed(zeroed::<ExecutionMissed>());
+        let disagreed = || Event::SeatsDisagreed(zeroed::<SeatsDisagreed>());
+        let settled = |verdict| Event::DisputeSettled(DisputeSettled { verdict: verdict as u8, ..zeroed() });
+        let expired = || Event::JobExpired(zeroed::<JobExpired>());
+        for (events, expected) in [
+            (vec![accepted(), expired()], Some(NoResult::NotTaken)),
+            (vec![accepted(), missed(), expired()], Some(NoResult::Missed)),
+            (vec![disagreed(), expired()], Some(NoResult::Disagreed)),
+            (vec![disagreed(), settled(Verdict::NoQuorum)], Some(NoResult::NoQuorum)),
+            (vec![accepted(), settled(Verdict::Unavailable)], Some(NoResult::Unavailable)),
+            (vec![accepted()], None),
+        ] {
+            let records: Vec<EventRecord> = events.into_iter().map(record).collect();
+            assert_eq!(NoResult::of_history(&records), expected, "{records:?}");
         }
     }
 

@@ -74,7 +74,7 @@ struct OpenJson {
     reason: String,
     /// What it found, once it did.
     verdict: Option<String>,
-    /// Once it is closed: whether you were right, and what came back to you of bonds and gains.
+    /// Once it is closed: whether you were right, where it found an outcome, and what came back to you of bonds and gains.
     is_right: Option<bool>,
     received_lamports: Option<u64>,
     /// What was sent, in order.
@@ -367,7 +367,8 @@ impl Challenger<'_> {
         report.verdict = Some(final_outcome.as_ref().map_or_else(|| "no outcome: refunded".to_owned(), told));
         let Some(held) = held else { return Ok(()) };
         report.challenge = Some("settled");
-        report.is_right = Some(final_outcome == Some(held));
+        // A jury that finds no outcome says nothing about any.
+        report.is_right = final_outcome.map(|outcome| outcome == held);
         let records = case.handle.history().await.hint()?;
         let received = records.iter().filter_map(|record| match &record.event {
             Event::ChallengeSettled(event) if event.challenger == self.wallet => Some(event.lamports),
@@ -406,8 +407,12 @@ fn print(report: &OpenJson) {
     if let Some(verdict) = &report.verdict {
         println!("verdict    {verdict}");
     }
-    if let (Some(is_right), Some(received)) = (report.is_right, report.received_lamports) {
-        let how = if is_right { "was right" } else { "was not right" };
+    if let Some(received) = report.received_lamports {
+        let how = match report.is_right {
+            Some(true) => "was right",
+            Some(false) => "was not right",
+            None => "was not decided",
+        };
         println!("settled    your challenge {how}, {} came back", lamports(received));
     }
     for step in &report.sent {

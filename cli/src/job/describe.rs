@@ -5,7 +5,7 @@ use std::fmt;
 use assay_protocol::{ExecutionStatus, JobStatus, Outcome};
 use assay_sdk::{
     accounts::Keyed,
-    job_handle::{JobHandle, JobView, Posting},
+    job_handle::{JobHandle, JobView, NoResult, Posting},
     job_spec::BASE_FEE_LAMPORTS_DEFAULT,
     program::{accounts::Execution, result_cid},
 };
@@ -162,11 +162,14 @@ pub(super) async fn obstacles(chain: &Chain, handle: &JobHandle, view: &JobView)
 pub(super) async fn describe(context: &Context, job: Pubkey) -> CliResult {
     let chain = Chain::reading(context).await?;
     let handle = JobHandle::new(chain.client().clone(), job);
-    let view = handle.status().await.hint()?;
+    let mut view = handle.status().await.hint()?;
     let now_unix = chain.now_unix().await?;
     let seat = seat(&handle, &view).await?;
     let (own, earlier): (Vec<Posting>, Vec<Posting>) =
         handle.postings().await.hint()?.into_iter().partition(|posting| posting.job_uid == Some(view.job_uid));
+    if view.status == JobStatus::Expired {
+        view.no_result = own.first().and_then(|posting| NoResult::of_history(&posting.records));
+    }
     let all = DescribeJson {
         job: JobJson::new(&view, seat.as_ref(), now_unix),
         seats: SeatJson::all(&handle, &view).await?,

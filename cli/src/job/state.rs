@@ -2,7 +2,7 @@
 
 use assay_protocol::{JobStatus, Mode};
 use assay_sdk::{
-    job_handle::JobView,
+    job_handle::{JobView, NoResult},
     program::accounts::{Execution, Job},
 };
 use serde::Serialize;
@@ -58,17 +58,25 @@ pub fn state(view: &JobView, seat: Option<&Execution>, now_unix: i64) -> State {
         let age_s = since.map(|moment| now_unix.saturating_sub(moment).max(0));
         let reason = match view.status {
             JobStatus::Cancelled => "its poster cancelled it before anybody took it; refunded and closed",
-            JobStatus::Expired => "no provider delivered a result in time; refunded and closed",
+            JobStatus::Expired => return State { state, age_s, reason: format!("{}; closed", ended(view)) },
             _ => "settled, refunded and closed",
         };
         return State { state, age_s, reason: reason.to_owned() };
     };
-    let (age_s, reason) = live(job, view.status, seat, now_unix);
+    let (age_s, reason) = match (view.status, view.no_result) {
+        (JobStatus::Expired, Some(_)) => (age_s(job.resolved_unix, now_unix), ended(view)),
+        _ => live(job, view.status, seat, now_unix),
+    };
     State { state, age_s, reason }
 }
 
+/// Seconds since a moment; zero is none.
+fn age_s(moment: i64, now_unix: i64) -> Option<i64> {
+    (moment > 0).then(|| now_unix.saturating_sub(moment).max(0))
+}
+
 fn live(job: &Job, status: JobStatus, seat: Option<&Execution>, now_unix: i64) -> (Option<i64>, String) {
-    let since = |moment: i64| (moment > 0).then(|| now_unix.saturating_sub(moment).max(0));
+    let since = |moment| age_s(moment, now_unix);
     let left = |moment: i64| duration(moment.saturating_sub(now_unix));
     match status {
         JobStatus::Open => open(job, now_unix),
@@ -163,14 +171,37 @@ fn open_for_several(job: &Job, now_unix: i64) -> String {
     }
 }
 
+/// Why a job has no result and who gets what, where its history tells.
+fn ended(view: &JobView) -> String {
+    let is_closed = view.account.is_none();
+    let goes = |gone: &'static str, goes: &'static str| if is_closed { gone } else { goes };
+    let escrow = goes("the whole escrow went back to the poster", "the whole escrow goes back to the poster");
+    let come = goes("came", "come");
+    match view.no_result {
+        Some(NoResult::NotTaken) if view.provider.is_some() => {
+            format!("its seats were not all taken in time; {escrow}")
+        }
+        Some(NoResult::NotTaken) => format!("nobody took it in time; {escrow}"),
+        Some(NoResult::Missed) => format!("whoever took it let the deadline pass; {escrow}"),
+        Some(NoResult::Disagreed) => format!("its seats did not agree, and nobody asked a jury; {escrow}"),
+        Some(NoResult::Unavailable) => format!(
+            "a jury found that its content was not to be had; {escrow}, what challengers bet {come} back, and no provider is paid"
+        ),
+        Some(NoResult::NoQuorum) => format!(
+            "no jury reached a verdict; {escrow}, what challengers bet {come} back less a part that is burned, and no provider is paid"
+        ),
+        None => format!("it ended without a result; {escrow}"),
+    }
+}
+
+/// Why a job has no result, as far as its account tells.
 fn expired(job: &Job) -> String {
     let refunded = "the escrow goes back to the poster";
-    if job.redundancy > 1 {
-        let why = if job.seats == 0 { "its seats were not all taken in time" } else { "its seats did not agree" };
-        return format!("{why}; {refunded}");
-    }
-    if job.window_deadline_unix > 0 {
-        return format!("no jury found a result; {refunded}");
+    match (job.redundancy > 1, job.window_deadline_unix > 0) {
+        (true, false) => return format!("its seats were not all taken in time; {refunded}"),
+        (true, true) => return format!("neither its seats nor a jury gave a result; {refunded}"),
+        (false, true) => return format!("no jury found a result; {refunded}"),
+        (false, false) => {}
     }
     match job.attempt {
         0 => format!("nobody took it in time; {refunded}"),

@@ -1,6 +1,6 @@
 //! What happened to a job and why, told from its events.
 
-use assay_protocol::Outcome;
+use assay_protocol::{Outcome, Verdict};
 use assay_sdk::{Event, EventRecord, program::result_cid};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -119,9 +119,9 @@ fn dispute(event: &Event, gas_limit: u64) -> Option<String> {
         let is_unavailable = bytes.iter().all(|byte| *byte == 0);
         if is_unavailable { "that the content was not to be had".to_owned() } else { outcome(bytes, gas_limit) }
     };
-    let verdict = |code: u8, bytes: &[u8]| match code {
-        0 => "no verdict".to_owned(),
-        _ => format!("the verdict {}", ballot(bytes)),
+    let verdict = |code: u8, bytes: &[u8]| {
+        let says_something = code == Verdict::Outcome as u8 || code == Verdict::Unavailable as u8;
+        if says_something { format!("the verdict {}", ballot(bytes)) } else { "no verdict".to_owned() }
     };
     Some(match event {
         Event::DisputeOpened(event) if event.is_deadlock => {
@@ -279,6 +279,18 @@ mod tests {
             what(&Event::SeatsDisagreed(event), 1)
         };
         assert!(disagreed(9).ends_with("1 more to be drawn") && disagreed(0).ends_with("a deadlock"));
+    }
+
+    #[test]
+    fn a_dispute_that_found_nothing_does_not_say_that_the_content_was_not_to_be_had() {
+        let said = |verdict: Verdict| {
+            let (outcome, rounds, right) = ([0; 79], 4, 0);
+            let event =
+                events::DisputeSettled { market: KEY, job: KEY, verdict: verdict as u8, outcome, rounds, right };
+            what(&Event::DisputeSettled(event), 1)
+        };
+        assert!(said(Verdict::NoQuorum).ends_with("no verdict") && said(Verdict::None).ends_with("no verdict"));
+        assert!(said(Verdict::Unavailable).ends_with("the verdict that the content was not to be had"));
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub(super) async fn to_its_end(chain: &Chain, output: Output, job: Pubkey, timeo
                 )));
         }
     };
+    // It has ended, whatever an endpoint without its history fails to say about why.
+    let known = JobHandle::new(chain.client().clone(), job).no_result(&view).await.unwrap_or_default();
+    let view = JobView { no_result: known, ..view };
     let now_unix = chain.now_unix().await?;
     let json = WaitJson { job: JobJson::new(&view, None, now_unix), obstacles: Vec::new() };
     let checked = if view.status == JobStatus::Resolved { Ok(()) } else { Err(no_result(&view, now_unix)) };

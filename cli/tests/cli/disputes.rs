@@ -367,7 +367,26 @@ fn content_that_nobody_has_is_voted_unavailable_and_content_that_somebody_has_is
     assert!(is_refused_once, "some juror was drawn");
     let view = court.run(court.handle(&job).status()).unwrap();
     assert_eq!((view.status, view.outcome), (assay_protocol::JobStatus::Expired, None));
+    told_without_result(
+        &court,
+        &job,
+        ("a jury found that its content was not to be had", "the content was not to be had"),
+    );
     court.stop();
+}
+
+/// What happened to an expired job, before and after it is closed.
+fn told_without_result(court: &Court, job: &str, (reason, verdict): (&str, &str)) {
+    is_refused(&mut court.poster(), &["job", "wait", job], (5, &[reason, "the whole escrow", "no provider is paid"]));
+    let describe = || json(&mut court.poster(), &["job", "describe", job]);
+    if describe()["closed"] == false {
+        json(&mut court.poster(), &["job", "close", job]);
+    }
+    let told = describe();
+    assert!(told["closed"] == true && says(&told["reason"], reason) && says(&told["reason"], "went back"), "{told}");
+    let history = told["history"].as_array().unwrap();
+    let decided = history.iter().find(|event| event["event"] == "DisputeSettled").unwrap();
+    assert!(says(&decided["what"], verdict), "{decided}");
 }
 
 #[test]
