@@ -18,7 +18,7 @@ use solana_pubkey::Pubkey;
 use super::{
     case::Case,
     found::{FindArgs, Found, hold, recorded, require_unavailable},
-    kept::Kept,
+    kept::{Kept, spend},
     moves::{Ballots, ballot_text, stage_name, stage_text, verdict_text},
     steps::{Own, Step, Taker},
 };
@@ -219,7 +219,9 @@ impl Appellant<'_> {
             Some(_) => 0,
             None => self.chain.client().rent_lamports(account_bytes::<Challenge>()).await.hint()?,
         };
-        row.appeal = Some(dispute.round);
+        if row.appeal.replace(dispute.round) != Some(dispute.round) {
+            spend(row, (bond, case.now.unix));
+        }
         (row.role, row.phase) = (Role::Watch, Phase::Appealing);
         let statement = match held {
             Ballot::Outcome(_) => Statement::Appeal,

@@ -23,7 +23,7 @@ use solana_pubkey::Pubkey;
 use super::{
     case::Case,
     found::{FindArgs, Found, hold, note_differences, recorded},
-    kept::Kept,
+    kept::{Kept, spend},
     moves::{Ballots, Move, moves, stage_name, stage_text, told, verdict_text},
     steps::{Own, Step, Taker},
 };
@@ -186,6 +186,7 @@ impl Challenger<'_> {
         if !is_recorded {
             row.challenge = Some(ChallengeRow { salt: Secret::random(case.view.job_uid).salt });
             (row.role, row.phase) = (Role::Watch, Phase::Challenging);
+            spend(row, (case.view.account.as_ref().map_or(0, |job| job.bond_lamports), case.now.unix));
         }
         let gas_limit = case.view.task.limits.gas_limit;
         let held = recorded(row, gas_limit)

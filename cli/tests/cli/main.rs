@@ -7,6 +7,7 @@ mod court;
 mod deploy;
 mod disputes;
 mod duty;
+mod killed;
 mod localnet;
 mod network;
 mod provider;

@@ -10,8 +10,6 @@ use super::{
     court::{DisputeView, OwnVote},
 };
 
-/// Seconds of a day.
-const DAY_S: i64 = 86_400;
 /// What is kept besides a bond for the accounts that a dispute makes, lamports: more than its rents.
 const RENTS_LAMPORTS: u64 = 20_000_000;
 /// One job in so many places of the table may be watched, and as many judged.
@@ -72,7 +70,7 @@ impl Settings {
 }
 
 fn day(now: Now) -> i64 {
-    now.chain_unix.div_euclid(DAY_S)
+    Spent::day_of(now.chain_unix)
 }
 
 /// Until when a result may be disputed.
@@ -146,11 +144,7 @@ impl Core {
     /// What was spent on a day.
     fn spent_on(&self, day: i64) -> Spent {
         let of_day = self.jobs.values().filter_map(|job| job.row.spent).filter(|spent| spent.day == day);
-        of_day.fold(Spent { day, ..Spent::default() }, |sum, spent| Spent {
-            day,
-            gas: sum.gas.saturating_add(spent.gas),
-            bonds_lamports: sum.bonds_lamports.saturating_add(spent.bonds_lamports),
-        })
+        of_day.fold(Spent { day, ..Spent::default() }, Spent::plus)
     }
 
     /// Whether a run of a watched result is within the day's budget.
@@ -254,13 +248,8 @@ impl Job {
 
     /// Takes from the day's budget.
     pub(super) fn spend(&mut self, now: Now, Spent { gas, bonds_lamports, .. }: Spent) {
-        let today = day(now);
-        let spent = self.row.spent.filter(|spent| spent.day == today).unwrap_or_default();
-        self.row.spent = Some(Spent {
-            day: today,
-            gas: spent.gas.saturating_add(gas),
-            bonds_lamports: spent.bonds_lamports.saturating_add(bonds_lamports),
-        });
+        let more = Spent { day: day(now), gas, bonds_lamports };
+        self.row.spent = Some(self.row.spent.unwrap_or_default().plus(more));
     }
 
     /// Whether its part of a day's budget has to be remembered.

@@ -151,6 +151,28 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// Where an outcome names its result: behind kind, detail, exit code and gas.
 const RESULT_DIGEST_AT: usize = 1 + 2 + 4 + 8;
 
+impl Spent {
+    /// Seconds of a day.
+    pub const DAY_S: i64 = 86_400;
+
+    /// The day of a moment, seconds since 1970.
+    #[must_use]
+    pub const fn day_of(unix: i64) -> i64 {
+        unix.div_euclid(Self::DAY_S)
+    }
+
+    /// With more of a day; what was spent on another day is no matter any more.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        let before = if self.day == more.day { self } else { Self::default() };
+        Self {
+            day: more.day,
+            gas: before.gas.saturating_add(more.gas),
+            bonds_lamports: before.bonds_lamports.saturating_add(more.bonds_lamports),
+        }
+    }
+}
+
 impl JobRow {
     /// Digest of the result package, if there is one. Read without the job's gas limit, which a row does not hold and
     /// which the whole outcome cannot be checked without.
