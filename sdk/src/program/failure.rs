@@ -136,7 +136,11 @@ const NEXT_STEPS: &[(AssayError, &str)] = {
         (E::DutyUnchanged, "nothing is to be done: duty is as asked, or its lock still waits to be released"),
         (E::SeatsHeld, "wait until its seats are settled: `assay provider status`"),
         (E::StillOnDuty, "wait one unbonding period from the end of duty: `assay provider status`"),
-        (E::StakeOnDuty, "end duty first, and wait until its lock is released: `assay provider status`"),
+        (
+            E::StakeOnDuty,
+            "leave the stake that its tickets need; or end duty first, and wait until its lock is released, or, where an absence took \
+             the lock, until its seats are settled: `assay provider status`",
+        ),
         (
             E::NotDisputable,
             "look at its state: `assay job describe`; only a result in its window and a deadlock are disputed",
@@ -207,6 +211,15 @@ mod tests {
     fn what_exists_already_is_refused_with_where_to_look() {
         let failure = ProgramFailure::from_transaction(&custom(AssayError::AccountInUse.into()), &[]).unwrap();
         assert!(failure.next_step().unwrap().contains("`assay provider status`"));
+    }
+
+    #[test]
+    fn stake_on_duty_is_told_all_that_frees_it() {
+        let failure = ProgramFailure::from_transaction(&custom(AssayError::StakeOnDuty.into()), &[]).unwrap();
+        let step = failure.next_step().unwrap();
+        for way in ["leave the stake", "end duty first", "its lock is released", "until its seats are settled"] {
+            assert!(step.contains(way), "{way} is not in {step}");
+        }
     }
 
     #[test]
