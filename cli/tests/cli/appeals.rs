@@ -1,15 +1,15 @@
-//! Appeals by hand where content is not to be had or is said not to be.
+//! Appeals by hand where content is not to be had, or is said not to be, and jurors who stay away.
 #![cfg(all(feature = "localnet", target_os = "linux"))]
 
 use std::path::Path;
 
 use assay_content::{BlockStore, ContentNode, NodeConfig, StoreLimits};
-use assay_sdk::program::DisputeStage;
+use assay_sdk::{crank::Disputed, instructions, program::DisputeStage};
 use serde_json::Value;
 
 use crate::{
     court::{Court, WRONG},
-    disputes::{JURORS, LIAR, court, honestly, right},
+    disputes::{JURORS, LIAR, court, honestly, right, told_without_result},
     network::{job_directory, json, says},
     provider::is_refused,
     stderr,
@@ -122,4 +122,66 @@ fn i_07_who_could_not_have_the_content_appeals_against_an_outcome_and_who_ran_th
 fn bond(court: &Court, job: &str) -> Value {
     let dispute = court.disputed(job).unwrap().dispute.account;
     assay_protocol::pot::appeal_bond(dispute.bond_lamports, dispute.round - 1).unwrap().into()
+}
+
+/// Takes the locks of jurors who did not vote by `assay dispute settle`; how many.
+fn settle_absences(court: &Court, job: &str, disputed: &Disputed) -> usize {
+    let absences = court.run(court.handle(job).absences(disputed)).unwrap();
+    if absences.is_empty() {
+        return 0;
+    }
+    let taken: u64 = absences.iter().map(|absence| absence.lock_lamports).sum();
+    let before = JURORS.map(|juror| court.provider(juror));
+    let told = json(&mut court.poster(), &["dispute", "show", job]);
+    let next = told["next"].as_array().unwrap();
+    assert!(next.iter().any(|next| says(&next["what"], "take the duty locks of")), "{told}");
+    let settled = json(&mut court.poster(), &["dispute", "settle", job]);
+    let steps = settled["sent"].as_array().unwrap();
+    assert_eq!(steps.iter().filter(|step| step["what"] == "slash_absent").count(), absences.len(), "{settled}");
+    let mut lost = 0;
+    for (before, juror) in before.iter().zip(JURORS) {
+        let after = court.provider(juror);
+        if absences.iter().any(|absence| absence.slash.seeds.provider == court.address(juror)) {
+            lost += before.stake_lamports - after.stake_lamports;
+            assert_eq!((after.duty_lock_lamports, after.locked_lamports), (0, 0));
+        } else {
+            assert_eq!(
+                (after.stake_lamports, after.duty_lock_lamports),
+                (before.stake_lamports, before.duty_lock_lamports)
+            );
+        }
+    }
+    let pot = court.disputed(job).unwrap().dispute.account.pot_lamports;
+    assert_eq!((lost, pot - disputed.dispute.account.pot_lamports), (taken, taken));
+    let again = json(&mut court.poster(), &["dispute", "settle", job]);
+    assert!(!again["sent"].to_string().contains("slash_absent"), "a lock is taken once: {again}");
+    absences.len()
+}
+
+#[test]
+fn p_18_settle_takes_the_locks_of_absent_jurors_and_a_jury_that_never_comes_is_told_as_that() {
+    let court = court();
+    let challenger = court.wallet("challenger.json");
+    let job = dispute(&court, &challenger);
+    let mut absent = 0;
+    court.drive(&job, |disputed, stage| match stage {
+        DisputeStage::Committing | DisputeStage::Revealing | DisputeStage::Entering => {}
+        // `settle` would count the round and take the locks at once.
+        DisputeStage::RevealsOver => court.send(&challenger, &[instructions::tally_round(disputed.dispute.address)]),
+        DisputeStage::Counted => absent += settle_absences(&court, &job, disputed),
+        DisputeStage::CountOver if disputed.dispute.account.is_last() => {
+            court.send(&challenger, &[instructions::settle_dispute(disputed.job.address)]);
+            let told = json(&mut court.poster(), &["job", "describe", &job]);
+            assert!(told["closed"] == false && says(&told["reason"], "no jury reached a verdict"), "{told}");
+            assert!(says(&told["reason"], "goes back to the poster"), "{told}");
+        }
+        _ => drop(json(&mut court.poster(), &["dispute", "settle", &job])),
+    });
+    assert_eq!(absent, JURORS.len(), "each is taken once, in whichever round it was drawn first");
+    told_without_result(&court, &job, ("no jury reached a verdict", "no verdict"));
+    let told = json(&mut court.assay(&challenger), &["dispute", "open", &job]);
+    let received = told["received_lamports"].as_u64().unwrap();
+    assert!(received > 0 && received < 10_000_000, "less a part: {told}");
+    assert_eq!((&told["challenge"], &told["is_right"]), (&"settled".into(), &Value::Null), "{told}");
+    court.stop();
 }

@@ -376,7 +376,7 @@ fn content_that_nobody_has_is_voted_unavailable_and_content_that_somebody_has_is
 }
 
 /// What happened to an expired job, before and after it is closed.
-fn told_without_result(court: &Court, job: &str, (reason, verdict): (&str, &str)) {
+pub fn told_without_result(court: &Court, job: &str, (reason, verdict): (&str, &str)) {
     is_refused(&mut court.poster(), &["job", "wait", job], (5, &[reason, "the whole escrow", "no provider is paid"]));
     let describe = || json(&mut court.poster(), &["job", "describe", job]);
     if describe()["closed"] == false {
