@@ -91,6 +91,10 @@ impl Court {
         self.network().market()
     }
 
+    pub fn rpc_url(&self) -> &url::Url {
+        &self.network().info().rpc_url
+    }
+
     pub fn now_unix(&self) -> i64 {
         self.run(self.client().chain_time()).unwrap().unix
     }
