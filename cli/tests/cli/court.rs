@@ -11,7 +11,7 @@ use std::{
 use assay_localnet::{Network, NetworkConfig};
 use assay_protocol::{Outcome, OutcomeKind};
 use assay_sdk::{
-    Client, JobHandle, Pubkey,
+    Client, ClientError, JobHandle, Pubkey,
     crank::Disputed,
     instructions::{self, AcceptJob, Duty, ProviderAuthority, Seat},
     program::{
@@ -214,7 +214,11 @@ impl Court {
     }
 
     pub fn disputed(&self, job: &str) -> Option<Disputed> {
-        self.run(self.handle(job).disputed()).unwrap()
+        match self.run(self.handle(job).disputed()) {
+            // Closed, with its job, between two requests: somebody follows it to its end.
+            Err(ClientError::NotFound { .. }) => None,
+            found => found.unwrap(),
+        }
     }
 
     /// `assay dispute vote` of a provider; `None` when no ticket of it is in the jury.
