@@ -27,8 +27,9 @@ pub(super) async fn duty(context: &Context, switch: Switch) -> CliResult {
     let (own, provider) = Own::registered(context).await?;
     let now_unix = own.chain.now_unix().await?;
     let terms = own.market.current_terms(now_unix);
-    if provider.active > 0 && (switch == Switch::On || provider.duty_until_unix == ON_DUTY) {
-        return Err(CliError::new(format!("duty cannot change now: {} seats are held", provider.active))
+    let executions = provider.executions_open();
+    if executions > 0 && (switch == Switch::On || provider.duty_until_unix == ON_DUTY) {
+        return Err(CliError::new(format!("duty cannot change now: {executions} of its seats are not settled"))
             .with_cause(
                 "a seat's provider is no juror of its own job, and its tickets were counted so when it was taken",
             )

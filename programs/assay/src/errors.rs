@@ -281,8 +281,8 @@ pub enum AssayError {
     /// Duty is as it was asked to be.
     #[msg("duty must change: on needs a provider without duty lock, off one that serves or has a lock to release")]
     DutyUnchanged,
-    /// The provider holds seats.
-    #[msg("the provider must hold no seat: the juries of its jobs are counted without its tickets")]
+    /// Executions of the provider are open.
+    #[msg("the provider must have no open execution, held, missed or given up: the juries of those jobs are counted without its tickets")]
     SeatsHeld,
     /// The lock still stands for disputes that may run.
     #[msg("the unbonding period since duty ended must be over")]

@@ -64,6 +64,12 @@ impl accounts::Provider {
         self.duty_until_unix == ON_DUTY
     }
 
+    /// Seats of it that are not settled: those held, and those that were missed or given up.
+    #[must_use]
+    pub fn executions_open(&self) -> u32 {
+        self.children_open.saturating_sub(u32::from(self.votes_open))
+    }
+
     /// Stake that more can be locked of: free, and within the exposure cap.
     #[must_use]
     pub fn lockable_lamports(&self) -> u64 {

@@ -162,7 +162,7 @@ pub struct Provider {
     pub misses_in_row: u8,
     pub votes_open: u16,
     pub unaudited_lamports: u64,
-    /// Counted in the market's sum for juries; they outlive duty while a seat is held.
+    /// Counted in the market's sum for juries; they outlive duty while an execution is open.
     pub duty_tickets: u32,
 }
 
@@ -173,10 +173,16 @@ impl Provider {
         self.duty_until_unix == i64::MAX
     }
 
-    /// Whether juries count its tickets though it neither serves nor holds a seat.
+    /// Seats held, missed and given up whose accounts are there: it may be one of the executors of their jobs.
+    #[must_use]
+    pub const fn executions_open(&self) -> u32 {
+        self.children_open - self.votes_open as u32
+    }
+
+    /// Whether juries count its tickets though it neither serves nor has an execution open.
     #[must_use]
     pub const fn has_lingering_tickets(&self) -> bool {
-        self.duty_tickets > 0 && !self.is_on_duty() && self.active == 0
+        self.duty_tickets > 0 && !self.is_on_duty() && self.executions_open() == 0
     }
 
     /// Tickets that its stake still bears.

@@ -616,6 +616,39 @@ fn p_03_a_liar_on_duty_cannot_shrink_the_jury_by_leaving_it() {
     assert_eq!(cast.model.disputes[&job].duty_tickets_total, 100);
 }
 
+/// Nor by giving its seat up under the clock, after which it still is one of the executors.
+#[test]
+fn p_18_whoever_gave_a_seat_up_neither_enters_nor_leaves_the_jury_of_that_job() {
+    let mut cast = Cast::new(&[10, 10, 10, 10]);
+    for index in [0, 2] {
+        let name = cast.names[index];
+        cast.ok(&Act::SetDuty { signer: name.authority, provider: name.provider, on: true });
+    }
+    cast.create(posting(1, Mode::Redundant, 3));
+    cast.seed(1);
+    cast.fill(1, &[0, 1, 3]);
+    for index in [0, 1] {
+        cast.ok(&Act::DeclineJob { at: cast.seat(1, index) });
+        assert_eq!((cast.provider(index).active, cast.provider(index).executions_open()), (0, 1));
+    }
+    for (index, on) in [(0, false), (1, true)] {
+        let name = cast.names[index];
+        cast.refuse(&Act::SetDuty { signer: name.authority, provider: name.provider, on }, "SeatsHeld");
+    }
+}
+
+/// A juror that leaves in the second in which a dispute is opened was counted, so it is one of its jury.
+#[test]
+fn p_18_whoever_leaves_in_the_second_of_the_opening_is_still_a_juror() {
+    let mut court = Court::submitted(result(9));
+    court.open(1, result(1));
+    let (signer, provider) = (court.owner(4), court.cast.names[4].provider);
+    court.cast.ok(&Act::SetDuty { signer, provider, on: false });
+    assert!(court.cast.model.is_juror(court.job, provider, court.cast.provider(4)));
+    assert_eq!(court.vote(result(1), &[(1, result(1))]), court.dispute().revealed_weight[0]);
+    assert!(court.cast.model.votes.contains_key(&(court.job, 0, provider)), "nine of four hundred tickets");
+}
+
 /// Its absence from another jury ends its duty and frees its stake, and neither takes its tickets out twice.
 #[test]
 fn p_18_a_liar_put_off_duty_cannot_shrink_the_jury_by_taking_out_its_stake() {

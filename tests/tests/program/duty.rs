@@ -39,7 +39,7 @@ fn duty_ends_at_once_and_its_lock_is_released_an_unbonding_period_later() {
     panel.world.ok(&party.set_duty(true));
     panel.world.ok(&party.set_duty(false));
     let provider = panel.provider(0);
-    assert_eq!((provider.duty_until_unix, provider.locked_lamports), (panel.world.now(), LOCK));
+    assert_eq!((provider.duty_until_unix, provider.locked_lamports), (panel.world.now() + 1, LOCK));
     assert_eq!((provider.duty_tickets, panel.market().duty_tickets_total), (0, 0));
     // A dispute that was opened before may still judge it: the lock stays, and so do its tickets.
     panel.world.refuse(&party.set_duty(true), "DutyUnchanged");
@@ -110,6 +110,46 @@ fn p_18_neither_duty_begins_nor_ends_while_a_seat_is_held() {
     invariants::check(&panel.world);
 }
 
+/// A seat that was given up under the clock, or missed, makes its provider a party as before: else its tickets would be counted in a
+/// jury that it is no part of, or be taken out of it twice, down to a jury of nobody.
+#[test]
+fn p_18_neither_duty_begins_nor_ends_while_an_execution_that_was_given_up_is_open() {
+    let mut panel = Panel::ready(3);
+    let (juror, other) = (panel.parties[0], panel.parties[1]);
+    for index in [0, 2] {
+        let on = panel.parties[index].set_duty(true);
+        panel.world.ok(&on);
+    }
+    panel.world.ok(&juror.create_job_with(panel.args(Mode::Redundant, 2)));
+    panel.draw();
+    for index in [0, 1] {
+        panel.accept(index);
+    }
+    for party in [juror, other] {
+        panel.world.ok(&party.decline_job(1));
+    }
+    assert_eq!([0, 1].map(|index| panel.provider(index).active), [0, 0]);
+    assert_eq!(panel.job().executors[..2], [juror.provider, other.provider]);
+    panel.world.refuse(&juror.set_duty(false), "SeatsHeld");
+    panel.world.refuse(&other.set_duty(true), "SeatsHeld");
+    assert_eq!((panel.market().duty_tickets_total, panel.job().executors_duty_tickets), (200, TICKETS));
+    invariants::check(&panel.world);
+}
+
+#[test]
+fn p_18_duty_counts_and_locks_the_tickets_that_the_stake_still_bears() {
+    let mut panel = Panel::ready(2);
+    let party = panel.parties[0];
+    // As a missed deadline leaves it, until somebody enrolls.
+    panel.world.edit::<Provider>(&party.provider, |provider| provider.stake_lamports = STAKE - 1);
+    panel.world.ok(&party.set_duty(true));
+    let provider = panel.provider(0);
+    assert_eq!((provider.tickets, provider.duty_tickets), (TICKETS - 1, TICKETS - 1));
+    assert_eq!(provider.duty_lock_lamports, LOCK / 100 * 99);
+    assert_eq!((panel.market().tickets_total, panel.market().duty_tickets_total), (199, 99));
+    invariants::check(&panel.world);
+}
+
 #[test]
 fn a_seat_that_is_given_back_takes_its_duty_tickets_along() {
     let mut panel = Panel::ready(1);
@@ -140,7 +180,7 @@ fn p_16_tickets_do_not_grow_while_duty_locks_stake() {
     panel.world.refuse(&party.enroll_stake(), "NothingToEnroll");
     panel.world.ok(&party.set_duty(false));
     panel.world.refuse(&party.enroll_stake(), "NothingToEnroll");
-    panel.world.advance(i64::from(terms().unbonding_s));
+    panel.world.advance(i64::from(terms().unbonding_s) + 1);
     panel.world.ok(&party.set_duty(false));
     panel.world.ok(&party.enroll_stake());
     assert_eq!(panel.provider(0).tickets, TICKETS + 10);
@@ -149,7 +189,7 @@ fn p_16_tickets_do_not_grow_while_duty_locks_stake() {
 
 /// Else a liar would let itself be put off duty and so empty the jury that is to judge it.
 #[test]
-fn p_18_tickets_of_a_juror_put_off_duty_over_its_seats_leave_with_the_last_one() {
+fn p_18_tickets_of_a_juror_put_off_duty_over_its_executions_leave_with_the_last_one() {
     let mut panel = Panel::ready(2);
     let (juror, stranger) = (panel.parties[0], panel.parties[1]);
     panel.world.ok(&juror.set_duty(true));
@@ -159,12 +199,12 @@ fn p_18_tickets_of_a_juror_put_off_duty_over_its_seats_leave_with_the_last_one()
     };
     panel.world.edit::<Provider>(&juror.provider, |provider| {
         off(provider);
-        provider.active = 1;
+        provider.children_open = 1;
     });
     let shrink = juror.enroll_stake().with("signer", stranger.node_key);
     panel.world.refuse(&shrink, "NothingToEnroll");
     assert_eq!(panel.market().duty_tickets_total, u64::from(TICKETS));
-    panel.world.edit::<Provider>(&juror.provider, |provider| provider.active = 0);
+    panel.world.edit::<Provider>(&juror.provider, |provider| provider.children_open = 0);
     panel.world.ok(&shrink);
     assert_eq!((panel.provider(0).tickets, panel.provider(0).duty_tickets), (TICKETS, 0));
     assert_eq!(panel.market().duty_tickets_total, 0);

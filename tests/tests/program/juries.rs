@@ -133,6 +133,33 @@ fn p_16_a_jury_is_who_was_on_duty_when_the_dispute_was_opened() {
     court.panel.world.ok(&call);
 }
 
+/// Else it would be counted in a jury and owe it nothing.
+#[test]
+fn p_18_whoever_leaves_in_the_second_of_the_opening_is_still_a_juror() {
+    for leaves_first in [true, false] {
+        let mut court = Court::submitted(2);
+        let juror = court.juror(0);
+        if leaves_first {
+            court.panel.world.ok(&juror.set_duty(false));
+        }
+        court.open(&truth());
+        if !leaves_first {
+            court.panel.world.ok(&juror.set_duty(false));
+        }
+        assert_eq!(court.dispute().duty_tickets_total, if leaves_first { 100 } else { 200 });
+        assert_eq!(court.panel.provider(1).duty_until_unix, court.dispute().opened_unix + 1);
+        court.begin();
+        let call = court.vote_call(0, &right());
+        court.panel.world.clone().ok(&call);
+        let drawn = juror.drawn_tickets(&court.panel.world);
+        court.panel.world.advance_to(court.dispute().commit_deadline_unix);
+        court.panel.world.advance_to(court.dispute().reveal_deadline_unix);
+        court.panel.world.ok(&court.anybody().tally_round());
+        court.panel.world.ok(&juror.slash_absent(0, drawn[0]));
+        invariants::check(&court.panel.world);
+    }
+}
+
 #[test]
 fn p_17_no_party_is_a_juror() {
     // Its executor, on duty all the while.

@@ -201,8 +201,8 @@ fn p_03_a_juror_slashed_while_it_holds_a_seat_stays_counted_until_it_holds_none(
     court.panel.world.advance(160);
     court.panel.world.ok(&seat.finalize_job());
     court.panel.world.ok(&seat.settle_execution());
-    court.panel.world.ok(&anybody);
     assert_eq!(court.panel.market().duty_tickets_total, 300);
+    court.panel.world.refuse(&anybody, "NothingToEnroll");
     invariants::check(court.world());
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Who: the provider's node key, so that nobody else makes tickets young (P-16); to shrink, anyone. State: tickets := stake / unit,
 //! rounded down, once the stake is mature and unless duty locks some of it; the market's totals move along, and juries stop counting
-//! the tickets of a provider that was put off duty and holds no seat any more. Money: none.
+//! the tickets of a provider that was put off duty and has no execution open any more. Money: none.
 //!
 //! `0 [signer] signer: whoever asks · 1 [writable] market: the provider's · 2 [writable] provider`
 //!

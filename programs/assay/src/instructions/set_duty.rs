@@ -1,8 +1,9 @@
 //! Begins or ends a provider's service as juror.
 //!
-//! Who: the authority. State: on, the provider's tickets count for juries; off, they do not any more; off once more, after the
-//! unbonding period in force, its lock is released. Neither begins nor ends while a seat is held: the jury of that job is counted
-//! without these tickets. Money: none; a share of the enrolled stake is locked, the most that an absence costs, once.
+//! Who: the authority. State: on, the provider's tickets that its stake bears count for juries, and the others are gone; off, they do
+//! not count any more; off once more, after the unbonding period in force, its lock is released. Neither begins nor ends while an
+//! execution of the provider is open, one that was missed or given up included: the jury of that job is counted without these tickets.
+//! Money: none; a share of the stake of these tickets is locked, the most that an absence costs, once.
 //!
 //! `0 [signer] authority · 1 [writable] market: the provider's · 2 [writable] provider: its authority is account 0`
 //!
@@ -46,14 +47,15 @@ impl SetDuty<'_> {
         // Deliberately absent: the market's pause. Whoever judges past promises makes no new one.
         let Self { authority: _, market, provider } = self;
         let is_releasing = !on && !provider.is_on_duty();
-        require!(is_releasing || provider.active == 0, AssayError::SeatsHeld);
+        require!(is_releasing || provider.executions_open() == 0, AssayError::SeatsHeld);
         require!(on != provider.is_on_duty() || is_releasing, AssayError::DutyUnchanged);
         let terms = market.current_terms(now_unix);
         let held_lamports = provider.duty_lock_lamports;
         if on {
             require!(held_lamports == 0, AssayError::DutyUnchanged);
-            require!(provider.usable_tickets(terms.ticket_lamports) > 0, AssayError::WeightOutOfRange);
-            let enrolled = Enrolled { tickets: provider.tickets, unit_lamports: terms.ticket_lamports };
+            let tickets = provider.usable_tickets(terms.ticket_lamports);
+            require!(tickets > 0, AssayError::WeightOutOfRange);
+            let enrolled = Enrolled { tickets, unit_lamports: terms.ticket_lamports };
             let lock_lamports = duty_lock(enrolled, terms.duty_rate_bps).map_err(AssayError::from)?;
             provider.check_lockable(lock_lamports)?; // P-07, P-25
             return Ok(lock_lamports);
@@ -83,7 +85,9 @@ impl SetDuty<'_> {
         if args.on {
             provider.duty_from_unix = now_unix;
             provider.duty_until_unix = ON_DUTY;
-            let tickets = provider.tickets;
+            // A jury that counted tickets without stake would wait for votes that nobody has.
+            let tickets = provider.usable_tickets(market.terms.ticket_lamports);
+            market.count_tickets(provider, tickets)?;
             market.count_duty_tickets(provider, tickets)?;
         } else if provider.is_on_duty() {
             market.end_duty(provider, now_unix)?;

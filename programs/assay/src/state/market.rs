@@ -1,7 +1,7 @@
 use anchor_lang::prelude::*;
 use assay_protocol::MarketTerms;
 
-use super::{packed::account, sum_lamports, Ledger, Provider};
+use super::{deadline_unix, packed::account, sum_lamports, Ledger, Provider};
 use crate::errors::AssayError;
 
 /// A place where jobs are posted. PDA("market", creator, name).
@@ -88,17 +88,18 @@ impl Market {
         Ok(())
     }
 
-    /// Ends a provider's service as juror. Its tickets stay counted while it holds seats: the juries of those jobs are counted
-    /// without them as they were when the seats were taken, and a liar could otherwise empty the jury that is to judge it.
+    /// Ends a provider's service as juror with this second: of a dispute that is opened in it the provider is still a juror, so that
+    /// nobody leaves a jury that is counted. Its tickets stay counted while executions of its own are open: the juries of those jobs
+    /// are counted without them as they were when the seats were taken, and a liar could otherwise empty the jury that is to judge it.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when the ledger is broken.
     pub fn end_duty(&mut self, provider: &mut Provider, now_unix: i64) -> Result<()> {
-        provider.duty_until_unix = now_unix;
+        provider.duty_until_unix = deadline_unix(now_unix, 1)?;
         self.release_duty_tickets(provider)
     }
 
-    /// Stops counting for juries the tickets of a provider that neither serves nor holds seats.
+    /// Stops counting for juries the tickets of a provider that neither serves nor has an execution open.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when the ledger is broken.

@@ -81,8 +81,8 @@ pub struct Provider {
     pub votes_open: u16,
     /// Most pay of results that were found alone since the last confirmed one, lamports; with the next one's at most the stake.
     pub unaudited_lamports: u64,
-    /// Tickets counted in the market's sum for juries: all while it serves. Those of a juror that was put off duty while it held seats
-    /// stay, because the juries of those jobs are counted without them; they leave with the last seat.
+    /// Tickets counted in the market's sum for juries: all while it serves. Those of a juror that was put off duty while executions of
+    /// its own were open stay, because the juries of those jobs are counted without them; they leave with the last one.
     pub duty_tickets: u32,
     /// Zero.
     pub reserved: [u8; 44],
@@ -111,10 +111,17 @@ impl Provider {
         self.duty_until_unix == ON_DUTY
     }
 
-    /// Whether juries still count its tickets though it neither serves nor holds seats.
+    /// Execution accounts that name it: seats held, and those that were missed or given up. While there is one it may be among the
+    /// executors of that job, whose jury is counted without its tickets.
+    #[must_use]
+    pub fn executions_open(&self) -> u32 {
+        self.children_open.saturating_sub(u32::from(self.votes_open))
+    }
+
+    /// Whether juries still count its tickets though it neither serves nor has an execution open.
     #[must_use]
     pub fn has_lingering_tickets(&self) -> bool {
-        self.duty_tickets > 0 && !self.is_on_duty() && self.active == 0
+        self.duty_tickets > 0 && !self.is_on_duty() && self.executions_open() == 0
     }
 
     /// Enrolled tickets that the stake still bears, at this many lamports each.

@@ -27,13 +27,13 @@ impl Model {
         let (provider, now) = (self.provider(key)?, self.now_unix);
         let terms = *self.market(provider.market)?.terms_at(now);
         let usable = provider.usable_tickets(terms.ticket_lamports);
-        let stake = u64::from(provider.tickets) * terms.ticket_lamports;
+        let stake = u64::from(usable) * terms.ticket_lamports;
         let lock = money::share(stake, u32::from(terms.duty_rate_bps));
         let mut demands = Demands::default();
         demands.that(provider.authority == signer, "AuthorityMismatch");
-        // While it holds a seat its tickets are taken out of that job's jury: they may neither come nor go.
+        // While it is an executor its tickets are taken out of that job's jury: they may neither come nor go.
         let (held, leaves) = (provider.duty_lock_lamports, provider.is_on_duty());
-        demands.that(provider.active == 0 || (!on && !leaves), "SeatsHeld");
+        demands.that(provider.executions_open() == 0 || (!on && !leaves), "SeatsHeld");
         if on {
             demands.that(held == 0 && !leaves, "DutyUnchanged");
             demands.that(usable >= 1, "WeightOutOfRange");
@@ -45,12 +45,12 @@ impl Model {
         }
         demands.met()?;
         let provider = self.provider_mut(key);
-        let tickets = provider.tickets;
         if on {
             provider.locked_lamports += lock;
             provider.duty_lock_lamports = lock;
             (provider.duty_from_unix, provider.duty_until_unix) = (now, i64::MAX);
-            self.set_duty_tickets(key, tickets);
+            self.shrink_tickets(key);
+            self.set_duty_tickets(key, usable);
         } else if leaves {
             self.end_duty(key);
         } else {
@@ -68,15 +68,15 @@ impl Model {
         Some(provider.duty_until_unix + i64::from(terms.unbonding_s))
     }
 
-    /// From now on it is in no jury that is drawn for a later dispute. While it holds seats its tickets stay counted: the juries of
-    /// those jobs are counted without them.
+    /// It is in no jury of a dispute that is opened after this second. While executions of its own are open its tickets stay counted:
+    /// the juries of those jobs are counted without them.
     fn end_duty(&mut self, key: Key) {
         let now = self.now_unix;
         let provider = self.provider_mut(key);
         if !provider.is_on_duty() {
             return;
         }
-        provider.duty_until_unix = now;
+        provider.duty_until_unix = now + 1;
         self.release_duty_tickets(key);
     }
 

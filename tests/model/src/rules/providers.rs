@@ -162,7 +162,7 @@ impl Model {
         demands.that(provider.stake_lamports - provider.locked_lamports >= lamports, "FreeStakeTooSmall");
         let borne = u128::from(provider.tickets) * u128::from(terms.ticket_lamports);
         // Tickets that a jury counts, or counts itself without, stay what they are.
-        let counted = provider.duty_lock_lamports > 0 || (provider.duty_tickets > 0 && provider.active > 0);
+        let counted = provider.duty_lock_lamports > 0 || (provider.duty_tickets > 0 && provider.executions_open() > 0);
         demands.that(!counted || u128::from(left) >= borne, "StakeOnDuty");
         demands.met()?;
         let until_unix = self.now_unix + i64::from(terms.unbonding_s);
@@ -266,7 +266,7 @@ impl Model {
         market.duty_tickets_total = market.duty_tickets_total + u64::from(tickets) - u64::from(old);
     }
 
-    /// Of who neither serves nor holds a seat no jury counts tickets any more.
+    /// Of who neither serves nor has an execution open no jury counts tickets any more.
     pub(super) fn release_duty_tickets(&mut self, key: Key) {
         if self.providers[&key].has_lingering_tickets() {
             self.set_duty_tickets(key, 0);

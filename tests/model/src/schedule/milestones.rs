@@ -210,11 +210,11 @@ pub fn milestones(before: &Model, act: &Act, after: &Model) -> Vec<String> {
             None
         }
         Act::EnrollStake { provider, .. } => {
-            let lingered = before.providers[&provider].has_lingering_tickets();
-            met.extend(lingered.then_some("tickets that lingered with a juror taken out"));
+            met.extend(released(before, after, provider));
             None
         }
-        Act::SettleExecution { job, .. } => {
+        Act::SettleExecution { job, provider } => {
+            met.extend(released(before, after, provider));
             let shared = before.disputes.get(&job).is_some_and(|old| gave_part(old, &after.disputes[&job]));
             met.extend(shared.then_some("a right seat's part of what challengers lost"));
             None
@@ -234,6 +234,13 @@ pub fn milestones(before: &Model, act: &Act, after: &Model) -> Vec<String> {
         _ => None,
     };
     met.into_iter().map(str::to_owned).chain(named).collect()
+}
+
+/// Tickets that juries counted though their juror served no more.
+fn released(before: &Model, after: &Model, juror: Key) -> Option<&'static str> {
+    let counted = |model: &Model| model.providers[&juror].duty_tickets;
+    let lingered = !before.providers[&juror].is_on_duty() && counted(before) > 0 && counted(after) == 0;
+    lingered.then_some("tickets that lingered with a juror taken out")
 }
 
 fn opened(before: &Model, key: Key) -> &'static str {
