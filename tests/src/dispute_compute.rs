@@ -1,8 +1,9 @@
 //! Compute units of each step of a dispute's life.
 
-use assay_protocol::{DisputeStatus, Mode, Verdict};
+use assay_protocol::{DisputeStatus, Mode, Verdict, limits::VOTE_TICKETS_MAX};
 
 use crate::{
+    assay::{accounts::Dispute, types::CommitVoteArgs},
     call::Call,
     party::terms,
     trial::{JURORS, SALT, Trial, ballot, said},
@@ -45,6 +46,33 @@ pub fn life(salt: u64) -> Vec<(&'static str, u64)> {
     this.take("close_dispute", &right.close_dispute());
     this.take("set_duty", &late.set_duty(true));
     this.units
+}
+
+/// The dearest absence: of a vote that names one ticket less than it could.
+#[must_use]
+pub fn light(salt: u64) -> (&'static str, u64) {
+    let mut court = Trial::open_in(World::salted(salt), &terms(), Mode::Optimistic, 1);
+    let liar = court.party(0);
+    let accept = liar.accept_job(court.world());
+    court.panel.world.ok(&accept);
+    court.panel.world.ok(&liar.submit_results(&said(9)));
+    court.dispute_with(1, &ballot(1));
+    court.draw();
+    // So many are drawn from a market's third round on.
+    court.panel.world.edit::<Dispute>(&liar.dispute(), |dispute| dispute.expected = dispute.duty_tickets_total - 4);
+    let juror = court.party(JURORS.start);
+    let mut tickets = court.tickets(JURORS.start);
+    tickets.truncate(VOTE_TICKETS_MAX as usize);
+    let named = tickets[1..].to_vec();
+    let commitment = juror.vote_commitment(court.world(), &ballot(1), SALT);
+    let weight = VOTE_TICKETS_MAX - 1;
+    let vote = juror.commit_vote_with(court.world(), CommitVoteArgs { commitment, weight, tickets: named });
+    court.panel.world.ok(&vote);
+    court.panel.world.advance_to(court.dispute().commit_deadline_unix);
+    let reveal = juror.reveal_vote(court.world(), &ballot(1), SALT);
+    court.panel.world.ok(&reveal);
+    court.tally();
+    ("slash_absent, 64 tickets", court.panel.world.ok(&juror.slash_absent_with(0, tickets, &[])).compute_units)
 }
 
 struct Play {

@@ -1,6 +1,7 @@
 //! What follows a round's verdict, each instruction as the party that may send it would. Challenges are those of the cold key.
 
 use assay_protocol::Ballot;
+use solana_instruction::AccountMeta;
 
 use crate::{
     assay::{
@@ -15,6 +16,12 @@ impl Party {
     /// `slash_absent` of this provider, by this ticket.
     #[must_use]
     pub fn slash_absent(&self, round: u8, ticket: u32) -> Call {
+        self.slash_absent_with(round, vec![ticket], &[])
+    }
+
+    /// `slash_absent` of this provider, by these tickets, with its votes of these other rounds.
+    #[must_use]
+    pub fn slash_absent_with(&self, round: u8, tickets: Vec<u32>, others: &[u8]) -> Call {
         let accounts = accounts::SlashAbsent {
             dispute: self.dispute(),
             provider: self.provider,
@@ -22,7 +29,11 @@ impl Party {
             vote: self.vote(round),
             challenge: self.challenge(self.node_key),
         };
-        Call::new("slash_absent", &accounts, &args::SlashAbsent { args: types::SlashAbsentArgs { ticket } })
+        let args = args::SlashAbsent { args: types::SlashAbsentArgs { round, tickets } };
+        let mut call = Call::new("slash_absent", &accounts, &args);
+        let others = others.iter().map(|other| AccountMeta::new_readonly(self.vote(*other), false));
+        call.instruction.accounts.extend(others);
+        call
     }
 
     /// `appeal` by the cold key.

@@ -66,7 +66,8 @@ impl RpcChain {
         }
         let is_called = |view: &&mut JobView| {
             let has_part = view.dispute.as_ref().is_some_and(|dispute| dispute.has_part_of_ours());
-            status(view) == Some(DisputeStatus::Tallied) && (view.seat.is_some() || has_part)
+            let is_called = view.dispute.as_ref().is_some_and(|dispute| dispute.is_called_over());
+            is_called && (view.seat.is_some() || has_part)
         };
         for view in jobs.iter_mut().filter(is_called).take(PLANNED_PER_LOOK) {
             // Money of the pot, and nothing of what is owed: the next look asks again.

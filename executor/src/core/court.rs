@@ -61,7 +61,7 @@ pub struct DisputeView {
     pub votes: [Option<OwnVote>; ROUNDS],
     /// Our challenge.
     pub challenge: Option<OwnChallenge>,
-    /// Once a round is counted: jurors that were drawn and did not vote, those first whom we would take.
+    /// From the count of a round on: jurors that were drawn and did not vote as they should, those first whom we would take.
     pub absences: Vec<Absence>,
     /// Once it is over: the next transaction of its settlement, whoever it is for.
     pub settlement: Vec<Instruction>,
@@ -167,6 +167,16 @@ impl DisputeView {
         self.absences.iter().find(|absence| absence.lock_lamports >= ABSENCE_LAMPORTS_MIN)
     }
 
+    /// Whether absences are shown now: of a counted round, and of the one before it while the next goes on.
+    #[must_use]
+    pub const fn is_called_over(&self) -> bool {
+        match self.status {
+            DisputeStatus::Tallied => true,
+            DisputeStatus::Drawing | DisputeStatus::Voting => self.round > 0,
+            _ => false,
+        }
+    }
+
     /// Whether an absence is ours to show now: where we share what it costs, since our vote or challenge is what the round found,
     /// and where a round found nothing, for which the absent are to blame.
     #[must_use]
@@ -180,8 +190,8 @@ impl DisputeView {
             Verdict::None => true,
             _ => false,
         };
-        let is_open = self.status == DisputeStatus::Tallied && now.chain_unix < self.verdict_deadline_unix;
-        is_open && is_ours_to_show && self.next_absence().is_some()
+        let is_over = self.status == DisputeStatus::Tallied && now.chain_unix >= self.verdict_deadline_unix;
+        self.is_called_over() && !is_over && is_ours_to_show && self.next_absence().is_some()
     }
 
     /// Below this a ticket is in the jury of this round.

@@ -291,10 +291,10 @@ impl Job {
                 let tries = self.row.tx_failures < settings.tx_failures_max;
                 (is_done && tries && passed(dispute.verdict_deadline_unix)).then_some(Step::SettleRest)
             }
-            DisputeStatus::Drawing => self.is_jury_ready(dispute).then_some(Step::RecordJury),
+            DisputeStatus::Drawing if self.is_jury_ready(dispute) => Some(Step::RecordJury),
             DisputeStatus::Entry => passed(dispute.due_from_unix()?).then_some(Step::RecordJury),
-            DisputeStatus::Voting => passed(dispute.due_from_unix()?).then_some(Step::Tally),
-            DisputeStatus::Tallied if is_ours && dispute.shows_absence(now) => Some(Step::SlashAbsent),
+            DisputeStatus::Voting if passed(dispute.due_from_unix()?) => Some(Step::Tally),
+            _ if is_ours && dispute.shows_absence(now) => Some(Step::SlashAbsent),
             DisputeStatus::Tallied => passed(dispute.due_from_unix()?).then_some(Step::Decide),
             _ => None,
         }

@@ -304,7 +304,7 @@ pub enum AssayError {
     #[msg("the dispute must be voting")]
     DisputeNotVoting,
     /// The round is not counted.
-    #[msg("the dispute must be tallied")]
+    #[msg("the dispute must be tallied; absences are shown of the counted round, and of the one before until the dispute is over")]
     DisputeNotTallied,
     /// The dispute is not over.
     #[msg("the dispute must be final")]
@@ -316,10 +316,10 @@ pub enum AssayError {
     #[msg("a juror must vote once in a round")]
     AlreadyVoted,
     /// The weight does not fit the tickets.
-    #[msg("the weight must be the number of tickets named, 1 to 64; where everybody votes none is named, and it is 1 to the usable ones")]
+    #[msg("the weight must be the number of tickets named, 1 to 64; where everybody votes none is named, and it is all usable ones whose bonds free stake and exposure cap bear")]
     WeightOutOfRange,
     /// A ticket is named twice, or out of order.
-    #[msg("tickets must be named in strictly ascending order")]
+    #[msg("tickets must be named in strictly ascending order, and a juror's other votes by round")]
     TicketsUnordered,
     /// It belongs to another round.
     #[msg("votes are revealed in their round, challenges in the first")]
@@ -343,10 +343,10 @@ pub enum AssayError {
     #[msg("the juror must have a duty lock")]
     NothingToSlash,
     /// The juror revealed.
-    #[msg("the juror must not have revealed a vote in this round")]
+    #[msg("the juror must have revealed no vote in this round, or one that is not full and weighs one ticket less than are named")]
     JurorWasPresent,
     /// The juror has other votes to think of.
-    #[msg("the juror must have less than two votes open")]
+    #[msg("the juror must have less than two votes open in other disputes")]
     JurorWasBusy,
     /// Challenges are not counted.
     #[msg("every challenge must be counted first: settle_challenge")]

@@ -25,6 +25,7 @@ pub fn start_round(dispute: &mut Dispute, round: u8, clock: &Clock) -> Result<()
     dispute.verdict = Verdict::None;
     dispute.verdict_hash = [0; 32];
     dispute.outcome = [0; OUTCOME_BYTES];
+    dispute.previous_seed = dispute.draw.seed;
     let now = DrawNow { slot: clock.slot, unix: clock.unix_timestamp };
     match round_expected(dispute.lambda, round, dispute.duty_tickets_total) {
         Expected::Tickets(expected) => {

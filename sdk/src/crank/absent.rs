@@ -1,10 +1,10 @@
-//! Jurors that were drawn and did not vote.
+//! Jurors that were drawn and did not vote, or with less than all their tickets.
 
 use std::collections::BTreeSet;
 
 use assay_protocol::{
-    DisputeStatus, VoteStatus,
-    tickets::{threshold, wins},
+    VoteStatus,
+    tickets::{EVERYBODY, winning},
 };
 use solana_pubkey::Pubkey;
 
@@ -15,10 +15,10 @@ use crate::{
     program::accounts::{Challenge, Dispute, Provider, Vote},
 };
 
-/// Open votes of a juror that excuse it: many disputes at a time drive nobody off duty.
-const BUSY_VOTES: u16 = 2;
+/// Open votes of a juror in other disputes that excuse it: many at a time drive nobody off duty.
+const BUSY_VOTES: usize = 2;
 
-/// A counted round, and everybody who may have had a part in it, as fetched.
+/// A dispute, and everybody who may have had a part in it, as fetched.
 #[derive(Clone, Debug)]
 pub struct Roll {
     /// The dispute.
@@ -32,7 +32,7 @@ pub struct Roll {
 }
 
 /// A juror whose duty lock anybody may take now.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Absence {
     /// What takes it.
     pub slash: SlashAbsent,
@@ -41,48 +41,72 @@ pub struct Absence {
 }
 
 impl Roll {
-    /// Those who were absent, in the order of the providers; none while no round is counted. At most `tickets_max` tickets are
-    /// looked through for one that was drawn: with fewer than all, some are missed.
+    /// Those who were absent, or voted with less than all their tickets, of the counted round first, then of the one before; each
+    /// juror once, for there is one lock. At most `tickets_max` tickets are looked through for those that were drawn: with fewer than
+    /// all, some are missed.
     #[must_use]
     pub fn absences(&self, tickets_max: u32) -> Vec<Absence> {
-        let dispute = &self.dispute.account;
-        if dispute.dispute_status() != Some(DisputeStatus::Tallied) {
-            return Vec::new();
-        }
-        let is_revealed = |vote: &&Keyed<Vote>| {
-            vote.account.round == dispute.round && vote.account.vote_status() != Some(VoteStatus::Committed)
-        };
-        let present: BTreeSet<Pubkey> =
-            self.votes.iter().filter(is_revealed).map(|vote| vote.account.provider).collect();
         let challengers: BTreeSet<Pubkey> = self.challenges.iter().map(|entry| entry.account.challenger).collect();
-        let mut left = tickets_max;
-        let absent = |provider: &Keyed<Provider>| {
-            let account = &provider.account;
-            let is_excused = account.votes_open >= BUSY_VOTES || account.duty_lock_lamports == 0;
-            let is_party = challengers.contains(&account.node_key) || !dispute.is_juror(&provider.address, account);
-            if is_excused || is_party || present.contains(&provider.address) {
-                return None;
+        let (mut left, mut shown) = (tickets_max, BTreeSet::new());
+        let mut found = Vec::new();
+        for round in self.dispute.account.rounds_called() {
+            for provider in &self.providers {
+                if shown.contains(&provider.address) || self.is_excused(provider, &challengers) {
+                    continue;
+                }
+                let Some(slash) = self.absence(provider, round, &mut left) else { continue };
+                shown.insert(provider.address);
+                found.push(Absence { slash, lock_lamports: provider.account.duty_lock_lamports });
             }
-            let ticket = self.drawn_ticket(provider, &mut left)?;
-            let seeds = VoteSeeds { dispute: self.dispute.address, round: dispute.round, provider: provider.address };
-            let slash = SlashAbsent { seeds, market: account.market, node_key: account.node_key, ticket };
-            Some(Absence { slash, lock_lamports: account.duty_lock_lamports })
-        };
-        self.providers.iter().filter_map(absent).collect()
+        }
+        found
     }
 
-    /// A ticket of this provider that was drawn; any where everybody votes.
-    fn drawn_ticket(&self, provider: &Keyed<Provider>, left: &mut u32) -> Option<u32> {
-        let dispute = &self.dispute.account;
-        let usable = provider.account.usable_tickets(dispute.ticket_lamports);
-        if dispute.is_last() {
-            return (usable > 0).then_some(0);
+    /// Whether nothing can be asked of this provider, whatever it did.
+    fn is_excused(&self, provider: &Keyed<Provider>, challengers: &BTreeSet<Pubkey>) -> bool {
+        let (dispute, account) = (&self.dispute.account, &provider.account);
+        let is_busy = usize::from(account.votes_open) >= self.own_votes(provider).count().saturating_add(BUSY_VOTES);
+        // A key that came later makes nobody a party.
+        let has_key = account.node_key_from_unix <= dispute.opened_unix;
+        let is_party = has_key && (challengers.contains(&account.node_key) || account.node_key == dispute.poster);
+        is_busy || is_party || account.duty_lock_lamports == 0 || !dispute.counts(&provider.address, account)
+    }
+
+    fn own_votes<'a>(&'a self, provider: &'a Keyed<Provider>) -> impl Iterator<Item = &'a Keyed<Vote>> {
+        self.votes.iter().filter(|vote| vote.account.provider == provider.address)
+    }
+
+    /// What shows the absence of a juror of this round; `None` when it was there or is none.
+    fn absence(&self, provider: &Keyed<Provider>, round: u8, left: &mut u32) -> Option<SlashAbsent> {
+        let (dispute, account) = (&self.dispute.account, &provider.account);
+        let cast = self.own_votes(provider).find(|vote| vote.account.round == round).map(|vote| &vote.account);
+        let revealed = cast.filter(|vote| vote.vote_status() != Some(VoteStatus::Committed));
+        if revealed.is_some_and(|vote| vote.is_full != 0) {
+            return None;
         }
-        let level = threshold(dispute.expected, dispute.duty_tickets_total);
-        let seen = usable.min(*left);
-        let drawn = (0..seen).find(|index| wins(&dispute.draw.seed, provider.address.as_array(), *index, level));
-        *left = left.saturating_sub(drawn.map_or(seen, |index| index.saturating_add(1)));
-        drawn
+        let usable = account.usable_tickets(dispute.ticket_lamports).min(cast.map_or(u32::MAX, |vote| vote.tickets));
+        let (seed, level) = dispute.called(round);
+        let tickets = if level == EVERYBODY {
+            (usable > 0).then(Vec::new)?
+        } else {
+            let needed = revealed.map_or(0, |vote| vote.weight).saturating_add(1);
+            let (seen, needed) = (usable.min(*left), usize::try_from(needed).ok()?);
+            let drawn = winning(&seed, provider.address.as_array(), seen, level).take(needed);
+            let drawn: Vec<u32> = drawn.collect();
+            let last = drawn.last().filter(|_| drawn.len() == needed);
+            *left = left.saturating_sub(last.map_or(seen, |index| index.saturating_add(1)));
+            (drawn.len() == needed).then_some(drawn)?
+        };
+        let mut others: Vec<&Keyed<Vote>> =
+            self.own_votes(provider).filter(|vote| vote.account.round != round).collect();
+        others.sort_unstable_by_key(|vote| vote.account.round);
+        Some(SlashAbsent {
+            seeds: VoteSeeds { dispute: self.dispute.address, round, provider: provider.address },
+            market: account.market,
+            node_key: account.node_key,
+            tickets,
+            votes: others.into_iter().map(|vote| vote.address).collect(),
+        })
     }
 }
 
@@ -90,7 +114,7 @@ impl Roll {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use anchor_lang::AnchorDeserialize;
-    use assay_protocol::duty::ON_DUTY;
+    use assay_protocol::{DisputeStatus, duty::ON_DUTY};
 
     use super::*;
     use crate::program::types;
@@ -119,6 +143,7 @@ mod tests {
         let vote = |byte: u8, status: VoteStatus| {
             keyed(byte, |vote: &mut Vote| {
                 (vote.round, vote.status, vote.provider) = (3, status.code(), Pubkey::new_from_array([byte; 32]));
+                (vote.tickets, vote.is_full, vote.weight) = (10, 1, 10);
             })
         };
         let votes = vec![vote(1, VoteStatus::Revealed), vote(2, VoteStatus::Committed)];
@@ -138,12 +163,13 @@ mod tests {
 
     #[test]
     fn parties_latecomers_the_busy_and_those_without_a_lock_are_not_absent() {
-        let change: [fn(&mut Roll); 6] = [
+        let change: [fn(&mut Roll); 7] = [
             |roll| roll.dispute.account.executors[4] = roll.providers[2].address,
             |roll| roll.providers[2].account.duty_from_unix = 101,
             |roll| roll.providers[2].account.votes_open = 2,
             |roll| roll.providers[2].account.duty_lock_lamports = 0,
             |roll| roll.providers[2].account.authority = roll.dispute.account.poster,
+            |roll| roll.providers[2].account.node_key = roll.dispute.account.poster,
             |roll| {
                 let challenger = roll.providers[2].account.node_key;
                 roll.challenges.push(keyed(7, |entry: &mut Challenge| entry.challenger = challenger));
@@ -169,10 +195,56 @@ mod tests {
         roll.dispute.account.draw.seed = [3; 32];
         let drawn =
             |provider: &Keyed<Provider>| roll.dispute.account.drawn_tickets(&provider.address, &provider.account);
-        let all: Vec<u32> = roll.absences(1_000).iter().map(|absence| absence.slash.ticket).collect();
+        let all: Vec<u32> = roll.absences(1_000).iter().flat_map(|absence| absence.slash.tickets.clone()).collect();
         let first = roll.providers[1..].iter().filter_map(|provider| drawn(provider).first().copied());
         assert_eq!(all, first.collect::<Vec<_>>());
         assert!(!all.is_empty());
         assert!(absent(&roll, all[0]).is_empty());
+    }
+
+    #[test]
+    fn p_18_a_key_that_came_later_and_votes_in_the_same_dispute_excuse_nobody() {
+        let mut roll = roll();
+        let account = &mut roll.providers[2].account;
+        (account.node_key_from_unix, account.votes_open) = (101, 3);
+        roll.challenges.push(keyed(7, |entry: &mut Challenge| entry.challenger = Pubkey::new_from_array([103; 32])));
+        for (byte, round) in [(12, 2), (11, 0)] {
+            roll.votes.push(keyed(byte, |vote: &mut Vote| {
+                (vote.round, vote.provider) = (round, Pubkey::new_from_array([3; 32]));
+            }));
+        }
+        let all = roll.absences(0);
+        assert_eq!(absent(&roll, 0), [2, 3, 4]);
+        assert_eq!(all[1].slash.votes, [11, 12].map(|byte| Pubkey::new_from_array([byte; 32])), "by round");
+        roll.providers[2].account.votes_open = 4;
+        assert_eq!(absent(&roll, 0), [2, 4], "two more of other disputes");
+    }
+
+    #[test]
+    fn p_18_a_vote_that_is_not_full_is_an_absence_with_one_ticket_more_than_it_weighs() {
+        let mut roll = roll();
+        roll.votes[0].account.is_full = 0;
+        assert_eq!(absent(&roll, 0), [1, 2, 3, 4], "where everybody votes no ticket is looked for");
+        roll.dispute.account.draw.state = types::DrawState::Recorded;
+        // Nearly every ticket wins.
+        (roll.dispute.account.expected, roll.dispute.account.duty_tickets_total) = (u64::MAX - 1, u64::MAX);
+        roll.votes[0].account.weight = 9;
+        assert_eq!(roll.absences(1_000)[0].slash.tickets, (0..10).collect::<Vec<u32>>());
+        roll.votes[0].account.tickets = 9;
+        assert_eq!(absent(&roll, 1_000), [2, 3, 4], "what became usable since is not missed");
+    }
+
+    #[test]
+    fn p_18_an_absence_is_shown_while_the_next_round_goes_on() {
+        let mut roll = roll();
+        let dispute = &mut roll.dispute.account;
+        (dispute.status, dispute.round, dispute.lambda) = (DisputeStatus::Voting.code(), 1, 9);
+        (dispute.duty_tickets_total, dispute.previous_seed) = (10, [3; 32]);
+        roll.votes[0].account.round = 0;
+        let all = roll.absences(1_000);
+        assert_eq!(absent(&roll, 1_000), [2, 3, 4]);
+        assert!(all.iter().all(|absence| absence.slash.seeds.round == 0 && absence.slash.tickets.len() == 1));
+        roll.dispute.account.status = DisputeStatus::Final.code();
+        assert!(roll.absences(1_000).is_empty());
     }
 }

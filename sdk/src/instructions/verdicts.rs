@@ -1,7 +1,7 @@
 //! From a round's verdict to the end of a dispute.
 
 use assay_protocol::Ballot;
-use solana_instruction::Instruction;
+use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 
 use super::{SYSTEM_PROGRAM, build};
@@ -24,22 +24,25 @@ pub fn appeal(seeds: &ChallengeSeeds, ballot: &Ballot) -> Instruction {
 }
 
 /// What [`slash_absent`] needs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SlashAbsent {
-    /// Dispute, counted round, and the Provider account of the juror.
+    /// Dispute, round, and the Provider account of the juror.
     pub seeds: VoteSeeds,
     /// The dispute's market.
     pub market: Pubkey,
     /// The juror's hot key.
     pub node_key: Pubkey,
-    /// A ticket of it that was drawn; means nothing where everybody votes.
-    pub ticket: u32,
+    /// Tickets of it that were drawn, ascending: one, or one more than its vote weighs; none where everybody votes.
+    pub tickets: Vec<u32>,
+    /// Its Vote accounts of other rounds of the dispute, by round: they are no excuse.
+    pub votes: Vec<Pubkey>,
 }
 
-/// Takes the duty lock of a juror that was drawn and did not vote. Anybody may send it while the round is counted.
+/// Takes the duty lock of a juror that was drawn and did not vote, or with less than all its tickets. Anybody may send it from the
+/// count of the round on, and during the next round.
 #[must_use]
 pub fn slash_absent(slash: &SlashAbsent) -> Instruction {
-    let SlashAbsent { seeds, market, node_key, ticket } = *slash;
+    let SlashAbsent { seeds, market, node_key, ref tickets, ref votes } = *slash;
     let accounts = client::accounts::SlashAbsent {
         dispute: seeds.dispute,
         provider: seeds.provider,
@@ -47,7 +50,10 @@ pub fn slash_absent(slash: &SlashAbsent) -> Instruction {
         vote: seeds.address(),
         challenge: ChallengeSeeds { dispute: seeds.dispute, challenger: node_key }.address(),
     };
-    build(accounts, client::args::SlashAbsent { args: types::SlashAbsentArgs { ticket } })
+    let args = types::SlashAbsentArgs { round: seeds.round, tickets: tickets.clone() };
+    let mut instruction = build(accounts, client::args::SlashAbsent { args });
+    instruction.accounts.extend(votes.iter().map(|vote| AccountMeta::new_readonly(*vote, false)));
+    instruction
 }
 
 /// Ends a round against which nobody appealed in time: the next round begins, or dispute and job are over. Anybody may send it.

@@ -1,6 +1,6 @@
 //! Steps that anybody may take for the job that is followed.
 
-use assay_protocol::{DisputeStatus, JobStatus, Outcome};
+use assay_protocol::{JobStatus, Outcome};
 
 use super::{JobError, JobHandle, JobView, unknown_status};
 use crate::{
@@ -58,13 +58,13 @@ impl JobHandle {
         self.client.send(&steps).await.map(Some)
     }
 
-    /// The absences of a counted round that anybody may take a duty lock for.
+    /// The absences that anybody may take a duty lock for now: of a counted round, and of the one before.
     ///
     /// # Errors
     /// A failure of the endpoint.
     pub async fn absences(&self, disputed: &Disputed) -> Result<Vec<Absence>, ClientError> {
         let dispute = &disputed.dispute;
-        if dispute.account.dispute_status() != Some(DisputeStatus::Tallied) {
+        if dispute.account.rounds_called().is_empty() {
             return Ok(Vec::new());
         }
         let market = ProviderFilter { market: Some(dispute.account.market), ..ProviderFilter::default() };

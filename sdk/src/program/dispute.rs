@@ -1,9 +1,10 @@
 //! What the accounts of a dispute mean.
 
 use assay_protocol::{
-    ChallengeStatus, DisputeStatus, Draw, Outcome, OutcomeError, Tally, Verdict, VoteStatus,
+    ChallengeStatus, DisputeStatus, Draw, Expected, Hash32, Outcome, OutcomeError, Tally, Verdict, VoteStatus,
     duty::{DutyView, ON_DUTY, is_juror},
     limits::VOTE_TICKETS_MAX,
+    round_expected,
     tickets::{self, EVERYBODY, threshold},
 };
 use solana_pubkey::Pubkey;
@@ -108,13 +109,41 @@ impl accounts::Dispute {
         if self.is_last() { EVERYBODY } else { threshold(self.expected, self.duty_tickets_total) }
     }
 
+    /// Rounds of which absences are shown now: the one that is counted, and the one before until the dispute is over.
+    #[must_use]
+    pub fn rounds_called(&self) -> Vec<u8> {
+        let before = self.round.checked_sub(1);
+        match self.dispute_status() {
+            Some(DisputeStatus::Tallied) => [self.round].into_iter().chain(before).collect(),
+            Some(DisputeStatus::Drawing | DisputeStatus::Voting) => before.into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Seed and threshold by which a round of [`Self::rounds_called`] was drawn; [`EVERYBODY`] where everybody voted.
+    #[must_use]
+    pub fn called(&self, round: u8) -> (Hash32, u64) {
+        match round_expected(self.lambda, round, self.duty_tickets_total) {
+            Expected::Tickets(expected) if round < self.round => {
+                (self.previous_seed, threshold(expected, self.duty_tickets_total))
+            }
+            _ => (self.draw.seed, self.threshold()),
+        }
+    }
+
     /// Whether this provider is a juror, as far as both accounts say: a challenge of its node key forbids it besides.
     #[must_use]
     pub fn is_juror(&self, address: &Pubkey, provider: &accounts::Provider) -> bool {
+        self.counts(address, provider) && provider.node_key != self.poster
+    }
+
+    /// Whether the dispute's total counts this provider: what a node key makes it is left out.
+    #[must_use]
+    pub fn counts(&self, address: &Pubkey, provider: &accounts::Provider) -> bool {
         provider.market == self.market
             && is_juror(&provider.duty(), self.opened_unix)
             && !self.executors.contains(address)
-            && ![provider.authority, provider.node_key].contains(&self.poster)
+            && provider.authority != self.poster
     }
 
     /// The juror's tickets that are drawn in this round, ascending; none while the draw is not settled, and none where everybody
@@ -129,7 +158,7 @@ impl accounts::Dispute {
         tickets::winning(&draw.seed, address.as_array(), usable, self.threshold()).collect()
     }
 
-    /// A ticket that shows the juror to be in this round's jury, for [`crate::instructions::slash_absent`]; `None` when it is not.
+    /// A ticket that shows the juror to be in this round's jury; `None` when it is not.
     #[must_use]
     pub fn drawn_ticket(&self, address: &Pubkey, provider: &accounts::Provider) -> Option<u32> {
         let draw = Draw::from(self.draw);

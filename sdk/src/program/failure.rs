@@ -134,7 +134,10 @@ const NEXT_STEPS: &[(AssayError, &str)] = {
         (E::ExecutionExists, "take another job: this provider had this one before"),
         (E::WeightOutOfRange, "enroll stake first: without a ticket nobody serves and no vote weighs anything"),
         (E::DutyUnchanged, "nothing is to be done: duty is as asked, or its lock still waits to be released"),
-        (E::SeatsHeld, "wait until its seats are settled, those that it missed or gave up too: `assay provider status`"),
+        (
+            E::SeatsHeld,
+            "wait until its seats are settled, those that it missed or gave up too: `assay provider status`",
+        ),
         (E::StillOnDuty, "wait one unbonding period from the end of duty: `assay provider status`"),
         (
             E::StakeOnDuty,

@@ -34,20 +34,20 @@ pub struct AtSeat {
     pub provider: Key,
 }
 
-/// The winning tickets of a vote: the first so many.
+/// The winning tickets of a vote, or those that show what it lacks: the first so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tickets {
     /// In order; what is behind `count` means nothing.
-    pub indices: [u32; 64],
+    pub indices: [u32; 65],
     /// How many.
     pub count: usize,
 }
 
 impl Tickets {
     /// Of a round in which everybody votes.
-    pub const NONE: Self = Self { indices: [0; 64], count: 0 };
+    pub const NONE: Self = Self { indices: [0; 65], count: 0 };
 
-    /// The first 64 of these.
+    /// The first 65 of these: one more than a vote names.
     #[must_use]
     pub fn of(indices: impl IntoIterator<Item = u32>) -> Self {
         let mut made = Self::NONE;
@@ -120,6 +120,12 @@ pub enum Act {
     CloseProvider {
         signer: Key,
         provider: Key,
+    },
+    UpdateProvider {
+        signer: Key,
+        provider: Key,
+        new_node_key: Option<Key>,
+        cap_lamports: Option<u64>,
     },
     EnrollStake {
         signer: Key,
@@ -216,7 +222,10 @@ pub enum Act {
     SlashAbsent {
         job: Key,
         provider: Key,
-        ticket: u32,
+        round: u8,
+        tickets: Tickets,
+        /// Whether the juror's votes of other rounds are shown too.
+        shows_votes: bool,
     },
     Appeal {
         appellant: Key,
@@ -256,6 +265,7 @@ impl Act {
             Self::WithdrawStake { .. } => "withdraw_stake",
             Self::ClaimReward { .. } => "claim_reward",
             Self::CloseProvider { .. } => "close_provider",
+            Self::UpdateProvider { .. } => "update_provider",
             Self::EnrollStake { .. } => "enroll_stake",
             Self::CreateJob { .. } => "create_job",
             Self::CancelJob { .. } => "cancel_job",

@@ -164,6 +164,7 @@ pub struct Provider {
     pub unaudited_lamports: u64,
     /// Counted in the market's sum for juries; they outlive duty while an execution is open.
     pub duty_tickets: u32,
+    pub node_key_from_unix: i64,
 }
 
 impl Provider {
@@ -425,6 +426,8 @@ pub struct Dispute {
     pub won_lamports: u64,
     /// Wrong and hidden results, and absences.
     pub pot_lamports: u64,
+    /// Of the round before; zero in the first.
+    pub previous_seed: [u8; 32],
 }
 
 /// Where a challenge stands.
@@ -458,6 +461,10 @@ pub struct Vote {
     pub commitment: [u8; 32],
     pub ballot_hash: [u8; 32],
     pub committed_unix: i64,
+    /// Usable ones of the juror when it voted.
+    pub tickets: u32,
+    /// Whether nothing but its stake, or the size of a vote, kept it from weighing more.
+    pub is_full: bool,
 }
 
 /// The whole chain as the protocol sees it.

@@ -210,6 +210,10 @@ impl Court {
     }
 }
 
+fn absent(job: Key, provider: Key, round: u8, tickets: impl IntoIterator<Item = u32>) -> Act {
+    Act::SlashAbsent { job, provider, round, tickets: Tickets::of(tickets), shows_votes: true }
+}
+
 /// Rent of a Challenge and of a Dispute, which come back on top of the bonds.
 fn rents(challenges: u64, disputes: u64) -> u64 {
     use assay_model::state::{rent_lamports, size};
@@ -319,7 +323,7 @@ fn case_5_without_votes_every_round_is_asked_and_the_challenger_pays_what_it_blo
             let holder = juror.0;
             let dispute = court.dispute();
             let ticket = (0..100).find(|index| wins(&dispute.draw.seed, &holder, *index, dispute.threshold()));
-            let act = Act::SlashAbsent { job: court.job, provider: juror, ticket: ticket.unwrap_or(0) };
+            let act = absent(court.job, juror, 0, [ticket.unwrap_or(0)]);
             if ticket.is_some() {
                 court.cast.ok(&act);
                 assert_eq!(court.stake(4), 10 * SOL - SOL / 2);
@@ -668,8 +672,80 @@ fn p_18_a_liar_put_off_duty_cannot_shrink_the_jury_by_taking_out_its_stake() {
     let dispute = &court.cast.model.disputes[&court.job];
     let drawn = |ticket: &u32| wins(&dispute.draw.seed, &juror.0, *ticket, dispute.threshold());
     let ticket = (0..100).find(drawn).expect("a jury of nine among four has it");
-    court.cast.ok(&Act::SlashAbsent { job: court.job, provider: juror, ticket });
+    court.cast.ok(&absent(court.job, juror, 0, [ticket]));
     let provider = &court.cast.model.providers[&juror];
     assert!(!provider.is_on_duty() && provider.duty_lock_lamports == 0 && provider.duty_tickets > 0);
     court.cast.refuse(&Act::Unstake { signer, provider: juror, lamports: SOL }, "StakeOnDuty");
+}
+
+/// No round is over for its absentees before the next one is.
+#[test]
+fn p_18_neither_the_next_round_nor_a_new_key_nor_votes_of_the_same_dispute_excuse_an_absence() {
+    let mut court = Court::submitted(result(9));
+    court.open(1, result(1));
+    let winning = |court: &Court, juror: usize| match court.ballot(juror, &result(1)) {
+        Act::CommitVote { tickets, .. } => tickets.as_slice().to_vec(),
+        _ => unreachable!(),
+    };
+    let next = |court: &mut Court| {
+        let reveals = court.dispute().reveal_deadline_unix;
+        court.cast.wait_until(reveals);
+        court.cast.ok(&Act::TallyRound { job: court.job });
+        let deadline = court.dispute().verdict_deadline_unix;
+        court.cast.wait_until(deadline);
+        court.cast.ok(&Act::SettleDispute { job: court.job });
+        court.draw();
+    };
+    court.draw();
+    let juror = JURORS.clone().find(|juror| !winning(&court, *juror).is_empty()).expect("nine tickets win");
+    let (provider, job) = (court.cast.names[juror].provider, court.job);
+    let first = absent(job, provider, 0, [winning(&court, juror)[0]]);
+    let hidden = court.ballot(juror, &result(1));
+    court.cast.refuse(&first, "DisputeNotTallied");
+    court.cast.ok(&hidden);
+    next(&mut court);
+    let mut early = court.cast.clone();
+    early.ok(&first);
+    assert_eq!(early.provider(juror).stake_lamports, 10 * SOL - SOL / 2);
+    let again = court.ballot(juror, &result(1));
+    court.cast.ok(&again);
+    next(&mut court);
+    let late = court.cast.act(&first).expect_err("two rounds ago");
+    assert!(late.contains("DisputeNotTallied"), "{late:?}");
+    // Two votes of this dispute, and the key of its challenger.
+    let (signer, new_node_key) = (court.owner(juror), Some(court.owner(1)));
+    court.cast.ok(&Act::UpdateProvider { signer, provider, new_node_key, cap_lamports: None });
+    let second = absent(job, provider, 2, [winning(&court, juror)[0]]);
+    let reveals = court.dispute().reveal_deadline_unix;
+    court.cast.wait_until(reveals);
+    court.cast.ok(&Act::TallyRound { job });
+    let Act::SlashAbsent { round, tickets, .. } = second else { unreachable!() };
+    let unshown = Act::SlashAbsent { job, provider, round, tickets, shows_votes: false };
+    court.cast.refuse(&unshown, "JurorWasBusy");
+    court.cast.ok(&second);
+}
+
+#[test]
+fn p_18_a_vote_lighter_than_its_juror_could_cast_is_an_absence() {
+    let mut court = Court::submitted(result(9));
+    court.open(1, result(1));
+    court.draw();
+    let all = |court: &Court, juror: usize| match court.ballot(juror, &result(1)) {
+        Act::CommitVote { tickets, .. } => tickets.as_slice().to_vec(),
+        _ => unreachable!(),
+    };
+    let juror = JURORS.clone().find(|juror| all(&court, *juror).len() > 1).expect("nine tickets among four");
+    let (provider, job, all) = (court.cast.names[juror].provider, court.job, all(&court, juror));
+    let few = &all[..all.len() - 1];
+    let Act::CommitVote { at, commitment, weight, .. } = court.ballot(juror, &result(1)) else { unreachable!() };
+    let tickets = Tickets::of(few.iter().copied());
+    court.cast.ok(&Act::CommitVote { at, commitment, weight: weight - 1, tickets });
+    let commits = court.dispute().commit_deadline_unix;
+    court.cast.wait_until(commits);
+    court.cast.ok(&Act::RevealVote { at, round: 0, ballot: result(1), salt: SALT });
+    let reveals = court.dispute().reveal_deadline_unix;
+    court.cast.wait_until(reveals);
+    court.cast.ok(&Act::TallyRound { job });
+    court.cast.refuse(&absent(job, provider, 0, few.iter().copied()), "JurorWasPresent");
+    court.cast.ok(&absent(job, provider, 0, all));
 }

@@ -5,7 +5,7 @@ use assay_tests::{compute, mutate::Fixture, party::Party, world::World};
 use crate::fixtures;
 
 /// Bounds of docs/benchmarks.md, measured with the kit build.
-const BOUNDS: [(&str, u64); 29] = [
+const BOUNDS: [(&str, u64); 30] = [
     ("create_job", 20_000),
     ("accept_job", 16_000),
     ("decline_job", 12_000),
@@ -30,6 +30,7 @@ const BOUNDS: [(&str, u64); 29] = [
     ("tally_round", 12_000),
     ("appeal", 15_000),
     ("slash_absent", 15_000),
+    ("slash_absent, 64 tickets", 40_000),
     ("settle_dispute", 12_000),
     ("settle_challenge, counted", 12_000),
     ("settle_execution, judged", 12_000),

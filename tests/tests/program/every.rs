@@ -111,6 +111,9 @@ fn a_06_a_09_a_13_a_16_a_18_a_19_an_instruction_calls_the_system_program_alone_t
     assert!(made >= 10 && funded >= 3, "{made} accounts made, {funded} funded");
 }
 
+/// Takes votes of its juror behind its own accounts, each bound to it, and refuses everything else there: see absences.rs.
+const TAKES_MORE: &str = "slash_absent";
+
 #[test]
 fn a_14_a_17_neither_accounts_behind_an_instructions_own_nor_instructions_beside_it_change_what_it_does() {
     for fixture in all() {
@@ -122,8 +125,12 @@ fn a_14_a_17_neither_accounts_behind_an_instructions_own_nor_instructions_beside
         let mut call = fixture.call.clone();
         let own = call.instruction.accounts.clone();
         call.instruction.accounts.extend(types.chain(twins).chain(own));
-        world.ok(&call);
-        assert_same(&look(&world), &expected, &format!("{} with more accounts", fixture.name));
+        if call.name == TAKES_MORE {
+            world.refuse(&call, "Vote.AccountDiscriminatorMismatch");
+        } else {
+            world.ok(&call);
+            assert_same(&look(&world), &expected, &format!("{} with more accounts", fixture.name));
+        }
         // First, last, and in the middle of a transaction.
         let mut world = fixture.world.clone();
         let (from, to) = (world.wallet(SOL), Pubkey::new_from_array([0xab; 32]));

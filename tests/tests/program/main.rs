@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "shared with other suites")]
 mod golden;
 
+mod absences;
 mod adaptive;
 mod attacks;
 mod broken;

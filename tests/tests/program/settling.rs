@@ -167,7 +167,7 @@ fn p_18_only_a_juror_that_was_drawn_and_stayed_away_loses_its_duty_lock() {
     world.refuse(&hidden.clone().with("vote", present.vote(0)), "AddressMismatch");
     world.refuse(&hidden.clone().with("challenge", late.challenge(late.authority)), "AddressMismatch");
     let mut busy = world.clone();
-    busy.edit(&late.provider, |provider: &mut assay_tests::assay::accounts::Provider| provider.votes_open = 2);
+    busy.edit(&late.provider, |provider: &mut assay_tests::assay::accounts::Provider| provider.votes_open = 3);
     busy.refuse(&hidden, "JurorWasBusy");
     // Committing without revealing is being absent.
     world.ok(&hidden);

@@ -1,8 +1,10 @@
 //! Votes in a dispute's round without showing it.
 //!
 //! Who: a juror's node key, while the round commits. A juror was on duty when the dispute was opened and is no party. State: none →
-//! Vote, Committed. In a drawn round the vote weighs as many tickets as it names, each of which must win; where everybody votes, as
-//! many as it says. Money: the node key pays the Vote's rent and gets it back when it closes; the bond of each ticket is a reservation
+//! Vote, Committed. In a drawn round the vote weighs as many tickets as it names, each of which must win; where everybody votes, all
+//! usable ones as far as free stake and exposure cap bear their bonds. It remembers whether free stake or the size of a vote kept it
+//! from weighing more: else winning tickets that it does not name are an absence. The exposure cap, which its owner sets at any time,
+//! is no excuse. Money: the node key pays the Vote's rent and gets it back when it closes; the bond of each ticket is a reservation
 //! inside the juror's stake.
 //!
 //! `0 [signer, writable] node_key: pays rent · 1 [writable] provider: its node key is account 0 · 2 [writable] dispute: Voting · 3
@@ -13,7 +15,7 @@
 //! `TicketsUnordered`, `TicketLoses`, `FreeStakeTooSmall`, `ExposureCapReached`, `AlreadyVoted`, `AddressMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
-use assay_protocol::{limits::VOTE_TICKETS_MAX, tickets::wins, DisputeStatus, VoteStatus, PROTOCOL_VERSION};
+use assay_protocol::{limits::VOTE_TICKETS_MAX, DisputeStatus, VoteStatus, PROTOCOL_VERSION};
 
 use crate::{
     errors::{require, require_keys_eq, AssayError},
@@ -59,9 +61,17 @@ pub struct CommitVote<'info> {
     pub system_program: Program<'info, System>,
 }
 
+/// What a vote comes to.
+struct Cast {
+    lock_lamports: u64,
+    /// Usable tickets of the juror.
+    usable: u32,
+    /// Whether nothing is missed in it.
+    is_full: bool,
+}
+
 impl CommitVote<'_> {
-    /// What the vote locks.
-    fn validate(&self, args: &CommitVoteArgs, now_unix: i64) -> Result<u64> {
+    fn validate(&self, args: &CommitVoteArgs, now_unix: i64) -> Result<Cast> {
         // node_key: bound by `has_one`.
         // Deliberately absent: that a challenger behind another wallet is no juror. Its tickets are bounded by its stake (P-15).
         let Self { node_key, provider, dispute, vote, challenge, system_program: _ } = self;
@@ -69,7 +79,8 @@ impl CommitVote<'_> {
         require!(now_unix < dispute.commit_deadline_unix, AssayError::DeadlinePassed);
         dispute.check_juror(&provider.key(), provider)?;
         require!(args.commitment != [0; 32], AssayError::CommitmentZero);
-        self.validate_tickets(args)?;
+        let usable = provider.usable_tickets(dispute.ticket_lamports);
+        let is_full = self.validate_tickets(args, usable)?;
         let lock_lamports = u64::from(args.weight).checked_mul(dispute.juror_bond_lamports);
         let lock_lamports = lock_lamports.ok_or(AssayError::AmountOverflow)?;
         provider.check_lockable(lock_lamports)?; // P-07, P-25
@@ -77,30 +88,26 @@ impl CommitVote<'_> {
         require_keys_eq!(*vote.owner, system_program::ID, AssayError::AlreadyVoted);
         let dispute_key = dispute.key();
         canonical_bump(challenge.key, &[seeds::CHALLENGE, dispute_key.as_ref(), node_key.key.as_ref(), &[]])?;
-        require_keys_eq!(*challenge.owner, system_program::ID, AssayError::NotAJuror);
-        Ok(lock_lamports)
+        dispute.check_node_key(provider, challenge)?;
+        Ok(Cast { lock_lamports, usable, is_full })
     }
 
-    fn validate_tickets(&self, args: &CommitVoteArgs) -> Result<()> {
+    /// Whether the vote is a full one.
+    fn validate_tickets(&self, args: &CommitVoteArgs, usable: u32) -> Result<bool> {
         let Self { node_key: _, provider, dispute, vote: _, challenge: _, system_program: _ } = self;
-        let usable = provider.usable_tickets(dispute.ticket_lamports);
         let CommitVoteArgs { commitment: _, weight, tickets } = args;
         let named = u32::try_from(tickets.len()).unwrap_or(u32::MAX);
-        if dispute.is_last() {
-            require!(named == 0 && (1..=usable).contains(weight), AssayError::WeightOutOfRange);
-            return Ok(());
+        let borne = provider.bonds_borne(dispute.juror_bond_lamports)?;
+        if let Some(jury) = dispute.jury() {
+            require!(named == *weight && (1..=VOTE_TICKETS_MAX).contains(weight), AssayError::WeightOutOfRange);
+            jury.check(&provider.key(), usable, tickets)?;
+            return Ok(*weight == VOTE_TICKETS_MAX || *weight >= borne);
         }
-        require!(named == *weight && (1..=VOTE_TICKETS_MAX).contains(weight), AssayError::WeightOutOfRange);
-        let (threshold, holder) = (dispute.threshold(), provider.key());
-        let mut least = 0;
-        for ticket in tickets {
-            require!(*ticket >= least, AssayError::TicketsUnordered);
-            least = ticket.saturating_add(1);
-            require!(*ticket < usable, AssayError::TicketLoses);
-            require!(wins(&dispute.draw.seed, holder.as_array(), *ticket, threshold), AssayError::TicketLoses);
-            // P-15
-        }
-        Ok(())
+        // P-18: in the last round a light vote would deny the verdict as an absence does, and cost nothing.
+        let full = usable.min(borne);
+        let exposable = full.min(provider.bonds_exposable(dispute.juror_bond_lamports));
+        require!(named == 0 && *weight > 0 && *weight == exposable, AssayError::WeightOutOfRange);
+        Ok(*weight == full)
     }
 
     /// Runs the instruction.
@@ -109,10 +116,10 @@ impl CommitVote<'_> {
     /// As the module says.
     pub fn handler(ctx: Context<Self>, args: CommitVoteArgs) -> Result<()> {
         let now_unix = Clock::get()?.unix_timestamp;
-        let lock_lamports = ctx.accounts.validate(&args, now_unix)?;
-        ctx.accounts.open_vote(&args, lock_lamports, now_unix)?;
+        let cast = ctx.accounts.validate(&args, now_unix)?;
+        ctx.accounts.open_vote(&args, &cast, now_unix)?;
         let Self { node_key: _, provider, dispute, vote: _, challenge: _, system_program: _ } = ctx.accounts;
-        provider.lock_vote(lock_lamports)?;
+        provider.lock_vote(cast.lock_lamports)?;
         dispute.votes_committed = dispute.votes_committed.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         dispute.votes_open = dispute.votes_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         check_backed(provider)?;
@@ -123,12 +130,12 @@ impl CommitVote<'_> {
             provider: provider.key(),
             weight: u64::from(args.weight),
             commitment: args.commitment,
-            lock_lamports,
+            lock_lamports: cast.lock_lamports,
         });
         Ok(())
     }
 
-    fn open_vote(&self, args: &CommitVoteArgs, lock_lamports: u64, now_unix: i64) -> Result<()> {
+    fn open_vote(&self, args: &CommitVoteArgs, cast: &Cast, now_unix: i64) -> Result<()> {
         let Self { node_key, provider, dispute, vote, challenge: _, system_program: _ } = self;
         let (dispute_key, provider_key) = (dispute.key(), provider.key());
         let created = NewAccount {
@@ -148,11 +155,13 @@ impl CommitVote<'_> {
             rent_payer: node_key.key(),
             round: dispute.round,
             weight: u64::from(args.weight),
-            lock_lamports,
+            lock_lamports: cast.lock_lamports,
             commitment: args.commitment,
             ballot_hash: [0; 32],
             committed_unix: now_unix,
-            reserved: [0; 16],
+            tickets: cast.usable,
+            is_full: u8::from(cast.is_full),
+            reserved: [0; 11],
         };
         write_new(vote, &opened)
     }

@@ -110,7 +110,8 @@ impl RegisterProvider<'_> {
             votes_open: 0,
             unaudited_lamports: 0,
             duty_tickets: 0,
-            reserved: [0; 44],
+            node_key_from_unix: now_unix,
+            reserved: [0; 36],
         });
         write_new(provider, &*opened)?;
         emit!(ProviderRegistered {

@@ -1,30 +1,41 @@
-//! Takes the duty lock of a juror that was drawn and did not vote.
+//! Takes the duty lock of a juror that was drawn and did not vote, or with less than all its tickets.
 //!
-//! Who: anyone, from the count of a round until the next step of the dispute. State: the juror's duty ends, see
+//! Who: anyone; of a round from its count on, and of the one before while the dispute goes on. State: the juror's duty ends, see
 //! [`Market::end_duty`]. Money: the duty lock, stake → dispute.
 //!
-//! `0 [writable] dispute: Tallied · 1 [writable] provider: a juror of it · 2 [writable] market: the provider's · 3 [] vote:
-//! PDA("vote", dispute, round, provider), unused or not revealed · 4 [] challenge: PDA("challenge", dispute, node key), unused`
+//! One winning ticket shows that a juror without a revealed vote was absent; one more than its vote weighs, that the vote was too
+//! light, unless the juror's free stake or the size of a vote let it weigh no more. Where everybody votes no ticket is needed. Whoever
+//! challenged is no juror, by the node key that it had when the dispute was opened; one that came later is no excuse.
 //!
-//! Errors: `DisputeNotTallied`, `MarketMismatch`, `NotAJuror`, `TicketLoses`, `AddressMismatch`, `JurorWasPresent`, `JurorWasBusy`,
-//! `NothingToSlash`, `AmountOverflow`.
+//! `0 [writable] dispute: of the round · 1 [writable] provider: a juror of it · 2 [writable] market: the provider's · 3 [] vote:
+//! PDA("vote", dispute, round, provider), unused, not revealed, or not full · 4 [] challenge: PDA("challenge", dispute, node key),
+//! unused · then at most three [] votes: this juror's of other rounds of this dispute, which are no excuse for being busy; each is
+//! the program's, of this dispute and this provider, the rounds strictly ascending, so that none counts twice`
+//!
+//! Errors: `DisputeNotTallied`, `MarketMismatch`, `NotAJuror`, `TicketLoses`, `TicketsUnordered`, `AddressMismatch`, `JurorWasPresent`,
+//! `DisputeMismatch`, `ProviderMismatch`, `JurorWasBusy`, `NothingToSlash`, `AmountOverflow`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
-use assay_protocol::{tickets::wins, DisputeStatus, VoteStatus};
+use assay_protocol::VoteStatus;
 
 use crate::{
     errors::{require, require_keys_eq, AssayError},
     events::AbsentSlashed,
     invariants::check_backed,
     pda::canonical_bump,
-    state::{seeds, Dispute, Market, Provider, Vote},
+    state::{seeds, Dispute, Jury, Market, Provider, Vote},
 };
+
+/// Votes of other disputes that excuse a juror.
+const BUSY_VOTES: u16 = 2;
 
 /// Arguments of `slash_absent`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
 pub struct SlashAbsentArgs {
-    /// A ticket of the juror that was drawn; means nothing where everybody votes.
-    pub ticket: u32,
+    /// The round in which it was absent.
+    pub round: u8,
+    /// Tickets of the juror that were drawn, strictly ascending: one, or one more than its vote weighs; none where everybody votes.
+    pub tickets: Vec<u32>,
 }
 
 /// Accounts of `slash_absent`.
@@ -39,7 +50,7 @@ pub struct SlashAbsent<'info> {
     /// Its market, for the sums of tickets.
     #[account(mut, dup)]
     pub market: Box<Account<'info, Market>>,
-    /// Where its vote of this round would be.
+    /// Where its vote of the round would be.
     /// CHECK: nobody chooses it: it must be the canonical address of its seeds, and is then nothing or a Vote.
     pub vote: UncheckedAccount<'info>,
     /// Where its challenge would be.
@@ -48,35 +59,68 @@ pub struct SlashAbsent<'info> {
 }
 
 impl SlashAbsent<'_> {
-    fn validate(&self, args: &SlashAbsentArgs) -> Result<()> {
+    fn validate(&self, args: &SlashAbsentArgs, others: &[AccountInfo<'_>]) -> Result<()> {
         // market: bound by `has_one` of the provider, which the juror's check compares with the dispute's.
         // Deliberately absent: a signer. The juror's own record decides, and the recipient is fixed.
-        // Deliberately absent: a deadline. What was absent stays absent until a step ends the round.
+        // Deliberately absent: a deadline. Who was absent stays so until the round after the next step is over, or the dispute.
         let Self { dispute, provider, market: _, vote, challenge } = self;
-        require!(dispute.status()? == DisputeStatus::Tallied, AssayError::DisputeNotTallied);
-        let (dispute_key, provider_key, round) = (dispute.key(), provider.key(), [dispute.round]);
+        let (dispute_key, provider_key, round) = (dispute.key(), provider.key(), [args.round]);
+        let jury = dispute.jury_called(args.round)?;
         dispute.check_juror(&provider_key, provider)?;
         let node_key = provider.node_key;
         canonical_bump(challenge.key, &[seeds::CHALLENGE, dispute_key.as_ref(), node_key.as_ref(), &[]])?;
-        require_keys_eq!(*challenge.owner, system_program::ID, AssayError::NotAJuror);
-
-        let usable = provider.usable_tickets(dispute.ticket_lamports);
-        if dispute.is_last() {
-            require!(usable > 0, AssayError::TicketLoses);
-        } else {
-            let is_drawn = wins(&dispute.draw.seed, provider_key.as_array(), args.ticket, dispute.threshold());
-            require!(args.ticket < usable && is_drawn, AssayError::TicketLoses);
+        if provider.node_key_from_unix <= dispute.opened_unix {
+            dispute.check_node_key(provider, challenge)?;
         }
 
         canonical_bump(vote.key, &[seeds::VOTE, dispute_key.as_ref(), &round, provider_key.as_ref()])?;
-        if *vote.owner != system_program::ID {
-            let cast = Vote::try_deserialize(&mut vote.try_borrow_data()?.as_ref())?;
-            require!(cast.status()? != VoteStatus::Revealed, AssayError::JurorWasPresent);
-        }
+        let cast = match *vote.owner == system_program::ID {
+            true => None,
+            false => Some(Vote::try_deserialize(&mut vote.try_borrow_data()?.as_ref())?),
+        };
+        self.validate_tickets(args, jury, cast.as_ref())?;
+        let own = self.count_votes(args.round, others)?.saturating_add(u16::from(cast.is_some()));
         // Else many sham disputes at a time would drive honest jurors off duty.
-        require!(provider.votes_open < 2, AssayError::JurorWasBusy);
+        require!(provider.votes_open.saturating_sub(own) < BUSY_VOTES, AssayError::JurorWasBusy);
         require!(provider.duty_lock_lamports > 0, AssayError::NothingToSlash);
         Ok(())
+    }
+
+    /// That more of the juror's tickets were drawn than it showed a vote for.
+    fn validate_tickets(&self, args: &SlashAbsentArgs, jury: Option<Jury>, cast: Option<&Vote>) -> Result<()> {
+        let Self { dispute, provider, market: _, vote: _, challenge: _ } = self;
+        let (mut weight, mut usable) = (0, provider.usable_tickets(dispute.ticket_lamports));
+        let mut refusal = AssayError::TicketLoses;
+        if let Some(cast) = cast {
+            usable = usable.min(cast.tickets);
+            if cast.status()? == VoteStatus::Revealed {
+                require!(cast.is_full == 0, AssayError::JurorWasPresent);
+                (weight, refusal) = (cast.weight, AssayError::JurorWasPresent);
+            }
+        }
+        let Some(jury) = jury else {
+            require!(usable > 0, AssayError::TicketLoses);
+            return Ok(());
+        };
+        let shown = u64::try_from(args.tickets.len()).unwrap_or(u64::MAX);
+        require!(weight.checked_add(1) == Some(shown), refusal);
+        jury.check(&provider.key(), usable, &args.tickets)
+    }
+
+    /// The juror's votes in other rounds than this one.
+    fn count_votes(&self, round: u8, others: &[AccountInfo<'_>]) -> Result<u16> {
+        let Self { dispute, provider, market: _, vote: _, challenge: _ } = self;
+        let (mut least, mut votes) = (0, 0_u16);
+        for other in others {
+            require_keys_eq!(*other.owner, crate::ID, AssayError::AddressMismatch);
+            let own = Vote::try_deserialize(&mut other.try_borrow_data()?.as_ref())?;
+            require_keys_eq!(own.dispute, dispute.key(), AssayError::DisputeMismatch);
+            require_keys_eq!(own.provider, provider.key(), AssayError::ProviderMismatch);
+            require!(own.round >= least && own.round != round, AssayError::TicketsUnordered);
+            least = own.round.saturating_add(1);
+            votes = votes.saturating_add(1);
+        }
+        Ok(votes)
     }
 
     /// Runs the instruction.
@@ -84,7 +128,7 @@ impl SlashAbsent<'_> {
     /// # Errors
     /// As the module says.
     pub fn handler(ctx: Context<Self>, args: SlashAbsentArgs) -> Result<()> {
-        ctx.accounts.validate(&args)?;
+        ctx.accounts.validate(&args, ctx.remaining_accounts)?;
         let now_unix = Clock::get()?.unix_timestamp;
         let Self { dispute, provider, market, vote: _, challenge: _ } = ctx.accounts;
         let lost_lamports = provider.duty_lock_lamports;
@@ -105,7 +149,7 @@ impl SlashAbsent<'_> {
         emit!(AbsentSlashed {
             market: market.key(),
             job: dispute.job,
-            round: dispute.round,
+            round: args.round,
             provider: provider.key(),
             lamports: lost_lamports,
         });

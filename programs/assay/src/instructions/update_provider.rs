@@ -1,7 +1,7 @@
 //! Changes a provider's node key, exposure cap, capacity or endpoint.
 //!
 //! Who: the authority; a new node key co-signs. State: what is given replaces what was, at once; what is absent stays.
-//! Seats held go on under the new node key. Money: none.
+//! Seats held go on under the new node key; of disputes opened before, that key makes the provider no party. Money: none.
 //!
 //! `0 [signer] authority · 1 [writable] provider: its authority is account 0 · 2 [signer, optional] new_node_key`
 //!
@@ -58,6 +58,9 @@ impl UpdateProvider<'_> {
         ctx.accounts.validate()?;
         let Self { authority: _, provider, new_node_key } = ctx.accounts;
         if let Some(node_key) = new_node_key {
+            if provider.node_key != node_key.key() {
+                provider.node_key_from_unix = Clock::get()?.unix_timestamp;
+            }
             provider.node_key = node_key.key();
         }
         if let Some(exposure_cap_lamports) = args.exposure_cap_lamports {

@@ -1,15 +1,15 @@
-use anchor_lang::prelude::*;
+use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{
     duty::is_juror,
     limits::REDUNDANCY_MAX,
     outcome::OUTCOME_BYTES,
-    round_verdict,
-    tickets::{threshold, EVERYBODY},
-    DisputeEvent, DisputeStatus, Draw, Round, Tally, Verdict,
+    round_expected, round_verdict,
+    tickets::{threshold, wins},
+    DisputeEvent, DisputeStatus, Draw, Expected, Round, Tally, Verdict,
 };
 
 use super::{packed::account, sum_lamports, Ledger, Provider};
-use crate::errors::{require, require_keys_eq, require_keys_neq, AssayError};
+use crate::errors::{err, require, require_keys_eq, require_keys_neq, AssayError};
 
 /// A contested result, or a deadlock, on its way to a verdict. PDA("dispute", job, index).
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, InitSpace)]
@@ -114,8 +114,10 @@ pub struct Dispute {
     pub pot_lamports: u64,
     /// Rent paid at creation, lamports.
     pub rent_lamports: u64,
+    /// The seed of the round before this one, whose absences are shown until the dispute is over; zero in the first.
+    pub previous_seed: [u8; 32],
     /// Zero.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 32],
 }
 
 account!(Dispute, [36, 49, 241, 67, 40, 36, 241, 74], {
@@ -125,8 +127,33 @@ account!(Dispute, [36, 49, 241, 67, 40, 36, 241, 74], {
     opened_unix, entry_deadline_unix, commit_deadline_unix, reveal_deadline_unix, verdict_deadline_unix, final_unix,
     draw, tally, votes_committed, votes_revealed, votes_open, revealed_weight, challenges, challenges_revealed,
     challenges_counted, challenges_open, held_lamports, lost_lamports, won_lamports, pot_lamports, rent_lamports,
-    reserved,
+    previous_seed, reserved,
 });
+
+/// Which tickets are in the jury of a drawn round.
+#[derive(Clone, Copy, Debug)]
+pub struct Jury {
+    seed: [u8; 32],
+    threshold: u64,
+}
+
+impl Jury {
+    /// Refuses tickets that are not all the holder's, of which so many are usable, and drawn; and any that is named twice.
+    ///
+    /// # Errors
+    /// [`AssayError::TicketsUnordered`], [`AssayError::TicketLoses`].
+    pub fn check(&self, holder: &Pubkey, usable: u32, tickets: &[u32]) -> Result<()> {
+        let mut least = 0;
+        for ticket in tickets {
+            require!(*ticket >= least, AssayError::TicketsUnordered);
+            least = ticket.saturating_add(1);
+            require!(*ticket < usable, AssayError::TicketLoses);
+            require!(wins(&self.seed, holder.as_array(), *ticket, self.threshold), AssayError::TicketLoses);
+            // P-15
+        }
+        Ok(())
+    }
+}
 
 impl Dispute {
     /// Where the dispute stands.
@@ -153,17 +180,38 @@ impl Dispute {
         self.draw.is_everybody()
     }
 
-    /// The threshold below which a ticket belongs to this round's jury.
+    /// This round's jury; none where everybody votes.
     #[must_use]
-    pub fn threshold(&self) -> u64 {
-        match self.is_last() {
-            true => EVERYBODY,
-            false => threshold(self.expected, self.duty_tickets_total),
+    pub fn jury(&self) -> Option<Jury> {
+        let level = threshold(self.expected, self.duty_tickets_total);
+        (!self.is_last()).then_some(Jury { seed: self.draw.seed, threshold: level })
+    }
+
+    /// The jury of a round whose absences are shown: of this one once it is counted, of the one before until the dispute is over, so
+    /// that no appeal saves anybody. None where everybody voted.
+    ///
+    /// # Errors
+    /// [`AssayError::DisputeNotTallied`] for any other round.
+    pub fn jury_called(&self, round: u8) -> Result<Option<Jury>> {
+        let status = self.status()?;
+        if round == self.round {
+            require!(status == DisputeStatus::Tallied, AssayError::DisputeNotTallied);
+            return Ok(self.jury());
+        }
+        require!(round.checked_add(1) == Some(self.round), AssayError::DisputeNotTallied);
+        require!(status != DisputeStatus::Final, AssayError::DisputeNotTallied);
+        // No round follows one in which everybody votes: that one was drawn.
+        match round_expected(self.lambda, round, self.duty_tickets_total) {
+            Expected::Tickets(expected) => {
+                let level = threshold(expected, self.duty_tickets_total);
+                Ok(Some(Jury { seed: self.previous_seed, threshold: level }))
+            }
+            Expected::Everybody => err!(AssayError::DisputeNotTallied),
         }
     }
 
-    /// Refuses whoever is no juror: not of the market, not on duty when the dispute was opened, or a party. That its node key has
-    /// entered no challenge is shown besides, by that challenge's empty address.
+    /// Refuses whoever is no juror: not of the market, not on duty when the dispute was opened, or a party by its authority or a seat.
+    /// What its node key makes it is [`Self::check_node_key`]'s.
     ///
     /// # Errors
     /// [`AssayError::MarketMismatch`], [`AssayError::NotAJuror`].
@@ -173,7 +221,16 @@ impl Dispute {
         require!(is_juror(&provider.duty(), self.opened_unix), AssayError::NotAJuror);
         require!(!self.executors.contains(key), AssayError::NotAJuror);
         require_keys_neq!(provider.authority, self.poster, AssayError::NotAJuror);
+        Ok(())
+    }
+
+    /// Refuses whoever is a party by its node key: the poster's, or that of a challenge, which lies at the canonical address given.
+    ///
+    /// # Errors
+    /// [`AssayError::NotAJuror`].
+    pub fn check_node_key(&self, provider: &Provider, challenge: &AccountInfo<'_>) -> Result<()> {
         require_keys_neq!(provider.node_key, self.poster, AssayError::NotAJuror);
+        require_keys_eq!(*challenge.owner, system_program::ID, AssayError::NotAJuror);
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use anchor_lang::prelude::*;
 use crate::errors::AssayError;
 
 pub use challenge::Challenge;
-pub use dispute::Dispute;
+pub use dispute::{Dispute, Jury};
 pub use execution::Execution;
 pub use job::{
     deadline_unix, Job, AUDIT_DRAWN, AUDIT_NOT_DRAWN, AUDIT_SEED_PENDING, FILL_ARBITRATION, FILL_AUDIT, FILL_FIRST,

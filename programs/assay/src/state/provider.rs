@@ -84,8 +84,10 @@ pub struct Provider {
     /// Tickets counted in the market's sum for juries: all while it serves. Those of a juror that was put off duty while executions of
     /// its own were open stay, because the juries of those jobs are counted without them; they leave with the last one.
     pub duty_tickets: u32,
+    /// Since when it has this node key. Of a dispute that is older the key makes it no party.
+    pub node_key_from_unix: i64,
     /// Zero.
-    pub reserved: [u8; 44],
+    pub reserved: [u8; 36],
 }
 
 account!(Provider, [164, 180, 71, 17, 75, 216, 80, 195], {
@@ -93,7 +95,7 @@ account!(Provider, [164, 180, 71, 17, 75, 216, 80, 195], {
     unbonding_until_unix, earnings_lamports, exposure_cap_lamports, stake_mature_from_unix, capacity, active, endpoint,
     trust, registered_unix, rent_lamports, children_open, maturing_s, tickets, tickets_from_unix, duty_lock_lamports,
     duty_from_unix, duty_until_unix, jailed_until_unix, misses_in_row, votes_open, unaudited_lamports, duty_tickets,
-    reserved,
+    node_key_from_unix, reserved,
 });
 
 impl Provider {
@@ -187,6 +189,20 @@ impl Provider {
         Ok(())
     }
 
+    /// How many bonds of this size its free stake bears.
+    ///
+    /// # Errors
+    /// [`AssayError::LockExceedsStake`] when the ledger is broken.
+    pub fn bonds_borne(&self, bond_lamports: u64) -> Result<u32> {
+        Ok(bonds_in(self.free_stake_lamports()?, bond_lamports))
+    }
+
+    /// How many bonds of this size its exposure cap leaves room for.
+    #[must_use]
+    pub fn bonds_exposable(&self, bond_lamports: u64) -> u32 {
+        bonds_in(self.exposure_cap_lamports.saturating_sub(self.locked_lamports), bond_lamports)
+    }
+
     /// Refuses a lock that the free stake does not cover (P-07), or that the exposure cap forbids (P-25).
     ///
     /// # Errors
@@ -264,6 +280,11 @@ impl Provider {
         self.jailed_until_unix = self.jailed_until_unix.max(deadline_unix(now_unix, jail_s)?);
         Ok(())
     }
+}
+
+fn bonds_in(lamports: u64, bond_lamports: u64) -> u32 {
+    let bonds = lamports.checked_div(bond_lamports).unwrap_or(u64::MAX);
+    u32::try_from(bonds).unwrap_or(u32::MAX)
 }
 
 impl Ledger for Provider {

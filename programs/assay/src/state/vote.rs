@@ -31,13 +31,17 @@ pub struct Vote {
     pub ballot_hash: [u8; 32],
     /// When it was committed.
     pub committed_unix: i64,
+    /// Usable tickets of the juror when it voted: none that came later is missed in its vote.
+    pub tickets: u32,
+    /// 1 when it weighs as much as the juror's free stake bore or as one vote can, so that nothing is missed in it; else 0.
+    pub is_full: u8,
     /// Zero.
-    pub reserved: [u8; 16],
+    pub reserved: [u8; 11],
 }
 
 account!(Vote, [96, 91, 104, 57, 145, 35, 172, 155], {
     version, bump, status, dispute, provider, rent_payer, round, weight, lock_lamports, commitment, ballot_hash,
-    committed_unix, reserved,
+    committed_unix, tickets, is_full, reserved,
 });
 
 impl Vote {

@@ -99,6 +99,7 @@ impl Model {
             lost_lamports: 0,
             won_lamports: 0,
             pot_lamports: 0,
+            previous_seed: [0; 32],
         }
     }
 
@@ -279,6 +280,7 @@ impl Dispute {
 
     fn start_round(&mut self, round: u8, slot: u64, now: i64) {
         self.round = round;
+        self.previous_seed = self.draw.seed;
         self.tally = Tally::default();
         (self.votes_committed, self.votes_revealed) = (0, 0);
         (self.verdict, self.verdict_hash, self.outcome) = (Found::None, [0; 32], [0; 79]);

@@ -20,6 +20,17 @@ impl Dispute {
             _ => threshold(self.expected, self.duty_tickets_total),
         }
     }
+
+    /// Seed and threshold of the jury whose absences of this round are shown now: of the round that is counted, or of the one before.
+    #[must_use]
+    pub fn called(&self, round: u8) -> Option<([u8; 32], u64)> {
+        if round == self.round && self.status == DisputeStatus::Tallied {
+            return Some((self.draw.seed, self.threshold()));
+        }
+        let is_before = round < self.round && round + 1 == self.round && self.status != DisputeStatus::Final;
+        let expected = || u64::from(self.lambda) * 4_u64.pow(u32::from(round));
+        is_before.then(|| (self.previous_seed, threshold(expected(), self.duty_tickets_total)))
+    }
 }
 
 impl Model {
@@ -83,16 +94,22 @@ impl Model {
     /// Whether a provider belongs to the jury of this dispute: there when it was opened, and no party.
     #[must_use]
     pub fn is_juror(&self, job: Key, key: Key, provider: &Provider) -> bool {
+        self.was_there(job, key, provider) && !self.is_party_by_node_key(job, provider)
+    }
+
+    fn is_party_by_node_key(&self, job: Key, provider: &Provider) -> bool {
+        let posted = provider.node_key == self.disputes[&job].poster;
+        posted || self.challenges.contains_key(&(job, provider.node_key))
+    }
+
+    fn was_there(&self, job: Key, key: Key, provider: &Provider) -> bool {
         let dispute = &self.disputes[&job];
         let opened = dispute.opened_unix;
         let there = provider.duty_from_unix <= opened
             && provider.tickets_from_unix <= opened
             && opened < provider.duty_until_unix
             && provider.market == dispute.market;
-        let party = dispute.executors.contains(&key)
-            || [provider.authority, provider.node_key].contains(&dispute.poster)
-            || self.challenges.contains_key(&(job, provider.node_key));
-        there && !party
+        there && !dispute.executors.contains(&key) && provider.authority != dispute.poster
     }
 
     pub(super) fn commit_vote(&mut self, at: AtSeat, commitment: [u8; 32], weight: u32, tickets: &Tickets) -> Verdict {
@@ -112,10 +129,20 @@ impl Model {
         demands.that(commitment != [0; 32], "CommitmentZero");
         demands.that(!self.votes.contains_key(&(at.job, round, at.provider)), "AlreadyVoted");
         let chosen = tickets.as_slice();
+        let bonds = |lamports: u64| lamports / dispute.juror_bond_lamports;
+        let borne = bonds(provider.stake_lamports - provider.locked_lamports);
+        let exposable = bonds(provider.exposure_cap_lamports.saturating_sub(provider.locked_lamports));
+        let all = u64::from(usable).min(borne);
+        let is_full = match dispute.is_last() {
+            true => u64::from(weight) == all,
+            false => weight == 64 || u64::from(weight) >= borne,
+        };
         if dispute.is_last() {
-            demands.that(chosen.is_empty() && (1..=usable).contains(&weight), "WeightOutOfRange");
+            let whole = weight > 0 && u64::from(weight) == all.min(exposable);
+            demands.that(chosen.is_empty() && whole, "WeightOutOfRange");
         } else {
-            demands.that(!chosen.is_empty() && chosen.len() == weight as usize, "WeightOutOfRange");
+            let fits = (1..=64).contains(&chosen.len()) && chosen.len() == weight as usize;
+            demands.that(fits, "WeightOutOfRange");
             demands.that(chosen.is_sorted_by(|one, next| one < next), "TicketsUnordered");
             let threshold = dispute.threshold();
             let win = |index: &u32| *index < usable && wins(&dispute.draw.seed, &at.provider.0, *index, threshold);
@@ -144,6 +171,8 @@ impl Model {
             commitment,
             ballot_hash: [0; 32],
             committed_unix: now,
+            tickets: usable,
+            is_full,
         };
         self.votes.insert((at.job, round, at.provider), cast);
         Ok(())
@@ -181,22 +210,41 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn slash_absent(&mut self, key: Key, juror: Key, ticket: u32) -> Verdict {
+    /// Of the juror's votes those of this round count as its own, and those of other rounds where they are shown.
+    pub(super) fn slash_absent(
+        &mut self,
+        (key, round, juror): (Key, u8, Key),
+        tickets: &Tickets,
+        shows_votes: bool,
+    ) -> Verdict {
         let (dispute, provider) = (self.dispute(key)?, self.provider(juror)?);
-        let usable = provider.usable_tickets(dispute.ticket_lamports);
-        let vote = self.votes.get(&(key, dispute.round, juror));
-        let won = match dispute.is_last() {
-            true => usable >= 1,
-            false => ticket < usable && wins(&dispute.draw.seed, &juror.0, ticket, dispute.threshold()),
-        };
+        let vote = self.votes.get(&(key, round, juror));
+        let shown = vote.filter(|vote| vote.is_revealed);
+        let usable = provider.usable_tickets(dispute.ticket_lamports).min(vote.map_or(u32::MAX, |vote| vote.tickets));
+        let (named, weight) = (tickets.as_slice(), shown.map_or(0, |vote| vote.weight));
+        let own =
+            self.votes.keys().filter(|(of, at, whose)| (*of, *whose) == (key, juror) && (shows_votes || *at == round));
+        let elsewhere = usize::from(provider.votes_open) - own.count();
+        // A key that came later makes it no party of a dispute that was there.
+        let excused = provider.node_key_from_unix <= dispute.opened_unix && self.is_party_by_node_key(key, provider);
         let lost = provider.duty_lock_lamports;
         let mut demands = Demands::default();
-        demands.that(dispute.status == DisputeStatus::Tallied, "DisputeNotTallied");
+        demands.that(dispute.called(round).is_some(), "DisputeNotTallied");
         demands.that(provider.market == dispute.market, "MarketMismatch");
-        demands.that(self.is_juror(key, juror, provider), "NotAJuror");
-        demands.that(won, "TicketLoses");
-        demands.that(vote.is_none_or(|vote| !vote.is_revealed), "JurorWasPresent");
-        demands.that(provider.votes_open < 2, "JurorWasBusy");
+        demands.that(self.was_there(key, juror, provider) && !excused, "NotAJuror");
+        demands.that(shown.is_none_or(|vote| !vote.is_full), "JurorWasPresent");
+        match dispute.called(round) {
+            Some((_, EVERYBODY)) => demands.that(usable >= 1, "TicketLoses"),
+            Some((seed, level)) => {
+                let missing = if shown.is_some() { "JurorWasPresent" } else { "TicketLoses" };
+                demands.that(named.len() as u64 == weight + 1, missing);
+                demands.that(named.is_sorted_by(|one, next| one < next), "TicketsUnordered");
+                let wins = |index: &u32| *index < usable && wins(&seed, &juror.0, *index, level);
+                demands.that(named.iter().all(wins), "TicketLoses");
+            }
+            None => {}
+        }
+        demands.that(elsewhere < 2, "JurorWasBusy");
         demands.that(lost > 0, "NothingToSlash");
         demands.met()?;
         self.end_duty(juror);

@@ -68,6 +68,9 @@ impl Model {
             Act::WithdrawStake { signer, provider } => self.withdraw_stake(signer, provider),
             Act::ClaimReward { provider } => self.claim_reward(provider),
             Act::CloseProvider { signer, provider } => self.close_provider(signer, provider),
+            Act::UpdateProvider { signer, provider, new_node_key, cap_lamports } => {
+                self.update_provider(signer, provider, (new_node_key, cap_lamports))
+            }
             Act::EnrollStake { signer, provider } => self.enroll_stake(signer, provider),
             Act::CreateJob { poster, market, posting } => self.create_job(poster, market, &posting),
             Act::CancelJob { signer, job } => self.cancel_job(signer, job),
@@ -91,7 +94,9 @@ impl Model {
                 self.reveal_outcome(challenger, job, &outcome, &salt)
             }
             Act::TallyRound { job } => self.tally_round(job),
-            Act::SlashAbsent { job, provider, ticket } => self.slash_absent(job, provider, ticket),
+            Act::SlashAbsent { job, provider, round, tickets, shows_votes } => {
+                self.slash_absent((job, round, provider), &tickets, shows_votes)
+            }
             Act::Appeal { appellant, job, ballot } => self.appeal(appellant, job, &ballot),
             Act::SettleDispute { job } => self.settle_dispute(job),
             Act::SettleChallenge { job, challenger } => self.settle_challenge(job, challenger),

@@ -132,8 +132,28 @@ impl Model {
             votes_open: 0,
             unaudited_lamports: 0,
             duty_tickets: 0,
+            node_key_from_unix: now,
         };
         self.providers.insert(key, opened);
+        Ok(())
+    }
+
+    pub(super) fn update_provider(
+        &mut self,
+        signer: Key,
+        key: Key,
+        (new_node_key, cap_lamports): (Option<Key>, Option<u64>),
+    ) -> Verdict {
+        let (provider, now) = (self.provider(key)?, self.now_unix);
+        let mut demands = Demands::default();
+        demands.that(provider.authority == signer, "AuthorityMismatch");
+        demands.that(new_node_key != Some(signer), "NodeKeyIsAuthority");
+        demands.met()?;
+        let provider = self.provider_mut(key);
+        if let Some(node_key) = new_node_key.filter(|node_key| *node_key != provider.node_key) {
+            (provider.node_key, provider.node_key_from_unix) = (node_key, now);
+        }
+        provider.exposure_cap_lamports = cap_lamports.unwrap_or(provider.exposure_cap_lamports);
         Ok(())
     }
 

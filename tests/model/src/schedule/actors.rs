@@ -75,6 +75,9 @@ impl Schedule {
         if self.rng.below(4) == 0 {
             acts.extend(self.housekeeping(model));
         }
+        if self.rng.below(40) == 0 {
+            acts.extend(self.update(model, None));
+        }
         acts
     }
 
@@ -105,11 +108,11 @@ impl Schedule {
                 _ => winning.filter(|_| settled),
             };
             if let Some(ticket) = ticket {
-                acts.push(Act::AcceptJob { at: at(seat.node_key, key, seat.provider), uid: job.uid, ticket });
+                acts.push(Act::AcceptJob { at: at(provider.node_key, key, seat.provider), uid: job.uid, ticket });
             }
             let held = model.executions.get(&(key, seat.provider));
             if seat.habit == Habit::Fickle && held.is_some() {
-                acts.push(Act::DeclineJob { at: at(seat.node_key, key, seat.provider) });
+                acts.push(Act::DeclineJob { at: at(provider.node_key, key, seat.provider) });
             }
         }
         let poster = self.world.posters.iter().find(|poster| poster.key == job.poster);
@@ -171,7 +174,10 @@ impl Schedule {
                 terms.fee_bps = u16::try_from(self.rng.below(1_000)).ok()?;
                 Act::UpdateMarket { signer: owner, market, terms }
             }
-            _ => Act::EnrollStake { signer: node_key, provider },
+            _ => Act::EnrollStake {
+                signer: model.providers.get(&provider).map_or(node_key, |own| own.node_key),
+                provider,
+            },
         })
     }
 }

@@ -44,6 +44,12 @@ pub fn judged(uid: &[u8; 32], round: u8, provider: Key, ballot: &[u8; 79]) -> [u
     })
 }
 
+/// The node key that somebody has now.
+#[must_use]
+pub fn current(model: &Model, seat: &Seat) -> Key {
+    model.providers.get(&seat.provider).map_or(seat.node_key, |own| own.node_key)
+}
+
 /// What honest jurors find: of some jobs the poster withholds the content once they are contested.
 fn finding(uid: &[u8; 32]) -> [u8; 79] {
     if uid[4].is_multiple_of(6) { UNAVAILABLE } else { truth(uid) }
@@ -73,9 +79,12 @@ impl Seat {
         let is_careless = self.habit == Habit::Fickle;
         let borne = if is_careless { u64::MAX } else { free / dispute.juror_bond_lamports };
         let borne = u32::try_from(borne).unwrap_or(u32::MAX);
-        let tickets = match (dispute.is_last(), self.habit) {
-            (true, _) => Tickets::NONE,
-            (false, _) => Tickets::of(winning.take(usize::try_from(borne).ok()?)),
+        // The ring would deny a verdict by votes that weigh little.
+        let is_light = self.habit == Habit::Ring && dispute.uid[7].is_multiple_of(2);
+        let most = if is_light { borne.min(1) } else { borne.min(64) };
+        let tickets = match dispute.is_last() {
+            true => Tickets::NONE,
+            false => Tickets::of(winning.take(usize::try_from(most).ok()?)),
         };
         let weight = if dispute.is_last() { usable.min(borne) } else { u32::try_from(tickets.count).ok()? };
         let mut others = model.votes.iter().filter(|((of, round, _), _)| *of == job && *round == dispute.round);
@@ -99,7 +108,7 @@ impl Schedule {
         for (key, dispute) in &model.disputes {
             acts.extend(self.proceed(model, *key, dispute));
         }
-        if self.rng.below(6) == 0 {
+        if self.rng.below(3) == 0 {
             let seats = self.world.seats.clone();
             if let Some(Seat { authority, provider, .. }) = self.pick(&seats) {
                 acts.push(Act::SetDuty { signer: authority, provider, on: self.rng.below(4) > 0 });
@@ -127,6 +136,13 @@ impl Schedule {
             DisputeStatus::Final => acts.extend(self.claims(model, key)),
             _ => {}
         }
+        let goes_on = matches!(dispute.status, DisputeStatus::Drawing | DisputeStatus::Voting);
+        if dispute.round > 0 && goes_on && self.rng.below(4) == 0 {
+            self.hunt(model, (key, dispute.round - 1), dispute, &mut acts);
+        }
+        if dispute.status != DisputeStatus::Final && self.rng.below(20) == 0 {
+            acts.extend(self.update(model, Some(key)));
+        }
         if dispute.status != DisputeStatus::Final && self.rng.below(10) == 0 {
             let seats = self.world.seats.clone();
             let on = self.rng.below(3) == 0;
@@ -152,7 +168,7 @@ impl Schedule {
                 let commitment = Some([0; 32]);
                 return Some(Act::OpenDispute { payer: self.world.bystanders[1], job: key, commitment });
             }
-            0 | 1 if lies => (job.poster, truth(&job.uid)),
+            0 | 1 | 4 if lies => (job.poster, truth(&job.uid)),
             2 => (self.world.bystanders[0], ring_lie(&job.uid)),
             3 => {
                 let parties: Vec<Key> = job.executors.into_iter().filter(|party| *party != Key::default()).collect();
@@ -226,13 +242,40 @@ impl Schedule {
         }
     }
 
-    /// Appeals, and somebody who hunts for the absent, and tries it with the others too.
-    fn after(&mut self, model: &Model, key: Key, dispute: &Dispute, acts: &mut Vec<Act>) {
+    /// Another node key, which may be that of somebody who challenged, or another cap, which may leave room for few votes.
+    pub(super) fn update(&mut self, model: &Model, job: Option<Key>) -> Option<Act> {
+        let seats = self.world.seats.clone();
+        let absent: Vec<Seat> = seats.iter().filter(|seat| seat.habit == Habit::Silent).copied().collect();
+        let evader = self.pick(&absent).filter(|_| job.is_some() && self.rng.below(2) == 0);
+        let (any, other) = (self.pick(&seats)?, self.pick(&seats)?);
+        let seat = evader.unwrap_or(any);
+        let own = model.providers.get(&seat.provider)?;
+        let entered = model.challenges.keys().filter(|(of, _)| Some(*of) == job).map(|(_, challenger)| *challenger);
+        let entered = self.pick(&entered.collect::<Vec<_>>()).unwrap_or(other.node_key);
+        let (new_node_key, cap_lamports) = match self.rng.below(12) {
+            _ if evader.is_some() => (Some(entered), None),
+            0 => (None, Some(own.locked_lamports + 2_000_000)),
+            1 | 2 => (None, Some(u64::MAX)),
+            3 => (Some(self.world.bystanders[0]), None),
+            4 => (Some(other.node_key), None),
+            _ => (Some(seat.node_key), None),
+        };
+        let signer = if self.rng.below(12) == 0 { seat.node_key } else { seat.authority };
+        Some(Act::UpdateProvider { signer, provider: seat.provider, new_node_key, cap_lamports })
+    }
+
+    /// Somebody hunts for the absent, and tries it with the others too.
+    fn hunt(&mut self, model: &Model, (key, round): (Key, u8), dispute: &Dispute, acts: &mut Vec<Act>) {
+        let shows_votes = self.rng.below(2) > 0;
+        let (seed, level) = dispute.called(round).unwrap_or((dispute.draw.seed, dispute.threshold()));
         let hunted = self.world.seats.iter().filter_map(|seat| {
             let usable = model.providers.get(&seat.provider)?.usable_tickets(dispute.ticket_lamports);
-            let won = |index: &u32| wins(&dispute.draw.seed, &seat.provider.0, *index, dispute.threshold());
-            let ticket = (0..usable).find(won).unwrap_or(0);
-            Some(Act::SlashAbsent { job: key, provider: seat.provider, ticket })
+            let vote = model.votes.get(&(key, round, seat.provider)).filter(|vote| vote.is_revealed);
+            let needed = usize::try_from(vote.map_or(0, |vote| vote.weight)).ok()?.min(64) + 1;
+            let won = |index: &u32| wins(&seed, &seat.provider.0, *index, level);
+            let tickets = Tickets::of((0..usable).filter(won).take(needed));
+            let tickets = if tickets.count == 0 { Tickets::of([0]) } else { tickets };
+            Some(Act::SlashAbsent { job: key, provider: seat.provider, round, tickets, shows_votes })
         });
         let hunted: Vec<Act> = hunted.collect();
         let fate = |act: &&Act| match model.clone().apply(act) {
@@ -242,6 +285,18 @@ impl Schedule {
         let absent: Vec<Act> = hunted.iter().filter(fate).copied().collect();
         acts.extend(self.pick(&hunted));
         acts.extend(self.pick(&absent));
+        // Of a light vote, the wrong way round.
+        if let Some(Act::SlashAbsent { job, provider, round, mut tickets, shows_votes }) =
+            absent.iter().copied().find(|act| matches!(act, Act::SlashAbsent { tickets, .. } if tickets.count > 1))
+        {
+            tickets.indices[..tickets.count].reverse();
+            acts.push(Act::SlashAbsent { job, provider, round, tickets, shows_votes });
+        }
+    }
+
+    /// Appeals, and the hunt.
+    fn after(&mut self, model: &Model, key: Key, dispute: &Dispute, acts: &mut Vec<Act>) {
+        self.hunt(model, (key, dispute.round), dispute, acts);
         let right = dispute.verdict_hash == crate::outcome_hash(&finding(&dispute.uid));
         let appeals = !right || self.rng.below(2) == 0;
         if matches!(dispute.verdict, Verdict::Outcome | Verdict::Unavailable) && appeals {
@@ -290,9 +345,24 @@ impl Schedule {
                 let (round, provider) = self.voter(model, job).unwrap_or((0, seat.provider));
                 Act::SettleVote { job, round, provider }
             }
-            16 => Act::SlashAbsent { job, provider: seat.provider, ticket: 0 },
+            16 => self.misshown(model, job, &seat),
             _ => Act::CloseDispute { job },
         }
+    }
+
+    /// An absence of nobody; or one of a light vote, shown the wrong way round.
+    fn misshown(&mut self, model: &Model, job: Key, seat: &Seat) -> Act {
+        let round = model.disputes.get(&job).map_or(0, |dispute| dispute.round);
+        let called = |round: u8| model.disputes.get(&job).and_then(|dispute| dispute.called(round));
+        let light = model.votes.iter().filter(|((of, _, _), vote)| *of == job && vote.is_revealed && !vote.is_full);
+        let light: Vec<_> = light.filter_map(|(place, vote)| Some((*place, vote, called(place.1)?))).collect();
+        if let Some(((_, round, provider), vote, (seed, level))) = self.pick(&light) {
+            let winning = (0..vote.tickets).filter(|index| wins(&seed, &provider.0, *index, level));
+            let mut tickets = Tickets::of(winning.take(usize::try_from(vote.weight).unwrap_or(0) + 1));
+            tickets.indices[..tickets.count].reverse();
+            return Act::SlashAbsent { job, provider, round, tickets, shows_votes: true };
+        }
+        Act::SlashAbsent { job, provider: seat.provider, round, tickets: Tickets::of([0]), shows_votes: false }
     }
 
     /// Mostly somebody who challenged.
@@ -315,7 +385,7 @@ impl Schedule {
 
     /// A vote that breaks one rule, of whoever could vote; else one that nobody could cast.
     fn misvoted(&mut self, model: &Model, job: Key, seat: &Seat) -> Act {
-        let place = at(seat.node_key, job, seat.provider);
+        let place = at(current(model, seat), job, seat.provider);
         let made_up = Act::CommitVote { at: place, commitment: [2; 32], weight: 1, tickets: Tickets::of([3]) };
         let votes = self.world.seats.iter().filter_map(|seat| seat.vote(model, job));
         let could: Vec<Act> = votes.filter(|act| model.clone().apply(act).is_ok()).collect();
@@ -342,7 +412,7 @@ impl Schedule {
         let (round, provider) = self.voter(model, job).unwrap_or((0, seat.provider));
         let juror = *self.world.seat(provider).unwrap_or(seat);
         let uid = model.jobs[&job].uid;
-        let mut place = at(juror.node_key, job, provider);
+        let mut place = at(current(model, &juror), job, provider);
         let (mut ballot, mut hidden) = (juror.judges(&uid), salt(&uid, provider));
         match self.rng.below(4) {
             0 => ballot = [3; 79],

@@ -4,6 +4,7 @@ use super::{
     Schedule,
     actors::{committed, salt},
     at,
+    court::current,
     world::{IDS, Seat, truth},
 };
 use crate::{
@@ -25,7 +26,7 @@ impl Schedule {
             model.executions.keys().filter(|(of, _)| *of == job).map(|(_, provider)| *provider).collect();
         // Mostly of a seat that exists, since for the others one refusal says it all.
         let provider = if self.rng.below(4) > 0 { self.pick(&held).unwrap_or(seat.provider) } else { seat.provider };
-        let owner = self.world.seat(provider).map_or(seat.node_key, |seat| seat.node_key);
+        let owner = model.providers.get(&provider).map_or(seat.node_key, |own| own.node_key);
         let signer = if self.rng.below(4) == 0 { self.world.bystanders[1] } else { owner };
         let (posting, place) = (&model.jobs[&job], at(signer, job, provider));
         let status = model.executions.get(&(job, provider)).map(|seat| seat.status);
@@ -70,7 +71,8 @@ impl Schedule {
         let job = self.pick(&jobs)?;
         let posting = &model.jobs[&job];
         let seats: Vec<Seat> = self.world.seats.iter().filter(|seat| seat.market == posting.market).copied().collect();
-        let Seat { node_key, provider, .. } = self.pick(&seats)?;
+        let seat = self.pick(&seats)?;
+        let (node_key, provider) = (current(model, &seat), seat.provider);
         Some(Act::AcceptJob { at: at(node_key, job, provider), uid: posting.uid, ticket: TICKET_SOLO })
     }
 

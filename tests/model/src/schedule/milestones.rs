@@ -46,6 +46,11 @@ pub const MILESTONES: &[&str] = &[
     "an absent juror that did not reveal",
     "an absent juror that held a seat",
     "an absent juror that had left its duty",
+    "an absent juror of the round before",
+    "an absent juror with another node key",
+    "an absent juror that voted before",
+    "a vote that weighs too little",
+    "a vote whose cap kept it light",
     "tickets that lingered with a juror taken out",
     "an end in which the result stood",
     "an end in which a challenger was right",
@@ -205,8 +210,8 @@ pub fn milestones(before: &Model, act: &Act, after: &Model) -> Vec<String> {
             let round = format!("an appeal against round {}", before.disputes[&job].round);
             return met.into_iter().map(str::to_owned).chain(began(before, after, job)).chain([round]).collect();
         }
-        Act::SlashAbsent { job, provider, .. } => {
-            met.extend(absent(before, job, provider));
+        Act::SlashAbsent { job, provider, round, .. } => {
+            met.extend(absent(before, (job, round), provider));
             None
         }
         Act::EnrollStake { provider, .. } => {
@@ -322,13 +327,25 @@ fn found(after: &Model, job: Key) -> Vec<&'static str> {
     [said].into_iter().chain(turned.then_some("an appeal that won")).collect()
 }
 
-fn absent(before: &Model, job: Key, juror: Key) -> Vec<&'static str> {
+fn absent(before: &Model, (job, round): (Key, u8), juror: Key) -> Vec<&'static str> {
     let (dispute, provider) = (&before.disputes[&job], &before.providers[&juror]);
-    let voted = before.votes.contains_key(&(job, dispute.round, juror));
-    let how = if voted { "an absent juror that did not reveal" } else { "an absent juror that did not vote" };
-    let seated = (provider.active > 0).then_some("an absent juror that held a seat");
-    let left = (!provider.is_on_duty()).then_some("an absent juror that had left its duty");
-    [how].into_iter().chain(seated).chain(left).collect()
+    let how = match before.votes.get(&(job, round, juror)) {
+        None => "an absent juror that did not vote",
+        Some(vote) if !vote.is_revealed => "an absent juror that did not reveal",
+        Some(_) if dispute.is_last() => "a vote whose cap kept it light",
+        Some(_) => "a vote that weighs too little",
+    };
+    let also = [
+        (provider.active > 0, "an absent juror that held a seat"),
+        (!provider.is_on_duty(), "an absent juror that had left its duty"),
+        (round < dispute.round, "an absent juror of the round before"),
+        (provider.node_key_from_unix > dispute.opened_unix, "an absent juror with another node key"),
+        (
+            before.votes.keys().any(|(of, at, who)| (*of, *who) == (job, juror) && *at != round),
+            "an absent juror that voted before",
+        ),
+    ];
+    [how].into_iter().chain(also.into_iter().filter(|(is, _)| *is).map(|(_, what)| what)).collect()
 }
 
 fn challenge_end(before: &Model, after: &Model, job: Key, challenger: Key) -> &'static str {

@@ -90,7 +90,7 @@ impl World {
         let idle = rng.below(10) == 0;
         // In some worlds few are honest, so that juries are divided.
         let honest = if rng.below(4) == 0 { 1 } else { 4 };
-        let seats = (0..3 + rng.below(10))
+        let seats = (0..5 + rng.below(9))
             .map(|index| {
                 let (authority, node_key) = (person(&mut model), person(&mut model));
                 let market = markets[usize::try_from(index % markets.len() as u64).expect("small")].0;
@@ -133,8 +133,8 @@ impl World {
             steps.push(super::Step::Act(Act::EnrollStake { signer: seat.node_key, provider: seat.provider }));
         }
         if self.disputes {
-            let nobody = rng.below(12) == 0;
-            for seat in self.seats.iter().filter(|_| !nobody && rng.below(4) > 0) {
+            let nobody = rng.below(20) == 0;
+            for seat in self.seats.iter().filter(|_| !nobody && rng.below(10) > 0) {
                 let act = Act::SetDuty { signer: seat.authority, provider: seat.provider, on: true };
                 steps.push(super::Step::Act(act));
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_model::{
-    act::{Act, AtSeat, Posting},
+    act::{Act, AtSeat, Posting, Tickets},
     state::{Key, Model},
 };
 use assay_tests::{assay, idl};
@@ -40,7 +40,15 @@ pub fn instruction(model: &Model, act: &Act) -> Instruction {
         let type_name = argument["type"]["defined"]["name"].as_str().expect("arguments are structs");
         data.extend(wire::encode(type_name, &fields));
     }
-    Instruction { program_id: assay::ID, accounts: accounts.collect(), data }
+    Instruction { program_id: assay::ID, accounts: accounts.chain(shown_votes(model, act)).collect(), data }
+}
+
+/// Behind the accounts of `slash_absent`: the juror's votes of other rounds.
+fn shown_votes(model: &Model, act: &Act) -> Vec<AccountMeta> {
+    let Act::SlashAbsent { job, provider, round, shows_votes: true, .. } = *act else { return Vec::new() };
+    let own = model.votes.keys().filter(|(of, at, juror)| (*of, *juror) == (job, provider) && *at != round);
+    let keys = own.map(|(_, at, _)| Pubkey::new_from_array(model.vote_key(job, *at, provider).0));
+    keys.map(|key| AccountMeta::new_readonly(key, false)).collect()
 }
 
 fn roles(model: &Model, act: &Act) -> Roles {
@@ -65,6 +73,10 @@ fn roles(model: &Model, act: &Act) -> Roles {
         | Act::WithdrawStake { signer, provider }
         | Act::CloseProvider { signer, provider } => {
             Roles::from([("authority", signer), ("provider", provider), ("market", market_of(provider))])
+        }
+        Act::UpdateProvider { signer, provider, new_node_key, .. } => {
+            let roles = [("authority", signer), ("provider", provider)];
+            roles.into_iter().chain(new_node_key.map(|key| ("new_node_key", key))).collect()
         }
         Act::ClaimReward { provider } => {
             let authority = model.providers.get(&provider).map_or(Key::default(), |found| found.authority);
@@ -138,11 +150,11 @@ fn contested(model: &Model, act: &Act) -> Roles {
             let cast = vote(at.job, round, at.provider);
             (dispute(at.job), vec![("node_key", at.signer), ("provider", at.provider), cast])
         }
-        Act::SlashAbsent { job, provider, .. } => {
+        Act::SlashAbsent { job, provider, round, .. } => {
             let juror = model.providers.get(&provider);
             let challenge = own(job, juror.map_or(Key::default(), |juror| juror.node_key));
             let market = juror.map_or_else(|| some_market(model), |juror| juror.market);
-            let cast = vote(job, round(job), provider);
+            let cast = vote(job, round, provider);
             (dispute(job), vec![("provider", provider), ("market", market), cast, challenge])
         }
         Act::SettleVote { job, round, provider } => {
@@ -209,24 +221,33 @@ fn arguments(act: &Act) -> Fields {
             Fields::from([("commitment", commitment)])
         }
         Act::EnterDispute { commitment, .. } => Fields::from([("commitment", commitment.to_vec())]),
-        Act::CommitVote { commitment, weight, tickets, .. } => {
-            let tickets = tickets.as_slice();
-            let count = u32::try_from(tickets.len()).expect("64 at most");
-            let indices = tickets.iter().flat_map(|index| index.to_le_bytes());
-            Fields::from([
-                ("commitment", commitment.to_vec()),
-                ("weight", weight.to_le_bytes().to_vec()),
-                ("tickets", count.to_le_bytes().into_iter().chain(indices).collect()),
-            ])
-        }
+        Act::CommitVote { commitment, weight, tickets, .. } => Fields::from([
+            ("commitment", commitment.to_vec()),
+            ("weight", weight.to_le_bytes().to_vec()),
+            ("tickets", listed(&tickets)),
+        ]),
         Act::RevealVote { ballot, salt, .. } => Fields::from([("ballot", ballot.to_vec()), ("salt", salt.to_vec())]),
         Act::RevealOutcome { outcome, salt, .. } => {
             Fields::from([("outcome", outcome.to_vec()), ("salt", salt.to_vec())])
         }
-        Act::SlashAbsent { ticket, .. } => Fields::from([("ticket", ticket.to_le_bytes().to_vec())]),
+        Act::SlashAbsent { round, tickets, .. } => {
+            Fields::from([("round", vec![round]), ("tickets", listed(&tickets))])
+        }
+        Act::UpdateProvider { cap_lamports, .. } => {
+            let cap = cap_lamports.map_or(vec![0], |cap| [[1].as_slice(), &cap.to_le_bytes()].concat());
+            Fields::from([("exposure_cap_lamports", cap), ("capacity", vec![0]), ("endpoint", vec![0])])
+        }
         Act::Appeal { ballot, .. } => Fields::from([("ballot", ballot.to_vec())]),
         _ => Fields::new(),
     }
+}
+
+/// As Borsh writes a list.
+fn listed(tickets: &Tickets) -> Vec<u8> {
+    let tickets = tickets.as_slice();
+    let count = u32::try_from(tickets.len()).expect("65 at most");
+    let indices = tickets.iter().flat_map(|index| index.to_le_bytes());
+    count.to_le_bytes().into_iter().chain(indices).collect()
 }
 
 fn created(posting: &Posting) -> Fields {

@@ -15,6 +15,7 @@ const REFUSALS: &[(&str, &[&str])] = &[
     ("register_provider", &["AccountInUse", "MarketPaused", "NodeKeyIsAuthority"]),
     ("stake", &["AuthorityMismatch", "AmountZero"]),
     ("unstake", &["AuthorityMismatch", "FreeStakeTooSmall", "StakeOnDuty"]),
+    ("update_provider", &["AuthorityMismatch"]),
     ("withdraw_stake", &["AuthorityMismatch", "NothingUnbonding", "StillUnbonding"]),
     ("claim_reward", &["NothingToClaim"]),
     ("close_provider", &["AuthorityMismatch", "ProviderInUse"]),
@@ -162,6 +163,7 @@ const REFUSALS: &[(&str, &[&str])] = &[
             "MarketMismatch",
             "NotAJuror",
             "TicketLoses",
+            "TicketsUnordered",
             "JurorWasPresent",
             "JurorWasBusy",
             "NothingToSlash",
@@ -246,6 +248,19 @@ const SELDOM: &[&str] = &[
     "commit_vote: ExposureCapReached",
     // Who copied another's commitment, and shows what stood neither.
     "reveal_outcome: CommitmentMismatch",
+    // Who leaves out the seat that missed its deadline, or a challenge beside a result that stands, in the moment it counts.
+    "expire_job: AccountsMissing",
+    "open_dispute: AccountsMissing",
+    // Whose cap leaves room for few votes in a round of everybody.
+    "a vote whose cap kept it light",
+    // A jury that was captured, and the larger one that was not.
+    "an appeal that won",
+    // Who voted in two rounds that others still judge, and stays away from a third.
+    "slash_absent: JurorWasBusy",
+    // A light vote, shown by its tickets the wrong way round.
+    "slash_absent: TicketsUnordered",
+    // A challenge that won, to be paid while another is not counted.
+    "settle_challenge: ChallengesUncounted",
     // Who votes with more than it can put up.
     "commit_vote: FreeStakeTooSmall",
 ];

@@ -150,10 +150,10 @@ pub fn provider(provider: &Provider) -> Fields {
     all.extend(fields!(provider; stake_lamports, locked_lamports, unbonding_lamports, unbonding_until_unix,
         earnings_lamports, exposure_cap_lamports, stake_mature_from_unix, capacity, active, registered_unix, children_open,
         maturing_s, tickets, tickets_from_unix, duty_lock_lamports, duty_from_unix, duty_until_unix, jailed_until_unix,
-        misses_in_row, votes_open, unaudited_lamports, duty_tickets));
+        misses_in_row, votes_open, unaudited_lamports, duty_tickets, node_key_from_unix));
     let own = [("market", provider.market), ("authority", provider.authority), ("node_key", provider.node_key)];
     all.extend(keys(own));
-    all.extend([("trust", trust(&provider.trust)), ("endpoint", vec![0; 64]), ("reserved", vec![0; 44])]);
+    all.extend([("trust", trust(&provider.trust)), ("endpoint", vec![0; 64]), ("reserved", vec![0; 36])]);
     all
 }
 
@@ -273,7 +273,8 @@ fn dispute(job: Key, dispute: &Dispute) -> Fields {
         // A job has one dispute, and there is no court after the last round.
         ("index", vec![0]),
         ("court", vec![0]),
-        ("reserved", vec![0; 64]),
+        ("previous_seed", dispute.previous_seed.to_vec()),
+        ("reserved", vec![0; 32]),
     ]);
     all
 }
@@ -294,13 +295,14 @@ fn challenge((dispute, challenger): (Key, Key), challenge: &Challenge) -> Fields
 /// A vote.
 fn vote((dispute, round, juror): (Key, u8, Key), vote: &Vote) -> Fields {
     let mut all = plain(1 + u8::from(vote.is_revealed), size::VOTE);
-    all.extend(fields!(vote; weight, lock_lamports, committed_unix));
+    all.extend(fields!(vote; weight, lock_lamports, committed_unix, tickets));
     all.extend(keys([("dispute", dispute), ("provider", juror), ("rent_payer", vote.rent_payer)]));
     all.extend([
         ("round", vec![round]),
         ("commitment", vote.commitment.to_vec()),
         ("ballot_hash", vote.ballot_hash.to_vec()),
-        ("reserved", vec![0; 16]),
+        ("is_full", vec![u8::from(vote.is_full)]),
+        ("reserved", vec![0; 11]),
     ]);
     all
 }

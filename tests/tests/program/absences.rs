@@ -1,0 +1,294 @@
+//! Who was absent from a jury: none of the ways in which a verdict is denied without voting saves the duty lock.
+
+use assay_protocol::{DisputeStatus, MarketTerms};
+use assay_tests::{
+    assay::{
+        accounts::{Provider, Vote},
+        types::{CommitVoteArgs, UpdateProviderArgs},
+    },
+    call::Call,
+    invariants,
+    party::{Party, STAKE, terms},
+    trial::{JURORS, SALT, Trial, ballot, said},
+    world::SOL,
+};
+use solana_pubkey::Pubkey;
+
+/// A lie is contested, and the first round's jury votes.
+fn voting() -> Trial {
+    let mut court = Trial::submitted(&said(9));
+    court.dispute_with(1, &ballot(1));
+    court.draw();
+    court
+}
+
+/// A juror with at least so many tickets in the present round.
+fn drawn(court: &Trial, least: usize) -> usize {
+    let found = JURORS.clone().find(|juror| court.tickets(*juror).len() >= least);
+    found.expect("of nine tickets among four somebody has two")
+}
+
+fn vote_with(court: &Trial, juror: usize, weight: u32, tickets: &[u32]) -> Call {
+    let party = court.party(juror);
+    let commitment = party.vote_commitment(court.world(), &ballot(1), SALT);
+    party.commit_vote_with(court.world(), CommitVoteArgs { commitment, weight, tickets: tickets.to_vec() })
+}
+
+/// The juror votes so, shows it, and the round is counted.
+fn cast(court: &mut Trial, juror: usize, weight: u32, tickets: &[u32]) -> Vote {
+    let vote = vote_with(court, juror, weight, tickets);
+    court.panel.world.ok(&vote);
+    court.panel.world.advance_to(court.dispute().commit_deadline_unix);
+    let reveal = court.party(juror).reveal_vote(court.world(), &ballot(1), SALT);
+    court.panel.world.ok(&reveal);
+    court.tally();
+    court.world().read(&court.party(juror).vote(court.dispute().round))
+}
+
+fn set(court: &mut Trial, juror: usize, edit: impl FnOnce(&mut Provider)) {
+    let at = court.party(juror).provider;
+    court.panel.world.edit::<Provider>(&at, edit);
+}
+
+fn rotate(court: &mut Trial, juror: usize, key: Pubkey) -> Party {
+    let args = UpdateProviderArgs { exposure_cap_lamports: None, capacity: None, endpoint: None };
+    let update = court.party(juror).update_provider(args, Some(key));
+    court.panel.world.ok(&update);
+    Party { node_key: key, ..court.party(juror) }
+}
+
+#[test]
+fn p_18_an_absence_is_shown_until_the_next_round_is_over_or_the_dispute() {
+    let mut court = voting();
+    let juror = drawn(&court, 1);
+    let (party, all) = (court.party(juror), court.tickets(juror));
+    let slash = party.slash_absent(0, all[0]);
+    let losing = (0..100).find(|ticket| !all.contains(ticket)).expect("most lose");
+    court.panel.world.refuse(&slash, "DisputeNotTallied");
+    court.tally();
+    court.panel.world.clone().ok(&slash);
+    court.pass();
+    assert_eq!((court.status(), court.dispute().round), (DisputeStatus::Drawing, 1));
+    court.panel.world.refuse(&party.slash_absent(0, losing), "TicketLoses");
+    let mut drawing = court.clone();
+    drawing.panel.world.ok(&slash);
+    assert_eq!(drawing.stake(juror), STAKE - STAKE / 20);
+    assert_eq!((drawing.dispute().pot_lamports, drawing.panel.provider(juror).duty_tickets), (STAKE / 20, 0));
+    invariants::check(drawing.world());
+    court.draw();
+    court.panel.world.clone().ok(&slash);
+    let now = court.tickets(juror)[0];
+    court.panel.world.refuse(&party.slash_absent(1, now), "DisputeNotTallied");
+    court.tally();
+    let mut counted = court.clone();
+    counted.panel.world.ok(&slash);
+    counted.panel.world.refuse(&party.slash_absent(1, now), "NothingToSlash");
+    court.pass();
+    court.panel.world.refuse(&slash, "DisputeNotTallied");
+    court.panel.world.clone().ok(&party.slash_absent(1, now));
+    while court.dispute().round < 3 {
+        court.draw();
+        court.tally();
+        court.pass();
+    }
+    court.tally();
+    court.decide();
+    for round in [2, 3, 4, u8::MAX] {
+        court.panel.world.refuse(&party.slash_absent(round, 0), "DisputeNotTallied");
+    }
+}
+
+#[test]
+fn p_18_votes_of_the_same_dispute_keep_no_juror_busy() {
+    let mut court = voting();
+    let juror = drawn(&court, 1);
+    let mut others = JURORS.clone().filter(|other| *other != juror && !court.tickets(*other).is_empty());
+    let other = others.next().expect("nine tickets among four");
+    let beside = court.vote_call(other, &ballot(1));
+    court.panel.world.ok(&beside);
+    for _ in 0..2 {
+        let vote = court.vote_call(juror, &ballot(1));
+        court.panel.world.ok(&vote);
+        court.tally();
+        court.pass();
+        court.draw();
+    }
+    let (ticket, party, other) = (court.tickets(juror)[0], court.party(juror), court.party(other));
+    court.tally();
+    assert_eq!((court.dispute().round, court.panel.provider(juror).votes_open), (2, 2));
+    let shown = |rounds: &[u8]| party.slash_absent_with(2, vec![ticket], rounds);
+    let beside = |key: Pubkey| {
+        let mut call = shown(&[0]);
+        call.instruction.accounts.last_mut().expect("the vote").pubkey = key;
+        call
+    };
+    let world = &mut court.panel.world;
+    world.refuse(&shown(&[]), "JurorWasBusy");
+    world.refuse(&shown(&[1, 0]), "TicketsUnordered");
+    world.refuse(&shown(&[0, 0]), "TicketsUnordered");
+    world.refuse(&shown(&[0, 1, 3]), "AddressMismatch");
+    world.refuse(&beside(party.node_key), "AddressMismatch");
+    world.refuse(&beside(other.vote(0)), "ProviderMismatch");
+    world.refuse(&beside(party.provider), "Vote.AccountDiscriminatorMismatch");
+    for (error, edit) in [
+        ("DisputeMismatch", (|vote| vote.dispute = vote.provider) as fn(&mut Vote)),
+        ("TicketsUnordered", |vote| vote.round = 2),
+    ] {
+        let mut forged = world.clone();
+        forged.edit::<Vote>(&party.vote(0), edit);
+        forged.refuse(&shown(&[0]), error);
+    }
+    // Two more in other disputes excuse it.
+    let mut busy = world.clone();
+    busy.edit::<Provider>(&party.provider, |provider| provider.votes_open = 4);
+    busy.refuse(&shown(&[0, 1]), "JurorWasBusy");
+    world.ok(&shown(&[0, 1]));
+    invariants::check(court.world());
+}
+
+#[test]
+fn p_18_a_node_key_that_came_later_makes_nobody_a_party() {
+    // The key of the challenger, and the poster's.
+    for whose in [|court: &Trial| court.party(1).authority, |court: &Trial| court.party(1).poster] {
+        let mut court = voting();
+        let juror = drawn(&court, 1);
+        let ticket = court.tickets(juror)[0];
+        court.panel.world.advance(1);
+        let key = whose(&court);
+        let party = rotate(&mut court, juror, key);
+        court.tally();
+        let old = court.party(juror).slash_absent(0, ticket);
+        court.panel.world.refuse(&old, "AddressMismatch");
+        court.panel.world.ok(&party.slash_absent(0, ticket));
+        invariants::check(court.world());
+        // Who had that key when the dispute was opened is a party.
+        let mut court = Trial::submitted(&said(9));
+        let party = rotate(&mut court, 4, key);
+        court.dispute_with(1, &ballot(1));
+        court.draw();
+        court.tally();
+        court.panel.world.refuse(&party.slash_absent(0, 0), "NotAJuror");
+    }
+}
+
+#[test]
+fn p_18_a_challenger_that_changes_its_node_key_counts_as_absent() {
+    let mut court = Trial::submitted(&said(9));
+    court.dispute_with(1, &ballot(1));
+    court.panel.world.advance(1);
+    for juror in JURORS {
+        let party = court.party(juror);
+        court.panel.world.donate(&party.node_key, SOL);
+        court.panel.world.ok(&party.enter_dispute(party.node_key, [1; 32]));
+    }
+    court.draw();
+    let juror = drawn(&court, 1);
+    let ticket = court.tickets(juror)[0];
+    let fresh = court.panel.world.wallet(SOL);
+    let mut kept = court.clone();
+    let party = rotate(&mut court, juror, fresh);
+    for court in [&mut kept, &mut court] {
+        court.tally();
+    }
+    let own = kept.party(juror).slash_absent(0, ticket);
+    kept.panel.world.refuse(&own, "NotAJuror");
+    court.panel.world.ok(&party.slash_absent(0, ticket));
+}
+
+#[test]
+fn p_18_a_vote_that_names_less_than_its_juror_won_is_an_absence() {
+    let mut court = voting();
+    let juror = drawn(&court, 2);
+    let (party, all) = (court.party(juror), court.tickets(juror));
+    let (few, weight) = (&all[..all.len() - 1], u32::try_from(all.len() - 1).expect("few"));
+    let losing = (all[all.len() - 2]..100).find(|ticket| !all.contains(ticket)).expect("most lose");
+    let mut whole = court.clone();
+    let vote = cast(&mut whole, juror, weight + 1, &all);
+    assert_eq!((vote.is_full, vote.tickets), (0, 100), "it had stake for more");
+    whole.panel.world.refuse(&party.slash_absent_with(0, all.clone(), &[]), "JurorWasPresent");
+    let mut more = all.clone();
+    more.push(all[all.len() - 1]);
+    whole.panel.world.refuse(&party.slash_absent_with(0, more, &[]), "TicketsUnordered");
+
+    let vote = cast(&mut court, juror, weight, few);
+    assert_eq!((vote.weight, vote.is_full), (u64::from(weight), 0));
+    let world = &mut court.panel.world;
+    let too_long = [all.as_slice(), &[99]].concat();
+    for tickets in [vec![], few.to_vec(), too_long] {
+        world.refuse(&party.slash_absent_with(0, tickets, &[]), "JurorWasPresent");
+    }
+    world.refuse(&party.slash_absent_with(0, [few, &[losing]].concat(), &[]), "TicketLoses");
+    world.refuse(&party.slash_absent_with(0, all.iter().rev().copied().collect(), &[]), "TicketsUnordered");
+    world.ok(&party.slash_absent_with(0, all, &[]));
+    invariants::check(court.world());
+}
+
+#[test]
+fn p_18_stake_that_is_bound_excuses_a_light_vote_and_a_low_cap_does_not() {
+    let bond = terms().juror_bond_lamports;
+    let court = voting();
+    let juror = drawn(&court, 2);
+    let (party, all) = (court.party(juror), court.tickets(juror));
+    let (few, weight) = (&all[..all.len() - 1], u32::try_from(all.len() - 1).expect("few"));
+    let slash = party.slash_absent_with(0, all.clone(), &[]);
+
+    let mut bound = court.clone();
+    set(&mut bound, juror, |provider| {
+        provider.locked_lamports = STAKE - u64::from(weight) * bond;
+        provider.exposure_cap_lamports = STAKE;
+    });
+    assert_eq!(cast(&mut bound, juror, weight, few).is_full, 1);
+    bound.panel.world.refuse(&slash, "JurorWasPresent");
+
+    let mut capped = court.clone();
+    set(&mut capped, juror, |provider| {
+        provider.exposure_cap_lamports = provider.locked_lamports + u64::from(weight) * bond;
+    });
+    let more = vote_with(&capped, juror, weight + 1, &all);
+    capped.panel.world.refuse(&more, "ExposureCapReached");
+    assert_eq!(cast(&mut capped, juror, weight, few).is_full, 0);
+    capped.panel.world.ok(&slash);
+
+    // Stake that came after the vote bears a ticket again that it did not bear then.
+    let mut later = court;
+    let last = u64::from(all[all.len() - 1]);
+    set(&mut later, juror, |provider| provider.stake_lamports = last * SOL / 10);
+    assert_eq!(u64::from(cast(&mut later, juror, weight, few).tickets), last);
+    set(&mut later, juror, |provider| provider.stake_lamports = STAKE);
+    later.panel.world.refuse(&slash, "TicketLoses");
+}
+
+#[test]
+fn p_18_where_everybody_votes_a_vote_weighs_all_that_its_juror_can_put_behind_it() {
+    let bond = 10_000;
+    let terms = MarketTerms { ticket_lamports: STAKE / 2, juror_bond_lamports: bond, ..terms() };
+    let mut court = Trial::submitted_under(&terms, &said(9));
+    court.dispute_with(1, &ballot(1));
+    court.draw();
+    assert!(court.dispute().is_last(), "eight tickets in all, nine are expected");
+    let (juror, slash) = (4, court.party(4).slash_absent_with(0, Vec::new(), &[]));
+    for (weight, tickets) in [(0, vec![]), (1, vec![]), (3, vec![]), (2, vec![0, 1])] {
+        let vote = vote_with(&court, juror, weight, &tickets);
+        court.panel.world.refuse(&vote, "WeightOutOfRange");
+    }
+    let mut whole = court.clone();
+    assert_eq!(cast(&mut whole, juror, 2, &[]).is_full, 1);
+    whole.panel.world.refuse(&slash, "JurorWasPresent");
+
+    let mut bound = court.clone();
+    set(&mut bound, juror, |provider| {
+        (provider.locked_lamports, provider.exposure_cap_lamports) = (STAKE - 2 * bond + 1, STAKE);
+    });
+    let vote = vote_with(&bound, juror, 2, &[]);
+    bound.panel.world.refuse(&vote, "WeightOutOfRange");
+    assert_eq!(cast(&mut bound, juror, 1, &[]).is_full, 1);
+    bound.panel.world.refuse(&slash, "JurorWasPresent");
+
+    let mut capped = court;
+    set(&mut capped, juror, |provider| provider.exposure_cap_lamports = provider.locked_lamports + bond);
+    let vote = vote_with(&capped, juror, 2, &[]);
+    capped.panel.world.refuse(&vote, "WeightOutOfRange");
+    assert_eq!(cast(&mut capped, juror, 1, &[]).is_full, 0);
+    capped.panel.world.ok(&slash);
+    invariants::check(capped.world());
+}
