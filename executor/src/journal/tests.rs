@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex};
 
+use assay_protocol::limits::REDUNDANCY_MAX;
 use solana_pubkey::Pubkey;
 
 use super::*;
@@ -195,8 +196,8 @@ fn e_04_e_14_only_what_has_a_deadline_is_outbid_and_only_so_often() {
         let is_anybodys = matches!(kind, TxKind::Advance | TxKind::Settle);
         let allowed = match kind {
             _ if has_deadline || is_anybodys => FEE_BUMPS_LIMIT,
-            // For another attempt, when the seat that somebody else was quicker to take is free again.
-            TxKind::Accept => 1,
+            // One for each attempt: the seat that somebody else was quicker to take is free again.
+            TxKind::Accept => REDUNDANCY_MAX - 1,
             _ => 0,
         };
         assert_eq!(beside, allowed, "{kind:?}");
