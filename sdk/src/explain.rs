@@ -165,6 +165,8 @@ pub struct ProspectiveJob {
     pub price: Price,
     /// Most gas.
     pub gas_limit: u64,
+    /// Least trust of a provider, basis points.
+    pub min_trust_bps: u16,
     /// When it would be posted, by the chain's clock.
     pub now_unix: i64,
 }
@@ -178,11 +180,12 @@ pub fn obstacle_of_new(
     market: &Market,
     provider: &Provider,
 ) -> Result<Option<AcceptCheck>, FeeError> {
-    let ProspectiveJob { market: address, mode, price, gas_limit, now_unix } = *new;
+    let ProspectiveJob { market: address, mode, price, gas_limit, min_trust_bps, now_unix } = *new;
     let terms = market.current_terms(now_unix);
     // An account of zeros, in which nobody has a seat; a type of the IDL has as many bytes on every chain.
     let mut job = Job::deserialize(&mut [0; program::ACCOUNT_BYTES_MAX].as_slice()).map_err(|_| FeeError)?;
     (job.market, job.status, job.mode) = (address, JobStatus::Open.code(), mode.code());
+    job.min_trust_bps = min_trust_bps;
     job.queue_deadline_unix = now_unix.saturating_add(i64::from(terms.queue_timeout_s));
     // Its draw is fixed in the moment that it is posted.
     job.draw.fixed_unix = now_unix;
@@ -322,13 +325,21 @@ mod tests {
         (market.terms.bond_min_lamports, market.terms.bond_rate_bps, market.terms.queue_timeout_s) = (10, 10_000, 5);
         market.terms.stake_min_lamports = 10;
         let price = Price { base_fee_lamports: 3, price: 0 };
-        let mut job =
-            ProspectiveJob { market: provider.market, mode: Mode::Optimistic, price, gas_limit: 1, now_unix: 50 };
+        let mut job = ProspectiveJob {
+            market: provider.market,
+            mode: Mode::Optimistic,
+            price,
+            gas_limit: 1,
+            min_trust_bps: 0,
+            now_unix: 50,
+        };
         let obstacle = |job: &ProspectiveJob, provider: &Provider| {
             obstacle_of_new(job, &market, provider).unwrap().map(|check| check.condition)
         };
         assert_eq!(obstacle(&job, &provider), None);
-        job.mode = Mode::Redundant;
+        job.min_trust_bps = 1;
+        assert_eq!(obstacle(&job, &provider), Some(AcceptCondition::Trust), "nobody confirmed a result of it");
+        (job.min_trust_bps, job.mode) = (0, Mode::Redundant);
         assert_eq!(obstacle(&job, &provider), Some(AcceptCondition::Tickets));
         job.price.base_fee_lamports = 11;
         assert_eq!(obstacle(&job, &provider), Some(AcceptCondition::FreeStake), "the bond is what it may pay");

@@ -78,6 +78,7 @@ pub(super) async fn quote(context: &Context, args: &QuoteArgs) -> CliResult {
         mode: plan.spec.mode(),
         price: plan.spec.price(),
         gas_limit: plan.prepared.task.limits.gas_limit,
+        min_trust_bps: plan.spec.min_trust_bps(),
         now_unix,
     };
     let mut providers = Vec::new();

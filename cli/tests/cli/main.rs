@@ -11,6 +11,7 @@ mod killed;
 mod localnet;
 mod network;
 mod provider;
+mod quote;
 mod receipt;
 mod run;
 mod usage;
