@@ -98,7 +98,8 @@ fn what(event: &Event, gas_limit: u64) -> String {
         Event::SeatsAgreed(event) => {
             format!("of {} seats enough say the same: {}", event.seats, outcome(&event.outcome, gas_limit))
         }
-        Event::SeatsDisagreed(event) if event.queue_deadline_unix != 0 => {
+        // The queue's deadline says nothing: that of the seats before stays in the job.
+        Event::SeatsDisagreed(event) if event.seats_wanted > event.seats => {
             let more = event.seats_wanted.saturating_sub(event.seats);
             format!("too few of {} seats say the same: {more} more to be drawn", event.seats)
         }
@@ -265,20 +266,21 @@ mod tests {
 
     #[test]
     fn a_disagreement_says_what_follows() {
-        let disagreed = |queue_deadline_unix| {
-            let (attempt, seats, seats_wanted, window_deadline_unix) = (1, 3, 4, 0);
+        // As the program emits it: the deadline of the queue that is over stays.
+        let disagreed = |seats_wanted, window_deadline_unix| {
             let event = events::SeatsDisagreed {
                 market: KEY,
                 job: KEY,
-                attempt,
-                seats,
+                attempt: 1,
+                seats: 3,
                 seats_wanted,
-                queue_deadline_unix,
+                queue_deadline_unix: 9,
                 window_deadline_unix,
             };
             what(&Event::SeatsDisagreed(event), 1)
         };
-        assert!(disagreed(9).ends_with("1 more to be drawn") && disagreed(0).ends_with("a deadlock"));
+        assert!(disagreed(4, 0).ends_with("1 more to be drawn"));
+        assert!(disagreed(3, 20).ends_with("a deadlock"));
     }
 
     #[test]
