@@ -54,7 +54,7 @@ struct SeatJson {
     outcome: Option<String>,
     /// Result directory of that.
     result_cid: Option<String>,
-    /// Whether that is what stands now.
+    /// Whether that is what stands now; `None` as long as nothing stands.
     stands: Option<bool>,
 }
 
@@ -87,7 +87,7 @@ impl SeatJson {
             },
             outcome: revealed.as_ref().map(outcome_text),
             result_cid: revealed.as_ref().and_then(result_cid).map(|cid| cid.to_string()),
-            stands: revealed.map(|outcome| view.outcome == Some(outcome)),
+            stands: revealed.and_then(|outcome| Some(view.outcome? == outcome)),
         }
     }
 
