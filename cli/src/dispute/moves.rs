@@ -53,6 +53,13 @@ impl Ballots {
         Self { known }
     }
 
+    /// Takes in an outcome that was shown elsewhere: by a seat, a challenger, a juror.
+    pub(super) fn learn(&mut self, encoded: &[u8], gas_limit: u64) {
+        if let Ok(outcome) = Outcome::decode(encoded, gas_limit) {
+            self.known.push((outcome.hash(), told(&outcome)));
+        }
+    }
+
     /// What is said by the ballot with this hash.
     pub(super) fn text(&self, hash: &Hash32) -> String {
         let found = self.known.iter().find(|(known, _)| known == hash);

@@ -125,7 +125,7 @@ impl Look<'_> {
     fn seat(&self, seat: &Execution) -> SeatJson {
         let says = match seat.execution_status() {
             Some(ExecutionStatus::Submitted) => self.ballots.text(&ballot_hash(&seat.outcome)),
-            Some(ExecutionStatus::Committed) => "it hid its outcome and did not show it".to_owned(),
+            Some(ExecutionStatus::Committed) => "nothing: it hid its outcome and did not show it".to_owned(),
             Some(ExecutionStatus::Missed) => "nothing: it was given back late".to_owned(),
             _ => "nothing".to_owned(),
         };
@@ -232,17 +232,35 @@ async fn own(context: &Context, chain: &Chain) -> CliResult<Vec<Pubkey>> {
 }
 
 /// What happened from the opening of the last dispute on.
-async fn history(handle: &JobHandle, gas_limit: u64) -> CliResult<Vec<HistoryJson>> {
-    let Some(Posting { records, .. }) = handle.postings().await.hint()?.pop() else { return Ok(Vec::new()) };
+async fn history(handle: &JobHandle) -> CliResult<Vec<EventRecord>> {
+    let Some(Posting { mut records, .. }) = handle.postings().await.hint()?.pop() else { return Ok(Vec::new()) };
     let is_opening = |record: &EventRecord| matches!(record.event, Event::DisputeOpened(_));
     let from = records.iter().position(is_opening).unwrap_or(records.len());
-    Ok(HistoryJson::all(records.get(from..).unwrap_or_default(), gas_limit))
+    Ok(records.split_off(from))
+}
+
+/// Every ballot of the dispute that is on chain whole: what stood, what leads, what seats gave, what was shown.
+fn ballots(disputed: &Disputed, history: &[EventRecord]) -> Ballots {
+    let dispute = &disputed.dispute.account;
+    let mut ballots = Ballots::new(dispute, &disputed.job.account);
+    for seat in &disputed.executions {
+        ballots.learn(&seat.account.outcome, dispute.gas_limit);
+    }
+    for record in history {
+        match &record.event {
+            Event::OutcomeRevealed(event) => ballots.learn(&event.outcome, dispute.gas_limit),
+            Event::VoteRevealed(event) => ballots.learn(&event.ballot, dispute.gas_limit),
+            Event::VerdictAppealed(event) => ballots.learn(&event.ballot, dispute.gas_limit),
+            _ => {}
+        }
+    }
+    ballots
 }
 
 pub(super) async fn show(context: &Context, address: Pubkey) -> CliResult {
     let chain = Chain::reading(context).await?;
     let case = Case::find(&chain, &address).await?;
-    let history = history(&case.handle, case.view.task.limits.gas_limit).await?;
+    let history = history(&case.handle).await?;
     if case.disputed.is_none() && history.is_empty() {
         let job = case.job();
         let status = status_name(case.view.status);
@@ -253,7 +271,7 @@ pub(super) async fn show(context: &Context, address: Pubkey) -> CliResult {
     let live = match &case.disputed {
         Some(disputed) => {
             let absences = case.handle.absences(disputed).await.hint()?.len();
-            let ballots = Ballots::new(&disputed.dispute.account, &disputed.job.account);
+            let ballots = ballots(disputed, &history);
             Some(Look { disputed, ballots, own: &own, now: case.now }.live(absences))
         }
         None => None,
@@ -266,7 +284,7 @@ pub(super) async fn show(context: &Context, address: Pubkey) -> CliResult {
         job_state: status_name(case.view.status),
         closed: live.is_none(),
         live,
-        history,
+        history: HistoryJson::all(&history, case.view.task.limits.gas_limit),
     };
     context.output.result(&shown, || print(&shown, case.now));
     Ok(())
