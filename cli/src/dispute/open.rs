@@ -50,7 +50,7 @@ pub struct OpenArgs {
     /// A receipt of the job that says what you hold to be right; it is run here all the same, and has to give that.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
-    /// Holds what the receipt says without running the job, or whatever running it gives.
+    /// Holds what the receipt says, whatever that is: the job is not run.
     #[arg(long, requires = "receipt")]
     force: bool,
     /// Stays until the dispute is closed: shows what was hidden, takes every step that is due.

@@ -225,7 +225,12 @@ fn nothing_is_disputed_that_running_the_job_gives_or_that_is_not_known_to_be_wro
     let path = court.home.path().join("receipt.json");
     let path = path.to_str().unwrap();
     json(&mut court.poster(), &["verify", &job, "--receipt", path]);
-    refuse(&["--receipt", path, "--force"], (1, &["the receipt says the same"]));
+    // Forced, nothing is run, so nothing has to be fetched.
+    let unread = ["--receipt", path, "--force", "--content", "http://127.0.0.1:1"];
+    refuse(&unread, (1, &["the receipt says the same"]));
+    let help = court.poster().args(["dispute", "open", "--help"]).output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("whatever that is: the job is not run"), "{help}");
     let honest = std::fs::read_to_string(path).unwrap();
     let other = honest.replace(&format!("\"gas_used\": \"{}\"", right.gas_used), "\"gas_used\": \"99\"");
     assert_ne!(other, honest);
@@ -395,12 +400,16 @@ fn seats_that_do_not_agree_are_put_before_a_jury_without_a_bond() {
     [2, 3].iter().for_each(|juror| court.set_on_duty(*juror));
     let job = court.post(&["--redundancy", "2", "--mode", "redundant"]);
     disagree(&court, &job, [0, 1]);
+    a_deadlock_is_told(&court, &job);
     let asking = court.wallet("asking.json");
     let before = court.balance(&asking);
     let opened = json(&mut court.assay(&asking), &["dispute", "open", &job, "--yes"]);
     assert_eq!((&opened["holds"], &opened["bond_lamports"]), (&Value::Null, &0.into()), "{opened}");
     let told = json(&mut court.assay(&asking), &["dispute", "show", &job]);
     assert_eq!((&told["is_deadlock"], told["seats"].as_array().unwrap().len()), (&true.into(), 2), "{told}");
+    for (seat, gave) in [(0, "Exited(0), 7 gas"), (1, "Exited(0), 8 gas")] {
+        assert!(says(&told["seats"][seat]["says"], gave), "what a seat gave is on chain: {told}");
+    }
     court.drive(&job, |_, stage| match stage {
         DisputeStage::Committing => [2, 3].iter().for_each(|juror| drop(court.vote(&job, *juror, &[]))),
         DisputeStage::Revealing => {
@@ -416,6 +425,20 @@ fn seats_that_do_not_agree_are_put_before_a_jury_without_a_bond() {
     assert_eq!(view.outcome.map(|outcome| outcome.exit_code), Some(3));
     assert!(before - court.balance(&asking) < 20_000, "the rent came back");
     court.stop();
+}
+
+/// While nothing stands, no seat is beside it.
+fn a_deadlock_is_told(court: &Court, job: &str) {
+    let told = json(&mut court.poster(), &["job", "describe", job]);
+    assert_eq!((&told["state"], told["seats"].as_array().unwrap().len()), (&"deadlocked".into(), 2), "{told}");
+    for seat in told["seats"].as_array().unwrap() {
+        assert_eq!((&seat["state"], &seat["stands"]), (&"revealed".into(), &Value::Null), "{told}");
+    }
+    let history = told["history"].as_array().unwrap();
+    let disagreed = history.iter().find(|entry| entry["event"] == "SeatsDisagreed").unwrap();
+    assert!(says(&disagreed["what"], "too few of 2 seats say the same, and there may be no more"), "{disagreed}");
+    let text = String::from_utf8(court.poster().args(["job", "describe", job]).output().unwrap().stdout).unwrap();
+    assert!(text.contains("a deadlock") && !text.contains("not what stands"), "{text}");
 }
 
 /// Two providers take the seats of a job and reveal different outcomes, both wrong.
