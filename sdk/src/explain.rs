@@ -17,6 +17,7 @@ use assay_protocol::{
     FeeError, JobStatus, Mode, TrustVector,
     fees::{self, Price},
     tickets,
+    trust::{AuditBounds, solo_lock},
 };
 
 /// What the conditions are evaluated on.
@@ -171,7 +172,8 @@ pub struct ProspectiveJob {
     pub now_unix: i64,
 }
 
-/// As [`first_obstacle`], for a job that would be posted now.
+/// As [`first_obstacle`], for a job that would be posted now, and a seat of it. Of an adaptive job a drawn seat; who may take it
+/// alone says [`audit_of_new`].
 ///
 /// # Errors
 /// [`FeeError`] when its bond leaves 64 bits of lamports.
@@ -180,6 +182,33 @@ pub fn obstacle_of_new(
     market: &Market,
     provider: &Provider,
 ) -> Result<Option<AcceptCheck>, FeeError> {
+    let job = prospective(new, market)?;
+    Ok(first_obstacle(&AcceptContext { job: &job, market, provider, execution: None, now_unix: new.now_unix }))
+}
+
+/// One in how many of this provider's results is audited, when the program would let it take all of an adaptive job that would
+/// be posted now alone; `None` when it would not.
+///
+/// # Errors
+/// [`FeeError`] when the job's bond leaves 64 bits of lamports.
+pub fn audit_of_new(new: &ProspectiveJob, market: &Market, provider: &Provider) -> Result<Option<u16>, FeeError> {
+    let mut job = prospective(new, market)?;
+    let pay_max_lamports = new.price.pay(new.gas_limit)?;
+    let terms = market.current_terms(new.now_unix);
+    let bounds = AuditBounds { one_in_min: terms.audit_one_in_min, one_in_max: terms.audit_one_in_max };
+    let streak = provider.trust.consecutive_valid;
+    let Some(one_in) = bounds.one_in(streak).filter(|_| new.mode == Mode::Adaptive) else { return Ok(None) };
+    let Ok(lock_lamports) = solo_lock(job.bond_lamports, pay_max_lamports, one_in) else { return Ok(None) };
+    // It needs no ticket, as for a job of one seat, and locks more.
+    (job.mode, job.bond_lamports) = (Mode::Optimistic.code(), lock_lamports);
+    let context = AcceptContext { job: &job, market, provider, execution: None, now_unix: new.now_unix };
+    let unaudited = provider.unaudited_lamports.checked_add(pay_max_lamports);
+    let is_borne = unaudited.is_some_and(|lamports| lamports <= provider.stake_lamports);
+    Ok((is_borne && first_obstacle(&context).is_none()).then_some(one_in))
+}
+
+/// The job as it would be on chain, as far as conditions look at it.
+fn prospective(new: &ProspectiveJob, market: &Market) -> Result<Job, FeeError> {
     let ProspectiveJob { market: address, mode, price, gas_limit, min_trust_bps, now_unix } = *new;
     let terms = market.current_terms(now_unix);
     // An account of zeros, in which nobody has a seat; a type of the IDL has as many bytes on every chain.
@@ -190,7 +219,7 @@ pub fn obstacle_of_new(
     // Its draw is fixed in the moment that it is posted.
     job.draw.fixed_unix = now_unix;
     job.bond_lamports = fees::bond(price.pay(gas_limit)?, terms.bond_min_lamports, terms.bond_rate_bps)?;
-    Ok(first_obstacle(&AcceptContext { job: &job, market, provider, execution: None, now_unix }))
+    Ok(job)
 }
 
 /// The first condition that fails; `None` when the program would let the provider accept, so that its own policy, its
@@ -348,6 +377,40 @@ mod tests {
         job.price.price = u64::MAX;
         job.gas_limit = u64::MAX;
         assert!(obstacle_of_new(&job, &market, &provider).is_err());
+    }
+
+    #[test]
+    fn a_provider_that_proved_itself_may_take_an_adaptive_job_alone() {
+        let (_, mut market, mut provider) = accounts();
+        (market.terms.bond_min_lamports, market.terms.queue_timeout_s) = (10, 5);
+        (market.terms.audit_one_in_min, market.terms.audit_one_in_max) = (3, 20);
+        (provider.stake_lamports, provider.exposure_cap_lamports, provider.trust.consecutive_valid) = (120, 120, 12);
+        let mut job = ProspectiveJob {
+            market: provider.market,
+            mode: Mode::Adaptive,
+            price: Price { base_fee_lamports: 10, price: 0 },
+            gas_limit: 1,
+            min_trust_bps: 0,
+            now_unix: 50,
+        };
+        let audit = |job: &ProspectiveJob, provider: &Provider| audit_of_new(job, &market, provider).unwrap();
+        assert_eq!(audit(&job, &provider), Some(12), "without any ticket");
+        type Change = fn(&mut ProspectiveJob, &mut Provider);
+        let refused: [Change; 6] = [
+            |_, provider| provider.trust.consecutive_valid = 9,
+            |_, provider| provider.stake_lamports = 119,
+            |_, provider| provider.locked_lamports = 1,
+            |_, provider| provider.unaudited_lamports = 111,
+            |job, _| job.min_trust_bps = 1,
+            |job, _| job.mode = Mode::Redundant,
+        ];
+        for change in refused {
+            let (mut job, mut provider) = (job, provider);
+            change(&mut job, &mut provider);
+            assert_eq!(audit(&job, &provider), None, "{job:?} {provider:?}");
+        }
+        (job.price.price, job.gas_limit) = (u64::MAX, u64::MAX);
+        assert!(audit_of_new(&job, &market, &provider).is_err());
     }
 
     #[test]

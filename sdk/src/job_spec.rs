@@ -405,7 +405,8 @@ pub enum SpecError {
         gas_limit_max: u64,
     },
     /// The mode is for another number of seats.
-    #[error("use the mode {mode:?} with {redundancy} seats: optimistic has one seat, every other mode two or more")]
+    #[error("use the mode {} with redundancy {redundancy}: optimistic has one seat, every other mode two or more",
+        format!("{mode:?}").to_lowercase())]
     Mode {
         /// What was asked for.
         mode: Mode,
@@ -421,9 +422,7 @@ pub enum SpecError {
         seats_max: u8,
     },
     /// One seat agrees with nobody.
-    #[error(
-        "use the agreement window: it is for jobs of two seats or more; a single result has the market's challenge window"
-    )]
+    #[error("use the agreement window: it is for two seats or more; a single result has the market's challenge window")]
     NothingToAgree,
     /// The market's windows are shorter.
     #[error("post the job: its agreement window is {agreement_s} s; the market takes at most {most_s} s")]

@@ -31,9 +31,9 @@ pub struct OrderArgs {
     /// Seed of the guest's randomness.
     #[arg(long, value_name = "N", value_parser = parse::number, allow_negative_numbers = true)]
     pub seed: Option<u64>,
-    /// Seats: providers that each run the job and hide their results until all are in.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse::seats, allow_negative_numbers = true)]
-    pub redundancy: u8,
+    /// Seats: providers that each run the job and hide their results until all are in [default: 1; 3 where --mode needs several].
+    #[arg(long, value_name = "N", value_parser = parse::seats, allow_negative_numbers = true)]
+    pub redundancy: Option<u8>,
     /// How the result is found; by default optimistic for one seat, redundant for several.
     #[arg(long, value_name = "MODE")]
     pub mode: Option<ModeArg>,
@@ -59,13 +59,21 @@ impl OrderArgs {
             base_fee_lamports: self.base_fee,
             gas_limit: self.gas_limit,
             seed: self.seed,
-            redundancy: self.redundancy,
+            redundancy: self.redundancy.unwrap_or_else(|| seats_default(self.mode)),
             mode: self.mode.map(Mode::from),
             min_trust_bps: self.min_trust,
             agreement_s: self.agreement_s,
             expires_unix: self.expires_in_s.map_or(0, |seconds| now_unix.saturating_add(i64::from(seconds))),
             id: None,
         }
+    }
+}
+
+/// Seats of a job whose poster names none.
+const fn seats_default(mode: Option<ModeArg>) -> u8 {
+    match mode {
+        None | Some(ModeArg::Optimistic) => 1,
+        Some(ModeArg::Redundant | ModeArg::Quorum | ModeArg::Adaptive) => 3,
     }
 }
 

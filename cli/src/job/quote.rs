@@ -2,11 +2,12 @@
 
 use assay_protocol::{
     Mode,
+    limits::TRUSTED_STREAK,
     tickets::{Fill, seat_threshold, usable},
 };
 use assay_sdk::{
     accounts::Keyed,
-    explain::{ProspectiveJob, obstacle_of_new},
+    explain::{ProspectiveJob, audit_of_new, obstacle_of_new},
     program::accounts::Market,
 };
 use clap::Args;
@@ -44,6 +45,21 @@ struct ProviderJson {
     obstacle: Option<String>,
     /// Its tickets that would take part in the draw.
     tickets: u32,
+    /// Whether it could take all of an adaptive job alone, at once and without a ticket: one in so many of its results is audited.
+    alone_audit_one_in: Option<u16>,
+}
+
+impl ProviderJson {
+    /// Whether it could take a seat, or the whole job.
+    fn could(&self) -> String {
+        let alone = self.alone_audit_one_in.map(|one_in| format!("alone, with one result in {one_in} audited"));
+        match (&self.obstacle, alone) {
+            (None, None) => "yes".to_owned(),
+            (None, Some(alone)) => format!("yes, or {alone}"),
+            (Some(why), None) => format!("no: {why}"),
+            (Some(why), Some(alone)) => format!("{alone}; else no: {why}"),
+        }
+    }
 }
 
 /// How soon the seats would be taken if whoever can take one does so at once.
@@ -59,8 +75,11 @@ struct FillJson {
 struct QuoteJson {
     #[serde(flatten)]
     plan: PlanJson,
+    /// Providers that could take a drawn seat, or the only one.
     eligible: usize,
-    /// `None` when too few providers could take a seat.
+    /// Providers that could take all of an adaptive job alone.
+    eligible_alone: usize,
+    /// How soon the seats would be taken if nobody took the job alone. `None` when too few providers could take a seat.
     fill: Option<FillJson>,
     providers: Vec<ProviderJson>,
     remarks: Vec<String>,
@@ -84,10 +103,12 @@ pub(super) async fn quote(context: &Context, args: &QuoteArgs) -> CliResult {
     let mut providers = Vec::new();
     for Keyed { address, account } in chain.providers(address).await? {
         let obstacle = obstacle_of_new(&job, &market, &account).context("this job cannot be priced")?;
+        let alone = audit_of_new(&job, &market, &account).context("this job cannot be priced")?;
         providers.push(ProviderJson {
             provider: address.to_string(),
             obstacle: obstacle.map(|check| check.detail),
             tickets: usable(account.tickets, account.stake_lamports, terms.ticket_lamports),
+            alone_audit_one_in: alone,
         });
     }
     let eligible: Vec<u32> =
@@ -100,11 +121,13 @@ pub(super) async fn quote(context: &Context, args: &QuoteArgs) -> CliResult {
     let mut json = QuoteJson {
         plan: plan_json(&plan, &order, None),
         eligible: eligible.len(),
+        eligible_alone: providers.iter().filter(|found| found.alone_audit_one_in.is_some()).count(),
         fill,
         providers,
         remarks: Vec::new(),
     };
     json.remarks = remarks(&json, seats);
+    json.remarks.extend(alone_remark(plan.spec.mode(), json.eligible_alone));
     json.remarks.extend(jury_remark(&market, now_unix));
     context.output.result(&json, || {
         println!("{}", plan.text(&order, "you"));
@@ -167,7 +190,7 @@ fn chance(tickets: &[u32], seats: u8, threshold: u64) -> f64 {
 
 fn remarks(quote: &QuoteJson, seats: u8) -> Vec<String> {
     let mut remarks = Vec::new();
-    if quote.eligible < usize::from(seats) {
+    if quote.eligible < usize::from(seats) && quote.eligible_alone == 0 {
         remarks.push(format!(
             "{} of {} providers could take a seat, and {seats} are wanted: as things stand it would expire, and everything \
              would come back",
@@ -179,7 +202,22 @@ fn remarks(quote: &QuoteJson, seats: u8) -> Vec<String> {
     remarks
 }
 
-/// A jury that is three times as large as it is meant to be small still finds its quorum when many are absent.
+/// An adaptive job need not be drawn at all.
+fn alone_remark(mode: Mode, eligible_alone: usize) -> Option<String> {
+    (mode == Mode::Adaptive).then(|| match eligible_alone {
+        0 => format!(
+            "no provider may take it alone now, which needs {TRUSTED_STREAK} confirmed results in a row and stake for a larger lock: \
+             its seats are drawn"
+        ),
+        some => format!(
+            "{some} of the providers may take it alone, at once and without a ticket: then one seat runs it and is paid, and the \
+             others are drawn only if its result is audited"
+        ),
+    })
+}
+
+/// A first jury has `jury_lambda` tickets on average. With fewer than three times as many on duty, a few providers that are absent
+/// can keep it from its quorum.
 fn jury_remark(market: &Market, now_unix: i64) -> Option<String> {
     let least = u64::from(market.current_terms(now_unix).jury_lambda).saturating_mul(3);
     (market.duty_tickets_total < least).then(|| {
@@ -203,9 +241,8 @@ fn print(quote: &QuoteJson, seats: u8) {
         None => {}
     }
     let mut rows = table(["provider", "tickets", "could take a seat"]);
-    for ProviderJson { provider, obstacle, tickets } in &quote.providers {
-        let could = obstacle.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {why}"));
-        rows.add_row([provider.clone(), tickets.to_string(), could]);
+    for found in &quote.providers {
+        rows.add_row([found.provider.clone(), found.tickets.to_string(), found.could()]);
     }
     println!("{rows}");
     for remark in &quote.remarks {
@@ -234,6 +271,20 @@ mod tests {
         assert!(few.half_s > 2 && few.half_s < few.most_s && few.most_s < 302, "{few:?}");
         assert_eq!(fill(&[1; 3], 3, &of(1 << 40)).unwrap(), FillJson { half_s: 302, most_s: 302 }, "half of the queue");
         assert_eq!(fill(&[1_000; 2], 3, &of(2_000)), None, "two cannot fill three");
+    }
+
+    #[test]
+    fn who_could_take_an_adaptive_job_alone_is_said_so() {
+        let could = |obstacle: Option<&str>, alone_audit_one_in| {
+            let (provider, obstacle) = (String::new(), obstacle.map(str::to_owned));
+            ProviderJson { provider, obstacle, tickets: 0, alone_audit_one_in }.could()
+        };
+        assert_eq!((could(None, None).as_str(), could(Some("why"), None).as_str()), ("yes", "no: why"));
+        assert_eq!(could(None, Some(10)), "yes, or alone, with one result in 10 audited");
+        assert_eq!(could(Some("why"), Some(10)), "alone, with one result in 10 audited; else no: why");
+        assert!(alone_remark(Mode::Redundant, 1).is_none());
+        assert!(alone_remark(Mode::Adaptive, 0).unwrap().contains("no provider may take it alone now"));
+        assert!(alone_remark(Mode::Adaptive, 2).unwrap().contains("2 of the providers may take it alone"));
     }
 
     #[test]

@@ -44,5 +44,17 @@ fn a_quote_says_what_a_job_costs_who_could_take_it_and_what_keeps_the_others_fro
     let text = court.poster().args(["job", "quote", dir, "--min-trust", "1"]).output().unwrap();
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("no: the provider's trust is 0") && text.contains("it would expire"), "{text}");
+
+    let adaptive = quote(&["--mode", "adaptive"]);
+    assert_eq!((&adaptive["redundancy"], &adaptive["mode"]), (&3.into(), &"adaptive".into()), "{adaptive}");
+    assert_eq!((&adaptive["eligible"], &adaptive["eligible_alone"]), (&3.into(), &0.into()), "{adaptive}");
+    assert!(adaptive["remarks"].to_string().contains("no provider may take it alone now"), "{adaptive}");
+    let refused = ["job", "quote", dir, "--mode", "adaptive", "--redundancy", "1"];
+    let refused = court.poster().args(refused).output().unwrap();
+    assert!(
+        crate::stderr(&refused).contains("use the mode adaptive with redundancy 1: "),
+        "{}",
+        crate::stderr(&refused)
+    );
     court.stop();
 }
