@@ -105,6 +105,12 @@ pub enum HttpError {
         /// The type asked for.
         want: &'static str,
     },
+    /// Something else answers there.
+    #[error("it does not answer as {expected} does; is this the right address?")]
+    Stranger {
+        /// What should.
+        expected: &'static str,
+    },
     /// The total deadline passed.
     #[error("it was not done in time")]
     Deadline,

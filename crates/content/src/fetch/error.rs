@@ -45,6 +45,19 @@ impl SourceError {
         }
     }
 
+    /// Whether the source looked and did not find the content, or not in time: all else says something about the source, and
+    /// nothing about the content. What is no source of content at all may say so, too: see [`super::Fetcher::probe`].
+    #[must_use]
+    pub const fn says_absent(&self) -> bool {
+        const GATEWAY_TIMEOUT: u16 = 504;
+        match self {
+            Self::Missing { .. } => true,
+            Self::Http(HttpError::Status { status, .. }) => *status == GATEWAY_TIMEOUT,
+            Self::Http(error) => matches!(error, HttpError::NotFound | HttpError::Silent { .. } | HttpError::Deadline),
+            _ => false,
+        }
+    }
+
     pub(super) const fn late() -> Self {
         Self::Http(HttpError::Deadline)
     }
@@ -142,6 +155,17 @@ impl FetchError {
             Self::Unavailable { reports, .. } => !reports.is_empty(),
             Self::Store(error) => error.is_retryable(),
             Self::Content { .. } | Self::Source { .. } => false,
+        }
+    }
+
+    /// Whether there are sources, and each that was asked looked and did not find the content ([`SourceError::says_absent`]).
+    #[must_use]
+    pub fn says_absent(&self) -> bool {
+        match self {
+            Self::Unavailable { reports, .. } => {
+                !reports.is_empty() && reports.iter().all(|report| report.error.says_absent())
+            }
+            _ => false,
         }
     }
 

@@ -143,6 +143,18 @@ impl Fetcher {
         Ok(entries)
     }
 
+    /// Whether each source is there and is one: a Kubo node says its version, a gateway has the empty block. Without any source
+    /// there is nothing to be found out.
+    ///
+    /// # Errors
+    /// [`FetchError::Source`] names the first that is not.
+    pub async fn probe(&self) -> Result<(), FetchError> {
+        for source in &self.shared.sources {
+            source.probe().await.map_err(|error| FetchError::Source { source: source.name(), error })?;
+        }
+        Ok(())
+    }
+
     /// Sources by name with their demerits, in the order in which the next fetch asks them.
     #[must_use]
     pub fn ranking(&self) -> Vec<(String, u32)> {

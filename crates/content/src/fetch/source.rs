@@ -16,12 +16,15 @@ use crate::{
     Entry, HttpError,
     car::{CarDecoder, CarError, CarLimits},
     http::{Body, HostPolicy, HttpLimits, Server},
-    limits::{BLOCK_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, Budget},
+    kubo::KuboVersion,
+    limits::{BLOCK_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, Budget, RPC_ANSWER_BYTES_MAX},
     verify_block,
 };
 
 const CAR_TYPE: &str = "application/vnd.ipld.car";
 const RAW_TYPE: &str = "application/vnd.ipld.raw";
+/// The empty block, whose CID is all of it: every gateway has it, whatever else it has.
+const EMPTY_BLOCK: &str = "bafkqaaa";
 
 /// How a source is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +66,28 @@ impl SourceClient {
 
     pub(super) fn name(&self) -> String {
         self.server.name()
+    }
+
+    /// Whether it is there, and what it is said to be: any server at all may say that it does not have something.
+    pub(super) async fn probe(&self) -> Result<(), HttpError> {
+        let (request, expected) = match self.dialect {
+            Dialect::Kubo => (self.server.post(&["api", "v0", "version"]), "Kubo's RPC"),
+            Dialect::Gateway => {
+                let request = self.server.get(&["ipfs", EMPTY_BLOCK]).query(&[("format", "raw")]);
+                (request.header(ACCEPT, RAW_TYPE), "a trustless gateway")
+            }
+        };
+        let mut answer = match self.ask(request).await {
+            Err(HttpError::NotFound | HttpError::Status { status: 400..=499, .. }) => {
+                return Err(HttpError::Stranger { expected });
+            }
+            answer => answer?.capped(RPC_ANSWER_BYTES_MAX),
+        };
+        let is_it = match self.dialect {
+            Dialect::Kubo => serde_json::from_slice::<KuboVersion>(&answer.whole().await?).is_ok(),
+            Dialect::Gateway => answer.expect_type(RAW_TYPE).is_ok() && answer.whole().await?.is_empty(),
+        };
+        if is_it { Ok(()) } else { Err(HttpError::Stranger { expected }) }
     }
 
     /// Fills the pool until it holds a package, or what can be none. Whatever the source did wrong on the way, the

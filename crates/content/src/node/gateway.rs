@@ -39,8 +39,10 @@ const IMMUTABLE: &str = "public, max-age=29030400, immutable";
 /// What a listing looks like may.
 const A_WEEK: &str = "public, max-age=604800";
 
+/// `bafkqaaa` is the empty block, whole in its CID: by it clients find out whether this is a gateway.
 pub(super) fn router(state: Shared) -> Router {
     Router::new()
+        .route("/ipfs/bafkqaaa", get(|| async { ([(CONTENT_TYPE, RAW_TYPE)], "") }))
         .route("/ipfs/{*path}", get(answer))
         .route("/health", get(|| async { "ok\n" }))
         .layer(middleware::from_fn_with_state(state.clone(), bounded))

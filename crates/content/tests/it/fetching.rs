@@ -423,6 +423,37 @@ async fn c15_when_nobody_has_it_every_source_is_named() {
     assert!(!error.is_retryable(), "{error}");
 }
 
+/// An answer of a source that is there, and of what is none: only the first says that content is not to be had.
+#[tokio::test]
+async fn c15_absence_is_told_from_sources_that_cannot_be_asked() {
+    let package = sample();
+    let empty = scratch(1 << 30);
+    let node = ContentNode::start(NodeConfig::loopback(empty.store.clone())).await.unwrap();
+    let (kubo, gateway) = (Source::Kubo(node.rpc_url()), Source::Gateway(node.gateway_url()));
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed: url::Url = format!("http://{closed}").parse().unwrap();
+    let stranger = Double::always(Reply::status("404 Not Found")).await;
+    let site = Double::always(Reply::new("200 OK", "content-length: 2\r\n", "{}", Then::Close)).await;
+    let broken = Double::always(Reply::status("503 Service Unavailable")).await;
+    for (sources, is_there, says_absent) in [
+        (vec![kubo.clone(), gateway.clone()], true, true),
+        (vec![kubo.clone(), Source::Kubo(closed.clone())], false, false),
+        (vec![kubo.clone(), Source::Gateway(closed)], false, false),
+        // Any server does not have it.
+        (vec![Source::Kubo(stranger.url())], false, true),
+        (vec![kubo, Source::Gateway(stranger.url())], false, true),
+        (vec![Source::Kubo(site.url())], false, false),
+        (vec![Source::Gateway(site.url())], false, false),
+        (vec![gateway, Source::Gateway(broken.url())], false, false),
+        (vec![], true, false),
+    ] {
+        let (_scratch, fetcher) = fetcher(sources.clone());
+        assert_eq!(fetcher.probe().await.is_ok(), is_there, "{sources:?}");
+        let error = fetcher.fetch(&package.root).await.unwrap_err();
+        assert_eq!(error.says_absent(), says_absent, "{sources:?}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn content_that_is_no_package_is_final_whoever_serves_it() {
     let package = pack_entries([Entry::file("a", noise(5_000))]).unwrap();
