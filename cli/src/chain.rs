@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use assay_content::{BlockStore, Budget, FetchLimits, Fetcher, Publisher, Source, StoreLimits};
+use assay_content::{BlockStore, Budget, FetchLimits, Fetcher, KuboClient, Publisher, Source, StoreLimits};
+use assay_executor::Config;
 use assay_sdk::{
+    Cluster,
     accounts::{Keyed, ProviderFilter},
     client::{Client, ClientConfig, ContentAccess, Sent, SharedSigner},
     program::accounts::{Market, Provider},
@@ -12,9 +14,10 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tempfile::TempDir;
+use url::Url;
 
 use crate::{
-    context::Context,
+    context::{CONTENT_TIMEOUT, Context},
     error::{CliError, CliResult, Context as _, Hint},
     output::lamports,
     progress::Progress,
@@ -60,22 +63,33 @@ impl Chain {
 
     /// For commands that sign with the keypair of the settings.
     pub async fn signing(context: &Context) -> CliResult<Self> {
-        Self::signing_with(context, context.keypair()?).await
+        let keypair = context.keypair()?;
+        Ok(Self::reading(context).await?.signed_by(keypair))
     }
 
-    /// For commands that sign with another one.
-    pub async fn signing_with(context: &Context, keypair: Keypair) -> CliResult<Self> {
-        let signer: SharedSigner = Arc::new(keypair);
-        let chain = Self::reading(context).await?;
-        Ok(Self { client: chain.client.with_signer(signer), ..chain })
+    /// For what a provider's bot does, by hand: its cluster, its content nodes, its hot key.
+    pub async fn of_bot(config: &Config, node_key: Keypair) -> CliResult<Self> {
+        let cluster = config.cluster().context("cannot use chain.cluster of the bot's configuration")?;
+        let chain = Self::at(cluster, Some(config.market())).signed_by(node_key);
+        chain.client.check_program().await.hint()?;
+        let content = &config.content;
+        let limits = FetchLimits { deadline: content.fetch_deadline.0, ..FetchLimits::default() };
+        chain.with_sources((&content.kubo, &content.gateways), limits)
     }
 
     /// Without a look at the program: for wallets.
     pub fn unchecked(context: &Context) -> Self {
-        let settings = &context.settings;
-        let config =
-            ClientConfig { confirm_timeout: CONFIRM_TIMEOUT, ..ClientConfig::new(settings.cluster.value.clone()) };
-        Self { client: Client::new(config), market: settings.market.value, _blocks: None }
+        Self::at(context.settings.cluster.value.clone(), context.settings.market.value)
+    }
+
+    fn signed_by(self, keypair: Keypair) -> Self {
+        let signer: SharedSigner = Arc::new(keypair);
+        Self { client: self.client.with_signer(signer), ..self }
+    }
+
+    fn at(cluster: Cluster, market: Option<Pubkey>) -> Self {
+        let config = ClientConfig { confirm_timeout: CONFIRM_TIMEOUT, ..ClientConfig::new(cluster) };
+        Self { client: Client::new(config), market, _blocks: None }
     }
 
     /// Over a client that signs and has content already.
@@ -86,17 +100,22 @@ impl Chain {
 
     /// Adds the content node of the settings.
     pub fn with_content(self, context: &Context) -> CliResult<Self> {
-        let blocks = tempfile::tempdir().context("cannot create a temporary directory for blocks")?;
-        let store = BlockStore::open(blocks.path(), StoreLimits::default())?;
         let settings = &context.settings;
-        let gateways = settings.gateways.value.iter().cloned().map(Source::Gateway);
-        let sources = std::iter::once(Source::Kubo(settings.content.value.clone())).chain(gateways).collect();
+        let kubo = std::slice::from_ref(&settings.content.value);
         // Results may be larger than job directories.
         let limits = FetchLimits { budget: Budget::RESULT, ..FetchLimits::default() };
-        let content = ContentAccess {
-            publisher: Publisher::new(vec![context.kubo()?], 1),
-            fetcher: Fetcher::new(store, sources, limits)?,
-        };
+        self.with_sources((kubo, &settings.gateways.value), limits)
+    }
+
+    /// Adds these Kubo nodes, which results are published to as well, and gateways.
+    fn with_sources(self, (kubo, gateways): (&[Url], &[Url]), limits: FetchLimits) -> CliResult<Self> {
+        let blocks = tempfile::tempdir().context("cannot create a temporary directory for blocks")?;
+        let store = BlockStore::open(blocks.path(), StoreLimits::default())?;
+        let nodes = kubo.iter().map(|url| KuboClient::new(url.clone(), CONTENT_TIMEOUT)).collect::<Result<_, _>>()?;
+        let gateways = gateways.iter().cloned().map(Source::Gateway);
+        let sources = kubo.iter().cloned().map(Source::Kubo).chain(gateways).collect();
+        let content =
+            ContentAccess { publisher: Publisher::new(nodes, 1), fetcher: Fetcher::new(store, sources, limits)? };
         Ok(Self { client: self.client.with_content(content), market: self.market, _blocks: Some(blocks) })
     }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Longest time for one request to the content node; uploads of a full job directory take a second.
-const CONTENT_TIMEOUT: Duration = Duration::from_secs(60);
+pub const CONTENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, Args)]

@@ -3,7 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use assay_content::{
-    BlockSet, Budget, Cid, Entry, Fetcher, PackLimits, Package, digest_from_cid, pack_entries, pack_path, unpack,
+    BlockSet, Budget, Cid, Entry, FetchError, Fetcher, PackLimits, Package, digest_from_cid, pack_entries, pack_path,
+    unpack,
 };
 use assay_executor::worker::{
     Cancel, CheckedRun, ChildSettings, ISOLATION_VARIABLE, Isolation, Manner, RanTask, Work, WorkRequest, WorkerFault,
@@ -241,13 +242,13 @@ pub struct Order {
 }
 
 /// A job directory from the content node; `Err` when no host can read it, which is an outcome, too.
-pub async fn fetch(fetcher: &Fetcher, cid: &Cid) -> CliResult<Result<Vec<Entry>, Ran>> {
+pub async fn fetch(fetcher: &Fetcher, cid: &Cid) -> Result<Result<Vec<Entry>, Ran>, FetchError> {
     // The commands' own budget is a result's, which may be larger; whether a job directory is valid must not depend on it.
     match fetcher.within(Budget::PROFILE).fetch(cid).await {
         Ok(entries) => Ok(Ok(entries)),
         Err(error) => match error.invalid_reason() {
             Some(reason) => Ok(Err(Ran::invalid(reason, error.to_string()))),
-            None => Err(error).context("cannot fetch the job directory"),
+            None => Err(error),
         },
     }
 }

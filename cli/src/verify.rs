@@ -132,6 +132,7 @@ pub async fn run_again(
         None => {
             progress.set("fetching the job directory");
             let fetched = sandbox::fetch(chain.fetcher()?, &view.job_cid()).await;
+            let fetched = fetched.context("cannot fetch the job directory");
             fetched.next("name the job directory with --dir, or check the content nodes: assay doctor")?
         }
     };

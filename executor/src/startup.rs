@@ -8,7 +8,7 @@ use assay_content::{
 };
 use assay_protocol::{Hash32, PROFILE_V1};
 use assay_runtime::{ArtifactCache, CacheError, CacheLimits, Engine, Variant, compiled_code_identity};
-use assay_sdk::{Cluster, ClusterError, KeypairError, load_keypair};
+use assay_sdk::{ClusterError, KeypairError, load_keypair};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use solana_pubkey::Pubkey;
 use thiserror::Error;
@@ -166,12 +166,8 @@ pub(crate) fn signer(config: &Config) -> Result<Signer, StartError> {
 
 /// The chain, not asked anything yet.
 pub(crate) fn connect(config: &Config, signer: &Signer) -> Result<RpcChain, StartError> {
-    let mut cluster: Cluster = config.chain.cluster.parse()?;
-    if let Some(ws_url) = &config.chain.ws_url {
-        cluster = cluster.with_ws_url(ws_url.clone());
-    }
     Ok(RpcChain::new(RpcSettings {
-        cluster,
+        cluster: config.cluster()?,
         others: config.chain.other_rpc_urls.clone(),
         market: config.market(),
         provider: config.provider_address(),

@@ -52,14 +52,20 @@ async fn publish(chain: &Chain, package: &Package) -> CliResult {
     Ok(())
 }
 
-/// Only what nobody serves is not to be had, and of no job that was run here.
+/// Only what nobody serves is not to be had, and of no job that was run here: every source is there, was asked, and did not find it.
 pub(super) async fn require_unavailable(chain: &Chain, case: &Case, row: &JobRow, instead: &'static str) -> CliResult {
     let job = case.job();
     if row.outcome.is_some() {
         return Err(CliError::new(format!("{job} was run here, so its content was to be had")).with_next(instead));
     }
-    match sandbox::fetch(chain.fetcher()?, &case.view.job_cid()).await {
-        Err(_) => Ok(()),
+    let unknown = || format!("whether the content of {job} is to be had is not known");
+    let next = "a content node that fails says nothing of the content: mend what is named, then run this again in time; for votes it is in \
+                [content] of the bot's configuration";
+    let fetcher = chain.fetcher()?;
+    match sandbox::fetch(fetcher, &case.view.job_cid()).await {
+        // Any server at all says that it does not have it.
+        Err(error) if error.says_absent() => fetcher.probe().await.context(unknown()).next(next),
+        Err(error) => Err(error).context(unknown()).next(next),
         Ok(_) => Err(CliError::new(format!("the content of {job} is to be had: it was just fetched"))
             .with_cause("whoever says otherwise loses its bond when a jury finds an outcome")
             .with_next(instead)),

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     chain::{Action, Chain},
-    context::Context,
+    context::{Context, Settings},
     error::{CliError, CliResult, Context as _, Hint},
     output::{duration, lamports, shown_path},
     parse,
@@ -42,17 +42,20 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     after_help = "A running bot votes by itself. By hand: stop the bot, run this to commit a hidden vote, and again to show it when \
-nobody can commit any more, or let --follow wait for that. What is hidden is in the bot's own journal before it is sent, so the bot \
-shows it, too, once it runs again, and neither says two things about one job."
+nobody can commit any more, or let --follow wait for that. Everything is the bot's, by its configuration: cluster, content nodes, hot \
+key. What is hidden is in its journal before it is sent, so the bot shows it, too, once it runs again, and neither says two things \
+about one job."
 )]
 pub struct VoteArgs {
     /// Address of the dispute, or of its job.
     #[arg(value_name = "DISPUTE|JOB", value_parser = parse::address)]
     dispute: Pubkey,
-    /// Configuration file of the provider's bot: says which provider votes, with which hot key and journal.
+    /// Configuration file of the provider's bot: says which provider votes, with which hot key and journal, on which cluster, and
+    /// from which content nodes.
     #[arg(long, default_value = "provider/provider.toml", value_name = "FILE")]
     config: PathBuf,
-    /// Votes that the content of the job is not to be had; refused when it is.
+    /// Votes that the content of the job is not to be had: refused when it is, and when a content node of the configuration cannot be
+    /// asked.
     #[arg(long)]
     unavailable: bool,
     /// Stays until the vote is shown.
@@ -90,11 +93,12 @@ struct Juror<'a> {
 }
 
 pub(super) async fn vote(context: &Context, args: &VoteArgs) -> CliResult {
+    require_bots_own(&context.settings)?;
     let config: Config = load(&args.config, std::env::vars()).next("name the bot's configuration with --config")?;
     let node_key = load_keypair(&config.provider.node_key_path)?;
     let address = provider_address(&config.provider.market.0, &config.provider.authority.0);
     let signer = node_key.pubkey();
-    let chain = Chain::signing_with(context, node_key).await?.with_content(context)?;
+    let chain = Chain::of_bot(&config, node_key).await?;
     let provider: Provider = chain.client().fetch(&address).await.hint()?;
     if provider.node_key != signer {
         return Err(CliError::new(format!("{signer} is not the hot key of {address}, which is {}", provider.node_key))
@@ -103,6 +107,27 @@ pub(super) async fn vote(context: &Context, args: &VoteArgs) -> CliResult {
     let case = Case::find(&chain, &args.dispute).await?;
     case.require_disputed()?;
     Juror { context, chain: &chain, args, kept: Kept::of_bot(&config), address, provider }.run(case).await
+}
+
+/// A flag that names something else than the bot's configuration would not count.
+fn require_bots_own(settings: &Settings) -> CliResult {
+    let Settings { cluster, keypair, content, gateways, market } = settings;
+    let origins = [
+        ("--cluster", cluster.origin),
+        ("--keypair", keypair.origin),
+        ("--content", content.origin),
+        ("--gateway", gateways.origin),
+        ("--market", market.origin),
+    ];
+    match origins.iter().find(|(_, origin)| *origin == "flag") {
+        None => Ok(()),
+        Some((flag, _)) => {
+            Err(CliError::usage(format!("{flag} is not for votes: the bot's configuration says what counts"))
+                .with_next(
+                    "change that, or override it with a variable such as ASSAY__CHAIN__CLUSTER or ASSAY__CONTENT__KUBO",
+                ))
+        }
+    }
 }
 
 impl Juror<'_> {

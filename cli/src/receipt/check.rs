@@ -417,6 +417,7 @@ async fn fetch(globals: &GlobalArgs, cid: &Cid) -> CliResult<Result<Vec<Entry>, 
     let chain = Chain::unchecked(&context).with_content(&context)?;
     sandbox::fetch(chain.fetcher()?, cid)
         .await
+        .context("cannot fetch the job directory")
         .next("name the job directory with --dir, or check the content nodes: assay doctor")
 }
 

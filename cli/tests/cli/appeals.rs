@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use assay_content::{BlockStore, ContentNode, NodeConfig, StoreLimits};
 use assay_sdk::{crank::Disputed, instructions, program::DisputeStage};
 use serde_json::Value;
 
@@ -61,18 +60,17 @@ fn p_26_a_verdict_that_content_is_not_to_be_had_is_appealed_against_by_who_has_i
     let challenger = court.wallet("challenger.json");
     let job = dispute(&court, &challenger);
     let before = court.balance(&challenger);
-    let store = BlockStore::open(&court.home.path().join("blocks"), StoreLimits::default()).unwrap();
-    let node = court.run(ContentNode::start(NodeConfig::loopback(store))).unwrap();
+    let node = court.empty_node();
     let content = node.rpc_url().to_string();
     let mut is_appealed = false;
     court.drive(&job, |_, stage| match stage {
         // The next jury has it from where the appellant published it, and from nowhere else.
         DisputeStage::Committing if is_appealed => {
-            JURORS.iter().for_each(|juror| drop(court.vote(&job, *juror, &["--content", &content])));
+            JURORS.iter().for_each(|juror| drop(court.try_vote(&job, (*juror, &content), &[])));
         }
         DisputeStage::Committing => {
-            let more = ["--unavailable", "--content", NOWHERE];
-            JURORS.iter().for_each(|juror| drop(court.vote(&job, *juror, &more)));
+            let more = ["--unavailable"];
+            JURORS.iter().for_each(|juror| drop(court.try_vote(&job, (*juror, &content), &more)));
         }
         DisputeStage::Appealing if !is_appealed => {
             appeal_with_directory(&court, (&job, &challenger), &content);
@@ -98,7 +96,11 @@ fn i_07_who_could_not_have_the_content_appeals_against_an_outcome_and_who_ran_th
         stage == DisputeStage::Appealing
     });
     let appeal = ["dispute", "appeal", &job, "--unavailable"];
-    let without = [&appeal[..], &["--content", NOWHERE]].concat();
+    let nobodys = court.empty_node();
+    let empty = nobodys.rpc_url().to_string();
+    let without = [&appeal[..], &["--content", &empty]].concat();
+    let unasked = [&appeal[..], &["--content", NOWHERE]].concat();
+    is_refused(&mut court.assay(&doubter), &unasked, (1, &["is not known", "says nothing of the content"]));
     is_refused(&mut court.assay(&challenger), &without, (1, &["was run here", "leave out --unavailable"]));
     is_refused(&mut court.assay(&doubter), &appeal, (1, &["is to be had: it was just fetched", "loses its bond"]));
     let plan = plan(&mut court.assay(&doubter), &without);

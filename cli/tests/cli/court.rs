@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use assay_content::{BlockStore, ContentNode, NodeConfig, StoreLimits};
 use assay_localnet::{Network, NetworkConfig};
 use assay_protocol::{Outcome, OutcomeKind};
 use assay_sdk::{
@@ -85,6 +86,16 @@ impl Court {
 
     pub fn client(&self) -> &Client {
         self.network().client()
+    }
+
+    pub fn content_url(&self) -> String {
+        self.network().info().content_url.to_string()
+    }
+
+    /// A content node that has nothing.
+    pub fn empty_node(&self) -> ContentNode {
+        let store = BlockStore::open(&self.home.path().join("empty"), StoreLimits::default()).unwrap();
+        self.run(ContentNode::start(NodeConfig::loopback(store))).unwrap()
     }
 
     pub fn market(&self) -> Pubkey {
@@ -232,6 +243,15 @@ impl Court {
         let causes = said["causes"].to_string();
         assert!(code == Some(1) && causes.contains("is in the jury of round"), "{said}");
         None
+    }
+
+    /// `assay dispute vote` of a provider whose bot has this content node, whatever the settings of whoever types it say.
+    pub fn try_vote(&self, job: &str, (provider, kubo): (usize, &str), more: &[&str]) -> (Option<i32>, Value) {
+        let config = self.bot_directory(provider).join("provider.toml");
+        let arguments = [&["dispute", "vote", job, "--yes", "--config", config.to_str().unwrap()], more].concat();
+        let mut command = self.poster();
+        command.env("ASSAY_CLUSTER", "http://127.0.0.1:1").env("ASSAY_CONTENT", "http://127.0.0.1:1");
+        refused(command.env("ASSAY__CONTENT__KUBO", format!("[\"{kubo}\"]")), &arguments)
     }
 
     /// Moves the clock over what is waited for and lets `act` do what a stage asks for, until the dispute is closed.

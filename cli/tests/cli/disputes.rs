@@ -20,7 +20,7 @@ use solana_signer::Signer;
 use crate::{
     court::{Court, WRONG, key},
     last_json,
-    network::{job_directory, json, refused, says},
+    network::{job_directory, json, says},
     provider::is_refused,
 };
 
@@ -347,20 +347,22 @@ fn content_that_nobody_has_is_voted_unavailable_and_content_that_somebody_has_is
     let job = court.post(&[]);
     court.answer(&job, LIAR, &WRONG);
     json(&mut court.assay(&challenger), &["dispute", "open", &job, "--yes"]);
+    let nobodys = court.empty_node();
+    let (served, empty) = (court.content_url(), nobodys.rpc_url().to_string());
     let mut is_refused_once = false;
     court.drive(&job, |_, stage| match stage {
         DisputeStage::Committing => {
             for juror in JURORS {
-                let config = court.bot_directory(juror).join("provider.toml");
-                let arguments =
-                    ["dispute", "vote", &job, "--yes", "--unavailable", "--config", config.to_str().unwrap()];
-                let (code, said) = refused(&mut court.poster(), &arguments);
-                // Not drawn, or told that it is to be had.
-                assert_eq!(code, Some(1), "{said}");
-                is_refused_once |= says(&said["error"], "is to be had");
-                let said = court.vote(&job, juror, &["--unavailable", "--content", "http://127.0.0.1:1"]);
-                let is_said = |said: &Value| says(&said["says"], "not to be had");
-                assert!(said.as_ref().is_none_or(is_said), "{said:?}");
+                is_refused_once |= says(&unavailable(&court, &job, juror, &served).1["error"], "is to be had");
+                // Nobody listens there; something else does.
+                for other in ["http://127.0.0.1:1", court.rpc_url().as_str()] {
+                    let (code, said) = unavailable(&court, &job, juror, other);
+                    let is_unknown = says(&said["error"], "is not known");
+                    assert!(code == Some(1) && (is_unknown || is_undrawn(&said)), "{said}");
+                }
+                let (code, said) = unavailable(&court, &job, juror, &empty);
+                let is_voted = code == Some(0) && says(&said["says"], "not to be had");
+                assert!(is_voted || is_undrawn(&said), "{said}");
             }
         }
         DisputeStage::Revealing => {
@@ -392,6 +394,17 @@ pub fn told_without_result(court: &Court, job: &str, (reason, verdict): (&str, &
     let history = told["history"].as_array().unwrap();
     let decided = history.iter().find(|event| event["event"] == "DisputeSettled").unwrap();
     assert!(says(&decided["what"], verdict), "{decided}");
+}
+
+/// A vote of a juror whose bot has this content node, whatever the settings of whoever types it say.
+fn unavailable(court: &Court, job: &str, juror: usize, kubo: &str) -> (Option<i32>, Value) {
+    let other = court.try_vote(job, (juror, kubo), &["--unavailable", "--content", kubo]);
+    assert!(other.0 == Some(2) && says(&other.1["error"], "--content is not for votes"), "{other:?}");
+    court.try_vote(job, (juror, kubo), &["--unavailable"])
+}
+
+fn is_undrawn(said: &Value) -> bool {
+    said["causes"].to_string().contains("is in the jury of round")
 }
 
 #[test]

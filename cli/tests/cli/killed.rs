@@ -118,7 +118,8 @@ fn request(client: &mut BufReader<TcpStream>) -> std::io::Result<Vec<u8>> {
 fn killed_when_it_sends(court: &Court, wallet: &Path, (arguments, sent): (&[&str], Sent)) {
     let cut = Cut::start(court.rpc_url(), sent);
     let mut assay = court.assay(wallet);
-    assay.env("ASSAY_CLUSTER", &cut.url);
+    // A vote goes where its bot's configuration says.
+    assay.env("ASSAY_CLUSTER", &cut.url).env("ASSAY__CHAIN__CLUSTER", &cut.url);
     let mut command = Command::new(assay.get_program());
     command.env_clear().envs(assay.get_envs().filter_map(|(name, value)| Some((name, value?)))).args(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use assay_protocol::{Hash32, limits::BPS_ONE};
 use assay_runtime::Engine;
-use assay_sdk::FeeLadder;
+use assay_sdk::{Cluster, ClusterError, FeeLadder};
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 use url::Url;
@@ -439,6 +439,18 @@ impl Config {
     #[must_use]
     pub fn provider_address(&self) -> Pubkey {
         assay_sdk::pda::provider_address(&self.market(), &self.provider.authority.0)
+    }
+
+    /// The chain's endpoints.
+    ///
+    /// # Errors
+    /// [`ClusterError`] when `chain.cluster` names none.
+    pub fn cluster(&self) -> Result<Cluster, ClusterError> {
+        let cluster: Cluster = self.chain.cluster.parse()?;
+        Ok(match &self.chain.ws_url {
+            Some(ws_url) => cluster.with_ws_url(ws_url.clone()),
+            None => cluster,
+        })
     }
 
     /// Address of the market.
