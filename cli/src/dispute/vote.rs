@@ -9,13 +9,14 @@ use assay_executor::{
 };
 use assay_protocol::{Ballot, VoteStatus};
 use assay_sdk::{
+    Event,
     explain::{VoteCondition, VoteContext, first_vote_obstacle},
     instructions::{Secret, VoteTickets},
     keypair::load_keypair,
     pda::provider_address,
     program::{
-        account_bytes,
-        accounts::{Provider, Vote},
+        DisputeStage, account_bytes,
+        accounts::{Dispute, Provider, Vote},
     },
 };
 use clap::Args;
@@ -74,12 +75,51 @@ struct VoteJson {
     says: Option<String>,
     /// Tickets behind it.
     weight: u64,
-    /// `hidden`, `shown`.
+    /// `hidden`; `shown`; `not-shown`, which nobody can any more; `settled`, its account is closed.
     vote: &'static str,
+    /// What came of it, once it is settled and the endpoint has the history.
+    settled: Option<SettledJson>,
     /// Where the dispute stands.
     state: &'static str,
     reason: String,
     sent: Vec<Step>,
+}
+
+/// A vote whose account is closed.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct SettledJson {
+    was_shown: bool,
+    earned_lamports: u64,
+    lost_lamports: u64,
+}
+
+impl SettledJson {
+    /// By what happened to the vote of this provider and round.
+    fn told<'a>((provider, round): (&Pubkey, u8), events: impl Iterator<Item = &'a Event>) -> Option<Self> {
+        let (mut was_shown, mut found) = (false, None);
+        for event in events {
+            match event {
+                Event::VoteRevealed(event) if event.provider == *provider && event.round == round => was_shown = true,
+                Event::VoteSettled(event) if event.provider == *provider && event.round == round => {
+                    found = Some((event.earned_lamports, event.lost_lamports));
+                }
+                _ => {}
+            }
+        }
+        found.map(|(earned_lamports, lost_lamports)| Self { was_shown, earned_lamports, lost_lamports })
+    }
+}
+
+/// Where a vote stands.
+fn standing(vote: Option<&Vote>, dispute: Option<&Dispute>, now_unix: i64) -> &'static str {
+    let Some(vote) = vote else { return "settled" };
+    let stage = dispute.filter(|dispute| dispute.round == vote.round).and_then(|dispute| dispute.stage(now_unix));
+    match (vote.vote_status(), stage) {
+        (Some(VoteStatus::Revealed), _) => "shown",
+        (Some(VoteStatus::Committed), Some(DisputeStage::Committing | DisputeStage::Revealing)) => "hidden",
+        (Some(VoteStatus::Committed), _) => "not-shown",
+        _ => "unknown",
+    }
 }
 
 /// A juror at work.
@@ -158,7 +198,7 @@ impl Juror<'_> {
         };
         sent.append(&mut taker.sent);
         drop(taker);
-        self.report(&case, &own.row, (round, sent))
+        self.report(&case, &own.row, (round, sent)).await
     }
 
     fn speaker(&self) -> Speaker {
@@ -299,47 +339,111 @@ impl Juror<'_> {
         )
     }
 
-    fn report(&self, case: &Case, row: &JobRow, (round, sent): (u8, Vec<Step>)) -> CliResult {
+    async fn report(&self, case: &Case, row: &JobRow, (round, sent): (u8, Vec<Step>)) -> CliResult {
         let vote = self.own_vote(case, round);
-        let is_hidden = vote.is_some_and(|vote| vote.vote_status() == Some(VoteStatus::Committed));
-        let (state, reason) = match &case.disputed {
-            Some(disputed) => {
-                let dispute = &disputed.dispute.account;
-                (stage_name(dispute.stage(case.now.unix)), stage_text(dispute, case.now))
-            }
+        let dispute = case.disputed.as_ref().map(|disputed| &disputed.dispute.account);
+        let (state, reason) = match dispute {
+            Some(dispute) => (stage_name(dispute.stage(case.now.unix)), stage_text(dispute, case.now)),
             None => ("closed", "everybody was settled".to_owned()),
         };
+        let settled = match vote {
+            Some(_) => None,
+            None => {
+                let history = case.handle.history().await.hint()?;
+                let of_job = history.iter().filter(|record| record.slot >= case.view.created_slot);
+                SettledJson::told((&self.address, round), of_job.map(|record| &record.event))
+            }
+        };
+        let recorded = row.ballot(round).map_or(0, |ballot| u64::from(ballot.weight));
         let report = VoteJson {
             job: case.job().to_string(),
             provider: self.address.to_string(),
             round,
             says: says(row, round, case.view.task.limits.gas_limit),
-            weight: vote.map_or(0, |vote| vote.weight),
-            vote: if is_hidden { "hidden" } else { "shown" },
+            weight: vote.map_or(recorded, |vote| vote.weight),
+            vote: standing(vote, dispute, case.now.unix),
+            settled,
             state,
             reason,
             sent,
         };
-        self.context.output.result(&report, || {
-            for step in &report.sent {
-                println!("sent   {}: transaction {}", step.what, step.signature);
-            }
-            println!(
-                "vote   {} in round {round}, {} tickets, {}",
-                report.vote,
-                report.weight,
-                report.says.as_deref().unwrap_or("unknown")
-            );
-            println!("state  {}: {}", report.state, report.reason);
-            if is_hidden {
-                println!("next   show it when nobody can vote any more: assay dispute vote {}", report.job);
-            }
-        });
+        self.context.output.result(&report, || print(&report));
         Ok(())
+    }
+}
+
+fn print(report: &VoteJson) {
+    for step in &report.sent {
+        println!("sent   {}: transaction {}", step.what, step.signature);
+    }
+    println!(
+        "vote   {} in round {}, {} tickets, {}",
+        report.vote,
+        report.round,
+        report.weight,
+        report.says.as_deref().unwrap_or("unknown")
+    );
+    if let Some(SettledJson { was_shown, earned_lamports, lost_lamports }) = &report.settled {
+        let shown = if *was_shown { "shown" } else { "never shown" };
+        println!("       {shown}; {} earned, {} lost", lamports(*earned_lamports), lamports(*lost_lamports));
+    }
+    println!("state  {}: {}", report.state, report.reason);
+    match report.vote {
+        "hidden" => println!("next   show it when nobody can vote any more: assay dispute vote {}", report.job),
+        "not-shown" => {
+            println!("next   nothing: it can be shown no more, and its bond is lost if a jury finds an outcome")
+        }
+        _ => {}
     }
 }
 
 /// What the vote of a round says.
 fn says(row: &JobRow, round: u8, gas_limit: u64) -> Option<String> {
     Ballot::decode(&row.ballot(round)?.ballot, gas_limit).ok().as_ref().map(ballot_text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use anchor_lang::AnchorDeserialize;
+    use assay_protocol::DisputeStatus;
+    use assay_sdk::program::events;
+
+    use super::*;
+
+    const JUROR: Pubkey = Pubkey::new_from_array([1; 32]);
+
+    fn zeroed<T: AnchorDeserialize>() -> T {
+        T::deserialize(&mut [0; 4_096].as_slice()).unwrap()
+    }
+
+    #[test]
+    fn a_vote_is_hidden_as_long_as_it_can_be_shown_and_no_longer() {
+        let (mut vote, mut dispute): (Vote, Dispute) = (zeroed(), zeroed());
+        (vote.status, dispute.status) = (VoteStatus::Committed.code(), DisputeStatus::Voting.code());
+        (dispute.commit_deadline_unix, dispute.reveal_deadline_unix, dispute.votes_committed) = (10, 20, 1);
+        for (now_unix, expected) in [(9, "hidden"), (19, "hidden"), (20, "not-shown")] {
+            assert_eq!(standing(Some(&vote), Some(&dispute), now_unix), expected, "{now_unix}");
+        }
+        dispute.round = 1;
+        assert_eq!(standing(Some(&vote), Some(&dispute), 9), "not-shown", "its round is over");
+        vote.status = VoteStatus::Revealed.code();
+        assert_eq!(standing(Some(&vote), None, 9), "shown");
+        assert_eq!(standing(None, Some(&dispute), 9), "settled", "its account is closed");
+    }
+
+    #[test]
+    fn what_came_of_a_settled_vote_is_told_by_its_own_events() {
+        let revealed = |round| Event::VoteRevealed(events::VoteRevealed { provider: JUROR, round, ..zeroed() });
+        let settled = |provider, round, earned_lamports, lost_lamports| {
+            let event = events::VoteSettled { provider, round, earned_lamports, lost_lamports, ..zeroed() };
+            Event::VoteSettled(event)
+        };
+        let other = Pubkey::new_from_array([2; 32]);
+        let history = [revealed(1), settled(other, 0, 7, 0), settled(JUROR, 0, 0, 5), settled(JUROR, 1, 3, 0)];
+        let told = |round| SettledJson::told((&JUROR, round), history.iter());
+        let lost = SettledJson { was_shown: false, earned_lamports: 0, lost_lamports: 5 };
+        let won = SettledJson { was_shown: true, earned_lamports: 3, lost_lamports: 0 };
+        assert_eq!((told(0), told(1), told(2)), (Some(lost), Some(won), None));
+    }
 }
