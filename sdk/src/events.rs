@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
-use crate::program::{self, events};
+use crate::{
+    errors::ClientError,
+    program::{self, events},
+};
 
 /// Most signatures that one read looks through to find its cursor.
 pub const SIGNATURES_MAX: usize = 10_000;
@@ -244,6 +247,19 @@ pub struct EventPage {
     pub truncated: usize,
     /// Whether more is known to be waiting.
     pub more: bool,
+}
+
+/// The newest events of an address, oldest first, as far back as they were read.
+#[derive(Debug, Default)]
+pub struct EventHistory {
+    /// The events.
+    pub records: Vec<EventRecord>,
+    /// Transactions that were read.
+    pub transactions: usize,
+    /// Those of them whose log was cut; their events may be missing.
+    pub truncated: usize,
+    /// Why older ones were not read; `None` when that is all that the endpoint has.
+    pub missing: Option<ClientError>,
 }
 
 mod optional_text {

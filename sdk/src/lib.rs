@@ -59,7 +59,7 @@ pub use client::{
 };
 pub use cluster::{Cluster, ClusterError};
 pub use errors::{ClientError, NextStep};
-pub use events::{Event, EventCursor, EventPage, EventRecord};
+pub use events::{Event, EventCursor, EventHistory, EventPage, EventRecord};
 pub use fee_ladder::FeeLadder;
 pub use job_handle::{JobError, JobHandle, JobLogs, JobResult, JobView, WaitOptions};
 pub use job_spec::{JobSpec, JobSpecBuilder, PreparedJob, Quote, SpecError};

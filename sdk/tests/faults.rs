@@ -3,6 +3,8 @@
 
 #[path = "faults/endpoint.rs"]
 mod endpoint;
+#[path = "faults/history.rs"]
+mod history;
 #[path = "faults/reads.rs"]
 mod reads;
 #[path = "faults/sends.rs"]

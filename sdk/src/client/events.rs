@@ -12,7 +12,7 @@ use solana_transaction_status_client_types::option_serializer::OptionSerializer;
 use super::{Client, send::transaction_config};
 use crate::{
     errors::ClientError,
-    events::{EventCursor, EventPage, EventRecord, SIGNATURES_MAX, events_in_log},
+    events::{EventCursor, EventHistory, EventPage, EventRecord, SIGNATURES_MAX, events_in_log},
 };
 
 /// Signatures asked for in one request; the most that RPC nodes allow.
@@ -54,6 +54,35 @@ impl Client {
         Ok(page.records.into_iter().filter(|record| record.event.job() == Some(*job)).collect())
     }
 
+    /// The events of at most so many transactions that touched an address, the newest. What is missing before them, because there
+    /// are more or because the endpoint fails after a part, is said in the answer.
+    ///
+    /// # Errors
+    /// A failure of the endpoint before anything was read.
+    pub async fn latest_events(&self, address: &Pubkey, transactions_max: usize) -> Result<EventHistory, ClientError> {
+        let Listed { entries, missing } = self.signatures(address, None, transactions_max).await?;
+        let mut history = EventHistory { missing, ..EventHistory::default() };
+        for entry in entries.iter().rev() {
+            let signature = parse_signature(address, entry)?;
+            let mut page = EventPage::default();
+            if entry.err.is_none() {
+                match self.read_events(&signature, entry, &mut page).await {
+                    Err(error) if history.transactions == 0 => return Err(error),
+                    Err(error) => {
+                        history.missing = Some(error);
+                        break;
+                    }
+                    Ok(()) => {}
+                }
+            }
+            history.transactions = history.transactions.saturating_add(1);
+            history.truncated = history.truncated.saturating_add(page.truncated);
+            history.records.extend(page.records.into_iter().rev());
+        }
+        history.records.reverse();
+        Ok(history)
+    }
+
     async fn read_events(
         &self,
         signature: &Signature,
@@ -79,40 +108,63 @@ impl Client {
         Ok(())
     }
 
-    /// The signatures after `until`, oldest first. RPC nodes list them newest first, so all of them are read before the
-    /// first is used.
+    /// The signatures after `until`, oldest first.
     pub(super) async fn signatures_after(
         &self,
         address: &Pubkey,
         until: Option<Signature>,
     ) -> Result<VecDeque<RpcConfirmedTransactionStatusWithSignature>, ClientError> {
-        let mut found = VecDeque::new();
+        let Listed { entries, missing } = self.signatures(address, until, SIGNATURES_MAX).await?;
+        missing.map_or(Ok(entries), Err)
+    }
+
+    /// At most so many signatures after `until`, the newest. RPC nodes list them newest first.
+    async fn signatures(
+        &self,
+        address: &Pubkey,
+        until: Option<Signature>,
+        signatures_max: usize,
+    ) -> Result<Listed, ClientError> {
+        let mut entries = VecDeque::new();
         let mut before = None;
         loop {
-            let page = self
-                .read("list transactions", || {
-                    let config = GetConfirmedSignaturesForAddress2Config {
-                        before,
-                        until,
-                        limit: Some(SIGNATURES_PER_REQUEST),
-                        commitment: Some(CommitmentConfig::confirmed()),
-                    };
-                    self.rpc.get_signatures_for_address_with_config(address, config)
-                })
-                .await?;
-            let full = page.len() >= SIGNATURES_PER_REQUEST;
-            for entry in page {
-                found.push_front(entry);
+            // One more than is wanted tells whether there are older ones.
+            let wanted = signatures_max.saturating_add(1).saturating_sub(entries.len());
+            let limit = wanted.min(SIGNATURES_PER_REQUEST);
+            let page = self.read("list transactions", || {
+                let config = GetConfirmedSignaturesForAddress2Config {
+                    before,
+                    until,
+                    limit: Some(limit),
+                    commitment: Some(CommitmentConfig::confirmed()),
+                };
+                self.rpc.get_signatures_for_address_with_config(address, config)
+            });
+            let page = match page.await {
+                Err(error) if !entries.is_empty() => return Ok(Listed { entries, missing: Some(error) }),
+                page => page?,
+            };
+            let full = page.len() >= limit;
+            page.into_iter().for_each(|entry| entries.push_front(entry));
+            if entries.len() > signatures_max {
+                entries.drain(..entries.len().saturating_sub(signatures_max));
+                let missing = Some(ClientError::CursorTooOld { address: *address, signatures_max });
+                return Ok(Listed { entries, missing });
             }
-            if found.len() > SIGNATURES_MAX {
-                return Err(ClientError::CursorTooOld { address: *address, signatures_max: SIGNATURES_MAX });
-            }
-            match found.front() {
+            match entries.front() {
                 Some(oldest) if full => before = Some(parse_signature(address, oldest)?),
-                _ => return Ok(found),
+                _ => return Ok(Listed { entries, missing: None }),
             }
         }
     }
+}
+
+/// Signatures of an address.
+struct Listed {
+    /// Oldest first.
+    entries: VecDeque<RpcConfirmedTransactionStatusWithSignature>,
+    /// Why older ones are not among them; `None` when there are none.
+    missing: Option<ClientError>,
 }
 
 pub(super) fn parse_signature(
