@@ -12,7 +12,7 @@ use assay_sdk::{
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use super::{timeline::HistoryJson, view::JobJson};
+use super::{state::seat_name, timeline::HistoryJson, view::JobJson};
 use crate::{
     chain::Chain,
     context::Context,
@@ -78,13 +78,7 @@ impl SeatJson {
         Self {
             seat: seat.seat,
             provider: seat.provider.to_string(),
-            state: match status {
-                Some(ExecutionStatus::Accepted) => "accepted",
-                Some(ExecutionStatus::Committed) => "committed",
-                Some(ExecutionStatus::Submitted) => "revealed",
-                Some(ExecutionStatus::Missed) => "missed",
-                _ => "unknown",
-            },
+            state: seat_name(status),
             outcome: revealed.as_ref().map(outcome_text),
             result_cid: revealed.as_ref().and_then(result_cid).map(|cid| cid.to_string()),
             stands: revealed.and_then(|outcome| Some(view.outcome? == outcome)),

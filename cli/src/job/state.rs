@@ -1,6 +1,6 @@
 //! A job's state in words: what it is, since when and why.
 
-use assay_protocol::{JobStatus, Mode};
+use assay_protocol::{ExecutionStatus, JobStatus, Mode};
 use assay_sdk::{
     job_handle::{JobView, NoResult},
     program::accounts::{Execution, Job},
@@ -35,6 +35,17 @@ pub fn status_name(status: JobStatus) -> &'static str {
         JobStatus::Disputed => "disputed",
         JobStatus::Revealing => "revealing",
         JobStatus::Deadlocked => "deadlocked",
+        _ => "unknown",
+    }
+}
+
+/// Where a seat stands, as it is shown.
+pub const fn seat_name(status: Option<ExecutionStatus>) -> &'static str {
+    match status {
+        Some(ExecutionStatus::Accepted) => "accepted",
+        Some(ExecutionStatus::Committed) => "committed",
+        Some(ExecutionStatus::Submitted) => "revealed",
+        Some(ExecutionStatus::Missed) => "missed",
         _ => "unknown",
     }
 }

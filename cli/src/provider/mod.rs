@@ -2,6 +2,8 @@
 
 mod duty;
 mod files;
+mod held;
+mod history;
 mod own;
 mod receipts;
 mod register;
@@ -55,7 +57,7 @@ pub enum ProviderCommand {
     Duty(DutyArgs),
     /// Runs the bot: takes jobs, runs them, gets paid. Ctrl-C finishes what it owes, twice stops at once.
     Start(StartArgs),
-    /// Shows stake, tickets, duty, seats, earnings, record and trust.
+    /// Shows stake and what locks it, tickets, duty, seats, earnings, disputes, record and trust.
     Status(StatusArgs),
     /// Lists the receipts that the bot on this machine signed, newest first.
     Receipts(ReceiptsArgs),
@@ -187,7 +189,8 @@ pub struct StatusArgs {
     /// All providers of the market.
     #[arg(long)]
     all: bool,
-    /// Adds up what its seats earned and lost over time, from every transaction that touched it.
+    /// Adds up what its seats and its votes earned and lost over time, slashes included, from the transactions that touched it: the
+    /// newest 10,000, as far as the endpoint has them.
     #[arg(long, conflicts_with = "all")]
     history: bool,
 }

@@ -5,9 +5,7 @@ use assay_protocol::{
     trust::TrustVector,
 };
 use assay_sdk::{
-    Event, EventCursor,
     accounts::Keyed,
-    events::SIGNATURES_MAX,
     instructions::ProviderAuthority,
     program::accounts::{Market, Provider},
 };
@@ -23,6 +21,8 @@ use crate::{
     progress::Progress,
     provider::{
         StatusArgs,
+        held::Held,
+        history::History,
         own::{not_registered, short},
     },
 };
@@ -51,6 +51,8 @@ struct View {
     maturing_left_s: i64,
     is_on_duty: bool,
     duty_lock_lamports: u64,
+    /// Votes as a juror that are not settled.
+    votes_open: u16,
     /// Seconds for which it takes no seat.
     jailed_left_s: i64,
     trust_score_bps: u16,
@@ -60,43 +62,19 @@ struct View {
     failed: u32,
     missed: u32,
     declined: u32,
+    /// Disputed results of it that juries found right, and wrong.
+    disputes_won: u32,
+    disputes_lost: u32,
+    /// Deadlines missed since the last confirmed result; the third leads to jail.
+    misses_in_row: u8,
+    /// Most that was paid for results that it found alone since others confirmed one; with the next at most its stake.
+    unaudited_lamports: u64,
     latency_ms_per_gigagas: u32,
     node_balance_lamports: Option<u64>,
-    /// What its seats brought and cost over time; only with `--history`.
-    history: Option<HistoryJson>,
-}
-
-/// What the events of its seats say.
-#[derive(Debug, Serialize)]
-struct HistoryJson {
-    earned_lamports: u64,
-    slashed_lamports: u64,
-    seats_paid: usize,
-    seats_slashed: usize,
-}
-
-impl HistoryJson {
-    async fn read(chain: &Chain, provider: &Pubkey) -> CliResult<Self> {
-        let page = chain.client().events_after(provider, EventCursor::default(), SIGNATURES_MAX).await.hint()?;
-        let mut sums = Self { earned_lamports: 0, slashed_lamports: 0, seats_paid: 0, seats_slashed: 0 };
-        for record in &page.records {
-            let (earned, slashed) = match &record.event {
-                Event::ExecutionSettled(event) if event.provider == *provider => {
-                    (event.pay_lamports.saturating_add(event.share_lamports), event.lost_lamports)
-                }
-                Event::ExecutionMissed(event) if event.provider == *provider => {
-                    (0, event.poster_lamports.saturating_add(event.sink_lamports))
-                }
-                Event::JobDeclined(event) if event.provider == *provider => (0, event.fee_lamports),
-                _ => continue,
-            };
-            sums.earned_lamports = sums.earned_lamports.saturating_add(earned);
-            sums.slashed_lamports = sums.slashed_lamports.saturating_add(slashed);
-            sums.seats_paid = sums.seats_paid.saturating_add(usize::from(earned > 0));
-            sums.seats_slashed = sums.seats_slashed.saturating_add(usize::from(slashed > 0));
-        }
-        Ok(sums)
-    }
+    /// What locks its stake, and what it owes as a juror; not with `--all`.
+    held: Option<Held>,
+    /// What its seats and votes brought and cost over time; only with `--history`.
+    history: Option<History>,
 }
 
 pub(super) async fn status(context: &Context, args: &StatusArgs) -> CliResult {
@@ -115,12 +93,15 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> CliResult {
     };
     let seat = ProviderAuthority { authority, market };
     let found: Option<Provider> = chain.client().fetch_optional(&seat.address()).await.hint()?;
-    let found = Keyed { address: seat.address(), account: found.ok_or_else(|| not_registered(&seat))? };
+    found.ok_or_else(|| not_registered(&seat))?;
+    let (account, held) = Held::read(&chain, &seat.address()).await?;
+    let found = Keyed { address: seat.address(), account };
     let mut view = look.view(&found);
+    view.held = Some(held);
     view.node_balance_lamports = Some(chain.client().balance(&found.account.node_key).await.hint()?);
     if args.history {
         let _progress = Progress::start(context.output, "reading the provider's history");
-        view.history = Some(HistoryJson::read(&chain, &found.address).await?);
+        view.history = Some(History::read(&chain, &found.address).await?);
     }
     context.output.result(&view, || print_one(&view));
     Ok(())
@@ -160,6 +141,7 @@ impl Look<'_> {
             maturing_left_s,
             is_on_duty: provider.duty_lock_lamports > 0 && self.now_unix < provider.duty_until_unix,
             duty_lock_lamports: provider.duty_lock_lamports,
+            votes_open: provider.votes_open,
             jailed_left_s: left_s(provider.jailed_until_unix),
             trust_score_bps: trust.score_bps(),
             confirmed: trust.confirmed,
@@ -168,8 +150,13 @@ impl Look<'_> {
             failed: trust.failed,
             missed: trust.missed,
             declined: trust.declined,
+            disputes_won: trust.disputes_won,
+            disputes_lost: trust.disputes_lost,
+            misses_in_row: provider.misses_in_row,
+            unaudited_lamports: provider.unaudited_lamports,
             latency_ms_per_gigagas: trust.latency_ms_avg,
             node_balance_lamports: None,
+            held: None,
             history: None,
         }
     }
@@ -186,6 +173,7 @@ fn print_one(view: &View) {
         lamports(view.locked_lamports),
         lamports(view.exposure_cap_lamports)
     );
+    view.held.iter().for_each(Held::print);
     if view.stake_lamports < view.stake_min_lamports {
         let missing = lamports(view.stake_min_lamports.saturating_sub(view.stake_lamports));
         println!("           {missing} are missing to the market's minimum: no job is taken until they are staked");
@@ -199,22 +187,24 @@ fn print_one(view: &View) {
     }
     println!("tickets    {}", tickets(view));
     println!("duty       {}", duty(view));
+    view.held.iter().for_each(Held::print_duties);
     println!("earnings   {} to claim", lamports(view.earnings_lamports));
-    if let Some(HistoryJson { earned_lamports, slashed_lamports, seats_paid, seats_slashed }) = &view.history {
-        println!(
-            "history    {} earned by {seats_paid} seats, {} lost by {seats_slashed}",
-            lamports(*earned_lamports),
-            lamports(*slashed_lamports)
-        );
+    match &view.history {
+        Some(history) => history.print(),
+        None => println!("history    earnings and slashes over time are not in its account: --history adds them up"),
     }
     println!("seats      {} of {} taken", view.seats, view.capacity);
     if view.jailed_left_s > 0 {
         println!("           no new one for {}: wrong, hidden or missed results", duration(view.jailed_left_s));
     }
     println!(
-        "record     {} right, {} wrong or hidden, {} missed, {} given back",
-        view.completed, view.failed, view.missed, view.declined
+        "record     {} right, {} wrong or hidden, {} missed ({} in a row), {} given back",
+        view.completed, view.failed, view.missed, view.misses_in_row, view.declined
     );
+    println!("disputes   {} of its results found right, {} found wrong", view.disputes_won, view.disputes_lost);
+    if view.unaudited_lamports > 0 {
+        println!("alone      {} paid or to be paid that nobody has audited", lamports(view.unaudited_lamports));
+    }
     let (whole, rest) = (view.trust_score_bps / 100, view.trust_score_bps % 100);
     println!(
         "trust      {whole}.{rest:02} %, of {} results that others confirmed, the last {} without a fault",
@@ -235,10 +225,15 @@ fn tickets(view: &View) -> String {
 
 fn duty(view: &View) -> String {
     let lock = lamports(view.duty_lock_lamports);
+    let votes = match view.votes_open {
+        0 => String::new(),
+        1 => "; 1 vote is not settled".to_owned(),
+        votes => format!("; {votes} votes are not settled"),
+    };
     match (view.is_on_duty, view.duty_lock_lamports) {
-        (true, _) => format!("judges disputes, with {lock} locked"),
-        (false, 0) => "judges no disputes".to_owned(),
-        (false, _) => format!("judges no new disputes; {lock} stay locked until the old ones are over"),
+        (true, _) => format!("judges disputes, with {lock} locked{votes}"),
+        (false, 0) => format!("judges no disputes{votes}"),
+        (false, _) => format!("judges no new disputes; {lock} stay locked until the old ones are over{votes}"),
     }
 }
 
@@ -254,6 +249,8 @@ fn print_all(views: &[View]) {
         "wrong",
         "missed",
         "given back",
+        "disputes won",
+        "lost",
         "trust",
     ]);
     for view in views {
@@ -268,6 +265,8 @@ fn print_all(views: &[View]) {
             view.failed.to_string(),
             view.missed.to_string(),
             view.declined.to_string(),
+            view.disputes_won.to_string(),
+            view.disputes_lost.to_string(),
             format!("{}.{:02} %", view.trust_score_bps / 100, view.trust_score_bps % 100),
         ]);
     }

@@ -220,6 +220,11 @@ impl Court {
     /// A provider takes the only seat and answers with this.
     pub fn answer(&self, job: &str, provider: usize, outcome: &Outcome) {
         self.accept(job, provider);
+        self.submit(job, provider, outcome);
+    }
+
+    /// A provider that has the only seat answers with this.
+    pub fn submit(&self, job: &str, provider: usize, outcome: &Outcome) {
         let submit = instructions::submit_results(&self.seat(job, provider), outcome);
         self.send(&self.keys(provider).1, &[submit]);
     }

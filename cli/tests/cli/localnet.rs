@@ -169,7 +169,7 @@ fn a_network_names_its_liars_and_has_the_keys_of_its_seed() {
     };
     // The honest one is on duty from the beginning.
     let on = own(0, &["provider", "status", "--history"]);
-    assert_eq!((&on["is_on_duty"], &on["history"]["seats_paid"]), (&true.into(), &0.into()), "{on}");
+    assert_eq!((&on["is_on_duty"], &on["history"]["seats"]["paid"]), (&true.into(), &0.into()), "{on}");
     assert_eq!(on["locked_lamports"], on["duty_lock_lamports"]);
     own(0, &["provider", "duty", "off", "--yes"]);
     let off = own(0, &["provider", "status"]);

@@ -14,6 +14,7 @@ mod provider;
 mod quote;
 mod receipt;
 mod run;
+mod standing;
 mod usage;
 
 use std::path::Path;
