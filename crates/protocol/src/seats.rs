@@ -15,7 +15,7 @@ pub enum Mode {
     Optimistic = 1,
     /// What more than half of all seats say.
     Redundant = 2,
-    /// What a share of all seats' stake says.
+    /// What a share of the stake behind all seats' tickets says.
     Quorum = 3,
     /// As redundant; or one seat of a provider that proved itself, audited by chance.
     Adaptive = 4,
@@ -80,9 +80,9 @@ pub struct Rule {
     pub mode: Mode,
     /// Seats whose clock ever started, silent and vacated ones too.
     pub seats: u8,
-    /// Their stakes when they were taken, lamports.
+    /// The stake behind the tickets that they could use when they were taken, lamports.
     pub weight_total: u64,
-    /// Least share of that stake by quorum, basis points, over one half.
+    /// Least share of it by quorum, basis points, over one half.
     pub quorum_bps: u16,
 }
 

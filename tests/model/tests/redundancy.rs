@@ -310,6 +310,26 @@ fn p_15_p_16_a_seat_takes_a_ticket_that_wins_and_was_there_before_the_seed() {
     assert_eq!(cast.model.executions.values().filter(|seat| seat.drawn).count(), 0);
 }
 
+/// Three names of one owner, or of whoever came: the one that adds stake once it knows the seed has no more to say.
+#[test]
+fn p_16_stake_that_is_added_after_the_seed_weighs_nothing_in_a_quorum() {
+    for later in [0, 100 * SOL] {
+        let mut cast = Cast::new(&[10; 5]);
+        cast.create(posting(1, Mode::Quorum, 3));
+        cast.seed(1);
+        if later > 0 {
+            let name = cast.names[0];
+            cast.ok(&Act::Stake { signer: name.authority, provider: name.provider, lamports: later });
+        }
+        cast.fill(1, &[0, 1, 2]);
+        let weights: Vec<u64> = cast.model.executions.values().map(|seat| seat.weight).collect();
+        assert_eq!((weights, cast.job(1).weight_total), (vec![10 * SOL; 3], 30 * SOL));
+        cast.run(1, &[(0, result(9)), (1, result(1)), (2, result(1))]);
+        // 20 of 30 SOL are under 66.67 %, and the lie has 10.
+        assert_eq!((cast.job(1).status, cast.job(1).fill), (JobStatus::Open, Fill::Arbitration));
+    }
+}
+
 /// Ten confirmed results behind each, as the settlements of ten redundant jobs leave them.
 fn trusted(stakes_sol: &[u64]) -> Cast {
     let mut cast = Cast::with(

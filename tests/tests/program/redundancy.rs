@@ -382,19 +382,27 @@ fn i_04_a_job_that_never_fills_is_refunded_and_frees_whoever_waited() {
 }
 
 #[test]
-fn a_quorum_is_a_share_of_the_seats_stake() {
-    // 21 of 31 SOL reach 66.67 %, 20 of 30 do not.
-    for (extra, reached) in [(10 * SOL, false), (11 * SOL, true)] {
+fn p_16_a_quorum_is_a_share_of_the_stake_behind_the_seats_tickets_and_none_that_came_after_the_draw_counts() {
+    // 21 of 31 SOL reach 66.67 %, 20 of 30 do not, whatever is staked once the seed is known.
+    for (extra, later, reached) in [(10 * SOL, 0, false), (11 * SOL, 0, true), (10 * SOL, 50 * SOL, false)] {
         let mut panel = Panel::ready(4);
-        panel.world.ok(&panel.parties[0].stake(extra));
+        let whale = panel.parties[0];
+        panel.world.ok(&whale.stake(extra));
+        panel.world.advance(i64::from(terms().unbonding_s));
+        panel.world.ok(&whale.enroll_stake());
         let args = panel.args(Mode::Quorum, 2);
-        panel.world.ok(&panel.parties[0].create_job_with(args));
+        panel.world.ok(&whale.create_job_with(args));
         panel.draw();
+        if later > 0 {
+            panel.world.ok(&whale.stake(later));
+        }
         panel.accept(0);
         panel.accept(1);
+        assert_eq!((panel.seat(0).weight_lamports, panel.seat(1).weight_lamports), (STAKE + extra, STAKE));
+        assert_eq!(panel.job().weight_total_lamports, 2 * STAKE + extra);
         panel.run(&[(0, right()), (1, wrong(1))]);
         let expected = if reached { JobStatus::Submitted } else { JobStatus::Open };
-        assert_eq!(panel.status(), expected, "{extra}");
+        assert_eq!(panel.status(), expected, "{extra} {later}");
         if reached {
             assert_eq!(panel.job().outcome, right().encode());
             panel.finish(&[0, 1]);

@@ -26,7 +26,7 @@ use crate::{
     events::JobAccepted,
     invariants::check_backed,
     pda::{write_new, NewAccount},
-    state::{seeds, Execution, Hold, Job, Market, Provider},
+    state::{seeds, Execution, Hold, Job, Market, Provider, Seated},
 };
 
 /// Arguments of `accept_job`.
@@ -68,6 +68,9 @@ struct Taken {
     is_drawn: bool,
     /// One in how many such results is audited, when the seat is taken alone; else zero.
     audit_one_in: u16,
+    /// What the seat weighs in a quorum, lamports: the stake behind the provider's tickets, which were there before the draw; or where no
+    /// ticket is asked for and nothing is weighed, all of its stake.
+    weight_lamports: u64,
     hold: Hold,
 }
 
@@ -99,17 +102,21 @@ impl AcceptJob<'_> {
         let Self { node_key: _, market, provider, job, execution: _, system_program: _ } = self;
         let hold = Hold { lock_lamports: job.bond_lamports, unaudited_lamports: 0 };
         if job.is_optimistic() {
-            return Ok(Taken { is_drawn: false, audit_one_in: 0, hold });
+            return Ok(Taken { is_drawn: false, audit_one_in: 0, weight_lamports: provider.stake_lamports, hold });
         }
         if ticket == TICKET_SOLO && job.may_run_alone() {
             return self.validate_alone(now_unix);
         }
         require!(job.draw.is_settled(), AssayError::SeedMissing);
-        require!(ticket < provider.usable_tickets(market.terms.ticket_lamports), AssayError::TicketLoses);
+        let ticket_lamports = market.terms.ticket_lamports;
+        let usable = provider.usable_tickets(ticket_lamports);
+        require!(ticket < usable, AssayError::TicketLoses);
         require!(provider.tickets_from_unix <= job.draw.fixed_unix, AssayError::TicketImmature); // P-16
         let threshold = job.seat_threshold(now_unix);
         require!(wins(&job.draw.seed, provider.key().as_array(), ticket, threshold), AssayError::TicketLoses); // P-15
-        Ok(Taken { is_drawn: threshold != EVERYBODY, audit_one_in: 0, hold })
+                                                                                                               // Never the stake itself: whoever knows the seed could still add to that (P-16).
+        let weight_lamports = u64::from(usable).checked_mul(ticket_lamports).ok_or(AssayError::AmountOverflow)?;
+        Ok(Taken { is_drawn: threshold != EVERYBODY, audit_one_in: 0, weight_lamports, hold })
     }
 
     /// The lock is so large that a lie loses on average, however seldom it is audited.
@@ -122,7 +129,8 @@ impl AcceptJob<'_> {
         let unaudited = provider.unaudited_lamports.checked_add(pay_max).ok_or(AssayError::AmountOverflow)?;
         require!(unaudited <= provider.stake_lamports, AssayError::NotTrusted);
         let lock_lamports = solo_lock(job.bond_lamports, pay_max, audit_one_in).map_err(AssayError::from)?;
-        Ok(Taken { is_drawn: false, audit_one_in, hold: Hold { lock_lamports, unaudited_lamports: pay_max } })
+        let hold = Hold { lock_lamports, unaudited_lamports: pay_max };
+        Ok(Taken { is_drawn: false, audit_one_in, weight_lamports: provider.stake_lamports, hold })
     }
 
     /// Runs the instruction.
@@ -132,7 +140,7 @@ impl AcceptJob<'_> {
     pub fn handler(ctx: Context<Self>, args: AcceptJobArgs) -> Result<()> {
         let clock = Clock::get()?;
         let taken = ctx.accounts.validate(&args, clock.unix_timestamp)?;
-        let seat = ctx.accounts.job.take_seat(ctx.accounts.provider.key(), &ctx.accounts.provider)?;
+        let seat = ctx.accounts.take_seat(&taken)?;
         ctx.accounts.open_execution(seat, &taken, &clock)?;
 
         let Self { node_key: _, market, provider, job, execution, system_program: _ } = ctx.accounts;
@@ -154,6 +162,15 @@ impl AcceptJob<'_> {
             execution_deadline_unix: job.execution_deadline_unix,
         });
         Ok(())
+    }
+
+    fn take_seat(&mut self, taken: &Taken) -> Result<u8> {
+        let Self { node_key: _, market: _, provider, job, execution: _, system_program: _ } = self;
+        job.take_seat(&Seated {
+            provider: provider.key(),
+            weight_lamports: taken.weight_lamports,
+            duty_tickets: provider.duty_tickets,
+        })
     }
 
     fn open_execution(&self, seat: u8, taken: &Taken, clock: &Clock) -> Result<()> {
@@ -179,7 +196,7 @@ impl AcceptJob<'_> {
             attempt: job.attempt,
             drawn: u8::from(taken.is_drawn),
             lock_lamports: taken.hold.lock_lamports,
-            weight_lamports: provider.stake_lamports,
+            weight_lamports: taken.weight_lamports,
             commitment: [0; 32],
             outcome: [0; OUTCOME_BYTES],
             accepted_unix: clock.unix_timestamp,

@@ -30,7 +30,8 @@ pub struct Execution {
     pub drawn: u8,
     /// Stake reserved for this seat, lamports; zero once it was lost.
     pub lock_lamports: u64,
-    /// The provider's stake when the seat was taken, lamports.
+    /// What the seat weighs in a quorum, lamports: the stake behind the tickets that the provider could use when it took the seat; where
+    /// none is asked for, its stake.
     pub weight_lamports: u64,
     /// Hidden result; zero until committed, and when there is one seat.
     pub commitment: [u8; 32],

@@ -161,7 +161,7 @@ pub struct Job {
     pub tickets_total: u64,
     /// Duty tickets of the executors when they took their seats: no jury of this job counts them.
     pub executors_duty_tickets: u32,
-    /// Stakes of the seats when they were taken, together, lamports.
+    /// What the seats weigh together, lamports.
     pub weight_total_lamports: u64,
     /// The draw of the free seats; none when the first to come is taken.
     pub draw: Draw,

@@ -8,10 +8,20 @@ use assay_protocol::{
 };
 
 use super::{
-    deadline_unix, Execution, Hold, Job, Provider, AUDIT_DRAWN, AUDIT_NOT_DRAWN, FILL_ARBITRATION, FILL_AUDIT,
-    FILL_FIRST,
+    deadline_unix, Execution, Hold, Job, AUDIT_DRAWN, AUDIT_NOT_DRAWN, FILL_ARBITRATION, FILL_AUDIT, FILL_FIRST,
 };
 use crate::errors::AssayError;
+
+/// Who takes a seat, and with what.
+#[derive(Clone, Copy, Debug)]
+pub struct Seated {
+    /// The provider.
+    pub provider: Pubkey,
+    /// What the seat weighs in a quorum, lamports.
+    pub weight_lamports: u64,
+    /// Tickets that no jury of the job counts, because the provider is a party of it.
+    pub duty_tickets: u32,
+}
 
 impl Job {
     /// Whether a provider that proved itself may take the whole job: it is adaptive and nobody holds a seat.
@@ -40,16 +50,16 @@ impl Job {
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when no seat is free or a sum leaves its range.
-    pub fn take_seat(&mut self, key: Pubkey, provider: &Provider) -> Result<u8> {
+    pub fn take_seat(&mut self, seated: &Seated) -> Result<u8> {
         let free = self.executors.iter().position(|executor| *executor == Pubkey::default());
         let seat = free.ok_or(AssayError::AmountOverflow)?;
-        *self.executors.get_mut(seat).ok_or(AssayError::AmountOverflow)? = key;
+        *self.executors.get_mut(seat).ok_or(AssayError::AmountOverflow)? = seated.provider;
         self.executions_open = self.executions_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         self.seats_filled = self.seats_filled.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         self.pending_commits = self.pending_commits.checked_add(1).ok_or(AssayError::AmountOverflow)?;
-        let weight_total_lamports = self.weight_total_lamports.checked_add(provider.stake_lamports);
+        let weight_total_lamports = self.weight_total_lamports.checked_add(seated.weight_lamports);
         self.weight_total_lamports = weight_total_lamports.ok_or(AssayError::AmountOverflow)?;
-        let duty_tickets = self.executors_duty_tickets.checked_add(provider.duty_tickets);
+        let duty_tickets = self.executors_duty_tickets.checked_add(seated.duty_tickets);
         self.executors_duty_tickets = duty_tickets.ok_or(AssayError::AmountOverflow)?;
         Ok(u8::try_from(seat).map_err(|_| AssayError::AmountOverflow)?)
     }

@@ -25,6 +25,7 @@ pub use job::{
     deadline_unix, Job, AUDIT_DRAWN, AUDIT_NOT_DRAWN, AUDIT_SEED_PENDING, FILL_ARBITRATION, FILL_AUDIT, FILL_FIRST,
     KIND_SINGLE,
 };
+pub use job_seats::Seated;
 pub use market::Market;
 pub use module::Module;
 pub use provider::{Hold, Provider};

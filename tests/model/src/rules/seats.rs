@@ -20,6 +20,7 @@ const ARBITRATION_STEP_BPS: u32 = 500;
 struct Taken {
     solo: bool,
     drawn: bool,
+    weight_lamports: u64,
     lock_lamports: u64,
     audit_one_in: u16,
 }
@@ -98,7 +99,7 @@ impl Model {
         provider.locked_lamports += taken.lock_lamports;
         provider.active += 1;
         provider.children_open += 1;
-        let weight = provider.stake_lamports;
+        let weight = taken.weight_lamports;
         let duty_tickets = provider.duty_tickets;
         let job = self.job_mut(at.job);
         let pay_max = job.pay_max();
@@ -280,7 +281,13 @@ fn draw_demands(
     terms: &Terms,
     (holder, ticket, now): (Key, u32, i64),
 ) -> Taken {
-    let mut taken = Taken { solo: false, drawn: false, lock_lamports: job.bond_lamports, audit_one_in: 0 };
+    let mut taken = Taken {
+        solo: false,
+        drawn: false,
+        weight_lamports: provider.stake_lamports,
+        lock_lamports: job.bond_lamports,
+        audit_one_in: 0,
+    };
     let threshold = job.seat_threshold(now);
     if job.mode == Mode::Optimistic {
         return taken;
@@ -301,8 +308,9 @@ fn draw_demands(
         demands.that(false, "SeedMissing");
         return taken;
     }
-    let has = ticket < provider.usable_tickets(terms.ticket_lamports);
-    demands.that(has && wins(&job.draw.seed, &holder.0, ticket, threshold), "TicketLoses");
+    let usable = provider.usable_tickets(terms.ticket_lamports);
+    taken.weight_lamports = u64::from(usable) * terms.ticket_lamports;
+    demands.that(ticket < usable && wins(&job.draw.seed, &holder.0, ticket, threshold), "TicketLoses");
     demands.that(provider.tickets_from_unix <= job.draw.fixed_unix, "TicketImmature");
     taken.drawn = threshold != EVERYBODY;
     taken
