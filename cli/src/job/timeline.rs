@@ -84,7 +84,7 @@ fn what(event: &Event, gas_limit: u64) -> String {
             format!("takes seat {} and locks {}{clock}", event.seat, lamports(event.bond_lamports))
         }
         Event::JobDeclined(event) => {
-            let left = if event.is_vacated { "which stays empty, " } else { "" };
+            let left = if event.is_vacated { "which stays empty and counts as missed, " } else { "" };
             format!("gives its seat back, {left}{}: {} burned", reason(event.reason), lamports(event.fee_lamports))
         }
         Event::ResultsSubmitted(event) => format!("submits {}", outcome(&event.outcome, gas_limit)),

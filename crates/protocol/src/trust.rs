@@ -33,7 +33,7 @@ pub struct TrustVector {
     pub failed: u32,
     /// Deadlines missed, and seats given back when the clock ran for others too.
     pub missed: u32,
-    /// Seats given back.
+    /// Seats given back while no clock ran for others.
     pub declined: u32,
     /// Disputed results found right.
     pub disputes_won: u32,
@@ -104,7 +104,7 @@ impl TrustVector {
         self.consecutive_valid = 0;
     }
 
-    /// Counts a seat given back.
+    /// Counts a seat given back while no clock ran for others; else it is missed.
     pub fn record_declined(&mut self) {
         self.declined = self.declined.saturating_add(1);
     }

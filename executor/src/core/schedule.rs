@@ -34,7 +34,7 @@ impl Core {
     }
 
     /// Gives the seat back while that is still possible, when the result will not be ready in time: a decline costs
-    /// less than a miss.
+    /// less than a miss, or among several seats as much, and the others need not wait for it.
     fn watch_deadline(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
         let (margin_s, unpublished) = (self.settings.decline_margin_s, self.settings.submit_unpublished);
         let Some(job) = self.jobs.get_mut(&uid) else { return };

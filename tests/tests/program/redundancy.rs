@@ -342,12 +342,14 @@ fn p_23_a_seat_is_given_back_cheaply_before_the_clock_runs_and_as_a_miss_afterwa
     assert_eq!(panel.burned() - burned, MISS);
     let seat = panel.seat(2);
     assert_eq!((seat.status, seat.lock_lamports), (ExecutionStatus::Missed.code(), 0));
-    assert_eq!((panel.provider(2).trust.declined, panel.provider(2).trust.missed), (1, 0));
+    assert_eq!((panel.provider(0).trust.declined, panel.provider(0).trust.missed), (1, 0));
+    assert_eq!((panel.provider(2).trust.declined, panel.provider(2).trust.missed), (0, 1));
     assert_eq!((panel.job().seats, panel.job().pending_commits), (3, 2), "it counts among the seats");
     panel.run(&[(0, right()), (1, right())]);
     assert_eq!(panel.status(), JobStatus::Submitted);
     panel.finish(&[0, 1, 2]);
-    assert_eq!(panel.provider(2).locked_lamports, 0);
+    let vacated = panel.provider(2);
+    assert_eq!((vacated.locked_lamports, vacated.trust.missed, vacated.misses_in_row), (0, 1, 1), "settled: no more");
 }
 
 #[test]

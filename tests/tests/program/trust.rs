@@ -110,6 +110,24 @@ fn p_03_a_wrong_and_a_hidden_result_lead_to_jail_and_a_silent_seat_counts_as_mis
 }
 
 #[test]
+fn p_07_p_23_giving_a_seat_back_while_others_wait_for_it_ends_a_streak_and_the_third_time_leads_to_jail() {
+    let mut panel = Panel::assigned(Mode::Redundant, 3);
+    panel.world.edit::<Provider>(&panel.parties[2].provider, |provider| {
+        (provider.trust.consecutive_valid, provider.misses_in_row) = (12, MISSES_IN_ROW_JAIL - 1);
+    });
+    panel.world.ok(&panel.parties[2].decline_job(1));
+    let until_unix = panel.world.now() + i64::from(terms().jail_s);
+    let record = |provider: Provider| {
+        let trust = provider.trust;
+        (trust.missed, trust.declined, trust.consecutive_valid, provider.misses_in_row, provider.jailed_until_unix)
+    };
+    assert_eq!(record(panel.provider(2)), (1, 0, 0, 0, until_unix));
+    panel.run(&[0, 1].map(|index| (index, exited(GAS_USED))));
+    panel.finish(&[0, 1, 2]);
+    assert_eq!(record(panel.provider(2)), (1, 0, 0, 0, until_unix), "its settlement counts nothing again");
+}
+
+#[test]
 fn seats_drawn_by_ticket_confirm_each_other_and_results_posted_to_oneself_buy_nothing() {
     let Scenario { mut world, party } = Scenario::ready();
     (1..=10).for_each(|id| deliver(&mut world, &party, id));

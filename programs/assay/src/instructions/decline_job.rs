@@ -2,7 +2,7 @@
 //!
 //! Who: the provider's node key, before the execution deadline. State: Assigned with one seat → Open, no attempt is counted
 //! (P-23), and Open stays Open; the Execution closes. Assigned with several: nobody can take the seat any more, so the Execution →
-//! Missed and stays, and when nobody else is waited for the job → Revealing. Money: provider's stake → Sink, what the time cost
+//! Missed and stays, the provider's record counts a miss, and when nobody else is waited for the job → Revealing. Money: provider's stake → Sink, what the time cost
 //! for which the seat was held ([`Decline::cost`]), or once the clock of several runs what missing costs; when the Execution
 //! closes, its rent → who paid it.
 //!
@@ -109,12 +109,13 @@ impl DeclineJob<'_> {
         let Self { node_key: _, provider, job, execution, rent_payer, sink } = ctx.accounts;
         provider.unlock_seat(&job.hold_of(execution)?)?;
         provider.lose_stake(fee_lamports)?;
-        provider.trust.record_declined();
         if is_vacated {
+            provider.record_missed(now_unix, job.jail_s)?;
             execution.transition(ExecutionEvent::Missed)?;
             execution.lock_lamports = 0;
             job.close_commit(now_unix)?;
         } else {
+            provider.trust.record_declined();
             job.free_seat(execution)?;
             job.forget_execution()?;
             provider.forget_child()?;

@@ -152,10 +152,10 @@ impl Model {
         demands.met()?;
         let miss = money::share(job.bond_lamports, u32::from(job.miss_rate_bps));
         if runs && job.seats_wanted > 1 {
-            // Nobody can take this seat any more, so giving it back costs what missing costs.
+            // Nobody can take this seat any more, so giving it back is missing it.
             self.release(at.job, at.provider, miss);
             self.burn(at.provider, miss);
-            self.provider_mut(at.provider).trust.declined += 1;
+            self.record_missed(at.provider, at.job);
             self.execution_mut(at.job, at.provider).status = SeatStatus::Missed;
             self.job_mut(at.job).one_commit_less(now);
             return Ok(());
