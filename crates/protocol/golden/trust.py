@@ -59,7 +59,7 @@ def record(*events, **start):
         if isinstance(event, dict):
             others = event["drawn_equal"] - event["is_drawn"]
             agreed = others > 0 and (event["is_drawn"] or event["is_audited"])
-            confirms = event["fee_lamports"] >= 1_000 and bool(event["is_judged"] or agreed)
+            confirms = event["fee_lamports"] >= 1_000 and bool(agreed)
             v["completed"] += 1
             if event["gas_used"] >= 10**9:
                 sample = 1_000 * event["elapsed_s"] * 10**9 // event["gas_used"]
@@ -79,18 +79,18 @@ def record(*events, **start):
     return dict(start=vector(**start), steps=steps)
 
 
-def right(fee=20_000, gas=10**9, elapsed=2, judged=False, drawn=True, audited=False, equal=2):
-    return dict(gas_used=gas, elapsed_s=elapsed, fee_lamports=fee, is_judged=judged, is_drawn=drawn, is_audited=audited, drawn_equal=equal)
+def right(fee=20_000, gas=10**9, elapsed=2, drawn=True, audited=False, equal=2):
+    return dict(gas_used=gas, elapsed_s=elapsed, fee_lamports=fee, is_drawn=drawn, is_audited=audited, drawn_equal=equal)
 
 
 RECORDS = [
     record(right(), right(), "wrong", right(), "missed", right(), "declined", right()),
     record("won", "lost", "declined", "missed", "wrong"),
-    record(right(fee=1_000), right(fee=999), right(fee=0, judged=True), right(fee=1_000, judged=True)),
-    # Alone: an optimistic result, an audited one that a drawn seat confirms, and one that none does.
+    record(right(fee=1_000), right(fee=999), right(fee=0)),
+    # Alone: an optimistic result, contested or not; an audited one that a drawn seat confirms, and one that none does.
     record(right(drawn=False, equal=0), right(drawn=False, audited=True, equal=1), right(drawn=False, audited=True, equal=0),
-           right(drawn=False, equal=1), right(drawn=False, equal=9), right(drawn=False, equal=0, judged=True)),
-    record(right(equal=1), right(equal=2), right(equal=9), right(equal=1, judged=True), right(equal=1, audited=True)),
+           right(drawn=False, equal=1), right(drawn=False, equal=9), "won", right(drawn=False, equal=0), "won"),
+    record(right(equal=1), right(equal=2), right(equal=9), right(equal=1), "won", right(equal=1, audited=True)),
     record(right(gas=10**9 - 1, elapsed=100), right(gas=10**9, elapsed=0), right(elapsed=8), right(elapsed=1), right(gas=10**15, elapsed=600)),
     record(right(elapsed=U32_MAX), right(elapsed=U32_MAX, gas=10**15)),
     record(right(), "wrong", "missed", "declined", "won", "lost",

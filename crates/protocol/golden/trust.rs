@@ -116,7 +116,6 @@ fn settled(vector: &Value) -> Settled {
         gas_used: number(vector, "gas_used"),
         elapsed_s: narrow(vector, "elapsed_s"),
         fee_lamports: number(vector, "fee_lamports"),
-        is_judged: flag(vector, "is_judged"),
         is_drawn: flag(vector, "is_drawn"),
         is_audited: flag(vector, "is_audited"),
         drawn_equal: narrow(vector, "drawn_equal"),

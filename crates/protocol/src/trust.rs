@@ -58,8 +58,6 @@ pub struct Settled {
     pub elapsed_s: u32,
     /// Market fee of the seat, lamports.
     pub fee_lamports: u64,
-    /// Whether a dispute found the outcome.
-    pub is_judged: bool,
     /// Whether the seat was drawn while not everybody was.
     pub is_drawn: bool,
     /// Whether the seat was taken alone and then audited.
@@ -69,14 +67,14 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// Whether the result counts for trust: it paid a fee worth the name, and either a jury found it right or another seat,
-    /// that nobody could choose, gave the same while this one was drawn or audited. So results that somebody posts to
-    /// itself buy nothing.
+    /// Whether the result counts for trust: it paid a fee worth the name, and another seat, that nobody could choose, gave the
+    /// same while this one was drawn or audited. So results that somebody posts to itself buy nothing; nor does a dispute about
+    /// them, for whoever posts a job can contest it too, and a jury that finds it right costs a part of a bond.
     #[must_use]
     pub const fn confirms(&self) -> bool {
         let others = if self.is_drawn { self.drawn_equal.saturating_sub(1) } else { self.drawn_equal };
         let agreed = others > 0 && (self.is_drawn || self.is_audited);
-        self.fee_lamports >= TRUST_FEE_LAMPORTS_MIN && (self.is_judged || agreed)
+        self.fee_lamports >= TRUST_FEE_LAMPORTS_MIN && agreed
     }
 }
 

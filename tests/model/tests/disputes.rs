@@ -267,6 +267,9 @@ fn p_17_whoever_challenges_itself_loses_at_least_a_fifth_of_a_bond() {
     court.vote(result(1), &[]);
     court.decide();
     let (gains, sunk) = court.gains(&[0]);
+    let trust = court.cast.provider(0).trust;
+    assert_eq!([trust.completed, trust.disputes_won, trust.confirmed, trust.consecutive_valid], [1, 1, 0, 0]);
+    assert_eq!(trust.score_bps(), 0, "a jury that somebody calls to its own result buys no trust");
     let pay = 5_000 + 400_000;
     assert_eq!(gains, [rents(1, 1)]);
     assert_eq!(court.cast.provider(0).earnings_lamports, 50 * PART + pay);

@@ -100,6 +100,8 @@ fn p_17_case_3_whoever_challenges_itself_loses_at_least_a_fifth_of_a_bond() {
     assert!(burned >= 20 * PART);
     let trust = court.panel.provider(0).trust;
     assert_eq!((trust.completed, trust.disputes_won, trust.disputes_lost), (1, 1, 0));
+    // A jury that somebody calls to its own result buys no trust.
+    assert_eq!((trust.confirmed, trust.consecutive_valid, trust.confirmed_fee_lamports), (0, 0, 0));
 }
 
 #[test]

@@ -34,12 +34,11 @@ fn trust() -> impl Strategy<Value = TrustVector> {
 }
 
 fn settled() -> impl Strategy<Value = Settled> {
-    (any::<u64>(), any::<u32>(), prop_oneof![0..2_000u64, any::<u64>()], prop::array::uniform3(any::<bool>()), 0..=9u8)
-        .prop_map(|(gas_used, elapsed_s, fee_lamports, [is_judged, is_drawn, is_audited], drawn_equal)| Settled {
+    (any::<u64>(), any::<u32>(), prop_oneof![0..2_000u64, any::<u64>()], prop::array::uniform2(any::<bool>()), 0..=9u8)
+        .prop_map(|(gas_used, elapsed_s, fee_lamports, [is_drawn, is_audited], drawn_equal)| Settled {
             gas_used,
             elapsed_s,
             fee_lamports,
-            is_judged,
             is_drawn,
             is_audited,
             drawn_equal,
@@ -88,12 +87,17 @@ proptest! {
     }
 
     #[test]
-    fn self_posted_results_buy_nothing(start in trust(), settled in settled(), count in 1..20usize) {
-        // Whoever posts to itself chooses the provider: nobody was drawn, nobody disputed. With many seats of its own
-        // names it takes them when everybody may, so none is drawn.
-        let own = Settled { is_judged: false, is_drawn: false, drawn_equal: 0, ..settled };
+    fn self_posted_results_buy_nothing(start in trust(), settled in settled(), judged in prop::collection::vec(any::<bool>(), 1..20)) {
+        // Whoever posts to itself chooses the provider: nobody was drawn. With many seats of its own names it takes them when
+        // everybody may, so none is drawn. Some of the results it contests itself, and a jury finds them right.
+        let own = Settled { is_drawn: false, drawn_equal: 0, ..settled };
         let mut trust = start;
-        (0..count).for_each(|_| trust.record_right(&own));
+        for is_judged in judged {
+            trust.record_right(&own);
+            if is_judged {
+                trust.record_dispute_won();
+            }
+        }
         prop_assert_eq!(trust.score_bps(), start.score_bps());
         prop_assert_eq!((trust.confirmed, trust.consecutive_valid), (start.confirmed, start.consecutive_valid));
         // Alone among drawn seats is no confirmation either.

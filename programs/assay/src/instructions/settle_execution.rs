@@ -161,8 +161,7 @@ impl SettleExecution<'_> {
     }
 
     fn pay(&mut self) -> Result<Moved> {
-        let is_judged = is_judged(&self.job)?;
-        let share = if is_judged { self.share()? } else { 0 };
+        let share = if is_judged(&self.job)? { self.share()? } else { 0 };
         let Self { job, execution, provider, market, rent_payer: _, sink: _, dispute: _ } = self;
         let (pay, fee, unlocked) = (job.pay_lamports, job.fee_lamports, execution.lock_lamports);
         let spent = pay.checked_add(fee).ok_or(AssayError::AmountOverflow)?;
@@ -176,7 +175,6 @@ impl SettleExecution<'_> {
             gas_used: outcome.gas_used,
             elapsed_s: execution.elapsed_s,
             fee_lamports: fee,
-            is_judged,
             is_drawn: execution.drawn == 1,
             is_audited: job.audit == AUDIT_DRAWN && job.is_solo(execution),
             drawn_equal: job.tally.entry(&outcome.hash()).map_or(0, |entry| entry.drawn),

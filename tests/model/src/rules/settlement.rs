@@ -64,7 +64,7 @@ impl Model {
         holder.earnings_lamports += pay + share;
         holder.trust.disputes_won += u32::from(judged);
         holder.trust.record_right(job, seat);
-        if is_confirmed(job, seat, judged) {
+        if is_confirmed(job, seat) {
             holder.trust.confirmed += 1;
             holder.trust.consecutive_valid += 1;
             holder.trust.confirmed_fee_lamports += fee;
@@ -138,13 +138,14 @@ impl Model {
     }
 }
 
-/// Whether a jury judged it so, or somebody who was drawn says the same, of one who was drawn or audited.
-fn is_confirmed(job: &Job, seat: &Execution, judged: bool) -> bool {
+/// Whether somebody who was drawn says the same, of one who was drawn or audited. What a jury says adds nothing: it may have been
+/// called by whoever posted the job.
+fn is_confirmed(job: &Job, seat: &Execution) -> bool {
     let outcome = seat.outcome.expect("a seat that is paid handed one in");
     let drawn = job.tally.entry(&crate::outcome_hash(&outcome)).map_or(0, |entry| entry.drawn);
     let others = drawn - u8::from(seat.drawn);
     let counts = seat.drawn || (seat.solo && job.audit == Audit::Drawn);
-    job.fee_lamports >= FEE_CONFIRMING_LAMPORTS && (judged || (counts && others > 0))
+    job.fee_lamports >= FEE_CONFIRMING_LAMPORTS && counts && others > 0
 }
 
 impl Trust {
