@@ -173,7 +173,7 @@ fn open(job: &Job, now_unix: i64) -> (Option<i64>, String) {
 
 fn open_for_several(job: &Job, now_unix: i64) -> String {
     let taken = format!("{} of {} seats are taken", job.seats_filled, job.seats_wanted);
-    let (left_s, is_first) = (job.queue_deadline_unix.saturating_sub(now_unix), job.attempt == 0);
+    let (left_s, is_first) = (job.queue_deadline_unix.saturating_sub(now_unix), job.arbiters == 0);
     match (left_s > 0, is_first) {
         (true, true) => format!("{taken}; the others are drawn, {} left", duration(left_s)),
         (true, false) => format!("its seats do not agree, one more is drawn: {taken}, {} left", duration(left_s)),

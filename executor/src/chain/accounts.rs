@@ -6,7 +6,7 @@ use assay_protocol::{
     outcome::OUTCOME_BYTES, tickets,
 };
 use assay_sdk::program::{
-    AUDIT_SEED_PENDING, FILL_ARBITRATION,
+    AUDIT_SEED_PENDING,
     accounts::{Challenge, Dispute, Execution, Job, Market, Provider, Vote},
 };
 use solana_pubkey::Pubkey;
@@ -50,7 +50,7 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         seats_wanted: job.seats_wanted,
         seats: job.seats,
         attempt: job.attempt,
-        is_arbitrated: job.fill == FILL_ARBITRATION,
+        arbiters: job.arbiters,
         is_audit_pending,
         executions_open: job.executions_open,
         disputes_open: job.disputes_open,

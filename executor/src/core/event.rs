@@ -34,8 +34,8 @@ pub struct JobView {
     pub seats: u8,
     /// Arbitrations so far, or attempts that a single seat missed.
     pub attempt: u8,
-    /// The free seats are for arbiters, of whom more trust is asked.
-    pub is_arbitrated: bool,
+    /// Arbiters asked so far: more trust is asked of each.
+    pub arbiters: u8,
     /// Whether the hidden result of a seat that was taken alone is audited is not drawn yet: until then nothing can be revealed.
     pub is_audit_pending: bool,
     /// Executions not yet settled.

@@ -142,8 +142,8 @@ impl Job {
         let can_fill = others.saturating_add(1) >= view.seats_to_fill().into();
         let threshold = seat_threshold(&fill, now.chain_unix);
         // The program asks more of arbiters until every ticket wins.
-        let is_arbiter = view.is_arbitrated && threshold != EVERYBODY;
-        let floor_bps = trust_floor_bps(view.min_trust_bps, if is_arbiter { view.attempt } else { 0 });
+        let arbiters = if threshold == EVERYBODY { 0 } else { view.arbiters };
+        let floor_bps = trust_floor_bps(view.min_trust_bps, arbiters);
         (can_fill && provider.score_bps >= floor_bps).then_some((draw.seed, threshold))
     }
 

@@ -99,7 +99,7 @@ pub(crate) fn view(byte: u8) -> JobView {
         seats_wanted: 1,
         seats: 0,
         attempt: 0,
-        is_arbitrated: false,
+        arbiters: 0,
         is_audit_pending: false,
         executions_open: 0,
         disputes_open: 0,

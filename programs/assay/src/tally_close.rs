@@ -60,6 +60,7 @@ fn arbitrate(job: &mut Account<'_, Job>, clock: &Clock) -> Result<()> {
     job.transition(JobEvent::DisagreedRequeued)?;
     job.fill = FILL_ARBITRATION;
     job.attempt = job.attempt.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+    job.arbiters = job.arbiters.checked_add(1).ok_or(AssayError::AmountOverflow)?;
     job.seats_wanted = job.seats.checked_add(1).ok_or(AssayError::AmountOverflow)?;
     job.draw = Draw::arm(DrawNow { slot: clock.slot, unix: clock.unix_timestamp });
     job.queue(clock.unix_timestamp)

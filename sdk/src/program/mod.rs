@@ -39,8 +39,6 @@ pub(crate) const ACCOUNT_BYTES_MAX: usize = 4_096;
 pub const AUDIT_SEED_PENDING: u8 = 1;
 /// Seconds in which the block that decides an audit has come, where slots take no longer than they should.
 const AUDIT_SEED_S: i64 = 3;
-/// `Job.fill` while another seat is to decide between those that disagree.
-pub const FILL_ARBITRATION: u8 = 2;
 
 /// Bytes of an account of a declared type, discriminator included. The types have fixed widths, so reading zeros
 /// consumes exactly the account's size.
@@ -304,8 +302,8 @@ impl accounts::Job {
     /// Least trust score of who takes a seat at this moment, basis points: higher for an arbiter, until every ticket wins.
     #[must_use]
     pub fn trust_floor_bps(&self, now_unix: i64) -> u16 {
-        let is_chosen = self.fill == FILL_ARBITRATION && self.seat_threshold(now_unix) != tickets::EVERYBODY;
-        trust_floor_bps(self.min_trust_bps, if is_chosen { self.attempt } else { 0 })
+        let is_chosen = self.arbiters > 0 && self.seat_threshold(now_unix) != tickets::EVERYBODY;
+        trust_floor_bps(self.min_trust_bps, if is_chosen { self.arbiters } else { 0 })
     }
 }
 

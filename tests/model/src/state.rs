@@ -265,6 +265,7 @@ pub struct Job {
     pub executions_open: u8,
     pub disputes_open: u8,
     pub attempt: u8,
+    pub arbiters: u8,
     pub fill: Fill,
     pub audit: Audit,
     pub right: u8,

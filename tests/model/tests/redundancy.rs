@@ -450,6 +450,40 @@ fn i_04_an_audit_that_nobody_takes_lets_the_result_stand_and_confirms_nobody() {
     assert_eq!((cast.provider(0).trust.completed, cast.provider(0).trust.confirmed), (1, 0));
 }
 
+/// The floor follows from the arbiters asked, not from deadlines that a runner missed before there were several seats.
+#[test]
+fn p_03_a_deadline_missed_alone_asks_no_more_trust_of_the_first_arbiter() {
+    let mut cast = trusted(&[10; 8]);
+    cast.create(posting(1, Mode::Adaptive, 3));
+    cast.seed(1);
+    let solo = cast.accept(1, 0, TICKET_SOLO);
+    cast.ok(&solo);
+    let deadline = cast.job(1).execution_deadline_unix;
+    cast.wait_until(deadline);
+    cast.ok(&Act::ExpireJob { job: cast.key(1), provider: Some(cast.names[0].provider) });
+    cast.fill(1, &[1, 2, 3]);
+    cast.run(1, &[(1, result(1)), (2, result(2)), (3, result(3))]);
+    let job = cast.job(1);
+    assert_eq!((job.fill, job.attempt, job.arbiters), (Fill::Arbitration, 2, 1));
+    cast.seed(1);
+    let mut floors = Vec::new();
+    for confirmed_fee_lamports in [52_600, 52_700] {
+        let provider = cast.names[4].provider;
+        let trust = &mut cast.model.providers.get_mut(&provider).expect("registered").trust;
+        (trust.confirmed, trust.confirmed_fee_lamports) = (10, confirmed_fee_lamports);
+        let ticket = loop {
+            if let Some(ticket) = cast.ticket(1, 4) {
+                break ticket;
+            }
+            cast.wait(1);
+        };
+        assert!(cast.job(1).seat_threshold(cast.model.now_unix) != u64::MAX, "not everybody yet");
+        let accept = cast.accept(1, 4, ticket);
+        floors.push((cast.provider(4).trust.score_bps(), cast.act(&accept).is_ok()));
+    }
+    assert_eq!(floors, [(499, false), (500, true)]);
+}
+
 /// The seats that came may leave a hole in the numbers: a silent one behind it pays all the same.
 #[test]
 fn p_07_a_silent_seat_behind_a_freed_one_pays_for_its_silence() {

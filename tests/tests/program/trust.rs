@@ -1,6 +1,6 @@
 //! What a provider's record lets it do: least trust, arbiters' floors, jail and its way out.
 
-use assay_protocol::{ExecutionStatus, JobStatus, Mode, limits::MISSES_IN_ROW_JAIL};
+use assay_protocol::{ExecutionStatus, JobStatus, Mode, limits::MISSES_IN_ROW_JAIL, tickets::TICKET_SOLO};
 use assay_tests::{
     assay::accounts::Provider,
     calls::job_args,
@@ -167,6 +167,37 @@ fn a_job_asks_for_its_least_trust_whoever_takes_a_seat() {
     panel.world.refuse(&party.accept_job(&panel.world), "TrustTooLow");
     panel.trust(0, 5_000);
     panel.world.ok(&party.accept_job(&panel.world));
+}
+
+#[test]
+fn p_03_a_deadline_that_a_runner_missed_alone_asks_no_more_trust_of_the_first_arbiter() {
+    let mut panel = Panel::ready(6);
+    let runner = panel.parties[5];
+    panel.world.edit::<Provider>(&runner.provider, |provider| provider.trust.consecutive_valid = 10);
+    let args = panel.args(Mode::Adaptive, 3);
+    panel.world.ok(&runner.create_job_with(args));
+    panel.draw();
+    panel.world.ok(&runner.accept_job_by(&panel.world, TICKET_SOLO));
+    panel.world.advance_to(panel.job().execution_deadline_unix);
+    panel.world.ok(&runner.expire_assigned_job());
+    // The draw is still the one of the posting; nearly every ticket wins, and not yet all.
+    panel.world.advance(60);
+    (0..3).for_each(|index| panel.accept(index));
+    panel.run(&[(0, exited(1)), (1, exited(2)), (2, exited(3))]);
+    assert_eq!((panel.status(), panel.job().attempt, panel.job().arbiters), (JobStatus::Open, 2, 1));
+    panel.draw();
+    panel.trust(3, 499);
+    panel.world.refuse(&panel.parties[3].accept_job(&panel.world), "TrustTooLow");
+    panel.trust(3, 500);
+    panel.accept(3);
+    panel.run(&[(3, exited(4))]);
+    // The second one needs 500 more.
+    assert_eq!((panel.job().attempt, panel.job().arbiters), (3, 2));
+    panel.draw();
+    panel.trust(4, 999);
+    panel.world.refuse(&panel.parties[4].accept_job(&panel.world), "TrustTooLow");
+    panel.trust(4, 1_000);
+    panel.accept(4);
 }
 
 #[test]

@@ -225,8 +225,7 @@ fn who_is_in_jail_or_not_trusted_enough_takes_no_seat() {
         |snapshot| (snapshot.provider.score_bps, snapshot.jobs[0].min_trust_bps) = (99, 100),
         // As an arbiter; before every ticket wins.
         |snapshot| {
-            (snapshot.provider.score_bps, snapshot.jobs[0].attempt) = (499, 1);
-            snapshot.jobs[0].is_arbitrated = true;
+            (snapshot.provider.score_bps, snapshot.jobs[0].arbiters) = (499, 1);
             snapshot.jobs[0].widen_s = 100_000;
             snapshot.jobs[0].queue_deadline_unix += 100_000;
         },

@@ -252,7 +252,7 @@ impl World {
                 others.silent = job.seats_wanted - others.revealed - ours;
                 (others.accepted, others.committed) = (0, 0);
                 (job.status, job.attempt, job.seats_wanted) = (JobStatus::Open, job.attempt + 1, job.seats_wanted + 1);
-                job.is_arbitrated = true;
+                job.arbiters += 1;
                 (job.draw, job.fill_unix, job.queue_deadline_unix) = (draw, now, now + 60);
             } else {
                 (job.status, job.window_deadline_unix) = (JobStatus::Deadlocked, now + 2);

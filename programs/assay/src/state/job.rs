@@ -57,7 +57,7 @@ pub struct Job {
     pub executions_open: u8,
     /// Dispute accounts of this job, at most one.
     pub disputes_open: u8,
-    /// One seat: deadlines missed so far. Several: arbitrations so far.
+    /// Deadlines that a single seat missed so far and arbiters asked so far, together: tells seats of one round from those of another.
     pub attempt: u8,
     /// What the free seats are for: 0 the first run, 1 an audit, 2 arbitration.
     pub fill: u8,
@@ -173,8 +173,10 @@ pub struct Job {
     pub rent_lamports: u64,
     /// Copied term: seconds in jail after a wrong or hidden result, or after too many misses.
     pub jail_s: u32,
+    /// Arbiters asked so far: each needs more trust than the one before.
+    pub arbiters: u8,
     /// Zero.
-    pub reserved: [u8; 56],
+    pub reserved: [u8; 55],
 }
 
 account!(Job, [75, 124, 80, 203, 161, 180, 202, 80], {
@@ -186,7 +188,8 @@ account!(Job, [75, 124, 80, 203, 161, 180, 202, 80], {
     pay_lamports, fee_lamports, bond_lamports, delay_fee_lamports, decline_fee_lamports, juror_bond_lamports,
     queue_timeout_s, widen_s, execution_s, challenge_s, reveal_s, agreement_s, fill_unix, queue_deadline_unix,
     total_deadline_unix, execution_deadline_unix, reveal_deadline_unix, window_deadline_unix, resolved_unix,
-    tickets_total, executors_duty_tickets, weight_total_lamports, draw, tally, outcome, rent_lamports, jail_s, reserved,
+    tickets_total, executors_duty_tickets, weight_total_lamports, draw, tally, outcome, rent_lamports, jail_s, arbiters,
+    reserved,
 });
 
 impl Job {

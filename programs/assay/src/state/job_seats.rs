@@ -7,9 +7,7 @@ use assay_protocol::{
     Draw, DrawNow, JobEvent, Mode,
 };
 
-use super::{
-    deadline_unix, Execution, Hold, Job, AUDIT_DRAWN, AUDIT_NOT_DRAWN, FILL_ARBITRATION, FILL_AUDIT, FILL_FIRST,
-};
+use super::{deadline_unix, Execution, Hold, Job, AUDIT_DRAWN, AUDIT_NOT_DRAWN, FILL_AUDIT, FILL_FIRST};
 use crate::errors::AssayError;
 
 /// Who takes a seat, and with what.
@@ -97,8 +95,8 @@ impl Job {
     /// Least trust score of who takes a seat at this moment, basis points: higher for an arbiter, until every ticket wins.
     #[must_use]
     pub fn trust_floor_bps(&self, now_unix: i64) -> u16 {
-        let is_chosen = self.fill == FILL_ARBITRATION && self.seat_threshold(now_unix) != EVERYBODY;
-        trust_floor_bps(self.min_trust_bps, if is_chosen { self.attempt } else { 0 })
+        let is_chosen = self.arbiters > 0 && self.seat_threshold(now_unix) != EVERYBODY;
+        trust_floor_bps(self.min_trust_bps, if is_chosen { self.arbiters } else { 0 })
     }
 
     /// Draws whether the hidden result of a seat that was taken alone is audited: then the other seats are put up, and all

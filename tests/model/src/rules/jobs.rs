@@ -99,6 +99,7 @@ impl Model {
             executions_open: 0,
             disputes_open: 0,
             attempt: 0,
+            arbiters: 0,
             fill: Fill::First,
             audit: Audit::None,
             right: 0,

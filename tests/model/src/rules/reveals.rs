@@ -95,6 +95,7 @@ impl Job {
             self.status = JobStatus::Open;
             self.fill = Fill::Arbitration;
             self.attempt += 1;
+            self.arbiters += 1;
             self.seats_wanted = self.seats + 1;
             self.draw = Draw::armed(slot, now);
             self.fill_unix = now;

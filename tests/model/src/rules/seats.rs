@@ -56,7 +56,7 @@ impl Job {
         if self.fill != Fill::Arbitration || threshold == EVERYBODY {
             return least;
         }
-        (least + ARBITRATION_STEP_BPS * u32::from(self.attempt)).min(10_000)
+        (least + ARBITRATION_STEP_BPS * u32::from(self.arbiters)).min(10_000)
     }
 }
 

@@ -178,7 +178,7 @@ fn seconds(value: i64) -> Vec<u8> {
 /// A job.
 pub fn job(job: &Job, task: &assay_protocol::TaskSpec) -> Fields {
     let mut all = plain(job.status as u8, size::JOB);
-    all.extend(fields!(job; redundancy, seats, seats_wanted, seats_filled, seats_max, executions_open, disputes_open, attempt,
+    all.extend(fields!(job; redundancy, seats, seats_wanted, seats_filled, seats_max, executions_open, disputes_open, attempt, arbiters,
         right, pending_commits, pending_reveals, audit_one_in, min_trust_bps, quorum_bps, fee_bps, miss_rate_bps, jury_lambda,
         jury_quorum_bps, attempts_max, id, created_slot, created_unix, price, base_fee_lamports, escrow_lamports,
         compensation_lamports, pay_lamports, fee_lamports, bond_lamports, delay_fee_lamports, decline_fee_lamports,
@@ -207,7 +207,7 @@ pub fn job(job: &Job, task: &assay_protocol::TaskSpec) -> Fields {
         ("task_count", 1_u32.to_le_bytes().to_vec()),
         ("collision_recorded", vec![0]),
         ("jail_s", seconds(job.jail_s)),
-        ("reserved", vec![0; 56]),
+        ("reserved", vec![0; 55]),
     ]);
     all.extend(task_fields(task));
     all
