@@ -121,11 +121,8 @@ pub fn accept_checks(context: &AcceptContext<'_>) -> Vec<AcceptCheck> {
         ),
         check(
             AcceptCondition::StakeMinimum,
-            provider.stake_lamports >= terms.stake_min_lamports,
-            format!(
-                "the stake is {} lamports, the market's minimum {}",
-                provider.stake_lamports, terms.stake_min_lamports
-            ),
+            provider.stake_lamports >= job.stake_min_lamports,
+            format!("the stake is {} lamports, the job asks for {}", provider.stake_lamports, job.stake_min_lamports),
         ),
         check(
             AcceptCondition::FreeStake,
@@ -216,6 +213,7 @@ fn prospective(new: &ProspectiveJob, market: &Market) -> Result<Job, FeeError> {
     (job.market, job.status, job.mode) = (address, JobStatus::Open.code(), mode.code());
     job.min_trust_bps = min_trust_bps;
     job.queue_deadline_unix = now_unix.saturating_add(i64::from(terms.queue_timeout_s));
+    job.stake_min_lamports = terms.stake_min_lamports;
     // Its draw is fixed in the moment that it is posted.
     job.draw.fixed_unix = now_unix;
     job.bond_lamports = fees::bond(price.pay(gas_limit)?, terms.bond_min_lamports, terms.bond_rate_bps)?;
@@ -324,7 +322,7 @@ mod tests {
             (AcceptCondition::JobOpen, |job, _, _| job.status = JobStatus::Assigned.code()),
             (AcceptCondition::BeforeDeadline, |job, _, _| job.queue_deadline_unix = 50),
             (AcceptCondition::FreePlace, |_, _, provider| provider.active = 1),
-            (AcceptCondition::StakeMinimum, |_, market, _| market.terms.stake_min_lamports = 11),
+            (AcceptCondition::StakeMinimum, |job, _, _| job.stake_min_lamports = 11),
             (AcceptCondition::FreeStake, |_, _, provider| provider.stake_lamports = 9),
             (AcceptCondition::ExposureCap, |_, _, provider| provider.exposure_cap_lamports = 9),
             (AcceptCondition::OutOfJail, |_, _, provider| provider.jailed_until_unix = 51),

@@ -10,7 +10,6 @@ use crate::{
         QUORUM_BPS_MIN, REDUNDANCY_MAX, ROUND_LAST, SEED_WAIT_S, STAKE_LAMPORTS_MAX, TICKET_LAMPORTS, UNBONDING_S_MAX,
         VERIFY_RATE_GAS_PER_S_MAX, WINDOW_S_MAX,
     },
-    trust::AuditBounds,
 };
 
 /// Bits of the profiles that this version knows.
@@ -176,12 +175,6 @@ impl MarketTerms {
         let round_s = self.execution_s(gas_limit).saturating_add(u64::from(self.reveal_s)).saturating_mul(2);
         let rounds = u64::from(ROUND_LAST);
         round_s.saturating_mul(rounds.saturating_add(1)).saturating_add(rounds.saturating_mul(u64::from(SEED_WAIT_S)))
-    }
-
-    /// The bounds of audits.
-    #[must_use]
-    pub const fn audits(&self) -> AuditBounds {
-        AuditBounds { one_in_min: self.audit_one_in_min, one_in_max: self.audit_one_in_max }
     }
 
     /// Whether the market accepts jobs of this profile.

@@ -3,7 +3,7 @@
 use anchor_lang::AccountDeserialize;
 use assay_protocol::{
     DisputeStatus, ExecutionStatus, JobStatus, Tally, TrustVector, VoteStatus, ballot_hash, duty::ON_DUTY,
-    outcome::OUTCOME_BYTES, tickets,
+    outcome::OUTCOME_BYTES, tickets, trust::AuditBounds,
 };
 use assay_sdk::program::{
     AUDIT_SEED_PENDING,
@@ -52,6 +52,8 @@ pub(super) fn job_view(address: Pubkey, data: &[u8], own: Option<OwnSeat>) -> Op
         attempt: job.attempt,
         arbiters: job.arbiters,
         is_audit_pending,
+        audits: AuditBounds { one_in_min: job.audit_one_in_min, one_in_max: job.audit_one_in_max },
+        stake_min_lamports: job.stake_min_lamports,
         executions_open: job.executions_open,
         disputes_open: job.disputes_open,
         executors: job.executors.into_iter().filter(|executor| *executor != Pubkey::default()).collect(),
@@ -220,10 +222,9 @@ pub(super) fn provider_view(
         duty_tickets_total: market.duty_tickets_total,
         earnings_lamports: provider.earnings_lamports,
         score_bps: TrustVector::from(provider.trust).score_bps(),
-        audit_one_in: terms.audits().one_in(provider.trust.consecutive_valid),
+        streak: provider.trust.consecutive_valid,
         unaudited_lamports: provider.unaudited_lamports,
         jailed_until_unix: provider.jailed_until_unix,
-        stake_min_lamports: terms.stake_min_lamports,
         market_paused: market.is_paused(chain_unix),
         node_balance_lamports,
     })

@@ -49,7 +49,7 @@ impl Core {
     /// Decides which of the jobs that wait for a seat are taken alone.
     pub(super) fn choose_alone(&mut self) {
         let Some(provider) = self.provider else { return };
-        let may = |job: &Job| provider.audit_one_in.is_some() && job.view.as_ref().is_some_and(JobView::may_run_alone);
+        let may = |job: &Job| job.view.as_ref().is_some_and(|view| one_in(view, &provider).is_some());
         let waits = |job: &Job| job.waits_for_seat() && (job.alone.is_some() || may(job));
         let uids: Vec<JobUid> = self.jobs.iter().filter(|(_, job)| waits(job)).map(|(uid, _)| *uid).collect();
         for uid in uids {
@@ -66,9 +66,14 @@ impl Core {
     }
 }
 
+/// One in how many such results would be audited; `None` where the provider may not take the whole job.
+fn one_in(view: &JobView, provider: &ProviderView) -> Option<u16> {
+    view.audits.one_in(provider.streak).filter(|_| view.may_run_alone())
+}
+
 /// What the program asks of whoever takes the whole job.
 fn alone(view: &JobView, provider: &ProviderView, coming: &Coming) -> Option<Alone> {
-    let one_in = provider.audit_one_in.filter(|_| view.may_run_alone())?;
+    let one_in = one_in(view, provider)?;
     let pay_max_lamports = view.pay_max_lamports()?;
     let lock_lamports = solo_lock(view.bond_lamports, pay_max_lamports, one_in).ok()?;
     let parts = [provider.unaudited_lamports, coming.unaudited_lamports, pay_max_lamports];

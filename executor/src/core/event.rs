@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use assay_protocol::{Draw, Hash32, JobStatus, Lookup, Mode, TaskLimits, duty::DutyView, fees::Price};
+use assay_protocol::{
+    Draw, Hash32, JobStatus, Lookup, Mode, TaskLimits, duty::DutyView, fees::Price, trust::AuditBounds,
+};
 use solana_pubkey::Pubkey;
 
 use super::{
@@ -38,6 +40,10 @@ pub struct JobView {
     pub arbiters: u8,
     /// Whether the hidden result of a seat that was taken alone is audited is not drawn yet: until then nothing can be revealed.
     pub is_audit_pending: bool,
+    /// How often the results of who runs it alone are audited.
+    pub audits: AuditBounds,
+    /// Least stake of who takes a seat, lamports.
+    pub stake_min_lamports: u64,
     /// Executions not yet settled.
     pub executions_open: u8,
     /// Disputes of the job that are not closed: the job cannot close before.
@@ -192,14 +198,12 @@ pub struct ProviderView {
     pub earnings_lamports: u64,
     /// Its trust, basis points.
     pub score_bps: u16,
-    /// One in how many of its results is audited when it runs adaptive jobs alone; `None` while it may not.
-    pub audit_one_in: Option<u16>,
+    /// Confirmed results in a row: from some number on it may run adaptive jobs alone.
+    pub streak: u32,
     /// Most pay of what it ran alone since others last confirmed it, lamports: with that of the next such job at most its stake.
     pub unaudited_lamports: u64,
     /// It may take no seat before this moment.
     pub jailed_until_unix: i64,
-    /// Least stake the market demands, lamports.
-    pub stake_min_lamports: u64,
     /// Whether the market takes new acceptances now.
     pub market_paused: bool,
     /// Balance of the node key, lamports.

@@ -166,7 +166,9 @@ impl Core {
 
     /// Whether one more seat fits everything that bounds them: own settings, capacity, stake, exposure cap.
     fn has_free_place(&self, provider: &ProviderView, uid: JobUid) -> bool {
-        let Some(lock_lamports) = self.jobs.get(&uid).map(Job::lock_lamports) else { return false };
+        let Some(job) = self.jobs.get(&uid) else { return false };
+        let (lock_lamports, stake_min_lamports) =
+            (job.lock_lamports(), job.view.as_ref().map_or(0, |view| view.stake_min_lamports));
         let coming = self.coming(uid);
         let active = self.jobs.values().filter(|job| job.row.owes_result()).count();
         let seats = usize::from(provider.active).saturating_add(coming.seats);
@@ -174,7 +176,7 @@ impl Core {
             && seats < usize::from(provider.capacity)
             && !provider.market_paused
             && provider.node_balance_lamports >= self.settings.balance_min_lamports
-            && provider.stake_lamports >= provider.stake_min_lamports
+            && provider.stake_lamports >= stake_min_lamports
             && coming.leaves_room_for(lock_lamports, provider)
     }
 

@@ -16,7 +16,7 @@ mod sandbox;
 mod table;
 mod world;
 
-use assay_protocol::{Draw, JobStatus, Mode, PROFILE_V1, TaskLimits, duty::DutyView};
+use assay_protocol::{Draw, JobStatus, Mode, PROFILE_V1, TaskLimits, duty::DutyView, trust::AuditBounds};
 use solana_pubkey::Pubkey;
 
 use super::*;
@@ -78,10 +78,9 @@ fn provider() -> ProviderView {
         duty_tickets_total: 0,
         earnings_lamports: 0,
         score_bps: 10_000,
-        audit_one_in: None,
+        streak: 0,
         unaudited_lamports: 0,
         jailed_until_unix: 0,
-        stake_min_lamports: 1,
         market_paused: false,
         node_balance_lamports: 1_000_000_000,
     }
@@ -101,6 +100,8 @@ pub(crate) fn view(byte: u8) -> JobView {
         attempt: 0,
         arbiters: 0,
         is_audit_pending: false,
+        audits: AuditBounds { one_in_min: 10, one_in_max: 50 },
+        stake_min_lamports: 1,
         executions_open: 0,
         disputes_open: 0,
         executors: Vec::new(),

@@ -450,6 +450,29 @@ fn i_04_an_audit_that_nobody_takes_lets_the_result_stand_and_confirms_nobody() {
     assert_eq!((cast.provider(0).trust.completed, cast.provider(0).trust.confirmed), (1, 0));
 }
 
+/// The market's terms change between posting and acceptance.
+#[test]
+fn p_22_a_job_keeps_the_least_stake_and_the_audits_that_it_was_posted_with() {
+    let mut cast = trusted(&[10; 4]);
+    let (signer, market) = (cast.owner, cast.market);
+    let terms = Terms {
+        stake_min_lamports: 20 * SOL,
+        audit_one_in_min: 0,
+        audit_one_in_max: 0,
+        ..cast.model.markets[&market].terms
+    };
+    cast.ok(&Act::UpdateMarket { signer, market, terms });
+    cast.wait(i64::from(TERMS.unbonding_s) - 5);
+    cast.create(posting(1, Mode::Adaptive, 3));
+    cast.wait(5);
+    cast.create(posting(2, Mode::Optimistic, 1));
+    let next = cast.accept(2, 0, 0);
+    cast.refuse(&next, "StakeTooSmall");
+    let solo = cast.accept(1, 0, TICKET_SOLO);
+    cast.ok(&solo);
+    assert_eq!((cast.job(1).audit_one_in, cast.job(1).terms.stake_min_lamports), (12, TERMS.stake_min_lamports));
+}
+
 /// The floor follows from the arbiters asked, not from deadlines that a runner missed before there were several seats.
 #[test]
 fn p_03_a_deadline_missed_alone_asks_no_more_trust_of_the_first_arbiter() {

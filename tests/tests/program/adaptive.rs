@@ -2,7 +2,7 @@
 
 use assay_protocol::{JobStatus, MarketTerms, Mode, tickets::TICKET_SOLO};
 use assay_tests::{
-    assay::accounts::Provider,
+    assay::{accounts::Provider, types::CreateJobArgs},
     invariants,
     panel::Panel,
     party::{PRICE, STAKE, exited, task, terms},
@@ -102,6 +102,28 @@ fn who_has_no_streak_or_too_much_that_nobody_checked_takes_a_drawn_seat() {
     panel.finish(&[0, 1, 2]);
     // Others confirmed it, which makes up for everything that was not checked.
     assert_eq!((panel.provider(0).unaudited_lamports, panel.provider(0).trust.consecutive_valid), (0, 11));
+}
+
+#[test]
+fn p_22_a_job_keeps_the_least_stake_and_the_audits_that_it_was_posted_with() {
+    let mut panel = Panel::ready(2);
+    let runner = panel.parties[0];
+    panel.world.edit::<Provider>(&runner.provider, |provider| provider.trust.consecutive_valid = STREAK);
+    let other = MarketTerms { stake_min_lamports: 2 * STAKE, audit_one_in_min: 0, audit_one_in_max: 0, ..terms() };
+    panel.world.ok(&runner.update_market(&other));
+    panel.world.advance(i64::from(terms().unbonding_s) - 5);
+    let args = panel.args(Mode::Adaptive, 3);
+    panel.world.ok(&runner.create_job_with(args));
+    panel.world.advance(5);
+    // The market asks for more now, and of a job that is posted now.
+    let next = runner.with_job(2);
+    panel.world.refuse(&next.create_job_with(CreateJobArgs { id: 2, ..args }), "ModeUnsupported");
+    panel.world.ok(&next.create_job());
+    panel.world.refuse(&next.accept_job(&panel.world), "StakeTooSmall");
+    panel.world.ok(&runner.accept_job_by(&panel.world, TICKET_SOLO));
+    let job = panel.job();
+    assert_eq!((job.stake_min_lamports, job.audit_one_in), (terms().stake_min_lamports, 12));
+    assert_eq!((job.audit_one_in_min, job.audit_one_in_max), (terms().audit_one_in_min, terms().audit_one_in_max));
 }
 
 #[test]

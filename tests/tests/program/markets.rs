@@ -139,12 +139,14 @@ fn p_22_new_terms_wait_one_unbonding_period_to_the_second() {
     assert_eq!(from, s.world.now() + i64::from(terms().unbonding_s));
     assert_eq!(market(&s).terms.stake_min_lamports, SOL);
 
-    // The job has to live that long.
-    s.world.edit::<assay_tests::assay::accounts::Job>(&s.party.job, |job| job.queue_deadline_unix = from + 10);
+    // A job keeps the terms of the second in which it was posted.
+    let (before, after) = (s.party.with_job(2), s.party.with_job(3));
     s.world.advance_to(from - 1);
-    s.world.clone().ok(&s.party.accept_job(&s.world));
+    s.world.ok(&before.create_job());
     s.world.advance_to(from);
-    s.world.refuse(&s.party.accept_job(&s.world), "StakeTooSmall");
+    s.world.ok(&after.create_job());
+    s.world.refuse(&after.accept_job(&s.world), "StakeTooSmall");
+    s.world.ok(&before.accept_job(&s.world));
 }
 
 #[test]

@@ -12,7 +12,7 @@ const UID: JobUid = JobUid([110; 32]);
 /// A provider that may run alone, and a job that it may take.
 fn proven() -> World {
     let mut world = World::new(0);
-    world.audit_one_in = Some(10);
+    world.streak = 10;
     world.post_adaptive(110);
     world
 }
@@ -91,7 +91,7 @@ fn p_07_i_04_an_audit_that_nobody_comes_to_is_ended_by_its_runner_which_is_paid_
 fn who_did_not_prove_itself_or_cannot_bear_the_lock_takes_a_drawn_seat() {
     // The most that the job pays is 20,001 lamports, its lock ten times that.
     let change: [fn(&mut World, &mut ProviderView); 5] = [
-        |_, provider| provider.audit_one_in = None,
+        |_, provider| provider.streak = 9,
         |_, provider| provider.stake_lamports = 150_000,
         |_, provider| provider.exposure_cap_lamports = 150_000,
         |_, provider| provider.jury_reserve_lamports = 900_000,
@@ -149,7 +149,7 @@ fn an_auditor_takes_a_drawn_seat_beside_the_runner() {
     (job.seats, job.executors) = (1, vec![Pubkey::new_from_array([9; 32])]);
     // A single seat missed it before: that asks no more trust of anybody.
     job.attempt = 1;
-    world.audit_one_in = Some(10);
+    world.streak = 10;
     until_alone(&mut world, |world| world.accepted == 1);
     assert!(acceptances(&world).iter().all(|(ticket, _)| *ticket < 40));
 }

@@ -206,7 +206,7 @@ fn e_01_i_07_a_seat_that_dies_hides_and_reveals_one_result_and_is_paid() {
 fn e_01_i_07_whoever_runs_alone_and_dies_reveals_what_it_committed_to_audited_or_not() {
     let alone = || {
         let mut world = World::new(0);
-        world.audit_one_in = Some(10);
+        world.streak = 10;
         world.post_adaptive(110);
         world
     };

@@ -158,7 +158,7 @@ proptest! {
         (150..150 + disputed).for_each(|byte| world.post_dispute(byte, court::WRONG));
         (160..160 + watched).for_each(|byte| world.post_result(byte, if byte == 161 { OURS } else { court::WRONG }));
         (100..100 + drawn).for_each(|byte| world.post_drawn(byte));
-        (world.audit_one_in, world.audits) = (Some(3), audits);
+        (world.streak, world.audits) = (10, audits);
         (110..110 + adaptive).for_each(|byte| world.post_adaptive(byte));
         world.final_after = final_after;
         let mut old = Vec::new();

@@ -195,7 +195,7 @@ impl World {
     }
 
     fn take_alone(&mut self, uid: JobUid) -> bool {
-        let may = self.audit_one_in.is_some() && self.jobs[&uid].mode == Mode::Adaptive;
+        let may = self.streak >= 10 && self.jobs[&uid].mode == Mode::Adaptive;
         if !may || self.others[&uid] != Others::default() || self.jobs[&uid].attempt > 0 {
             return false;
         }

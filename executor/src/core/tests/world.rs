@@ -14,8 +14,8 @@ pub(super) struct World {
     pub(super) jobs: BTreeMap<JobUid, JobView>,
     /// Seats of others, in jobs with several.
     pub(super) others: BTreeMap<JobUid, Others>,
-    /// What the program lets us run adaptive jobs alone for, as the provider account shows it.
-    pub(super) audit_one_in: Option<u16>,
+    /// Confirmed results in a row: from ten on the program lets us run adaptive jobs alone.
+    pub(super) streak: u32,
     pub(super) unaudited_lamports: u64,
     /// Results that were found alone are audited.
     pub(super) audits: bool,
@@ -101,7 +101,7 @@ impl World {
             seen_slot: 0,
             jobs: (1..=jobs).map(|byte| (JobUid([byte; 32]), view(byte))).collect(),
             others: BTreeMap::new(),
-            audit_one_in: None,
+            streak: 0,
             unaudited_lamports: 0,
             audits: false,
             others_hesitate: false,
@@ -149,7 +149,7 @@ impl World {
             provider: ProviderView {
                 earnings_lamports: self.earnings,
                 duty: self.duty,
-                audit_one_in: self.audit_one_in,
+                streak: self.streak,
                 unaudited_lamports: self.unaudited_lamports,
                 ..provider()
             },

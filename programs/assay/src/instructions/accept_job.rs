@@ -17,7 +17,7 @@ use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{
     outcome::OUTCOME_BYTES,
     tickets::{wins, EVERYBODY, TICKET_SOLO},
-    trust::{solo_lock, AuditBounds},
+    trust::solo_lock,
     ExecutionStatus, JobEvent, JobStatus, PROTOCOL_VERSION,
 };
 
@@ -85,8 +85,7 @@ impl AcceptJob<'_> {
         require!(args.job_uid == job.job_uid, AssayError::JobUidMismatch); // P-24
         require!(now_unix < job.queue_deadline_unix, AssayError::DeadlinePassed);
 
-        let stake_min_lamports = market.current_terms(now_unix).stake_min_lamports;
-        require!(provider.stake_lamports >= stake_min_lamports, AssayError::StakeTooSmall);
+        require!(provider.stake_lamports >= job.stake_min_lamports, AssayError::StakeTooSmall); // P-22
         require!(provider.active < provider.capacity, AssayError::CapacityReached);
         require!(now_unix >= provider.jailed_until_unix, AssayError::Jailed); // P-03
 
@@ -105,7 +104,7 @@ impl AcceptJob<'_> {
             return Ok(Taken { is_drawn: false, audit_one_in: 0, weight_lamports: provider.stake_lamports, hold });
         }
         if ticket == TICKET_SOLO && job.may_run_alone() {
-            return self.validate_alone(now_unix);
+            return self.validate_alone();
         }
         require!(job.draw.is_settled(), AssayError::SeedMissing);
         let ticket_lamports = market.terms.ticket_lamports;
@@ -120,11 +119,9 @@ impl AcceptJob<'_> {
     }
 
     /// The lock is so large that a lie loses on average, however seldom it is audited.
-    fn validate_alone(&self, now_unix: i64) -> Result<Taken> {
-        let Self { node_key: _, market, provider, job, execution: _, system_program: _ } = self;
-        let terms = market.current_terms(now_unix);
-        let bounds = AuditBounds { one_in_min: terms.audit_one_in_min, one_in_max: terms.audit_one_in_max };
-        let audit_one_in = bounds.one_in(provider.trust.consecutive_valid).ok_or(AssayError::NotTrusted)?;
+    fn validate_alone(&self) -> Result<Taken> {
+        let Self { node_key: _, market: _, provider, job, execution: _, system_program: _ } = self;
+        let audit_one_in = job.audits().one_in(provider.trust.consecutive_valid).ok_or(AssayError::NotTrusted)?;
         let pay_max = job.pay_max_lamports()?;
         let unaudited = provider.unaudited_lamports.checked_add(pay_max).ok_or(AssayError::AmountOverflow)?;
         require!(unaudited <= provider.stake_lamports, AssayError::NotTrusted);

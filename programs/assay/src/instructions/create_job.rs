@@ -242,6 +242,9 @@ impl CreateJob<'_> {
             draw: if args.mode == Mode::Optimistic.code() { Draw::default() } else { Draw::arm(now) },
             rent_lamports: created.rent_lamports,
             jail_s: terms.jail_s,
+            stake_min_lamports: terms.stake_min_lamports,
+            audit_one_in_min: terms.audit_one_in_min,
+            audit_one_in_max: terms.audit_one_in_max,
             ..Job::EMPTY
         }))
     }

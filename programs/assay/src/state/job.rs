@@ -175,8 +175,14 @@ pub struct Job {
     pub jail_s: u32,
     /// Arbiters asked so far: each needs more trust than the one before.
     pub arbiters: u8,
+    /// Copied term: least stake of a provider that accepts, locked part included, lamports.
+    pub stake_min_lamports: u64,
+    /// Copied term: audits at most one in so many results of a job that runs alone; zero, as the next, where none does.
+    pub audit_one_in_min: u16,
+    /// Copied term: audits at least one in so many.
+    pub audit_one_in_max: u16,
     /// Zero.
-    pub reserved: [u8; 55],
+    pub reserved: [u8; 43],
 }
 
 account!(Job, [75, 124, 80, 203, 161, 180, 202, 80], {
@@ -189,7 +195,7 @@ account!(Job, [75, 124, 80, 203, 161, 180, 202, 80], {
     queue_timeout_s, widen_s, execution_s, challenge_s, reveal_s, agreement_s, fill_unix, queue_deadline_unix,
     total_deadline_unix, execution_deadline_unix, reveal_deadline_unix, window_deadline_unix, resolved_unix,
     tickets_total, executors_duty_tickets, weight_total_lamports, draw, tally, outcome, rent_lamports, jail_s, arbiters,
-    reserved,
+    stake_min_lamports, audit_one_in_min, audit_one_in_max, reserved,
 });
 
 impl Job {

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 use assay_protocol::{
     tickets::{seat_threshold, Fill, EVERYBODY},
-    trust::{audit_drawn, trust_floor_bps},
+    trust::{audit_drawn, trust_floor_bps, AuditBounds},
     Draw, DrawNow, JobEvent, Mode,
 };
 
@@ -26,6 +26,12 @@ impl Job {
     #[must_use]
     pub fn may_run_alone(&self) -> bool {
         self.mode == Mode::Adaptive.code() && self.fill == FILL_FIRST && self.seats_filled == 0
+    }
+
+    /// How often results of a seat that is taken alone are audited.
+    #[must_use]
+    pub const fn audits(&self) -> AuditBounds {
+        AuditBounds { one_in_min: self.audit_one_in_min, one_in_max: self.audit_one_in_max }
     }
 
     /// Whether a seat was taken alone. Nobody else holds the first one of such a job, which is put up with all its seats when

@@ -90,6 +90,7 @@ impl Model {
             market: market_key,
             poster,
             executors: [Key::default(); 9],
+            terms: *terms,
             mode: posting.mode,
             redundancy: posting.redundancy,
             seats: 0,
@@ -107,12 +108,6 @@ impl Model {
             pending_reveals: 0,
             audit_one_in: 0,
             min_trust_bps: posting.min_trust_bps,
-            quorum_bps: terms.quorum_bps,
-            fee_bps: terms.fee_bps,
-            miss_rate_bps: terms.miss_rate_bps,
-            jury_lambda: terms.jury_lambda,
-            jury_quorum_bps: terms.jury_quorum_bps,
-            attempts_max: terms.attempts_max,
             id: posting.id,
             created_slot: self.slot,
             created_unix: now,
@@ -125,9 +120,6 @@ impl Model {
             pay_lamports: 0,
             fee_lamports: 0,
             bond_lamports: money::share(pay_max, terms.bond_rate_bps).max(terms.bond_min_lamports),
-            delay_fee_lamports: terms.delay_fee_lamports,
-            decline_fee_lamports: terms.decline_fee_lamports,
-            juror_bond_lamports: terms.juror_bond_lamports,
             queue_timeout_s: i64::from(terms.queue_timeout_s),
             widen_s: i64::from(terms.widen_s),
             execution_s: terms.window_s(terms.execution_base_s, gas_limit),
@@ -255,8 +247,8 @@ impl Model {
         let mut demands = Demands::default();
         demands.that(seat.status == SeatStatus::Accepted, "ExecutionNotAccepted");
         demands.met()?;
-        let penalty = money::share(job.bond_lamports, u32::from(job.miss_rate_bps));
-        let to_poster = penalty.min(job.delay_fee_lamports);
+        let penalty = money::share(job.bond_lamports, u32::from(job.terms.miss_rate_bps));
+        let to_poster = penalty.min(job.terms.delay_fee_lamports);
         self.release(key, provider, penalty);
         self.execution_mut(key, provider).status = SeatStatus::Missed;
         self.record_missed(provider, key);
@@ -267,7 +259,7 @@ impl Model {
         job.compensation_lamports += to_poster;
         job.attempt += 1;
         job.wait_again(now);
-        if job.attempt == job.attempts_max || now >= job.total_deadline_unix {
+        if job.attempt == job.terms.attempts_max || now >= job.total_deadline_unix {
             (job.status, job.resolved_unix) = (JobStatus::Expired, now);
         }
         Ok(())
@@ -327,7 +319,7 @@ impl Job {
     pub(super) fn fix_payments(&mut self) {
         let outcome = self.outcome.expect("a result stands");
         self.pay_lamports = money::pay_of(self.base_fee_lamports, self.price, &outcome);
-        self.fee_lamports = money::share(self.pay_lamports, u32::from(self.fee_bps));
+        self.fee_lamports = money::share(self.pay_lamports, u32::from(self.terms.fee_bps));
         self.right = self.tally.entry(&crate::outcome_hash(&outcome)).map_or(0, |entry| entry.count);
     }
 }

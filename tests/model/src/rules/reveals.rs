@@ -77,7 +77,7 @@ impl Job {
         let leader = self.tally.leader(self.measure())?;
         let enough = match self.mode {
             Mode::Quorum => {
-                u128::from(leader.weight) * 10_000 >= u128::from(self.quorum_bps) * u128::from(self.weight_total)
+                u128::from(leader.weight) * 10_000 >= u128::from(self.terms.quorum_bps) * u128::from(self.weight_total)
             }
             _ => leader.count * 2 > self.seats,
         };

@@ -73,7 +73,7 @@ impl Model {
         demands.that(job.status == JobStatus::Open, "JobNotOpen");
         demands.that(job.uid == uid, "JobUidMismatch");
         demands.that(now < job.queue_deadline_unix, "DeadlinePassed");
-        demands.that(provider.stake_lamports >= terms.stake_min_lamports, "StakeTooSmall");
+        demands.that(provider.stake_lamports >= job.terms.stake_min_lamports, "StakeTooSmall");
         demands.that(provider.active < provider.capacity, "CapacityReached");
         demands.that(!self.executions.contains_key(&(at.job, at.provider)), "ExecutionExists");
         demands.that(self.balance(at.signer) >= cost, POOR);
@@ -150,7 +150,7 @@ impl Model {
         demands.that(!runs || now < job.execution_deadline_unix, "DeadlinePassed");
         demands.that(seat.status == SeatStatus::Accepted && seat.attempt == job.attempt, "ExecutionNotAccepted");
         demands.met()?;
-        let miss = money::share(job.bond_lamports, u32::from(job.miss_rate_bps));
+        let miss = money::share(job.bond_lamports, u32::from(job.terms.miss_rate_bps));
         if runs && job.seats_wanted > 1 {
             // Nobody can take this seat any more, so giving it back is missing it.
             self.release(at.job, at.provider, miss);
@@ -164,7 +164,7 @@ impl Model {
         let execution_s = u64::try_from(job.execution_s).expect("positive").max(1);
         let timed = u128::from(miss) * u128::from(held_s.min(execution_s)) / u128::from(execution_s);
         let timed = u64::try_from(timed).expect("not above the penalty");
-        let cost = timed.max(job.decline_fee_lamports).min(job.bond_lamports);
+        let cost = timed.max(job.terms.decline_fee_lamports).min(job.bond_lamports);
         let rent_payer = seat.rent_payer;
         self.release(at.job, at.provider, cost);
         self.burn(at.provider, cost);
@@ -294,11 +294,11 @@ fn draw_demands(
     }
     if job.mode == Mode::Adaptive && ticket == TICKET_SOLO && job.fill == Fill::First && job.seats_filled == 0 {
         let (streak, pay_max) = (provider.trust.consecutive_valid, job.pay_max());
-        let audits = terms.audit_one_in_max > 0;
+        let audits = job.terms.audit_one_in_max > 0;
         let trusted =
             audits && streak >= TRUSTED_STREAK && provider.unaudited_lamports + pay_max <= provider.stake_lamports;
         demands.that(trusted, "NotTrusted");
-        let (least, most) = (u32::from(terms.audit_one_in_min), u32::from(terms.audit_one_in_max));
+        let (least, most) = (u32::from(job.terms.audit_one_in_min), u32::from(job.terms.audit_one_in_max));
         taken.audit_one_in = u16::try_from(streak.clamp(least, most)).expect("at most a hundred");
         taken.lock_lamports = job.bond_lamports.max(pay_max * u64::from(taken.audit_one_in));
         taken.solo = true;

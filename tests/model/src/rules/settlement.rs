@@ -91,8 +91,8 @@ impl Model {
 
     /// The clock ran and nothing came.
     fn settle_silence(&mut self, key: Key, provider: Key, job: &Job) {
-        let penalty = money::share(job.bond_lamports, u32::from(job.miss_rate_bps));
-        let to_poster = penalty.min(job.delay_fee_lamports.saturating_sub(job.compensation_lamports));
+        let penalty = money::share(job.bond_lamports, u32::from(job.terms.miss_rate_bps));
+        let to_poster = penalty.min(job.terms.delay_fee_lamports.saturating_sub(job.compensation_lamports));
         self.release(key, provider, penalty);
         self.pay(provider, key, to_poster);
         self.job_mut(key).compensation_lamports += to_poster;

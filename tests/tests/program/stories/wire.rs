@@ -178,12 +178,14 @@ fn seconds(value: i64) -> Vec<u8> {
 /// A job.
 pub fn job(job: &Job, task: &assay_protocol::TaskSpec) -> Fields {
     let mut all = plain(job.status as u8, size::JOB);
-    all.extend(fields!(job; redundancy, seats, seats_wanted, seats_filled, seats_max, executions_open, disputes_open, attempt, arbiters,
-        right, pending_commits, pending_reveals, audit_one_in, min_trust_bps, quorum_bps, fee_bps, miss_rate_bps, jury_lambda,
-        jury_quorum_bps, attempts_max, id, created_slot, created_unix, price, base_fee_lamports, escrow_lamports,
-        compensation_lamports, pay_lamports, fee_lamports, bond_lamports, delay_fee_lamports, decline_fee_lamports,
-        juror_bond_lamports, fill_unix, queue_deadline_unix, total_deadline_unix, execution_deadline_unix,
-        reveal_deadline_unix, window_deadline_unix, resolved_unix, tickets_total, executors_duty_tickets));
+    let terms = &job.terms;
+    all.extend(fields!(terms; quorum_bps, fee_bps, miss_rate_bps, jury_lambda, jury_quorum_bps, attempts_max, delay_fee_lamports,
+        decline_fee_lamports, juror_bond_lamports, stake_min_lamports, audit_one_in_min, audit_one_in_max));
+    all.extend(fields!(job; redundancy, seats, seats_wanted, seats_filled, seats_max, executions_open, disputes_open, attempt,
+        arbiters, right, pending_commits, pending_reveals, audit_one_in, min_trust_bps, id, created_slot, created_unix, price,
+        base_fee_lamports, escrow_lamports, compensation_lamports, pay_lamports, fee_lamports, bond_lamports, fill_unix,
+        queue_deadline_unix, total_deadline_unix, execution_deadline_unix, reveal_deadline_unix, window_deadline_unix,
+        resolved_unix, tickets_total, executors_duty_tickets));
     all.extend(keys([("market", job.market), ("poster", job.poster)]));
     all.extend([
         ("executors", job.executors.iter().flat_map(|key| key.0).collect()),
@@ -207,7 +209,7 @@ pub fn job(job: &Job, task: &assay_protocol::TaskSpec) -> Fields {
         ("task_count", 1_u32.to_le_bytes().to_vec()),
         ("collision_recorded", vec![0]),
         ("jail_s", seconds(job.jail_s)),
-        ("reserved", vec![0; 55]),
+        ("reserved", vec![0; 43]),
     ]);
     all.extend(task_fields(task));
     all
