@@ -139,7 +139,7 @@ impl Look<'_> {
             tickets_mature: if maturing_left_s == 0 { borne } else { borne.min(provider.tickets) },
             tickets_total: self.market.tickets_total,
             maturing_left_s,
-            is_on_duty: provider.duty_lock_lamports > 0 && self.now_unix < provider.duty_until_unix,
+            is_on_duty: provider.is_on_duty(),
             duty_lock_lamports: provider.duty_lock_lamports,
             votes_open: provider.votes_open,
             jailed_left_s: left_s(provider.jailed_until_unix),
