@@ -12,7 +12,7 @@ use assay_sdk::{
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use super::{state::seat_name, timeline::HistoryJson, view::JobJson};
+use super::{module::ModuleJson, state::seat_name, timeline::HistoryJson, view::JobJson};
 use crate::{
     chain::Chain,
     context::Context,
@@ -106,6 +106,8 @@ struct EarlierJson {
 struct DescribeJson {
     #[serde(flatten)]
     job: JobJson,
+    /// What is on record of its module; `None`: nothing.
+    module: Option<ModuleJson>,
     seats: Vec<SeatJson>,
     obstacles: Vec<Obstacle>,
     history: Vec<HistoryJson>,
@@ -166,6 +168,7 @@ pub(super) async fn describe(context: &Context, job: Pubkey) -> CliResult {
     }
     let all = DescribeJson {
         job: JobJson::new(&view, seat.as_ref(), now_unix),
+        module: ModuleJson::read(chain.client(), view.market, view.task.metered_hash).await?,
         seats: SeatJson::all(&handle, &view).await?,
         obstacles: obstacles(&chain, &handle, &view).await?,
         history: own
@@ -182,6 +185,7 @@ pub(super) async fn describe(context: &Context, job: Pubkey) -> CliResult {
     };
     context.output.result(&all, || {
         all.job.print();
+        all.module.iter().for_each(|module| println!("module    {}", module.text()));
         all.seats.iter().for_each(SeatJson::print);
         for obstacle in &all.obstacles {
             println!("waits     {obstacle}");

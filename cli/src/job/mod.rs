@@ -3,6 +3,7 @@
 mod describe;
 mod end;
 mod list;
+mod module;
 mod order;
 mod quote;
 mod result;

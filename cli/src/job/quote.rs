@@ -14,6 +14,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
+    module::ModuleJson,
     order::OrderArgs,
     submit::{Plan, PlanJson, plan_json},
 };
@@ -82,6 +83,8 @@ struct QuoteJson {
     /// How soon the seats would be taken if nobody took the job alone. `None` when too few providers could take a seat.
     fill: Option<FillJson>,
     providers: Vec<ProviderJson>,
+    /// What is on record of its module; `None`: nothing.
+    module: Option<ModuleJson>,
     remarks: Vec<String>,
 }
 
@@ -124,11 +127,15 @@ pub(super) async fn quote(context: &Context, args: &QuoteArgs) -> CliResult {
         eligible_alone: providers.iter().filter(|found| found.alone_audit_one_in.is_some()).count(),
         fill,
         providers,
+        module: None,
         remarks: Vec::new(),
     };
     json.remarks = remarks(&json, seats);
     json.remarks.extend(alone_remark(plan.spec.mode(), json.eligible_alone));
     json.remarks.extend(jury_remark(&market, now_unix));
+    let module = ModuleJson::read(chain.client(), job.market, plan.prepared.task.metered_hash).await?;
+    json.remarks.extend(module.as_ref().map(ModuleJson::text));
+    json.module = module;
     context.output.result(&json, || {
         println!("{}", plan.text(&order, "you"));
         print(&json, seats);

@@ -11,7 +11,8 @@ use assay_protocol::{Ballot, Outcome, tickets};
 use assay_sdk::{
     Receipt,
     crank::Disputed,
-    instructions::{self, AcceptJob, Juror, Secret},
+    instructions::{self, AcceptJob, Juror, RecordCollision, Secret},
+    pda::ModuleSeeds,
     program::{DisputeStage, accounts::Job},
 };
 use serde_json::Value;
@@ -414,6 +415,7 @@ fn seats_that_do_not_agree_are_put_before_a_jury_without_a_bond() {
     let job = court.post(&["--redundancy", "2", "--mode", "redundant"]);
     disagree(&court, &job, [0, 1]);
     a_deadlock_is_told(&court, &job);
+    a_collision_is_told(&court, &job);
     let asking = court.wallet("asking.json");
     let before = court.balance(&asking);
     let opened = json(&mut court.assay(&asking), &["dispute", "open", &job, "--yes"]);
@@ -452,6 +454,24 @@ fn a_deadlock_is_told(court: &Court, job: &str) {
     assert!(says(&disagreed["what"], "too few of 2 seats say the same, and there may be no more"), "{disagreed}");
     let text = String::from_utf8(court.poster().args(["job", "describe", job]).output().unwrap().stdout).unwrap();
     assert!(text.contains("a deadlock") && !text.contains("not what stands"), "{text}");
+}
+
+/// Once it is on record, whoever looks at the job or would post another one of its module sees it.
+fn a_collision_is_told(court: &Court, job: &str) {
+    let dir = job_directory(court.home.path());
+    let quote = || json(&mut court.poster(), &["job", "quote", dir.to_str().unwrap()]);
+    assert_eq!(quote()["module"], Value::Null);
+    let account: Job = court.run(court.client().fetch(&job.parse().unwrap())).unwrap();
+    let module = ModuleSeeds { market: account.market, metered_hash: account.metered_hash };
+    let keys = court.keys(0).1;
+    let collision = RecordCollision { payer: key(&keys).pubkey(), job: job.parse().unwrap(), module, is_new: true };
+    court.send(&keys, &[instructions::record_collision(&collision)]);
+    for told in [quote(), json(&mut court.poster(), &["job", "describe", job])] {
+        let module = &told["module"];
+        assert_eq!((&module["collisions"], &module["distinct_max"]), (&1.into(), &2.into()), "{told}");
+        assert_eq!((&module["entropy_millibits"], &module["last_job"]), (&1_000.into(), &job.into()), "{told}");
+    }
+    assert!(quote()["remarks"].to_string().contains("gave different outcomes in one job"));
 }
 
 /// Two providers take the seats of a job and reveal different outcomes, both wrong.
