@@ -85,8 +85,11 @@ fn jury_duty_locks_a_part_of_the_stake_until_the_disputes_of_its_time_are_over()
     let job = court.post(&[]);
     court.accept(&job, 0);
     for switch in ["on", "off"] {
-        let (code, parts) =
-            if switch == "on" { (1, ["1 seats are held", "--capacity 0"]) } else { (1, ["nothing is to be done", ""]) };
+        let (code, parts) = if switch == "on" {
+            (1, ["1 of its seats are not settled", "--capacity 0"])
+        } else {
+            (1, ["nothing is to be done", ""])
+        };
         is_refused(&mut assay(), &duty(switch), (code, &parts));
     }
     court.stop();
