@@ -252,15 +252,15 @@ impl Job {
     /// Our places in the jury of this round, with this many lamports free for their bonds; `None` while they are not known.
     pub(super) fn places(&self, provider: &ProviderView, free_lamports: u64) -> Option<Places> {
         let dispute = self.view.as_ref()?.dispute.as_ref()?;
-        let bearable = free_lamports.checked_div(dispute.juror_bond_lamports).unwrap_or(u64::MAX);
-        let bearable = u32::try_from(bearable).unwrap_or(u32::MAX);
+        // The program cuts the vote to what can be borne when it lands, which nobody knows before.
+        let is_borne = free_lamports >= dispute.juror_bond_lamports;
         if dispute.is_last() {
-            return Some(Places { tickets: Vec::new(), weight: provider.tickets.min(bearable) });
+            return Some(Places { tickets: Vec::new(), weight: if is_borne { provider.tickets } else { 0 } });
         }
         let is_known = self.jury.is_through && self.jury.seed == dispute.draw.seed && dispute.draw.is_settled();
         // What is lost since is no ticket any more.
         let usable = self.jury.tickets.iter().copied().filter(|ticket| *ticket < provider.tickets);
-        let tickets: Vec<u32> = usable.take(usize::try_from(bearable).unwrap_or(usize::MAX)).collect();
+        let tickets: Vec<u32> = usable.filter(|_| is_borne).collect();
         let weight = u32::try_from(tickets.len()).unwrap_or(0);
         is_known.then_some(Places { tickets, weight })
     }

@@ -169,20 +169,19 @@ impl accounts::Dispute {
         tickets::winning(&draw.seed, address.as_array(), usable, self.threshold()).next()
     }
 
-    /// What the juror's vote of this round weighs at most: its drawn tickets, or all where everybody votes, as many as its free
-    /// stake and its exposure cap bear bonds for and one vote may name. `None` without any.
+    /// What the juror's vote of this round names: its drawn tickets, as many as one vote may name, or all where everybody votes. The
+    /// program cuts the weight to what free stake and exposure cap bear bonds for. `None` without a ticket, or where they bear no bond.
     #[must_use]
     pub fn vote_tickets(&self, address: &Pubkey, provider: &accounts::Provider) -> Option<VoteTickets> {
-        let free = provider.lockable_lamports();
-        let bearable = free
-            .checked_div(self.juror_bond_lamports)
-            .map_or(u32::MAX, |tickets| u32::try_from(tickets).unwrap_or(u32::MAX));
+        if provider.lockable_lamports() < self.juror_bond_lamports {
+            return None;
+        }
         if self.is_last() {
-            let weight = provider.usable_tickets(self.ticket_lamports).min(bearable);
+            let weight = provider.usable_tickets(self.ticket_lamports);
             return (weight > 0).then_some(VoteTickets::All(weight));
         }
         let mut drawn = self.drawn_tickets(address, provider);
-        drawn.truncate(usize::try_from(bearable.min(VOTE_TICKETS_MAX)).unwrap_or(usize::MAX));
+        drawn.truncate(usize::try_from(VOTE_TICKETS_MAX).unwrap_or(usize::MAX));
         (!drawn.is_empty()).then_some(VoteTickets::Drawn(drawn))
     }
 
@@ -331,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn p_25_a_vote_weighs_what_free_stake_and_the_exposure_cap_bear() {
+    fn p_25_a_vote_names_all_tickets_and_needs_free_stake_under_the_cap_for_one_bond() {
         let mut dispute = dispute(DisputeStatus::Voting, types::Verdict::None);
         (dispute.ticket_lamports, dispute.juror_bond_lamports) = (10, 5);
         dispute.draw.state = types::DrawState::Everybody;
@@ -340,7 +339,7 @@ mod tests {
         let weight = |provider: &accounts::Provider| dispute.vote_tickets(&Pubkey::default(), provider);
         assert_eq!(weight(&provider), Some(VoteTickets::All(10)));
         provider.locked_lamports = 60;
-        assert_eq!(weight(&provider), Some(VoteTickets::All(8)));
+        assert_eq!(weight(&provider), Some(VoteTickets::All(10)));
         provider.exposure_cap_lamports = 64;
         assert_eq!(weight(&provider), None);
     }

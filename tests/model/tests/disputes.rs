@@ -533,8 +533,10 @@ fn case_13_where_a_round_expects_all_tickets_everybody_votes_once_and_for_good()
     // Eight tickets in all, of which nine are expected.
     assert!(court.dispute().is_last() && court.dispute().expected == 8);
     let Act::CommitVote { at, commitment, tickets, .. } = court.ballot(4, &result(1)) else { unreachable!() };
-    court.cast.refuse(&Act::CommitVote { at, commitment, weight: 3, tickets }, "WeightOutOfRange");
-    court.cast.ok(&Act::CommitVote { at, commitment, weight: 2, tickets });
+    court.cast.refuse(&Act::CommitVote { at, commitment, weight: 0, tickets }, "WeightOutOfRange");
+    court.cast.ok(&Act::CommitVote { at, commitment, weight: 1, tickets });
+    let weights: Vec<u64> = court.cast.model.votes.values().map(|vote| vote.weight).collect();
+    assert_eq!(weights, [2], "whatever it says");
 }
 
 #[test]

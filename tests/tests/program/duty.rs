@@ -62,14 +62,16 @@ fn p_07_p_25_duty_locks_no_more_than_is_free_and_exposed() {
     let mut panel = Panel::ready(1);
     let party = panel.parties[0];
     let whole = panel.provider(0);
+    // With the bonds of votes of all its tickets: a cap that cuts them would make an absentee of a juror that votes.
+    let exposed = LOCK + u64::from(TICKETS) * terms().juror_bond_lamports;
     panel.world.edit::<Provider>(&party.provider, |provider| provider.locked_lamports = STAKE - LOCK + 1);
     panel.world.refuse(&party.set_duty(true), "FreeStakeTooSmall");
     panel.world.edit::<Provider>(&party.provider, |provider| {
         provider.locked_lamports = 0;
-        provider.exposure_cap_lamports = LOCK - 1;
+        provider.exposure_cap_lamports = exposed - 1;
     });
     panel.world.refuse(&party.set_duty(true), "ExposureCapReached");
-    panel.world.edit::<Provider>(&party.provider, |provider| provider.exposure_cap_lamports = LOCK);
+    panel.world.edit::<Provider>(&party.provider, |provider| provider.exposure_cap_lamports = exposed);
     panel.world.ok(&party.set_duty(true));
     assert_eq!(panel.provider(0).stake_lamports, whole.stake_lamports);
 }

@@ -1,10 +1,10 @@
 //! Votes in a dispute's round without showing it.
 //!
 //! Who: a juror's node key, while the round commits. A juror was on duty when the dispute was opened and is no party. State: none →
-//! Vote, Committed. In a drawn round the vote weighs as many tickets as it names, each of which must win; where everybody votes, all
-//! usable ones as far as free stake and exposure cap bear their bonds. It remembers whether free stake or the size of a vote kept it
-//! from weighing more: else winning tickets that it does not name are an absence. The exposure cap, which its owner sets at any time,
-//! is no excuse. Money: the node key pays the Vote's rent and gets it back when it closes; the bond of each ticket is a reservation
+//! Vote, Committed. In a drawn round the vote weighs the tickets that it names, each of which must win; where everybody votes, all
+//! usable ones; in both no more than free stake and exposure cap bear bonds of. It remembers whether free stake or the size of a vote
+//! kept it from weighing more: else winning tickets beyond its weight are an absence. The exposure cap, which its owner sets at any
+//! time, is no excuse. Money: the node key pays the Vote's rent and gets it back when it closes; the bond of each ticket is a reservation
 //! inside the juror's stake.
 //!
 //! `0 [signer, writable] node_key: pays rent · 1 [writable] provider: its node key is account 0 · 2 [writable] dispute: Voting · 3
@@ -30,7 +30,7 @@ use crate::{
 pub struct CommitVoteArgs {
     /// [`assay_protocol::vote_commitment`].
     pub commitment: [u8; 32],
-    /// Tickets that the vote weighs.
+    /// Tickets that it names; where everybody votes any number but zero. What the vote weighs follows from the stake.
     pub weight: u32,
     /// Numbers of the tickets that win, strictly ascending; none where everybody votes.
     pub tickets: Vec<u32>,
@@ -63,6 +63,8 @@ pub struct CommitVote<'info> {
 
 /// What a vote comes to.
 struct Cast {
+    /// Tickets that it weighs.
+    weight: u32,
     lock_lamports: u64,
     /// Usable tickets of the juror.
     usable: u32,
@@ -80,8 +82,8 @@ impl CommitVote<'_> {
         dispute.check_juror(&provider.key(), provider)?;
         require!(args.commitment != [0; 32], AssayError::CommitmentZero);
         let usable = provider.usable_tickets(dispute.ticket_lamports);
-        let is_full = self.validate_tickets(args, usable)?;
-        let lock_lamports = u64::from(args.weight).checked_mul(dispute.juror_bond_lamports);
+        let (weight, is_full) = self.validate_tickets(args, usable)?;
+        let lock_lamports = u64::from(weight).checked_mul(dispute.juror_bond_lamports);
         let lock_lamports = lock_lamports.ok_or(AssayError::AmountOverflow)?;
         provider.check_lockable(lock_lamports)?; // P-07, P-25
 
@@ -89,25 +91,30 @@ impl CommitVote<'_> {
         let dispute_key = dispute.key();
         canonical_bump(challenge.key, &[seeds::CHALLENGE, dispute_key.as_ref(), node_key.key.as_ref(), &[]])?;
         dispute.check_node_key(provider, challenge)?;
-        Ok(Cast { lock_lamports, usable, is_full })
+        Ok(Cast { weight, lock_lamports, usable, is_full })
     }
 
-    /// Whether the vote is a full one.
-    fn validate_tickets(&self, args: &CommitVoteArgs, usable: u32) -> Result<bool> {
+    /// What the vote weighs, and whether it is a full one. The program cuts the weight to what free stake and exposure cap bear at
+    /// this moment: the juror cannot know it, since anybody may settle or take something of its in between.
+    fn validate_tickets(&self, args: &CommitVoteArgs, usable: u32) -> Result<(u32, bool)> {
         let Self { node_key: _, provider, dispute, vote: _, challenge: _, system_program: _ } = self;
         let CommitVoteArgs { commitment: _, weight, tickets } = args;
         let named = u32::try_from(tickets.len()).unwrap_or(u32::MAX);
         let borne = provider.bonds_borne(dispute.juror_bond_lamports)?;
+        let exposable = provider.bonds_exposable(dispute.juror_bond_lamports);
+        require!(borne > 0, AssayError::FreeStakeTooSmall); // P-07
+        require!(exposable > 0, AssayError::ExposureCapReached); // P-25
         if let Some(jury) = dispute.jury() {
             require!(named == *weight && (1..=VOTE_TICKETS_MAX).contains(weight), AssayError::WeightOutOfRange);
             jury.check(&provider.key(), usable, tickets)?;
-            return Ok(*weight == VOTE_TICKETS_MAX || *weight >= borne);
+            let weight = named.min(borne).min(exposable);
+            return Ok((weight, weight == VOTE_TICKETS_MAX || weight >= borne));
         }
         // P-18: in the last round a light vote would deny the verdict as an absence does, and cost nothing.
+        require!(named == 0 && *weight > 0 && usable > 0, AssayError::WeightOutOfRange);
         let full = usable.min(borne);
-        let exposable = full.min(provider.bonds_exposable(dispute.juror_bond_lamports));
-        require!(named == 0 && *weight > 0 && *weight == exposable, AssayError::WeightOutOfRange);
-        Ok(*weight == full)
+        let weight = full.min(exposable);
+        Ok((weight, weight == full))
     }
 
     /// Runs the instruction.
@@ -128,7 +135,7 @@ impl CommitVote<'_> {
             job: dispute.job,
             round: dispute.round,
             provider: provider.key(),
-            weight: u64::from(args.weight),
+            weight: u64::from(cast.weight),
             commitment: args.commitment,
             lock_lamports: cast.lock_lamports,
         });
@@ -154,7 +161,7 @@ impl CommitVote<'_> {
             provider: provider_key,
             rent_payer: node_key.key(),
             round: dispute.round,
-            weight: u64::from(args.weight),
+            weight: u64::from(cast.weight),
             lock_lamports: cast.lock_lamports,
             commitment: args.commitment,
             ballot_hash: [0; 32],

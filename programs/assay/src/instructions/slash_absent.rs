@@ -54,7 +54,8 @@ pub struct SlashAbsent<'info> {
     /// CHECK: nobody chooses it: it must be the canonical address of its seeds, and is then nothing or a Vote.
     pub vote: UncheckedAccount<'info>,
     /// Where its challenge would be.
-    /// CHECK: nobody chooses it: it must be the canonical address of its seeds, and must be nothing.
+    /// CHECK: nobody chooses it: it must be the canonical address of its seeds, and must be nothing. Not looked at when the node key
+    /// came after the opening.
     pub challenge: UncheckedAccount<'info>,
 }
 
@@ -67,9 +68,10 @@ impl SlashAbsent<'_> {
         let (dispute_key, provider_key, round) = (dispute.key(), provider.key(), [args.round]);
         let jury = dispute.jury_called(args.round)?;
         dispute.check_juror(&provider_key, provider)?;
-        let node_key = provider.node_key;
-        canonical_bump(challenge.key, &[seeds::CHALLENGE, dispute_key.as_ref(), node_key.as_ref(), &[]])?;
+        // A key that came later excuses nobody; to ask for its challenge would let whoever changes it again escape.
         if provider.node_key_from_unix <= dispute.opened_unix {
+            let node_key = provider.node_key;
+            canonical_bump(challenge.key, &[seeds::CHALLENGE, dispute_key.as_ref(), node_key.as_ref(), &[]])?;
             dispute.check_node_key(provider, challenge)?;
         }
 

@@ -50,6 +50,9 @@ impl Model {
             demands.that(usable >= 1, "WeightOutOfRange");
             demands.that(provider.stake_lamports - provider.locked_lamports >= lock, "FreeStakeTooSmall");
             demands.that(provider.locked_lamports + lock <= provider.exposure_cap_lamports, "ExposureCapReached");
+            let bonds = u64::from(usable) * terms.juror_bond_lamports;
+            let exposed = (lock + bonds).min(provider.stake_lamports);
+            demands.that(exposed <= provider.exposure_cap_lamports, "ExposureCapReached");
         } else if !leaves {
             demands.that(held > 0, "DutyUnchanged");
             demands.that(held == 0 || self.released_unix(key).is_some_and(|free| now >= free), "StillOnDuty");
@@ -115,7 +118,6 @@ impl Model {
     pub(super) fn commit_vote(&mut self, at: AtSeat, commitment: [u8; 32], weight: u32, tickets: &Tickets) -> Verdict {
         let (dispute, provider, now) = (self.dispute(at.job)?, self.provider(at.provider)?, self.now_unix);
         let round = dispute.round;
-        let lock = u64::from(weight) * dispute.juror_bond_lamports;
         let vote = self.vote_key(at.job, round, at.provider);
         let cost = self.cost(vote, rent_lamports(size::VOTE), 0);
         let usable = provider.usable_tickets(dispute.ticket_lamports);
@@ -132,14 +134,14 @@ impl Model {
         let bonds = |lamports: u64| lamports / dispute.juror_bond_lamports;
         let borne = bonds(provider.stake_lamports - provider.locked_lamports);
         let exposable = bonds(provider.exposure_cap_lamports.saturating_sub(provider.locked_lamports));
-        let all = u64::from(usable).min(borne);
+        let asked = if dispute.is_last() { u64::from(usable) } else { u64::from(weight) };
+        let weighs = asked.min(borne).min(exposable);
         let is_full = match dispute.is_last() {
-            true => u64::from(weight) == all,
-            false => weight == 64 || u64::from(weight) >= borne,
+            true => weighs == asked.min(borne),
+            false => weighs == 64 || weighs >= borne,
         };
         if dispute.is_last() {
-            let whole = weight > 0 && u64::from(weight) == all.min(exposable);
-            demands.that(chosen.is_empty() && whole, "WeightOutOfRange");
+            demands.that(chosen.is_empty() && weight > 0 && usable > 0, "WeightOutOfRange");
         } else {
             let fits = (1..=64).contains(&chosen.len()) && chosen.len() == weight as usize;
             demands.that(fits, "WeightOutOfRange");
@@ -148,13 +150,11 @@ impl Model {
             let win = |index: &u32| *index < usable && wins(&dispute.draw.seed, &at.provider.0, *index, threshold);
             demands.that(chosen.iter().all(win), "TicketLoses");
         }
-        demands.that(provider.stake_lamports - provider.locked_lamports >= lock, "FreeStakeTooSmall");
-        demands.that(
-            provider.locked_lamports.saturating_add(lock) <= provider.exposure_cap_lamports,
-            "ExposureCapReached",
-        );
+        demands.that(borne > 0, "FreeStakeTooSmall");
+        demands.that(exposable > 0, "ExposureCapReached");
         demands.that(self.balance(at.signer) >= cost, POOR);
         demands.met()?;
+        let lock = weighs * dispute.juror_bond_lamports;
         self.pay(at.signer, vote, cost);
         let provider = self.provider_mut(at.provider);
         provider.locked_lamports += lock;
@@ -166,7 +166,7 @@ impl Model {
         let cast = Vote {
             is_revealed: false,
             rent_payer: at.signer,
-            weight: u64::from(weight),
+            weight: weighs,
             lock_lamports: lock,
             commitment,
             ballot_hash: [0; 32],

@@ -67,7 +67,7 @@ impl Seat {
         }
     }
 
-    /// Its vote in this round: all its tickets, as far as its stake bears their bonds.
+    /// Its vote in this round: all its tickets.
     #[must_use]
     pub fn vote(&self, model: &Model, job: Key) -> Option<Act> {
         let (dispute, provider) = (model.disputes.get(&job)?, model.providers.get(&self.provider)?);
@@ -77,8 +77,8 @@ impl Seat {
         let free = provider.stake_lamports.min(provider.exposure_cap_lamports).saturating_sub(provider.locked_lamports);
         // Whoever gives things back sees to nothing.
         let is_careless = self.habit == Habit::Fickle;
-        let borne = if is_careless { u64::MAX } else { free / dispute.juror_bond_lamports };
-        let borne = u32::try_from(borne).unwrap_or(u32::MAX);
+        // The program cuts the vote to what is borne; without one bond there is none.
+        let borne = if is_careless || free >= dispute.juror_bond_lamports { u32::MAX } else { 0 };
         // The ring would deny a verdict by votes that weigh little.
         let is_light = self.habit == Habit::Ring && dispute.uid[7].is_multiple_of(2);
         let most = if is_light { borne.min(1) } else { borne.min(64) };
