@@ -184,8 +184,9 @@ impl Sender {
         speaker.say(statement, &job.row, view.limits.gas_limit)
     }
 
-    /// What is still missing: record that results differed, if that did not fail before, finalize, settle the seats, ours first and as many as fit, and close when these are all. Of a
-    /// dispute everybody settles what comes next, whoever it is for: nobody's share is known before what it is a share of.
+    /// What is still missing: record that results differed, if that did not fail before, finalize, settle the seats, ours first and
+    /// as many as fit, and close when these are all. Of a dispute everybody settles what comes next, whoever it is for: nobody's
+    /// share is known before what it is a share of.
     fn settlement(&self, job: &Job, view: &JobView, open: &[OpenSeat]) -> Result<Vec<Instruction>, BuildError> {
         let (uid, address) = (job.row.uid, job.row.job);
         if let Some(dispute) = &view.dispute {

@@ -316,7 +316,7 @@ pub enum AssayError {
     #[msg("a juror must vote once in a round")]
     AlreadyVoted,
     /// The weight does not fit the tickets.
-    #[msg("the weight must be the number of tickets named, 1 to 64; where everybody votes none is named, and it is all usable ones whose bonds free stake and exposure cap bear")]
+    #[msg("the weight must be the number of tickets named, 1 to 64; where everybody votes none is named, it is at least 1, and a usable ticket is needed")]
     WeightOutOfRange,
     /// A ticket is named twice, or out of order.
     #[msg("tickets must be named in strictly ascending order, and a juror's other votes by round")]

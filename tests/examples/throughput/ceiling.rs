@@ -70,8 +70,8 @@ impl Ceiling {
     }
 }
 
-/// Sends each as a transaction, one after the other as fast as the ledger takes them, and then waits until all are confirmed: so
-/// many that this wait, which is a slot's, counts for little.
+/// Sends each as a transaction, some at once and as fast as the ledger takes them, and then waits until all are confirmed: so many
+/// that this wait, which is a slot's, counts for little.
 async fn send_all(
     client: &Client,
     transactions: impl IntoIterator<Item = Vec<Instruction>>,

@@ -113,7 +113,8 @@ impl AcceptJob<'_> {
         require!(provider.tickets_from_unix <= job.draw.fixed_unix, AssayError::TicketImmature); // P-16
         let threshold = job.seat_threshold(now_unix);
         require!(wins(&job.draw.seed, provider.key().as_array(), ticket, threshold), AssayError::TicketLoses); // P-15
-                                                                                                               // Never the stake itself: whoever knows the seed could still add to that (P-16).
+
+        // Never the stake itself: whoever knows the seed could still add to that (P-16).
         let weight_lamports = u64::from(usable).checked_mul(ticket_lamports).ok_or(AssayError::AmountOverflow)?;
         Ok(Taken { is_drawn: threshold != EVERYBODY, audit_one_in: 0, weight_lamports, hold })
     }

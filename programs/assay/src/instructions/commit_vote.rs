@@ -4,8 +4,8 @@
 //! Vote, Committed. In a drawn round the vote weighs the tickets that it names, each of which must win; where everybody votes, all
 //! usable ones; in both no more than free stake and exposure cap bear bonds of. It remembers whether free stake or the size of a vote
 //! kept it from weighing more: else winning tickets beyond its weight are an absence. The exposure cap, which its owner sets at any
-//! time, is no excuse. Money: the node key pays the Vote's rent and gets it back when it closes; the bond of each ticket is a reservation
-//! inside the juror's stake.
+//! time, is no excuse. Money: the node key pays the Vote's rent and gets it back when it closes; the bond of each ticket is a
+//! reservation inside the juror's stake.
 //!
 //! `0 [signer, writable] node_key: pays rent · 1 [writable] provider: its node key is account 0 · 2 [writable] dispute: Voting · 3
 //! [writable] vote: PDA("vote", dispute, round, provider), unused · 4 [] challenge: PDA("challenge", dispute, node_key), unused: who
