@@ -25,11 +25,8 @@ pub struct Speaker {
 /// What is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statement {
-    /// Commits to the recorded outcome as challenger, in a dispute that is there or is opened by it.
-    Challenge {
-        /// Whether it is there.
-        is_open: bool,
-    },
+    /// Commits to the recorded outcome as challenger, in a dispute that is there.
+    Enter,
     /// Shows the challenger's outcome.
     RevealOutcome,
     /// Commits to the recorded ballot of a round.
@@ -43,6 +40,22 @@ pub enum Statement {
 }
 
 impl Speaker {
+    /// Opens the dispute with the recorded outcome, against these executors of this poster's job.
+    ///
+    /// # Errors
+    /// [`BuildError`] when the row does not hold what is to be said.
+    pub fn open(&self, row: &JobRow, poster: Pubkey, executors: Vec<Pubkey>) -> Result<Instruction, BuildError> {
+        let commitment = row.challenge_commitment(&self.key).ok_or(BuildError::NoSalt(row.uid))?;
+        Ok(instructions::open_dispute(&OpenDispute {
+            payer: self.key,
+            market: self.market,
+            poster,
+            job: row.job,
+            executors,
+            commitment: Some(commitment),
+        }))
+    }
+
     /// The instruction that says it about the job of this row, whose gas limit bounds outcomes.
     ///
     /// # Errors
@@ -53,17 +66,9 @@ impl Speaker {
         let juror = |round| Juror { dispute, round, provider: self.provider, node_key: self.key };
         let unrecorded = || BuildError::NoSalt(row.uid);
         Ok(match statement {
-            Statement::Challenge { is_open } => {
+            Statement::Enter => {
                 let commitment = row.challenge_commitment(&self.key).ok_or_else(unrecorded)?;
-                match is_open {
-                    true => instructions::enter_dispute(&own, commitment),
-                    false => instructions::open_dispute(&OpenDispute {
-                        payer: self.key,
-                        market: self.market,
-                        job: row.job,
-                        commitment: Some(commitment),
-                    }),
-                }
+                instructions::enter_dispute(&own, commitment)
             }
             Statement::RevealOutcome => {
                 let salt = row.challenge.ok_or_else(unrecorded)?.salt;

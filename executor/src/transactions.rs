@@ -135,8 +135,11 @@ impl Sender {
             }
             TxKind::Settle => self.settlement(job, view()?, open)?,
             TxKind::Challenge => {
-                let is_open = view()?.dispute.is_some();
-                vec![self.say(Statement::Challenge { is_open }, job, view()?)?]
+                let view = view()?;
+                vec![match view.dispute.is_some() {
+                    true => self.say(Statement::Enter, job, view)?,
+                    false => self.speaker().open(&job.row, view.poster, view.executors.clone())?,
+                }]
             }
             TxKind::RevealOutcome => vec![self.say(Statement::RevealOutcome, job, view()?)?],
             TxKind::Vote(round) => vec![self.say(Statement::Vote(round), job, view()?)?],
@@ -158,8 +161,10 @@ impl Sender {
             Step::Expire => instructions::expire_job_of_several(address),
             Step::RecordCollision => self.collision(view).ok_or(BuildError::NothingToSettle(job.row.uid))?,
             Step::OpenDispute => {
-                let (payer, market) = (self.node_key, self.market);
-                instructions::open_dispute(&OpenDispute { payer, market, job: address, commitment: None })
+                let (payer, market, poster) = (self.node_key, self.market, view.poster);
+                let executors = view.executors.clone();
+                let open = OpenDispute { payer, market, poster, job: address, executors, commitment: None };
+                instructions::open_dispute(&open)
             }
             Step::RecordJury => instructions::record_jury_seed(address),
             Step::Tally => instructions::tally_round(dispute_address(&address)),
@@ -179,9 +184,12 @@ impl Sender {
         Some(instructions::record_collision(&RecordCollision { payer: self.node_key, job: view.job, module, is_new }))
     }
 
+    const fn speaker(&self) -> Speaker {
+        Speaker { market: self.market, provider: self.provider, key: self.node_key }
+    }
+
     fn say(&self, statement: Statement, job: &Job, view: &JobView) -> Result<Instruction, BuildError> {
-        let speaker = Speaker { market: self.market, provider: self.provider, key: self.node_key };
-        speaker.say(statement, &job.row, view.limits.gas_limit)
+        self.speaker().say(statement, &job.row, view.limits.gas_limit)
     }
 
     /// What is still missing: record that results differed, if that did not fail before, finalize, settle the seats, ours first and

@@ -154,7 +154,10 @@ async fn dispute(network: &Network, job: &Path) -> Result<(Duration, Duration), 
     let secret = Secret::random(view.job_uid);
     let seeds = ChallengeSeeds { dispute: dispute_address(&job), challenger };
     let commitment = Some(secret.challenge(&challenger, &claimed));
-    let open = OpenDispute { payer: challenger, market: network.market(), job, commitment };
+    let account: Job = client.fetch(&job).await?;
+    let executors = account.seat_holders().collect();
+    let open =
+        OpenDispute { payer: challenger, market: account.market, poster: account.poster, job, executors, commitment };
     send(client, instructions::open_dispute(&open)).await?;
     let began = Instant::now();
     let mut is_shown = false;

@@ -114,7 +114,7 @@ impl Court {
     /// `open_dispute` by a challenger.
     #[must_use]
     pub fn open_call(&self, number: usize, outcome: &Outcome) -> Call {
-        self.anybody().open_dispute(self.challengers[number], Some(self.commitment(number, outcome)))
+        self.anybody().open_dispute(&self.panel.world, self.challengers[number], Some(self.commitment(number, outcome)))
     }
 
     /// `enter_dispute` by a challenger.

@@ -6,6 +6,8 @@ use assay_protocol::{
     ids::{ChallengeCommitmentInput, VoteCommitmentInput},
     vote_commitment,
 };
+use assay_sdk::pda::provider_address;
+use solana_instruction::AccountMeta;
 use solana_pubkey::Pubkey;
 
 use crate::{
@@ -72,16 +74,21 @@ impl Party {
 
     /// `open_dispute`, with a challenge when there is a commitment.
     #[must_use]
-    pub fn open_dispute(&self, payer: Pubkey, commitment: Option<[u8; 32]>) -> Call {
+    pub fn open_dispute(&self, world: &World, payer: Pubkey, commitment: Option<[u8; 32]>) -> Call {
+        let job: Job = world.read(&self.job);
         let accounts = accounts::OpenDispute {
             payer,
             market: self.market,
             job: self.job,
             dispute: self.dispute(),
             challenge: commitment.map(|_| self.challenge(payer)),
+            poster_provider: provider_address(&self.market, &job.poster),
             system_program: SYSTEM_PROGRAM,
         };
-        Call::new("open_dispute", &accounts, &args::OpenDispute { args: types::OpenDisputeArgs { commitment } })
+        let args = args::OpenDispute { args: types::OpenDisputeArgs { commitment } };
+        let mut call = Call::new("open_dispute", &accounts, &args);
+        call.instruction.accounts.extend(job.seat_holders().map(|holder| AccountMeta::new_readonly(holder, false)));
+        call
     }
 
     /// `enter_dispute`.
@@ -151,13 +158,8 @@ impl Party {
     #[must_use]
     pub fn commit_vote(&self, world: &World, commitment: [u8; 32]) -> Call {
         let dispute: Dispute = world.read(&self.dispute());
-        let (weight, tickets) = if dispute.is_last() {
-            (world.read::<Provider>(&self.provider).usable_tickets(dispute.ticket_lamports), Vec::new())
-        } else {
-            let tickets = self.drawn_tickets(world);
-            (u32::try_from(tickets.len()).expect("few tickets"), tickets)
-        };
-        self.commit_vote_with(world, types::CommitVoteArgs { commitment, weight, tickets })
+        let tickets = if dispute.is_last() { Vec::new() } else { self.drawn_tickets(world) };
+        self.commit_vote_with(world, types::CommitVoteArgs { commitment, tickets })
     }
 
     /// `commit_vote`.
@@ -168,7 +170,6 @@ impl Party {
             provider: self.provider,
             dispute: self.dispute(),
             vote: self.vote(self.round(world)),
-            challenge: self.challenge(self.node_key),
             system_program: SYSTEM_PROGRAM,
         };
         Call::new("commit_vote", &accounts, &args::CommitVote { args })

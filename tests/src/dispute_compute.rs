@@ -19,7 +19,7 @@ pub fn life(salt: u64) -> Vec<(&'static str, u64)> {
     let accept = liar.accept_job(this.court.world());
     this.court.panel.world.ok(&accept);
     this.court.panel.world.ok(&liar.submit_results(&said(9)));
-    let open = right.open_dispute(right.authority, Some(this.court.hidden(1, &ballot(1))));
+    let open = right.open_dispute(this.court.world(), right.authority, Some(this.court.hidden(1, &ballot(1))));
     this.take("open_dispute", &open);
     let enter = late.enter_dispute(late.authority, this.court.hidden(2, &ballot(1)));
     this.take("enter_dispute", &enter);
@@ -65,8 +65,7 @@ pub fn light(salt: u64) -> (&'static str, u64) {
     tickets.truncate(VOTE_TICKETS_MAX as usize);
     let named = tickets[1..].to_vec();
     let commitment = juror.vote_commitment(court.world(), &ballot(1), SALT);
-    let weight = VOTE_TICKETS_MAX - 1;
-    let vote = juror.commit_vote_with(court.world(), CommitVoteArgs { commitment, weight, tickets: named });
+    let vote = juror.commit_vote_with(court.world(), CommitVoteArgs { commitment, tickets: named });
     court.panel.world.ok(&vote);
     court.panel.world.advance_to(court.dispute().commit_deadline_unix);
     let reveal = juror.reveal_vote(court.world(), &ballot(1), SALT);

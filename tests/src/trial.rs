@@ -128,7 +128,7 @@ impl Trial {
     pub fn dispute_with(&mut self, challenger: usize, ballot: &Ballot) {
         let party = self.party(challenger);
         let commitment = self.hidden(challenger, ballot);
-        self.panel.world.ok(&party.open_dispute(party.authority, Some(commitment)));
+        self.panel.world.ok(&party.open_dispute(&self.panel.world, party.authority, Some(commitment)));
     }
 
     /// Joins it with this outcome.

@@ -27,7 +27,6 @@ impl Party {
             provider: self.provider,
             market: self.market,
             vote: self.vote(round),
-            challenge: self.challenge(self.node_key),
         };
         let args = args::SlashAbsent { args: types::SlashAbsentArgs { round, tickets } };
         let mut call = Call::new("slash_absent", &accounts, &args);

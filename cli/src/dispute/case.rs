@@ -56,6 +56,15 @@ impl Case {
         self.view.address
     }
 
+    /// The job's poster and its executors, by seat, who are no jurors.
+    pub(super) fn excluded(&self) -> CliResult<(Pubkey, Vec<Pubkey>)> {
+        let job = self.view.account.as_ref().ok_or_else(|| {
+            CliError::new(format!("the job {} is closed", self.job()))
+                .with_next(format!("what happened: assay job describe {}", self.job()))
+        })?;
+        Ok((job.poster, job.seat_holders().collect()))
+    }
+
     /// The dispute, which has to be there still.
     pub(super) fn require_disputed(&self) -> CliResult<&Disputed> {
         self.disputed.as_ref().ok_or_else(|| {

@@ -127,7 +127,7 @@ impl Challenger<'_> {
     }
 
     fn speaker(&self, case: &Case) -> Speaker {
-        // No provider: whoever challenges is no juror.
+        // No provider: a challenge is the wallet's own.
         Speaker { market: case.view.market, provider: Pubkey::default(), key: self.wallet }
     }
 
@@ -158,7 +158,9 @@ impl Challenger<'_> {
     }
 
     async fn ask_jury(&self, case: &Case) -> CliResult<Step> {
-        let open = OpenDispute { payer: self.wallet, market: case.view.market, job: case.job(), commitment: None };
+        let (poster, executors) = case.excluded()?;
+        let (payer, market, job) = (self.wallet, case.view.market, case.job());
+        let open = OpenDispute { payer, market, poster, job, executors, commitment: None };
         let rent = self.chain.client().rent_lamports(account_bytes::<Dispute>()).await.hint()?;
         let plan = format!(
             "Asks a jury about {}, whose seats do not agree. That needs no bond; the seats' own are at stake.\n  The rent of {} comes \
@@ -191,8 +193,12 @@ impl Challenger<'_> {
         let gas_limit = case.view.task.limits.gas_limit;
         let held = recorded(row, gas_limit)
             .ok_or_else(|| CliError::new("what is on record of this job is no outcome of it"))?;
-        let statement = Statement::Challenge { is_open: case.disputed.is_some() };
-        let instruction = self.speaker(case).say(statement, row, gas_limit)?;
+        let instruction = if case.disputed.is_some() {
+            self.speaker(case).say(Statement::Enter, row, gas_limit)?
+        } else {
+            let (poster, executors) = case.excluded()?;
+            self.speaker(case).open(row, poster, executors)?
+        };
         let (plan, costs) = self.plan(case, (&standing, &held)).await?;
         let action = Action {
             plan,

@@ -274,7 +274,6 @@ impl Juror<'_> {
             dispute,
             address: self.address,
             provider: &provider,
-            is_challenger: case.challenge_of(&provider.node_key).is_some(),
             vote: self.own_vote(case, dispute.round),
             now_unix: case.now.unix,
         };

@@ -27,14 +27,6 @@ pub(super) async fn duty(context: &Context, switch: Switch) -> CliResult {
     let (own, provider) = Own::registered(context).await?;
     let now_unix = own.chain.now_unix().await?;
     let terms = own.market.current_terms(now_unix);
-    let executions = provider.executions_open();
-    if executions > 0 && (switch == Switch::On || provider.duty_until_unix == ON_DUTY) {
-        return Err(CliError::new(format!("duty cannot change now: {executions} of its seats are not settled"))
-            .with_cause(
-                "a seat's provider is no juror of its own job, and its tickets were counted so when it was taken",
-            )
-            .with_next("`assay provider update --capacity 0` takes no new seats; try again when those are settled"));
-    }
     let (duty, plan) = match switch {
         Switch::On => {
             let tickets = provider.usable_tickets(terms.ticket_lamports);
@@ -56,13 +48,13 @@ pub(super) async fn duty(context: &Context, switch: Switch) -> CliResult {
                 "Ends the jury duty of {} for disputes that are opened from now on; those before count on it still.\n  Run it again \
                  in {} to unlock {}.",
                 own.seat.address(),
-                duration(i64::from(terms.unbonding_s)),
+                duration(provider.duty_release_s(terms.unbonding_s)),
                 lamports(provider.duty_lock_lamports)
             );
             (Duty::End, plan)
         }
         Switch::Off => {
-            let until = provider.duty_until_unix.saturating_add(i64::from(terms.unbonding_s));
+            let until = provider.duty_until_unix.saturating_add(provider.duty_release_s(terms.unbonding_s));
             let left = until.saturating_sub(now_unix);
             if provider.duty_lock_lamports > 0 && left > 0 {
                 let problem = format!("the duty's stake is locked for another {}", duration(left));

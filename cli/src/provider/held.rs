@@ -4,7 +4,7 @@ use std::fmt;
 
 use assay_protocol::VoteStatus;
 use assay_sdk::{
-    ChallengeFilter, DisputeFilter, ExecutionFilter, Keyed, VoteFilter,
+    DisputeFilter, ExecutionFilter, Keyed, VoteFilter,
     explain::{VoteContext, first_vote_obstacle},
     program::{
         DisputeStage,
@@ -105,11 +105,8 @@ impl Held {
         let votes = client.list_votes(&votes).await.hint()?;
         let disputes = DisputeFilter { market: Some(account.market), ..DisputeFilter::default() };
         let disputes = client.list_disputes(&disputes).await.hint()?;
-        let challenges = ChallengeFilter { challenger: Some(account.node_key), ..ChallengeFilter::default() };
-        let challenged: Vec<Pubkey> =
-            client.list_challenges(&challenges).await.hint()?.iter().map(|found| found.account.dispute).collect();
         let now_unix = chain.now_unix().await?;
-        let juror = Juror { address: *provider, account: &account, votes: &votes, challenged: &challenged, now_unix };
+        let juror = Juror { address: *provider, account: &account, votes: &votes, now_unix };
         let duties = disputes.iter().filter_map(|dispute| juror.owes(dispute)).collect();
         let held = Self::new(&account, (&seats, &votes), &disputes, duties);
         Ok((account, held))
@@ -189,8 +186,6 @@ struct Juror<'a> {
     address: Pubkey,
     account: &'a Provider,
     votes: &'a [Keyed<Vote>],
-    /// Disputes in which its hot key challenges.
-    challenged: &'a [Pubkey],
     now_unix: i64,
 }
 
@@ -205,7 +200,6 @@ impl Juror<'_> {
                     dispute,
                     address: self.address,
                     provider: self.account,
-                    is_challenger: self.challenged.contains(address),
                     vote,
                     now_unix: self.now_unix,
                 };

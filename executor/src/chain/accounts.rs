@@ -132,7 +132,6 @@ pub(super) fn dispute_view(
         Some(challenge) => Some(own_challenge(&challenge)?),
         None => None,
     };
-    let is_poster = [settings.authority, settings.node_key].contains(&dispute.poster);
     let is_complete = dispute.votes_revealed >= dispute.votes_committed
         && (dispute.round > 0 || dispute.challenges_revealed >= dispute.challenges);
     Some(DisputeView {
@@ -141,7 +140,7 @@ pub(super) fn dispute_view(
         verdict: dispute.found(),
         verdict_hash: dispute.verdict_hash,
         standing_hash: dispute.standing_hash,
-        is_party: is_poster || dispute.executors.contains(&settings.provider),
+        is_party: dispute.poster == settings.authority || dispute.executors.contains(&settings.provider),
         bond_lamports: dispute.bond_lamports,
         juror_bond_lamports: dispute.juror_bond_lamports,
         expected: dispute.expected,

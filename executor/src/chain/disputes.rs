@@ -89,9 +89,8 @@ impl RpcChain {
         let of_market: [(usize, &[u8]); 1] = [(FIRST_KEY_OFFSET, &of_market)];
         let of_dispute: [(usize, &[u8]); 1] = [(FIRST_KEY_OFFSET, &of_dispute)];
         let (doing, one) = ("call a jury over", [dispute]);
-        let (providers, challenges, votes, fetched) = tokio::try_join!(
+        let (providers, votes, fetched) = tokio::try_join!(
             self.find(doing, Provider::DISCRIMINATOR, &of_market),
-            self.find(doing, Challenge::DISCRIMINATOR, &of_dispute),
             self.find(doing, Vote::DISCRIMINATOR, &of_dispute),
             self.accounts(&one, Commitment::Confirmed),
         )?;
@@ -100,7 +99,7 @@ impl RpcChain {
         let mut providers: Vec<Keyed<Provider>> = all_keyed(providers);
         let ours = self.settings().provider;
         providers.sort_unstable_by_key(|provider| (provider.address <= ours, provider.address));
-        let roll = Roll { dispute, providers, votes: all_keyed(votes), challenges: all_keyed(challenges) };
+        let roll = Roll { dispute, providers, votes: all_keyed(votes) };
         let absences = roll.absences(TICKETS_PER_ROLL).into_iter();
         let others = absences.filter(|absence| absence.slash.seeds.provider != ours);
         Ok(others.map(Absence::from).collect())

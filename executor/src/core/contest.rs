@@ -120,8 +120,8 @@ impl Core {
         let is_idle = matches!(job.row.phase, Phase::Seen | Phase::Dropped(_)) && !job.row.has_part_in_dispute();
         let changes = match (job.row.role, role) {
             (Role::Execute, _) => is_idle && view.seat.is_none() && job.row.outcome.is_none(),
-            // Whoever watched it and has not challenged it is asked as a juror, too.
-            (Role::Watch, Role::Judge) => !job.row.has_part_in_dispute(),
+            // Whoever watched it is asked as a juror, too, and so is whoever challenged.
+            (Role::Watch, Role::Judge) => true,
             _ => false,
         };
         if !changes {
@@ -129,7 +129,7 @@ impl Core {
         }
         let is_running = job.row.phase == Phase::Running;
         job.row.phase = match role {
-            Role::Judge if is_running => Phase::Running,
+            Role::Judge if is_running || job.row.has_part_in_dispute() => job.row.phase,
             Role::Judge if job.row.outcome.is_some() => Phase::Ran,
             Role::Judge => Phase::Seen,
             Role::Execute | Role::Watch => Phase::Sampled,

@@ -33,7 +33,7 @@ pub struct DisputeView {
     pub verdict_hash: Hash32,
     /// Hash of the result that is disputed; zero over a deadlock.
     pub standing_hash: Hash32,
-    /// Whether the provider, or whoever holds its keys, is a party: executor or poster.
+    /// Whether the provider is no juror of it: an executor, or the poster's.
     pub is_party: bool,
     /// Bond of a challenge.
     pub bond_lamports: u64,
@@ -270,13 +270,10 @@ impl Job {
         self.places(provider, u64::MAX).is_some_and(|places| places.weight > 0)
     }
 
-    /// Whether a provider with this duty may be in the jury of the dispute over this job, and would be no party.
+    /// Whether a provider with this duty may be in the jury of the dispute over this job. Whoever challenged is asked like everybody.
     pub(super) fn may_judge(view: &JobView, provider: &ProviderView) -> bool {
         view.dispute.as_ref().is_some_and(|dispute| {
-            !dispute.is_party
-                && dispute.challenge.is_none()
-                && provider.tickets > 0
-                && is_juror(&provider.duty, dispute.opened_unix)
+            !dispute.is_party && provider.tickets > 0 && is_juror(&provider.duty, dispute.opened_unix)
         })
     }
 
@@ -304,9 +301,10 @@ impl Job {
         if let Some(challenge) = dispute.challenge {
             let opens = challenge.status == ChallengeStatus::Entered && dispute.round == 0;
             let opens = opens && dispute.takes_reveals(now);
-            return Some(if opens { Phase::RevealingOutcome } else { Phase::Challenged });
-        }
-        if self.row.challenge.is_some() && dispute.takes_challenges(now) {
+            if opens || self.row.role != Role::Judge {
+                return Some(if opens { Phase::RevealingOutcome } else { Phase::Challenged });
+            }
+        } else if self.row.challenge.is_some() && dispute.takes_challenges(now) {
             return Some(Phase::Challenging);
         }
         if self.row.role == Role::Watch {
@@ -318,6 +316,7 @@ impl Job {
             Some(OwnVote::Committed(_)) if dispute.takes_reveals(now) => Phase::RevealingVote,
             Some(OwnVote::Committed(_)) => Phase::Voted,
             None if is_voting && self.row.ballot(dispute.round).is_some() => Phase::Voting,
+            None if dispute.challenge.is_some() => Phase::Challenged,
             None if self.row.outcome.is_some() => Phase::Ran,
             None if is_voting && provider.is_some_and(|provider| self.is_drawn_as_juror(provider)) => Phase::Drawn,
             None => Phase::Seen,

@@ -281,9 +281,6 @@ pub enum AssayError {
     /// Duty is as it was asked to be.
     #[msg("duty must change: on needs a provider without duty lock, off one that serves or has a lock to release")]
     DutyUnchanged,
-    /// Executions of the provider are open.
-    #[msg("the provider must have no open execution, held, missed or given up: the juries of those jobs are counted without its tickets")]
-    SeatsHeld,
     /// The lock still stands for disputes that may run.
     #[msg("the unbonding period since duty ended must be over")]
     StillOnDuty,

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use assay_protocol::{
-    VoteStatus,
-    tickets::{EVERYBODY, winning},
-};
-use solana_pubkey::Pubkey;
-
 use crate::{
     accounts::Keyed,
     instructions::SlashAbsent,
     pda::VoteSeeds,
-    program::accounts::{Challenge, Dispute, Provider, Vote},
+    program::accounts::{Dispute, Provider, Vote},
+};
+use assay_protocol::{
+    VoteStatus,
+    tickets::{EVERYBODY, winning},
 };
 
 /// Open votes of a juror in other disputes that excuse it: many at a time drive nobody off duty.
@@ -27,8 +25,6 @@ pub struct Roll {
     pub providers: Vec<Keyed<Provider>>,
     /// The dispute's votes, of all rounds.
     pub votes: Vec<Keyed<Vote>>,
-    /// The dispute's challenges.
-    pub challenges: Vec<Keyed<Challenge>>,
 }
 
 /// A juror whose duty lock anybody may take now.
@@ -46,12 +42,11 @@ impl Roll {
     /// all, some are missed.
     #[must_use]
     pub fn absences(&self, tickets_max: u32) -> Vec<Absence> {
-        let challengers: BTreeSet<Pubkey> = self.challenges.iter().map(|entry| entry.account.challenger).collect();
         let (mut left, mut shown) = (tickets_max, BTreeSet::new());
         let mut found = Vec::new();
         for round in self.dispute.account.rounds_called() {
             for provider in &self.providers {
-                if shown.contains(&provider.address) || self.is_excused(provider, &challengers) {
+                if shown.contains(&provider.address) || self.is_excused(provider) {
                     continue;
                 }
                 let Some(slash) = self.absence(provider, round, &mut left) else { continue };
@@ -63,13 +58,10 @@ impl Roll {
     }
 
     /// Whether nothing can be asked of this provider, whatever it did.
-    fn is_excused(&self, provider: &Keyed<Provider>, challengers: &BTreeSet<Pubkey>) -> bool {
+    fn is_excused(&self, provider: &Keyed<Provider>) -> bool {
         let (dispute, account) = (&self.dispute.account, &provider.account);
         let is_busy = usize::from(account.votes_open) >= self.own_votes(provider).count().saturating_add(BUSY_VOTES);
-        // A key that came later makes nobody a party.
-        let has_key = account.node_key_from_unix <= dispute.opened_unix;
-        let is_party = has_key && (challengers.contains(&account.node_key) || account.node_key == dispute.poster);
-        is_busy || is_party || account.duty_lock_lamports == 0 || !dispute.counts(&provider.address, account)
+        is_busy || account.duty_lock_lamports == 0 || !dispute.is_juror(&provider.address, account)
     }
 
     fn own_votes<'a>(&'a self, provider: &'a Keyed<Provider>) -> impl Iterator<Item = &'a Keyed<Vote>> {
@@ -103,7 +95,6 @@ impl Roll {
         Some(SlashAbsent {
             seeds: VoteSeeds { dispute: self.dispute.address, round, provider: provider.address },
             market: account.market,
-            node_key: account.node_key,
             tickets,
             votes: others.into_iter().map(|vote| vote.address).collect(),
         })
@@ -115,6 +106,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use anchor_lang::AnchorDeserialize;
     use assay_protocol::{DisputeStatus, duty::ON_DUTY};
+    use solana_pubkey::Pubkey;
 
     use super::*;
     use crate::program::types;
@@ -147,7 +139,7 @@ mod tests {
             })
         };
         let votes = vec![vote(1, VoteStatus::Revealed), vote(2, VoteStatus::Committed)];
-        Roll { dispute, providers: (1..=4).map(juror).collect(), votes, challenges: Vec::new() }
+        Roll { dispute, providers: (1..=4).map(juror).collect(), votes }
     }
 
     fn absent(roll: &Roll, tickets_max: u32) -> Vec<u8> {
@@ -163,17 +155,12 @@ mod tests {
 
     #[test]
     fn parties_latecomers_the_busy_and_those_without_a_lock_are_not_absent() {
-        let change: [fn(&mut Roll); 7] = [
+        let change: [fn(&mut Roll); 5] = [
             |roll| roll.dispute.account.executors[4] = roll.providers[2].address,
             |roll| roll.providers[2].account.duty_from_unix = 101,
             |roll| roll.providers[2].account.votes_open = 2,
             |roll| roll.providers[2].account.duty_lock_lamports = 0,
             |roll| roll.providers[2].account.authority = roll.dispute.account.poster,
-            |roll| roll.providers[2].account.node_key = roll.dispute.account.poster,
-            |roll| {
-                let challenger = roll.providers[2].account.node_key;
-                roll.challenges.push(keyed(7, |entry: &mut Challenge| entry.challenger = challenger));
-            },
         ];
         for change in change {
             let mut roll = roll();
@@ -203,11 +190,9 @@ mod tests {
     }
 
     #[test]
-    fn p_18_a_key_that_came_later_and_votes_in_the_same_dispute_excuse_nobody() {
+    fn p_18_votes_in_the_same_dispute_excuse_nobody() {
         let mut roll = roll();
-        let account = &mut roll.providers[2].account;
-        (account.node_key_from_unix, account.votes_open) = (101, 3);
-        roll.challenges.push(keyed(7, |entry: &mut Challenge| entry.challenger = Pubkey::new_from_array([103; 32])));
+        roll.providers[2].account.votes_open = 3;
         for (byte, round) in [(12, 2), (11, 0)] {
             roll.votes.push(keyed(byte, |vote: &mut Vote| {
                 (vote.round, vote.provider) = (round, Pubkey::new_from_array([3; 32]));

@@ -19,8 +19,6 @@ pub struct VoteContext<'a> {
     pub address: Pubkey,
     /// The provider.
     pub provider: &'a Provider,
-    /// Whether its node key has a challenge in this dispute.
-    pub is_challenger: bool,
     /// Its vote in the present round, if there is one.
     pub vote: Option<&'a Vote>,
     /// The chain's time.
@@ -37,8 +35,6 @@ pub enum VoteCondition {
     OnDuty,
     /// It has no seat in the job and did not post it.
     NoParty,
-    /// Its node key challenges nothing here.
-    NoChallenger,
     /// The round commits votes.
     Voting,
     /// It has not voted in this round.
@@ -69,9 +65,9 @@ impl fmt::Display for VoteCheck {
 /// Every condition of `commit_vote` for this provider and dispute, in the order in which they are worth reading.
 #[must_use]
 pub fn vote_checks(context: &VoteContext<'_>) -> Vec<VoteCheck> {
-    let VoteContext { dispute, address, provider, is_challenger, vote, now_unix } = *context;
+    let VoteContext { dispute, address, provider, vote, now_unix } = *context;
     let check = |condition, holds, detail: String| VoteCheck { condition, holds, detail };
-    let (keys, opened) = ([provider.authority, provider.node_key], dispute.opened_unix);
+    let opened = dispute.opened_unix;
     let usable = provider.usable_tickets(dispute.ticket_lamports);
     let lockable = provider.lockable_lamports();
     vec![
@@ -83,13 +79,8 @@ pub fn vote_checks(context: &VoteContext<'_>) -> Vec<VoteCheck> {
         check(VoteCondition::OnDuty, is_juror(&provider.duty(), opened), duty_detail(provider, opened)),
         check(
             VoteCondition::NoParty,
-            !dispute.executors.contains(&address) && !keys.contains(&dispute.poster),
+            !dispute.executors.contains(&address) && provider.authority != dispute.poster,
             "the provider is a party: it has a seat in the job, or posted it".to_owned(),
-        ),
-        check(
-            VoteCondition::NoChallenger,
-            !is_challenger,
-            "the provider's hot key challenges in this dispute, and who challenges is no juror".to_owned(),
         ),
         check(
             VoteCondition::Voting,
@@ -178,7 +169,7 @@ mod tests {
 
     fn obstacle(dispute: &Dispute, provider: &Provider) -> Option<VoteCondition> {
         let address = Pubkey::new_from_array([7; 32]);
-        let context = VoteContext { dispute, address, provider, is_challenger: false, vote: None, now_unix: 10 };
+        let context = VoteContext { dispute, address, provider, vote: None, now_unix: 10 };
         first_vote_obstacle(&context).map(|check| check.condition)
     }
 
@@ -196,7 +187,7 @@ mod tests {
             (VoteCondition::OnDuty, |_, provider| provider.duty_until_unix = 5),
             (VoteCondition::OnDuty, |_, provider| provider.tickets_from_unix = 6),
             (VoteCondition::NoParty, |dispute, _| dispute.executors[3] = Pubkey::new_from_array([7; 32])),
-            (VoteCondition::NoParty, |dispute, provider| provider.node_key = dispute.poster),
+            (VoteCondition::NoParty, |dispute, provider| provider.authority = dispute.poster),
             (VoteCondition::Voting, |dispute, _| dispute.commit_deadline_unix = 10),
             (VoteCondition::Drawn, |_, provider| provider.tickets = 0),
             (VoteCondition::FreeStake, |_, provider| provider.locked_lamports = 2),
@@ -210,20 +201,11 @@ mod tests {
     }
 
     #[test]
-    fn who_challenges_or_has_voted_is_told_so() {
+    fn who_has_voted_is_told_so() {
         let (dispute, provider) = accounts();
         let vote: Vote = zeroed();
-        let base = VoteContext {
-            dispute: &dispute,
-            address: Pubkey::default(),
-            provider: &provider,
-            is_challenger: true,
-            vote: Some(&vote),
-            now_unix: 10,
-        };
-        let base = VoteContext { address: Pubkey::new_from_array([7; 32]), ..base };
-        assert_eq!(first_vote_obstacle(&base).unwrap().condition, VoteCondition::NoChallenger);
-        let voted = VoteContext { is_challenger: false, ..base };
+        let address = Pubkey::new_from_array([7; 32]);
+        let voted = VoteContext { dispute: &dispute, address, provider: &provider, vote: Some(&vote), now_unix: 10 };
         assert_eq!(first_vote_obstacle(&voted).unwrap().condition, VoteCondition::NotVoted);
     }
 }

@@ -5,7 +5,7 @@ use assay_protocol::{
     ids::{ChallengeCommitmentInput, VoteCommitmentInput},
     vote_commitment,
 };
-use solana_instruction::Instruction;
+use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 
 use super::{ProviderAuthority, SYSTEM_PROGRAM, build};
@@ -23,7 +23,7 @@ pub enum Duty {
     End,
 }
 
-/// Begins or ends a provider's service as juror. It must hold no seat.
+/// Begins or ends a provider's service as juror.
 #[must_use]
 pub fn set_duty(provider: &ProviderAuthority, duty: Duty) -> Instruction {
     let accounts = client::accounts::SetDuty {
@@ -35,14 +35,18 @@ pub fn set_duty(provider: &ProviderAuthority, duty: Duty) -> Instruction {
 }
 
 /// What [`open_dispute`] needs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct OpenDispute {
     /// Opens, challenges, pays.
     pub payer: Pubkey,
     /// The job's market.
     pub market: Pubkey,
+    /// The job's poster, whose provider is no juror.
+    pub poster: Pubkey,
     /// The job.
     pub job: Pubkey,
+    /// Providers that hold its seats, by seat, who are no jurors: [`crate::program::accounts::Job::seat_holders`].
+    pub executors: Vec<Pubkey>,
     /// What the payer holds to be right, hidden: [`Secret::challenge`]. `None` for a deadlock, and for nothing else.
     pub commitment: Option<Hash32>,
 }
@@ -50,7 +54,7 @@ pub struct OpenDispute {
 /// Contests a job's result, or asks a jury about a deadlock.
 #[must_use]
 pub fn open_dispute(open: &OpenDispute) -> Instruction {
-    let OpenDispute { payer, market, job, commitment } = *open;
+    let OpenDispute { payer, market, poster, job, ref executors, commitment } = *open;
     let dispute = pda::dispute_address(&job);
     let accounts = client::accounts::OpenDispute {
         payer,
@@ -58,9 +62,12 @@ pub fn open_dispute(open: &OpenDispute) -> Instruction {
         job,
         dispute,
         challenge: commitment.map(|_| ChallengeSeeds { dispute, challenger: payer }.address()),
+        poster_provider: pda::provider_address(&market, &poster),
         system_program: SYSTEM_PROGRAM,
     };
-    build(accounts, client::args::OpenDispute { args: types::OpenDisputeArgs { commitment } })
+    let mut instruction = build(accounts, client::args::OpenDispute { args: types::OpenDisputeArgs { commitment } });
+    instruction.accounts.extend(executors.iter().map(|executor| AccountMeta::new_readonly(*executor, false)));
+    instruction
 }
 
 /// Joins a dispute with a hidden outcome, see [`Secret::challenge`].
@@ -115,19 +122,18 @@ pub enum VoteTickets {
 /// Commits a vote, see [`Secret::vote`]; the bonds of its tickets are locked and the node key pays the vote's rent.
 #[must_use]
 pub fn commit_vote(juror: &Juror, commitment: Hash32, tickets: VoteTickets) -> Instruction {
-    let (weight, tickets) = match tickets {
-        VoteTickets::Drawn(tickets) => (u32::try_from(tickets.len()).unwrap_or(u32::MAX), tickets),
-        VoteTickets::All(weight) => (weight, Vec::new()),
+    let tickets = match tickets {
+        VoteTickets::Drawn(tickets) => tickets,
+        VoteTickets::All(_) => Vec::new(),
     };
     let accounts = client::accounts::CommitVote {
         node_key: juror.node_key,
         provider: juror.provider,
         dispute: juror.dispute,
         vote: juror.vote(),
-        challenge: ChallengeSeeds { dispute: juror.dispute, challenger: juror.node_key }.address(),
         system_program: SYSTEM_PROGRAM,
     };
-    build(accounts, client::args::CommitVote { args: types::CommitVoteArgs { commitment, weight, tickets } })
+    build(accounts, client::args::CommitVote { args: types::CommitVoteArgs { commitment, tickets } })
 }
 
 /// Shows the ballot of a vote, and the salt that kept it hidden.

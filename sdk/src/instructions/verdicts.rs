@@ -30,8 +30,6 @@ pub struct SlashAbsent {
     pub seeds: VoteSeeds,
     /// The dispute's market.
     pub market: Pubkey,
-    /// The juror's hot key.
-    pub node_key: Pubkey,
     /// Tickets of it that were drawn, ascending: one, or one more than its vote weighs; none where everybody votes.
     pub tickets: Vec<u32>,
     /// Its Vote accounts of other rounds of the dispute, by round: they are no excuse.
@@ -42,13 +40,12 @@ pub struct SlashAbsent {
 /// count of the round on, and during the next round.
 #[must_use]
 pub fn slash_absent(slash: &SlashAbsent) -> Instruction {
-    let SlashAbsent { seeds, market, node_key, ref tickets, ref votes } = *slash;
+    let SlashAbsent { seeds, market, ref tickets, ref votes } = *slash;
     let accounts = client::accounts::SlashAbsent {
         dispute: seeds.dispute,
         provider: seeds.provider,
         market,
         vote: seeds.address(),
-        challenge: ChallengeSeeds { dispute: seeds.dispute, challenger: node_key }.address(),
     };
     let args = types::SlashAbsentArgs { round: seeds.round, tickets: tickets.clone() };
     let mut instruction = build(accounts, client::args::SlashAbsent { args });

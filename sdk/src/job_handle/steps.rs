@@ -72,7 +72,6 @@ impl JobHandle {
             dispute: dispute.clone(),
             providers: self.client.list_providers(&market).await?,
             votes: disputed.votes.clone(),
-            challenges: disputed.challenges.clone(),
         };
         Ok(roll.absences(u32::MAX))
     }

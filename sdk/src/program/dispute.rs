@@ -65,10 +65,11 @@ impl accounts::Provider {
         self.duty_until_unix == ON_DUTY
     }
 
-    /// Seats of it that are not settled: those held, and those that were missed or given up.
+    /// Seconds from the end of its duty until its lock can be released, where the market's unbonding period is this: never less than
+    /// that which was in force when it began.
     #[must_use]
-    pub fn executions_open(&self) -> u32 {
-        self.children_open.saturating_sub(u32::from(self.votes_open))
+    pub fn duty_release_s(&self, unbonding_s: u32) -> i64 {
+        i64::from(self.duty_unbonding_s.max(unbonding_s))
     }
 
     /// Stake that more can be locked of: free, and within the exposure cap.
@@ -131,15 +132,9 @@ impl accounts::Dispute {
         }
     }
 
-    /// Whether this provider is a juror, as far as both accounts say: a challenge of its node key forbids it besides.
+    /// Whether this provider is a juror: there when the dispute was opened, no executor, and not the poster's.
     #[must_use]
     pub fn is_juror(&self, address: &Pubkey, provider: &accounts::Provider) -> bool {
-        self.counts(address, provider) && provider.node_key != self.poster
-    }
-
-    /// Whether the dispute's total counts this provider: what a node key makes it is left out.
-    #[must_use]
-    pub fn counts(&self, address: &Pubkey, provider: &accounts::Provider) -> bool {
         provider.market == self.market
             && is_juror(&provider.duty(), self.opened_unix)
             && !self.executors.contains(address)

@@ -134,15 +134,10 @@ const NEXT_STEPS: &[(AssayError, &str)] = {
         (E::ExecutionExists, "take another job: this provider had this one before"),
         (E::WeightOutOfRange, "enroll stake first: without a ticket nobody serves and no vote weighs anything"),
         (E::DutyUnchanged, "nothing is to be done: duty is as asked, or its lock still waits to be released"),
-        (
-            E::SeatsHeld,
-            "wait until its seats are settled, those that it missed or gave up too: `assay provider status`",
-        ),
         (E::StillOnDuty, "wait one unbonding period from the end of duty: `assay provider status`"),
         (
             E::StakeOnDuty,
-            "leave the stake that its tickets need; or end duty first, and wait until its lock is released, or, where an absence took \
-             the lock, until its seats are settled: `assay provider status`",
+            "leave the stake that its tickets need; or end duty first, and wait until its lock is released: `assay provider status`",
         ),
         (
             E::NotDisputable,
@@ -220,7 +215,7 @@ mod tests {
     fn stake_on_duty_is_told_all_that_frees_it() {
         let failure = ProgramFailure::from_transaction(&custom(AssayError::StakeOnDuty.into()), &[]).unwrap();
         let step = failure.next_step().unwrap();
-        for way in ["leave the stake", "end duty first", "its lock is released", "until its seats are settled"] {
+        for way in ["leave the stake", "end duty first", "its lock is released"] {
             assert!(step.contains(way), "{way} is not in {step}");
         }
     }

@@ -201,7 +201,6 @@ pub enum Act {
     CommitVote {
         at: AtSeat,
         commitment: [u8; 32],
-        weight: u32,
         tickets: Tickets,
     },
     RevealVote {

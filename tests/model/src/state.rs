@@ -162,9 +162,7 @@ pub struct Provider {
     pub misses_in_row: u8,
     pub votes_open: u16,
     pub unaudited_lamports: u64,
-    /// Counted in the market's sum for juries; they outlive duty while an execution is open.
-    pub duty_tickets: u32,
-    pub node_key_from_unix: i64,
+    pub duty_unbonding_s: u32,
 }
 
 impl Provider {
@@ -174,16 +172,10 @@ impl Provider {
         self.duty_until_unix == i64::MAX
     }
 
-    /// Seats held, missed and given up whose accounts are there: it may be one of the executors of their jobs.
+    /// Its tickets that the market's sum for juries counts.
     #[must_use]
-    pub const fn executions_open(&self) -> u32 {
-        self.children_open - self.votes_open as u32
-    }
-
-    /// Whether juries count its tickets though it neither serves nor has an execution open.
-    #[must_use]
-    pub const fn has_lingering_tickets(&self) -> bool {
-        self.duty_tickets > 0 && !self.is_on_duty() && self.executions_open() == 0
+    pub const fn duty_tickets(&self) -> u32 {
+        if self.is_on_duty() { self.tickets } else { 0 }
     }
 
     /// Tickets that its stake still bears.
@@ -302,7 +294,6 @@ pub struct Job {
     pub window_deadline_unix: i64,
     pub resolved_unix: i64,
     pub tickets_total: u64,
-    pub executors_duty_tickets: u32,
     pub weight_total: u64,
     pub draw: Draw,
     pub tally: Tally,
@@ -333,8 +324,6 @@ pub struct Execution {
     pub solo: bool,
     pub lock_lamports: u64,
     pub weight: u64,
-    /// What it added to the job's `executors_duty_tickets`.
-    pub duty_tickets: u32,
     pub commitment: [u8; 32],
     pub outcome: Option<[u8; 79]>,
     pub accepted_unix: i64,

@@ -112,7 +112,6 @@ impl Court {
         let holder = at.provider.0;
         let winning = (0..100).filter(|index| wins(&dispute.draw.seed, &holder, *index, dispute.threshold()));
         let tickets = if everybody { Tickets::NONE } else { Tickets::of(winning) };
-        let weight = if everybody { 100 } else { u32::try_from(tickets.count).expect("64 at most") };
         let commitment = vote_commitment(&VoteCommitmentInput {
             job_uid: &dispute.uid,
             round: dispute.round,
@@ -121,7 +120,13 @@ impl Court {
             trace_root: &[0; 32],
             salt: &SALT,
         });
-        Act::CommitVote { at, commitment, weight, tickets }
+        Act::CommitVote { at, commitment, tickets }
+    }
+
+    /// Whether a juror has a vote in the present round.
+    fn is_drawn(&self, juror: usize) -> bool {
+        let Act::CommitVote { tickets, .. } = self.ballot(juror, &result(1)) else { unreachable!() };
+        self.dispute().is_last() || tickets.count > 0
     }
 
     /// Every juror with a winning ticket votes so, and every challenger named reveals.
@@ -130,7 +135,7 @@ impl Court {
         let mut voted = Vec::new();
         for juror in JURORS {
             let act = self.ballot(juror, &ballot);
-            if !matches!(act, Act::CommitVote { weight: 0, .. }) {
+            if self.is_drawn(juror) {
                 self.cast.ok(&act);
                 voted.push(juror);
             }
@@ -277,7 +282,7 @@ fn p_17_whoever_challenges_itself_loses_at_least_a_fifth_of_a_bond() {
 }
 
 #[test]
-fn p_18_executors_posters_and_challengers_do_not_judge() {
+fn p_18_executors_do_not_judge_and_challengers_do() {
     let mut court = Court::submitted(result(9));
     court.open(1, result(1));
     // A juror's bot challenges with its node key.
@@ -291,11 +296,13 @@ fn p_18_executors_posters_and_challengers_do_not_judge() {
     });
     court.cast.ok(&Act::EnterDispute { challenger: at.signer, job: court.job, commitment });
     court.draw();
-    for index in [0, 1, 4] {
+    for index in [0, 1] {
         let act = court.ballot(index, &result(1));
-        let refusal = court.cast.act(&act).expect_err("it is a party, or not on duty");
+        let refusal = court.cast.act(&act).expect_err("it ran the job, or is not on duty");
         assert!(refusal.contains("NotAJuror"), "{index}: {refusal:?}");
     }
+    assert!(court.cast.model.is_juror(court.job, at.provider, court.cast.provider(4)));
+    assert_eq!(court.dispute().duty_tickets_total, 400);
 }
 
 #[test]
@@ -393,8 +400,7 @@ fn a_31_case_7_in_the_second_of_a_deadline_exactly_one_of_each_pair_goes_through
     court.cast.refuse(&Act::FinalizeJob { job }, "DeadlineNotReached");
     court.open(1, result(1));
     court.draw();
-    let juror =
-        JURORS.clone().find(|juror| !matches!(court.ballot(*juror, &result(1)), Act::CommitVote { weight: 0, .. }));
+    let juror = JURORS.clone().find(|juror| court.is_drawn(*juror));
     let juror = juror.expect("nine tickets win");
     let vote = court.ballot(juror, &result(1));
     let commit = court.dispute().commit_deadline_unix;
@@ -403,9 +409,7 @@ fn a_31_case_7_in_the_second_of_a_deadline_exactly_one_of_each_pair_goes_through
     let reveal = Act::RevealVote { at: court.seat(juror), round: 0, ballot: result(1), salt: SALT };
     court.cast.refuse(&reveal, "TooEarly");
     court.cast.wait_until(commit);
-    let other = JURORS.clone().find(|other| {
-        *other != juror && !matches!(court.ballot(*other, &result(1)), Act::CommitVote { weight: 0, .. })
-    });
+    let other = JURORS.clone().find(|other| *other != juror && court.is_drawn(*other));
     let second = court.ballot(other.expect("nine tickets win"), &result(1));
     court.cast.refuse(&second, "DeadlinePassed");
     court.cast.ok(&reveal);
@@ -458,7 +462,7 @@ fn case_10_a_juror_drawn_twice_casts_one_vote_of_twice_the_weight() {
     court.open(1, result(1));
     court.draw();
     let of = |court: &Court, juror| match court.ballot(juror, &result(1)) {
-        Act::CommitVote { weight, tickets, .. } => (weight, tickets),
+        Act::CommitVote { tickets, .. } => (tickets.count, tickets),
         _ => unreachable!(),
     };
     let juror = JURORS.clone().max_by_key(|juror| of(&court, *juror).0).expect("there are four");
@@ -466,13 +470,13 @@ fn case_10_a_juror_drawn_twice_casts_one_vote_of_twice_the_weight() {
     assert!(weight >= 2, "of nine tickets among four somebody has two");
     let Act::CommitVote { at, commitment, .. } = court.ballot(juror, &result(1)) else { unreachable!() };
     let [first, ..] = *tickets.as_slice() else { unreachable!() };
-    let twice = Act::CommitVote { at, commitment, weight: 2, tickets: Tickets::of([first, first]) };
+    let twice = Act::CommitVote { at, commitment, tickets: Tickets::of([first, first]) };
     court.cast.refuse(&twice, "TicketsUnordered");
     let vote = court.ballot(juror, &result(1));
     let before = court.cast.provider(juror).locked_lamports;
     court.cast.ok(&vote);
     let locked = court.cast.provider(juror).locked_lamports - before;
-    assert_eq!(locked, u64::from(weight) * TERMS.juror_bond_lamports);
+    assert_eq!(locked, weight as u64 * TERMS.juror_bond_lamports);
     court.cast.refuse(&vote, "AlreadyVoted");
 }
 
@@ -533,10 +537,11 @@ fn case_13_where_a_round_expects_all_tickets_everybody_votes_once_and_for_good()
     // Eight tickets in all, of which nine are expected.
     assert!(court.dispute().is_last() && court.dispute().expected == 8);
     let Act::CommitVote { at, commitment, tickets, .. } = court.ballot(4, &result(1)) else { unreachable!() };
-    court.cast.refuse(&Act::CommitVote { at, commitment, weight: 0, tickets }, "WeightOutOfRange");
-    court.cast.ok(&Act::CommitVote { at, commitment, weight: 1, tickets });
+    let named = Act::CommitVote { at, commitment, tickets: Tickets::of([0]) };
+    court.cast.refuse(&named, "WeightOutOfRange");
+    court.cast.ok(&Act::CommitVote { at, commitment, tickets });
     let weights: Vec<u64> = court.cast.model.votes.values().map(|vote| vote.weight).collect();
-    assert_eq!(weights, [2], "whatever it says");
+    assert_eq!(weights, [2], "all its tickets");
 }
 
 #[test]
@@ -606,43 +611,55 @@ fn p_11_case_19_neither_a_bond_nor_the_stake_behind_a_jurors_tickets_can_leave()
     court.cast.refuse(&Act::CloseProvider { signer, provider }, "ProviderInUse");
 }
 
-/// A liar that left its duty after taking the seat would take its tickets out of the jury twice, down to a jury of nobody.
+/// A liar may leave its duty under its seat: a jury is counted without what its executors have on duty when it is asked.
 #[test]
 fn p_03_a_liar_on_duty_cannot_shrink_the_jury_by_leaving_it() {
-    let mut cast = Cast::new(&[10, 10, 10]);
-    for index in [0, 1] {
-        let name = cast.names[index];
-        cast.ok(&Act::SetDuty { signer: name.authority, provider: name.provider, on: true });
+    for leaves in [false, true] {
+        let mut cast = Cast::new(&[10, 10, 10]);
+        for index in [0, 1] {
+            let name = cast.names[index];
+            cast.ok(&Act::SetDuty { signer: name.authority, provider: name.provider, on: true });
+        }
+        cast.create(posting(1, Mode::Optimistic, 1));
+        let accept = cast.accept(1, 0, 0);
+        cast.ok(&accept);
+        let (signer, provider) = (cast.names[0].authority, cast.names[0].provider);
+        if leaves {
+            cast.ok(&Act::SetDuty { signer, provider, on: false });
+        }
+        cast.ok(&Act::SubmitResults { at: cast.seat(1, 0), outcome: result(9) });
+        let (job, payer) = (cast.key(1), cast.names[2].authority);
+        cast.ok(&Act::OpenDispute { payer, job, commitment: Some([1; 32]) });
+        assert_eq!(cast.model.disputes[&job].duty_tickets_total, 100);
     }
-    cast.create(posting(1, Mode::Optimistic, 1));
-    let accept = cast.accept(1, 0, 0);
-    cast.ok(&accept);
-    let (signer, provider) = (cast.names[0].authority, cast.names[0].provider);
-    cast.refuse(&Act::SetDuty { signer, provider, on: false }, "SeatsHeld");
-    cast.ok(&Act::SubmitResults { at: cast.seat(1, 0), outcome: result(9) });
-    let (job, payer) = (cast.key(1), cast.names[2].authority);
-    cast.ok(&Act::OpenDispute { payer, job, commitment: Some([1; 32]) });
-    assert_eq!(cast.model.disputes[&job].duty_tickets_total, 100);
 }
 
-/// Nor by giving its seat up under the clock, after which it still is one of the executors.
+/// Whoever gave a seat up under the clock is still one of the executors: no juror, and not counted, whether it serves or not.
 #[test]
-fn p_18_whoever_gave_a_seat_up_neither_enters_nor_leaves_the_jury_of_that_job() {
-    let mut cast = Cast::new(&[10, 10, 10, 10]);
-    for index in [0, 2] {
-        let name = cast.names[index];
-        cast.ok(&Act::SetDuty { signer: name.authority, provider: name.provider, on: true });
-    }
-    cast.create(posting(1, Mode::Redundant, 3));
-    cast.seed(1);
-    cast.fill(1, &[0, 1, 3]);
-    for index in [0, 1] {
-        cast.ok(&Act::DeclineJob { at: cast.seat(1, index) });
-        assert_eq!((cast.provider(index).active, cast.provider(index).executions_open()), (0, 1));
-    }
-    for (index, on) in [(0, false), (1, true)] {
-        let name = cast.names[index];
-        cast.refuse(&Act::SetDuty { signer: name.authority, provider: name.provider, on }, "SeatsHeld");
+fn p_18_whoever_gave_a_seat_up_is_neither_in_the_jury_of_that_job_nor_counted_in_it() {
+    for serves in [false, true] {
+        let mut cast = Cast::new(&[10, 10, 10, 10, 10]);
+        let duty = |cast: &mut Cast, index: usize, on: bool| {
+            let name = cast.names[index];
+            cast.ok(&Act::SetDuty { signer: name.authority, provider: name.provider, on });
+        };
+        for index in [2, 3] {
+            duty(&mut cast, index, true);
+        }
+        if !serves {
+            duty(&mut cast, 0, true);
+        }
+        cast.create(posting(1, Mode::Redundant, 3));
+        cast.seed(1);
+        cast.fill(1, &[0, 1, 4]);
+        cast.ok(&Act::DeclineJob { at: cast.seat(1, 0) });
+        duty(&mut cast, 0, serves);
+        cast.run(1, &[(1, result(9)), (4, result(9))]);
+        let (job, payer) = (cast.key(1), cast.names[2].authority);
+        cast.ok(&Act::OpenDispute { payer, job, commitment: Some([1; 32]) });
+        assert_eq!(cast.model.disputes[&job].duty_tickets_total, 200);
+        let asks = |index: usize| cast.model.is_juror(job, cast.names[index].provider, cast.provider(index));
+        assert_eq!([0, 1, 2, 3].map(asks), [false, false, true, true]);
     }
 }
 
@@ -658,15 +675,14 @@ fn p_18_whoever_leaves_in_the_second_of_the_opening_is_still_a_juror() {
     assert!(court.cast.model.votes.contains_key(&(court.job, 0, provider)), "nine of four hundred tickets");
 }
 
-/// Its absence from another jury ends its duty and frees its stake, and neither takes its tickets out twice.
+/// Its absence from one jury ends its duty and frees its stake, and it denies no other verdict, though it holds a seat.
 #[test]
-fn p_18_a_liar_put_off_duty_cannot_shrink_the_jury_by_taking_out_its_stake() {
+fn p_18_whoever_was_put_off_duty_is_counted_in_no_later_jury() {
     let mut court = Court::submitted(result(9));
     let (juror, signer) = (court.cast.names[4].provider, court.owner(4));
     court.cast.create(posting(2, Mode::Optimistic, 1));
     let accept = court.cast.accept(2, 4, 0);
     court.cast.ok(&accept);
-    assert_eq!(court.cast.job(2).executors_duty_tickets, 100);
     court.open(1, result(1));
     court.cast.wait_until(court.cast.model.disputes[&court.job].entry_deadline_unix);
     court.cast.ok(&Act::RecordJury { job: court.job });
@@ -679,13 +695,16 @@ fn p_18_a_liar_put_off_duty_cannot_shrink_the_jury_by_taking_out_its_stake() {
     let ticket = (0..100).find(drawn).expect("a jury of nine among four has it");
     court.cast.ok(&absent(court.job, juror, 0, [ticket]));
     let provider = &court.cast.model.providers[&juror];
-    assert!(!provider.is_on_duty() && provider.duty_lock_lamports == 0 && provider.duty_tickets > 0);
-    court.cast.refuse(&Act::Unstake { signer, provider: juror, lamports: SOL }, "StakeOnDuty");
+    assert!(!provider.is_on_duty() && provider.duty_lock_lamports == 0);
+    // Later juries do not count it, over its own seat or any other; this one is what it was.
+    court.cast.ok(&Act::Unstake { signer, provider: juror, lamports: SOL });
+    let market = court.cast.model.markets.values().next().expect("there is one");
+    assert_eq!((market.duty_tickets_total, court.dispute().duty_tickets_total), (300, 400));
 }
 
 /// No round is over for its absentees before the next one is.
 #[test]
-fn p_18_neither_the_next_round_nor_a_new_key_nor_votes_of_the_same_dispute_excuse_an_absence() {
+fn p_18_neither_the_next_round_nor_a_challengers_key_nor_votes_of_the_same_dispute_excuse_an_absence() {
     let mut court = Court::submitted(result(9));
     court.open(1, result(1));
     let winning = |court: &Court, juror: usize| match court.ballot(juror, &result(1)) {
@@ -742,9 +761,9 @@ fn p_18_a_vote_lighter_than_its_juror_could_cast_is_an_absence() {
     let juror = JURORS.clone().find(|juror| all(&court, *juror).len() > 1).expect("nine tickets among four");
     let (provider, job, all) = (court.cast.names[juror].provider, court.job, all(&court, juror));
     let few = &all[..all.len() - 1];
-    let Act::CommitVote { at, commitment, weight, .. } = court.ballot(juror, &result(1)) else { unreachable!() };
+    let Act::CommitVote { at, commitment, .. } = court.ballot(juror, &result(1)) else { unreachable!() };
     let tickets = Tickets::of(few.iter().copied());
-    court.cast.ok(&Act::CommitVote { at, commitment, weight: weight - 1, tickets });
+    court.cast.ok(&Act::CommitVote { at, commitment, tickets });
     let commits = court.dispute().commit_deadline_unix;
     court.cast.wait_until(commits);
     court.cast.ok(&Act::RevealVote { at, round: 0, ballot: result(1), salt: SALT });

@@ -40,7 +40,7 @@ fn a_dispute_copies_what_its_rounds_depend_on_and_takes_a_challengers_bond() {
 #[test]
 fn i_03_only_a_result_that_is_not_final_is_disputed() {
     for mut s in [Scenario::open(), Scenario::assigned(), Scenario::resolved()] {
-        let call = s.party.open_dispute(s.party.poster, Some([1; 32]));
+        let call = s.party.open_dispute(&s.world, s.party.poster, Some([1; 32]));
         s.world.refuse(&call, "NotDisputable");
     }
     let mut court = Court::opened(1);
@@ -68,17 +68,23 @@ fn a_result_is_contested_with_a_challenge_and_a_deadlock_without() {
     let mut court = Court::submitted(1);
     let party = court.anybody();
     let payer = court.challengers[0];
-    court.panel.world.refuse(&party.open_dispute(payer, None), "AccountsMissing");
+    court.panel.world.refuse(&party.open_dispute(&court.panel.world, payer, None), "AccountsMissing");
     court
         .panel
         .world
         .refuse(&court.open_call(0, &truth()).with("challenge", assay_tests::assay::ID), "AccountsMissing");
-    court.panel.world.refuse(&party.open_dispute(payer, Some([0; 32])), "CommitmentZero");
+    court.panel.world.refuse(&party.open_dispute(&court.panel.world, payer, Some([0; 32])), "CommitmentZero");
 
     let mut court = Court::deadlocked();
     let payer = court.challengers[0];
-    court.panel.world.refuse(&court.anybody().open_dispute(payer, Some([1; 32])), "AccountsMissing");
-    let with = court.anybody().open_dispute(payer, None).with("challenge", court.anybody().challenge(payer));
+    court
+        .panel
+        .world
+        .refuse(&court.anybody().open_dispute(&court.panel.world, payer, Some([1; 32])), "AccountsMissing");
+    let with = court
+        .anybody()
+        .open_dispute(&court.panel.world, payer, None)
+        .with("challenge", court.anybody().challenge(payer));
     court.panel.world.refuse(&with, "AccountsMissing");
 }
 
@@ -87,7 +93,7 @@ fn a_deadlock_goes_to_a_jury_at_once_and_for_nothing() {
     let mut court = Court::deadlocked();
     let (payer, party) = (court.challengers[0], court.anybody());
     let before = court.panel.world.lamports(&payer);
-    court.panel.world.ok(&party.open_dispute(payer, None));
+    court.panel.world.ok(&party.open_dispute(&court.panel.world, payer, None));
     let dispute = court.dispute();
     assert_eq!(court.panel.world.lamports(&payer), before - dispute.rent_lamports);
     assert_eq!((court.status(), dispute.is_deadlock, dispute.standing_hash), (DisputeStatus::Drawing, 1, [0; 32]));
@@ -104,7 +110,10 @@ fn a_deadlock_goes_to_a_jury_at_once_and_for_nothing() {
 fn p_06_a_deadlock_that_nobody_brought_to_a_jury_in_time_expires() {
     let mut court = Court::deadlocked();
     court.panel.world.advance_to(court.panel.job().window_deadline_unix);
-    court.panel.world.refuse(&court.anybody().open_dispute(court.challengers[0], None), "DeadlinePassed");
+    court
+        .panel
+        .world
+        .refuse(&court.anybody().open_dispute(&court.panel.world, court.challengers[0], None), "DeadlinePassed");
     court.panel.world.ok(&court.anybody().expire_open_job());
 }
 
@@ -133,7 +142,7 @@ fn p_17_the_executors_own_wallet_may_challenge_for_a_bond() {
     let mut court = Court::submitted(1);
     let party = court.anybody();
     let commitment = party.challenge_commitment(&court.panel.world, party.authority, (&truth(), Court::SALT));
-    court.panel.world.ok(&party.open_dispute(party.authority, Some(commitment)));
+    court.panel.world.ok(&party.open_dispute(&court.panel.world, party.authority, Some(commitment)));
     assert_eq!(court.dispute().held_lamports, court.dispute().bond_lamports);
     invariants::check(&court.panel.world);
 }

@@ -187,7 +187,7 @@ const AUDITED: &[Step] = &[Each(|_, side| side.party.record_seed()), WIDENED, Bl
 const ON_DUTY: &[Step] = &[Each(|_, side| side.juror().set_duty(true))];
 const LIED: &[Step] = &[Each(|_, side| side.party.submit_results(&said(9)))];
 const OPENED: &[Step] = &[Each(|world, side| {
-    side.party.open_dispute(side.party.authority, Some(challenge(world, side, side.party.authority)))
+    side.party.open_dispute(world, side.party.authority, Some(challenge(world, side, side.party.authority)))
 })];
 const ENTRY_OVER: &[Step] = &[Until(window_deadline)];
 const DRAWING: &[Step] = &[Each(|_, side| side.party.record_jury_seed()), Blocks];
@@ -345,7 +345,7 @@ fn of_several(instruction: &str) -> Option<Recipe> {
             (after(&split, &[DEADLOCKED, &[Until(window_deadline)]]), |_, side| side.party.expire_open_job())
         }
         "open_dispute:deadlock" => {
-            (after(&split, &[DEADLOCKED]), |_, side| side.party.open_dispute(side.party.poster, None))
+            (after(&split, &[DEADLOCKED]), |world, side| side.party.open_dispute(world, side.party.poster, None))
         }
         "settle_execution:wrong" => (outvoted, |_, side| side.party.settle_execution()),
         "record_collision" => (outvoted, |world, side| side.party.record_collision(world)),
@@ -401,7 +401,7 @@ fn of_disputes(instruction: &str) -> Option<Recipe> {
     let unheard = [OUTCOME_SHOWN, ROUND_OVER, TALLIED];
     let (steps, call): (Vec<_>, Make) = match instruction {
         "open_dispute" => (lied.to_vec(), |world, side| {
-            side.party.open_dispute(side.party.poster, Some(challenge(world, side, side.party.poster)))
+            side.party.open_dispute(world, side.party.poster, Some(challenge(world, side, side.party.poster)))
         }),
         "enter_dispute" => (after(&lied, &[OPENED]), |world, side| {
             side.party.enter_dispute(side.party.poster, challenge(world, side, side.party.poster))

@@ -3,15 +3,17 @@
 use assay_protocol::{Ballot, DisputeStatus, MarketTerms, Verdict, VoteStatus, limits::VOTE_TICKETS_MAX};
 use assay_tests::{
     assay::{
-        accounts::{Dispute, Market, Provider},
+        accounts::{Dispute, Job, Market, Provider},
         types::CommitVoteArgs,
     },
     court::{Court, lie, truth},
     invariants,
     panel::Panel,
     party::{EXPOSURE_CAP, STAKE, terms},
-    world::SOL,
+    world::{SOL, World},
 };
+use solana_instruction::AccountMeta;
+use solana_pubkey::Pubkey;
 
 fn right() -> Ballot {
     Ballot::Outcome(truth())
@@ -22,9 +24,9 @@ fn one_ticket_each() -> MarketTerms {
     MarketTerms { ticket_lamports: STAKE, ..terms() }
 }
 
-fn args(court: &Court, weight: u32, tickets: Vec<u32>) -> CommitVoteArgs {
+fn args(court: &Court, tickets: Vec<u32>) -> CommitVoteArgs {
     let commitment = court.juror(0).vote_commitment(&court.panel.world, &right(), Panel::salt(0));
-    CommitVoteArgs { commitment, weight, tickets }
+    CommitVoteArgs { commitment, tickets }
 }
 
 #[test]
@@ -54,18 +56,16 @@ fn p_15_only_drawn_tickets_of_the_juror_count_and_each_once() {
     let drawn = juror.drawn_tickets(&court.panel.world);
     let (first, second) = (drawn[0], drawn[1]);
     let loser = (0..100).find(|ticket| !drawn.contains(ticket)).expect("nine of two hundred win");
-    let cases: [(u32, Vec<u32>, &str); 8] = [
-        (2, vec![first, first], "TicketsUnordered"),
-        (2, vec![second, first], "TicketsUnordered"),
-        (1, vec![loser], "TicketLoses"),
-        (1, vec![100], "TicketLoses"),
-        (1, vec![first, second], "WeightOutOfRange"),
-        (2, vec![first], "WeightOutOfRange"),
-        (0, vec![], "WeightOutOfRange"),
-        (VOTE_TICKETS_MAX + 1, (0..=VOTE_TICKETS_MAX).collect(), "WeightOutOfRange"),
+    let cases: [(Vec<u32>, &str); 6] = [
+        (vec![first, first], "TicketsUnordered"),
+        (vec![second, first], "TicketsUnordered"),
+        (vec![loser], "TicketLoses"),
+        (vec![100], "TicketLoses"),
+        (vec![], "WeightOutOfRange"),
+        ((0..=VOTE_TICKETS_MAX).collect(), "WeightOutOfRange"),
     ];
-    for (weight, tickets, error) in cases {
-        let call = juror.commit_vote_with(&court.panel.world, args(&court, weight, tickets));
+    for (tickets, error) in cases {
+        let call = juror.commit_vote_with(&court.panel.world, args(&court, tickets));
         court.panel.world.refuse(&call, error);
     }
     // What was lost since is borne by no stake.
@@ -74,7 +74,7 @@ fn p_15_only_drawn_tickets_of_the_juror_count_and_each_once() {
         .panel
         .world
         .edit::<Provider>(&juror.provider, |provider| provider.stake_lamports = u64::from(second) * SOL / 10);
-    let call = juror.commit_vote_with(&court.panel.world, args(&court, 1, vec![second]));
+    let call = juror.commit_vote_with(&court.panel.world, args(&court, vec![second]));
     poorer.panel.world.refuse(&call, "TicketLoses");
     court.panel.world.ok(&call);
 }
@@ -82,7 +82,7 @@ fn p_15_only_drawn_tickets_of_the_juror_count_and_each_once() {
 #[test]
 fn a_vote_is_committed_while_its_round_commits() {
     let mut court = Court::opened(1);
-    let early = court.juror(0).commit_vote_with(&court.panel.world, args(&court, 1, vec![0]));
+    let early = court.juror(0).commit_vote_with(&court.panel.world, args(&court, vec![0]));
     court.panel.world.refuse(&early, "DisputeNotVoting");
     court.begin();
     let call = court.vote_call(0, &right());
@@ -162,49 +162,83 @@ fn p_18_whoever_leaves_in_the_second_of_the_opening_is_still_a_juror() {
 }
 
 #[test]
-fn p_17_no_party_is_a_juror() {
+fn p_17_neither_an_executor_nor_the_posters_provider_is_a_juror() {
     // Its executor, on duty all the while.
     let mut court = Court::voting(2);
     let (juror, runner) = (court.juror(0), court.anybody());
     let call = court.vote_call(0, &right());
     court.panel.world.edit::<Dispute>(&runner.dispute(), |dispute| dispute.executors[8] = juror.provider);
     court.panel.world.refuse(&call, "NotAJuror");
-    // Its poster, by either key.
-    for key in [juror.authority, juror.node_key] {
-        court.panel.world.edit::<Dispute>(&runner.dispute(), |dispute| {
-            dispute.executors[8] = solana_pubkey::Pubkey::default();
-            dispute.poster = key;
-        });
-        court.panel.world.refuse(&call, "NotAJuror");
-    }
-    // A challenger, by its node key.
-    let mut court = Court::opened(2);
-    court.panel.world.donate(&court.juror(0).node_key, SOL);
-    court.panel.world.ok(&runner.enter_dispute(juror.node_key, [7; 32]));
-    court.begin();
-    let call = court.vote_call(0, &right());
+    court.panel.world.edit::<Dispute>(&runner.dispute(), |dispute| {
+        dispute.executors[8] = Pubkey::default();
+        dispute.poster = juror.authority;
+    });
     court.panel.world.refuse(&call, "NotAJuror");
-    let hidden = call.with("challenge", runner.challenge(court.challengers[1]));
-    court.panel.world.refuse(&hidden, "AddressMismatch");
-    let other = court.vote_call(1, &right());
-    court.panel.world.ok(&other);
 }
 
+/// Any number of names may have one node key, and any wallet may challenge: to keep challengers out of the jury would keep out those
+/// who looked, and let the others withhold tickets for one bond.
 #[test]
-fn p_17_executors_tickets_are_no_part_of_the_jurys_total() {
-    let mut panel = Panel::ready(2);
-    let [runner, juror] = [panel.parties[0], panel.parties[1]];
-    for party in [runner, juror] {
+fn p_18_a_challenger_is_a_juror_and_counts_as_one() {
+    let mut court = Court::opened(2);
+    let (juror, runner) = (court.juror(0), court.anybody());
+    court.panel.world.donate(&juror.node_key, SOL);
+    court.panel.world.ok(&runner.enter_dispute(juror.node_key, [7; 32]));
+    assert_eq!(court.dispute().duty_tickets_total, 200);
+    court.begin();
+    let call = court.vote_call(0, &right());
+    court.panel.world.ok(&call);
+    invariants::check(&court.panel.world);
+}
+
+/// A jury is counted without those who may not vote in it, by what they have on duty at that moment.
+#[test]
+fn p_17_tickets_of_executors_and_of_the_posters_provider_are_no_part_of_the_jurys_total() {
+    let mut panel = Panel::ready(4);
+    let [runner, other, posts, juror] = [0, 1, 2, 3].map(|index| panel.parties[index]);
+    for party in [runner, posts, juror] {
         panel.world.ok(&party.set_duty(true));
     }
+    panel.world.donate(&posts.authority, SOL);
     panel.world.ok(&runner.create_job());
     let accept = runner.accept_job(&panel.world);
     panel.world.ok(&accept);
     panel.world.ok(&runner.submit_results(&lie()));
-    panel.world.ok(&runner.open_dispute(runner.poster, Some([1; 32])));
-    assert_eq!(panel.world.read::<Market>(&runner.market).duty_tickets_total, 200);
-    assert_eq!(panel.world.read::<Dispute>(&runner.dispute()).duty_tickets_total, 100);
-    invariants::check(&panel.world);
+    let total = |world: &World| world.read::<Dispute>(&runner.dispute()).duty_tickets_total;
+    let open = runner.open_dispute(&panel.world, runner.poster, Some([1; 32]));
+    let mut opened = panel.world.clone();
+    opened.ok(&open);
+    assert_eq!(opened.read::<Market>(&runner.market).duty_tickets_total, 300);
+    assert_eq!(total(&opened), 200);
+    invariants::check(&opened);
+
+    // The list is the job's: nobody left out, added or exchanged.
+    let listed = |keys: &[Pubkey]| {
+        let mut call = open.clone();
+        call.instruction.accounts.pop();
+        call.instruction.accounts.extend(keys.iter().map(|key| AccountMeta::new_readonly(*key, false)));
+        call
+    };
+    panel.world.refuse(&listed(&[]), "AccountsMissing");
+    panel.world.refuse(&listed(&[juror.provider]), "ProviderMismatch");
+    panel.world.refuse(&listed(&[runner.provider, juror.provider]), "AccountsUnexpected");
+    panel.world.refuse(&listed(&[runner.provider, runner.provider]), "AccountsUnexpected");
+    panel.world.refuse(&open.clone().with("poster_provider", other.provider), "AddressMismatch");
+
+    // Who left its duty is counted by nobody, and who never served neither.
+    let mut left = panel.world.clone();
+    left.ok(&runner.set_duty(false));
+    left.ok(&open);
+    assert_eq!(total(&left), 200);
+
+    // A provider that posted; and one that holds a seat besides, which counts once.
+    for (poster, expected) in [(posts.authority, 100), (runner.authority, 200), (other.authority, 200)] {
+        let mut world = panel.world.clone();
+        world.edit::<Job>(&runner.job, |job| job.poster = poster);
+        let open = runner.open_dispute(&world, juror.poster, Some([1; 32]));
+        world.ok(&open);
+        assert_eq!(total(&world), expected);
+    }
 }
 
 #[test]
@@ -331,10 +365,8 @@ fn p_18_where_no_more_tickets_are_than_a_round_expects_everybody_votes_at_once_a
     court.panel.world.ok(&court.anybody().record_jury_seed());
     let dispute = court.dispute();
     assert_eq!((court.status(), dispute.expected, dispute.is_last()), (DisputeStatus::Voting, 3, true));
-    for (weight, tickets) in [(0, vec![]), (1, vec![0])] {
-        let call = court.juror(0).commit_vote_with(&court.panel.world, args(&court, weight, tickets));
-        court.panel.world.refuse(&call, "WeightOutOfRange");
-    }
+    let named = court.juror(0).commit_vote_with(&court.panel.world, args(&court, vec![0]));
+    court.panel.world.refuse(&named, "WeightOutOfRange");
     // Two of three are a majority of enough.
     court.judge(&[(0, right()), (1, right())]);
     let dispute = court.dispute();

@@ -74,9 +74,8 @@ const WALLETS: [&str; 11] = [
 ];
 
 /// Accounts that are not there before: the instruction creates them, or they have to be missing.
-const MISSING: [(&str, &str); 12] = [
+const MISSING: [(&str, &str); 11] = [
     ("accept_job", "execution"),
-    ("commit_vote", "challenge"),
     ("commit_vote", "vote"),
     ("create_job", "job"),
     ("create_market", "market"),
@@ -84,9 +83,9 @@ const MISSING: [(&str, &str); 12] = [
     ("enter_dispute", "challenge"),
     ("open_dispute", "challenge"),
     ("open_dispute", "dispute"),
+    ("open_dispute", "poster_provider"),
     ("record_collision", "new_module"),
     ("register_provider", "provider"),
-    ("slash_absent", "challenge"),
 ];
 
 /// What need not be refused, and why.

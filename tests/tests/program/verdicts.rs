@@ -328,7 +328,7 @@ fn p_13_case_16_a_jury_ends_a_deadlock_of_five_results() {
     let terms = assay_protocol::MarketTerms { executions_max: 3, ..terms() };
     let mut court = Trial::revealed(&terms, [7, 8, 1]);
     assert_eq!(court.job_status(), JobStatus::Deadlocked);
-    let open = court.party(3).open_dispute(court.party(3).authority, None);
+    let open = court.party(3).open_dispute(court.world(), court.party(3).authority, None);
     court.panel.world.ok(&open);
     let weight = court.vote(&ballot(1), &[]);
     assert_eq!(court.decide(), Verdict::Outcome);
@@ -344,7 +344,7 @@ fn i_04_case_16_a_deadlock_about_which_nobody_asks_a_jury_expires() {
     let expire = court.party(0).expire_open_job();
     court.panel.world.refuse(&expire, "DeadlineNotReached");
     court.panel.world.advance_to(court.job().window_deadline_unix);
-    let late = court.party(3).open_dispute(court.party(3).authority, None);
+    let late = court.party(3).open_dispute(court.world(), court.party(3).authority, None);
     court.panel.world.refuse(&late, "DeadlinePassed");
     court.panel.world.ok(&expire);
     court.panel.settle(&[0, 1, 2]);
@@ -369,7 +369,7 @@ fn p_02_a_result_that_was_hidden_is_lost_to_the_dispute_and_without_a_verdict_to
         let expire = court.party(0).expire_open_job();
         court.panel.world.ok(&expire);
         assert_eq!(court.job_status(), JobStatus::Deadlocked);
-        let open = court.party(3).open_dispute(court.party(3).authority, None);
+        let open = court.party(3).open_dispute(court.world(), court.party(3).authority, None);
         court.panel.world.ok(&open);
         court.vote(&says, &[]);
         court.decide();

@@ -94,7 +94,14 @@ impl Posted {
         let secret = self.contest.get_or_insert_with(fresh).secret;
         let payer = self.client.signer_address().hint()?;
         let commitment = Some(secret.challenge(&payer, &self.right));
-        let open = OpenDispute { payer, market: job.market, job: self.handle.address(), commitment };
+        let open = OpenDispute {
+            payer,
+            market: job.market,
+            poster: job.poster,
+            job: self.handle.address(),
+            executors: job.seat_holders().collect(),
+            commitment,
+        };
         try_to(self.client.send(&[instructions::open_dispute(&open)])).await.map(drop)
     }
 

@@ -100,17 +100,16 @@ impl World {
             }
             TxKind::RevealVote(of) if of == round && reveals => {
                 let Some(OwnVote::Committed(hidden)) = dispute.votes[place] else { return false };
-                let ballot = &payload[..79];
-                let opened = opened_vote(uid, round, &payload);
-                assert_eq!(opened, hidden, "the ballot that was committed to");
-                dispute.votes[place] = Some(OwnVote::Revealed(hash(ballot)));
-                dispute.is_complete = true;
+                assert_eq!(opened_vote(uid, round, &payload), hidden, "the ballot that was committed to");
+                dispute.votes[place] = Some(OwnVote::Revealed(hash(&payload[..79])));
+                dispute.is_complete = !is_hidden(dispute.challenge);
                 self.revealed += 1;
             }
             TxKind::RevealOutcome if reveals && round == 0 => {
                 let Some(challenge) = dispute.challenge.as_mut() else { return false };
                 assert_eq!(opened_challenge(uid, &payload), challenge.commitment, "the outcome that was committed to");
                 (challenge.status, challenge.outcome_hash) = (ChallengeStatus::Revealed, hash(&payload[..79]));
+                dispute.is_complete = !matches!(dispute.votes[place], Some(OwnVote::Committed(_)));
                 self.revealed += 1;
             }
             TxKind::Appeal(of) if of == round && dispute.takes_appeals(self.now) => {
@@ -221,6 +220,10 @@ impl World {
     pub(super) fn is_court(&self, uid: JobUid) -> bool {
         uid.0[0] >= FIRST && !self.others.contains_key(&uid)
     }
+}
+
+fn is_hidden(challenge: Option<OwnChallenge>) -> bool {
+    challenge.is_some_and(|challenge| challenge.status == ChallengeStatus::Entered)
 }
 
 /// A challenge of ours, still hidden.

@@ -227,5 +227,5 @@ fn e_01_i_07_whoever_dies_with_a_seat_a_vote_and_a_challenge_at_once_loses_none_
         world
     };
     let end = Story { new, meanwhile: |_| (), actions_min: 60 }.ends_the_same_whenever_it_dies();
-    assert_eq!((end.accepted, end.revealed, end.won, end.jobs.len()), (1, 2, 1, 0));
+    assert_eq!((end.accepted, end.revealed, end.won, end.jobs.len()), (1, 3, 1, 0));
 }

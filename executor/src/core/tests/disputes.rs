@@ -35,6 +35,23 @@ fn phase_is(phase: Phase) -> impl Fn(&World) -> bool {
     world::phase_is(UID, phase)
 }
 
+/// To the end, by the phases that our job went through.
+fn until_over(world: &mut World, phases: &mut Vec<Phase>) {
+    let acts: [fn(&mut World); 4] = [
+        World::tick,
+        |world| world.land(0),
+        |world| world.step(Event::Polled(world.snapshot())),
+        World::court_moves_late,
+    ];
+    for act in acts.into_iter().cycle().take(800) {
+        act(world);
+        let phase = world.core.job(UID).map(|job| job.row.phase);
+        if phases.last() != phase.as_ref() {
+            phases.extend(phase);
+        }
+    }
+}
+
 /// How many transactions of this kind were signed.
 fn signed(world: &World, kind: TxKind) -> usize {
     world.messages.values().filter(|message| message[0] == code(kind)).count()
@@ -44,19 +61,7 @@ fn signed(world: &World, kind: TxKind) -> usize {
 fn a_juror_that_is_drawn_runs_votes_reveals_and_is_paid() {
     let mut world = jury();
     let mut phases = Vec::new();
-    let acts: [fn(&mut World); 4] = [
-        World::tick,
-        |world| world.land(0),
-        |world| world.step(Event::Polled(world.snapshot())),
-        World::court_moves_late,
-    ];
-    for act in acts.into_iter().cycle().take(800) {
-        act(&mut world);
-        let phase = world.core.job(UID).map(|job| job.row.phase);
-        if phases.last() != phase.as_ref() {
-            phases.extend(phase);
-        }
-    }
+    until_over(&mut world, &mut phases);
     world.assert_promises();
     assert_eq!((world.paid, world.halted, world.rows.len(), world.revealed), (1, false, 0, 1));
     assert_eq!((signed(&world, TxKind::Vote(0)), signed(&world, TxKind::RevealVote(0))), (1, 1));
@@ -182,6 +187,28 @@ fn p_03_a_watched_result_that_is_wrong_is_challenged_shown_and_won() {
     assert_eq!((world.won, world.revealed, world.appealed, world.halted), (1, 1, 0, false));
     assert_eq!((signed(&world, TxKind::Challenge), signed(&world, TxKind::RevealOutcome)), (1, 1));
     assert!(world.jobs.is_empty());
+}
+
+#[test]
+fn p_18_whoever_challenges_and_is_on_duty_votes_too_with_one_mind() {
+    for is_open in [false, true] {
+        let mut world = watcher();
+        world.enlist();
+        if is_open {
+            world.jobs.clear();
+            world.post_dispute(150, WRONG);
+        }
+        let mut phases = Vec::new();
+        until_over(&mut world, &mut phases);
+        world.assert_promises();
+        assert_eq!((world.paid, world.halted, world.jobs.len()), (1, false, 0));
+        let hidden = [TxKind::Vote(0), TxKind::RevealVote(0)].map(|kind| signed(&world, kind));
+        assert_eq!(hidden, [1, 1], "{phases:?}");
+        // A juror asks nobody to pay it besides: it joins no dispute that is there already.
+        let challenged = [TxKind::Challenge, TxKind::RevealOutcome].map(|kind| signed(&world, kind));
+        assert_eq!(challenged, if is_open { [0, 0] } else { [1, 1] }, "{phases:?}");
+        assert_eq!(world.won, u32::from(!is_open));
+    }
 }
 
 #[test]

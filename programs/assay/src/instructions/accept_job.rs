@@ -164,11 +164,7 @@ impl AcceptJob<'_> {
 
     fn take_seat(&mut self, taken: &Taken) -> Result<u8> {
         let Self { node_key: _, market: _, provider, job, execution: _, system_program: _ } = self;
-        job.take_seat(&Seated {
-            provider: provider.key(),
-            weight_lamports: taken.weight_lamports,
-            duty_tickets: provider.duty_tickets,
-        })
+        job.take_seat(&Seated { provider: provider.key(), weight_lamports: taken.weight_lamports })
     }
 
     fn open_execution(&self, seat: u8, taken: &Taken, clock: &Clock) -> Result<()> {
@@ -201,8 +197,7 @@ impl AcceptJob<'_> {
             accepted_slot: clock.slot,
             submitted_unix: 0,
             elapsed_s: 0,
-            duty_tickets: provider.duty_tickets,
-            reserved: [0; 15],
+            reserved: [0; 19],
         };
         write_new(execution, &opened)
     }

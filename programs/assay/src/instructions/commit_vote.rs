@@ -1,15 +1,14 @@
 //! Votes in a dispute's round without showing it.
 //!
-//! Who: a juror's node key, while the round commits. A juror was on duty when the dispute was opened and is no party. State: none →
-//! Vote, Committed. In a drawn round the vote weighs the tickets that it names, each of which must win; where everybody votes, all
+//! Who: a juror's node key, while the round commits. A juror was on duty when the dispute was opened, and is neither an executor of
+//! the job nor its poster's provider. State: none → Vote, Committed. In a drawn round the vote weighs the tickets that it names, each of which must win; where everybody votes, all
 //! usable ones; in both no more than free stake and exposure cap bear bonds of. It remembers whether free stake or the size of a vote
 //! kept it from weighing more: else winning tickets beyond its weight are an absence. The exposure cap, which its owner sets at any
 //! time, is no excuse. Money: the node key pays the Vote's rent and gets it back when it closes; the bond of each ticket is a
 //! reservation inside the juror's stake.
 //!
 //! `0 [signer, writable] node_key: pays rent · 1 [writable] provider: its node key is account 0 · 2 [writable] dispute: Voting · 3
-//! [writable] vote: PDA("vote", dispute, round, provider), unused · 4 [] challenge: PDA("challenge", dispute, node_key), unused: who
-//! challenges is no juror · 5 [] system program`
+//! [writable] vote: PDA("vote", dispute, round, provider), unused · 4 [] system program`
 //!
 //! Errors: `NodeKeyMismatch`, `DisputeNotVoting`, `DeadlinePassed`, `MarketMismatch`, `NotAJuror`, `CommitmentZero`, `WeightOutOfRange`,
 //! `TicketsUnordered`, `TicketLoses`, `FreeStakeTooSmall`, `ExposureCapReached`, `AlreadyVoted`, `AddressMismatch`.
@@ -21,7 +20,7 @@ use crate::{
     errors::{require, require_keys_eq, AssayError},
     events::VoteCommitted,
     invariants::check_backed,
-    pda::{canonical_bump, write_new, NewAccount},
+    pda::{write_new, NewAccount},
     state::{seeds, Dispute, Provider, Vote},
 };
 
@@ -30,9 +29,7 @@ use crate::{
 pub struct CommitVoteArgs {
     /// [`assay_protocol::vote_commitment`].
     pub commitment: [u8; 32],
-    /// Tickets that it names; where everybody votes any number but zero. What the vote weighs follows from the stake.
-    pub weight: u32,
-    /// Numbers of the tickets that win, strictly ascending; none where everybody votes.
+    /// Numbers of the tickets that win, strictly ascending, 1 to 64; none where everybody votes.
     pub tickets: Vec<u32>,
 }
 
@@ -53,10 +50,6 @@ pub struct CommitVote<'info> {
     /// program, and creates it there.
     #[account(mut)]
     pub vote: UncheckedAccount<'info>,
-    /// Where a challenge of the node key would be.
-    /// CHECK: the node key chooses it; the handler requires the canonical address of its seeds, owned by the system
-    /// program.
-    pub challenge: UncheckedAccount<'info>,
     /// Creates the account.
     pub system_program: Program<'info, System>,
 }
@@ -75,8 +68,9 @@ struct Cast {
 impl CommitVote<'_> {
     fn validate(&self, args: &CommitVoteArgs, now_unix: i64) -> Result<Cast> {
         // node_key: bound by `has_one`.
-        // Deliberately absent: that a challenger behind another wallet is no juror. Its tickets are bounded by its stake (P-15).
-        let Self { node_key, provider, dispute, vote, challenge, system_program: _ } = self;
+        // Deliberately absent: that a challenger is no juror. It would hide behind another wallet; its tickets are those of its stake
+        // (P-15).
+        let Self { node_key: _, provider, dispute, vote, system_program: _ } = self;
         require!(dispute.status()? == DisputeStatus::Voting, AssayError::DisputeNotVoting);
         require!(now_unix < dispute.commit_deadline_unix, AssayError::DeadlinePassed);
         dispute.check_juror(&provider.key(), provider)?;
@@ -88,30 +82,27 @@ impl CommitVote<'_> {
         provider.check_lockable(lock_lamports)?; // P-07, P-25
 
         require_keys_eq!(*vote.owner, system_program::ID, AssayError::AlreadyVoted);
-        let dispute_key = dispute.key();
-        canonical_bump(challenge.key, &[seeds::CHALLENGE, dispute_key.as_ref(), node_key.key.as_ref(), &[]])?;
-        dispute.check_node_key(provider, challenge)?;
         Ok(Cast { weight, lock_lamports, usable, is_full })
     }
 
     /// What the vote weighs, and whether it is a full one. The program cuts the weight to what free stake and exposure cap bear at
     /// this moment: the juror cannot know it, since anybody may settle or take something of its in between.
     fn validate_tickets(&self, args: &CommitVoteArgs, usable: u32) -> Result<(u32, bool)> {
-        let Self { node_key: _, provider, dispute, vote: _, challenge: _, system_program: _ } = self;
-        let CommitVoteArgs { commitment: _, weight, tickets } = args;
+        let Self { node_key: _, provider, dispute, vote: _, system_program: _ } = self;
+        let CommitVoteArgs { commitment: _, tickets } = args;
         let named = u32::try_from(tickets.len()).unwrap_or(u32::MAX);
         let borne = provider.bonds_borne(dispute.juror_bond_lamports)?;
         let exposable = provider.bonds_exposable(dispute.juror_bond_lamports);
         require!(borne > 0, AssayError::FreeStakeTooSmall); // P-07
         require!(exposable > 0, AssayError::ExposureCapReached); // P-25
         if let Some(jury) = dispute.jury() {
-            require!(named == *weight && (1..=VOTE_TICKETS_MAX).contains(weight), AssayError::WeightOutOfRange);
+            require!((1..=VOTE_TICKETS_MAX).contains(&named), AssayError::WeightOutOfRange);
             jury.check(&provider.key(), usable, tickets)?;
             let weight = named.min(borne).min(exposable);
             return Ok((weight, weight == VOTE_TICKETS_MAX || weight >= borne));
         }
         // P-18: in the last round a light vote would deny the verdict as an absence does, and cost nothing.
-        require!(named == 0 && *weight > 0 && usable > 0, AssayError::WeightOutOfRange);
+        require!(named == 0 && usable > 0, AssayError::WeightOutOfRange);
         let full = usable.min(borne);
         let weight = full.min(exposable);
         Ok((weight, weight == full))
@@ -125,7 +116,7 @@ impl CommitVote<'_> {
         let now_unix = Clock::get()?.unix_timestamp;
         let cast = ctx.accounts.validate(&args, now_unix)?;
         ctx.accounts.open_vote(&args, &cast, now_unix)?;
-        let Self { node_key: _, provider, dispute, vote: _, challenge: _, system_program: _ } = ctx.accounts;
+        let Self { node_key: _, provider, dispute, vote: _, system_program: _ } = ctx.accounts;
         provider.lock_vote(cast.lock_lamports)?;
         dispute.votes_committed = dispute.votes_committed.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         dispute.votes_open = dispute.votes_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
@@ -143,7 +134,7 @@ impl CommitVote<'_> {
     }
 
     fn open_vote(&self, args: &CommitVoteArgs, cast: &Cast, now_unix: i64) -> Result<()> {
-        let Self { node_key, provider, dispute, vote, challenge: _, system_program: _ } = self;
+        let Self { node_key, provider, dispute, vote, system_program: _ } = self;
         let (dispute_key, provider_key) = (dispute.key(), provider.key());
         let created = NewAccount {
             payer: node_key,

@@ -1,8 +1,8 @@
 //! Counts stake as tickets for draws, or stops counting what is gone.
 //!
 //! Who: the provider's node key, so that nobody else makes tickets young (P-16); to shrink, anyone. State: tickets := stake / unit,
-//! rounded down, once the stake is mature and unless duty locks some of it; the market's totals move along, and juries stop counting
-//! the tickets of a provider that was put off duty and has no execution open any more. Money: none.
+//! rounded down, once the stake is mature and unless the provider serves as juror or duty locks some of it; the market's totals move
+//! along. Money: none.
 //!
 //! `0 [signer] signer: whoever asks · 1 [writable] market: the provider's · 2 [writable] provider`
 //!
@@ -37,12 +37,14 @@ impl EnrollStake<'_> {
         // Deliberately absent: the market's pause. It stops new promises, and a ticket is none.
         let Self { signer, market, provider } = self;
         let borne = tickets_of(provider.stake_lamports, market.terms.ticket_lamports);
-        // The duty lock stands for the tickets that there were when duty began: none votes without one behind it.
+        // The duty lock stands for the tickets that there were when duty began: none votes without one behind it, and none leaves
+        // a jury by growing young.
         let may_grow = signer.key() == provider.node_key
             && now_unix >= provider.stake_mature_from_unix
+            && !provider.is_on_duty()
             && provider.duty_lock_lamports == 0;
         let tickets = if may_grow { borne } else { borne.min(provider.tickets) };
-        require!(tickets != provider.tickets || provider.has_lingering_tickets(), AssayError::NothingToEnroll);
+        require!(tickets != provider.tickets, AssayError::NothingToEnroll);
         Ok(tickets)
     }
 
@@ -58,7 +60,6 @@ impl EnrollStake<'_> {
             provider.tickets_from_unix = now_unix;
         }
         market.count_tickets(provider, tickets)?;
-        market.release_duty_tickets(provider)?;
         emit!(StakeEnrolled { provider: provider.key(), tickets, tickets_total: market.tickets_total });
         Ok(())
     }

@@ -4,11 +4,16 @@
 //! by a challenge: Entry until the window is over, and the opener's Challenge, Entered. A deadlock needs none: its first round
 //! begins at once. Money: the opener pays the Dispute's rent, and for a challenge its rent and the bond of a seat → Dispute.
 //!
+//! Executors and the poster's provider are no jurors. What a verdict needs is counted without the tickets that they have on duty at this
+//! moment: tickets that count and may not vote would deny it.
+//!
 //! `0 [signer, writable] payer: opens, challenges, pays · 1 [] market: the job's · 2 [writable] job: Submitted or Deadlocked · 3
 //! [writable] dispute: PDA("dispute", job, 0), unused · 4 [writable, optional] challenge: PDA("challenge", dispute, payer), unused; of
-//! a submitted job only · 5 [] system program`
+//! a submitted job only · 5 [] poster_provider: PDA("provider", market, poster), or empty · 6 [] system program · then [] the Provider of
+//! each taken seat, by seat`
 //!
-//! Errors: `MarketMismatch`, `NotDisputable`, `DeadlinePassed`, `AccountsMissing`, `CommitmentZero`, `AccountInUse`, `AddressMismatch`.
+//! Errors: `MarketMismatch`, `NotDisputable`, `DeadlinePassed`, `AccountsMissing`, `AccountsUnexpected`, `CommitmentZero`, `AccountInUse`,
+//! `AddressMismatch`, `ProviderMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{DisputeStatus, JobEvent, JobStatus, PROTOCOL_VERSION};
@@ -18,8 +23,8 @@ use crate::{
     events::DisputeOpened,
     instructions::enter_dispute::NewChallenge,
     jury_rounds::start_round,
-    pda::{write_new, Created, NewAccount},
-    state::{seeds, Dispute, Job, Market},
+    pda::{canonical_bump, write_new, Created, NewAccount},
+    state::{seeds, Dispute, Job, Market, Provider},
 };
 
 /// Arguments of `open_dispute`.
@@ -49,6 +54,9 @@ pub struct OpenDispute<'info> {
     /// CHECK: as the dispute.
     #[account(mut)]
     pub challenge: Option<UncheckedAccount<'info>>,
+    /// Where the poster's provider would be.
+    /// CHECK: nobody chooses it: the handler requires the canonical address of its seeds. One that does not exist has no tickets.
+    pub poster_provider: UncheckedAccount<'info>,
     /// Creates the accounts, moves the bond.
     pub system_program: Program<'info, System>,
 }
@@ -58,7 +66,8 @@ impl OpenDispute<'_> {
     fn validate(&self, args: &OpenDisputeArgs, now_unix: i64) -> Result<bool> {
         // market: bound by `has_one`.
         // Deliberately absent: who the payer is. A party that contests its own result loses at least a fifth of its bond (P-17).
-        let Self { payer: _, market: _, job, dispute, challenge, system_program: _ } = self;
+        // poster_provider: bound by its address, where its tickets are counted.
+        let Self { payer: _, market: _, job, dispute, challenge, poster_provider: _, system_program: _ } = self;
         let is_deadlock = match job.status()? {
             JobStatus::Submitted => false,
             JobStatus::Deadlocked => true,
@@ -89,10 +98,13 @@ impl OpenDispute<'_> {
         }
         .create()?;
         let mut opened = ctx.accounts.new_dispute(is_deadlock, &created, clock.unix_timestamp);
+        let excluded = ctx.accounts.excluded_tickets(ctx.remaining_accounts)?;
+        opened.duty_tickets_total =
+            opened.duty_tickets_total.checked_sub(excluded).ok_or(AssayError::AmountOverflow)?;
         ctx.accounts.job.transition(JobEvent::Disputed)?;
         ctx.accounts.job.disputes_open = 1;
 
-        let Self { payer, market, job: _, dispute, challenge, system_program: _ } = ctx.accounts;
+        let Self { payer, market, job: _, dispute, challenge, poster_provider: _, system_program: _ } = ctx.accounts;
         emit!(DisputeOpened {
             market: market.key(),
             job: job_key,
@@ -115,10 +127,35 @@ impl OpenDispute<'_> {
         write_new(dispute, &*opened)
     }
 
+    /// Tickets on duty of those who are no jurors, because the job names them.
+    fn excluded_tickets(&self, executors: &[AccountInfo<'_>]) -> Result<u64> {
+        let Self { payer: _, market, job, dispute: _, challenge: _, poster_provider, system_program: _ } = self;
+        let (market_key, mut tickets) = (market.key(), 0_u64);
+        let mut count = |account: &AccountInfo<'_>| -> Result<()> {
+            let provider = Box::new(Provider::try_deserialize(&mut account.try_borrow_data()?.as_ref())?);
+            let counted = tickets.checked_add(u64::from(provider.duty_tickets()));
+            tickets = counted.ok_or(AssayError::AmountOverflow)?;
+            Ok(())
+        };
+        let mut given = executors.iter();
+        for executor in job.executors.iter().filter(|executor| **executor != Pubkey::default()) {
+            let account = given.next().ok_or(AssayError::AccountsMissing)?;
+            // A seat was given to an account of this program and of this market: the key says it all.
+            require_keys_eq!(*account.key, *executor, AssayError::ProviderMismatch);
+            count(account)?;
+        }
+        require!(given.next().is_none(), AssayError::AccountsUnexpected);
+
+        canonical_bump(poster_provider.key, &[seeds::PROVIDER, market_key.as_ref(), job.poster.as_ref(), &[]])?;
+        let is_there = *poster_provider.owner == crate::ID;
+        if is_there && !job.executors.contains(poster_provider.key) {
+            count(poster_provider)?;
+        }
+        Ok(tickets)
+    }
+
     fn new_dispute(&self, is_deadlock: bool, created: &Created, now_unix: i64) -> Box<Dispute> {
-        let Self { payer, market, job, dispute: _, challenge: _, system_program: _ } = self;
-        // Parties have no say: their tickets were counted when they took their seats.
-        let executors_tickets = u64::from(job.executors_duty_tickets);
+        let Self { payer, market, job, dispute: _, challenge: _, poster_provider: _, system_program: _ } = self;
         Box::new(Dispute {
             version: PROTOCOL_VERSION,
             bump: created.bump,
@@ -140,7 +177,7 @@ impl OpenDispute<'_> {
             quorum_bps: job.jury_quorum_bps,
             execution_s: job.execution_s,
             reveal_s: job.reveal_s,
-            duty_tickets_total: market.duty_tickets_total.saturating_sub(executors_tickets),
+            duty_tickets_total: market.duty_tickets_total,
             opened_unix: now_unix,
             entry_deadline_unix: job.window_deadline_unix,
             rent_lamports: created.rent_lamports,

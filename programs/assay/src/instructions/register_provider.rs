@@ -109,9 +109,8 @@ impl RegisterProvider<'_> {
             misses_in_row: 0,
             votes_open: 0,
             unaudited_lamports: 0,
-            duty_tickets: 0,
-            node_key_from_unix: now_unix,
-            reserved: [0; 36],
+            duty_unbonding_s: 0,
+            reserved: [0; 44],
         });
         write_new(provider, &*opened)?;
         emit!(ProviderRegistered {

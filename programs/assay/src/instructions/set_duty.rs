@@ -1,17 +1,17 @@
 //! Begins or ends a provider's service as juror.
 //!
 //! Who: the authority. State: on, the provider's tickets that its stake bears count for juries, and the others are gone; off, they do
-//! not count any more; off once more, after the unbonding period in force, its lock is released. Neither begins nor ends while an
-//! execution of the provider is open, one that was missed or given up included: the jury of that job is counted without these tickets.
+//! not count any more; off once more, after the unbonding period, the longer of those in force then and when duty began, its lock is
+//! released.
 //! Money: none; a share of the stake of these tickets is locked, the most that an absence costs, once.
 //!
 //! `0 [signer] authority · 1 [writable] market: the provider's · 2 [writable] provider: its authority is account 0`
 //!
-//! Errors: `AuthorityMismatch`, `MarketMismatch`, `SeatsHeld`, `DutyUnchanged`, `WeightOutOfRange`, `FreeStakeTooSmall`,
-//! `ExposureCapReached`, `StillOnDuty`.
+//! Errors: `AuthorityMismatch`, `MarketMismatch`, `DutyUnchanged`, `WeightOutOfRange`, `FreeStakeTooSmall`, `ExposureCapReached`,
+//! `StillOnDuty`.
 
 use anchor_lang::prelude::*;
-use assay_protocol::duty::{duty_lock, Enrolled, ON_DUTY};
+use assay_protocol::duty::{duty_lock, Enrolled};
 
 use crate::{
     errors::{require, AssayError},
@@ -47,7 +47,6 @@ impl SetDuty<'_> {
         // Deliberately absent: the market's pause. Whoever judges past promises makes no new one.
         let Self { authority: _, market, provider } = self;
         let is_releasing = !on && !provider.is_on_duty();
-        require!(is_releasing || provider.executions_open() == 0, AssayError::SeatsHeld);
         require!(on != provider.is_on_duty() || is_releasing, AssayError::DutyUnchanged);
         let terms = market.current_terms(now_unix);
         let held_lamports = provider.duty_lock_lamports;
@@ -58,7 +57,8 @@ impl SetDuty<'_> {
             let enrolled = Enrolled { tickets, unit_lamports: terms.ticket_lamports };
             let lock_lamports = duty_lock(enrolled, terms.duty_rate_bps).map_err(AssayError::from)?;
             provider.check_lockable(lock_lamports)?; // P-07, P-25
-                                                     // A cap that cuts its votes would make an absentee of a juror that votes.
+
+            // A cap that cuts its votes would make an absentee of a juror that votes.
             let bonds_lamports = u64::from(tickets).saturating_mul(terms.juror_bond_lamports);
             let exposed_lamports = lock_lamports.saturating_add(bonds_lamports).min(provider.stake_lamports);
             require!(exposed_lamports <= provider.exposure_cap_lamports, AssayError::ExposureCapReached);
@@ -69,7 +69,8 @@ impl SetDuty<'_> {
         }
         require!(held_lamports > 0, AssayError::DutyUnchanged);
         // Unbonding outlasts every dispute that was opened while it served.
-        let released_unix = deadline_unix(provider.duty_until_unix, terms.unbonding_s)?;
+        let unbonding_s = terms.unbonding_s.max(provider.duty_unbonding_s);
+        let released_unix = deadline_unix(provider.duty_until_unix, unbonding_s)?;
         require!(now_unix >= released_unix, AssayError::StillOnDuty);
         Ok(0)
     }
@@ -87,12 +88,11 @@ impl SetDuty<'_> {
         provider.locked_lamports = locked_lamports.ok_or(AssayError::AmountOverflow)?;
         provider.duty_lock_lamports = lock_lamports;
         if args.on {
-            provider.duty_from_unix = now_unix;
-            provider.duty_until_unix = ON_DUTY;
             // A jury that counted tickets without stake would wait for votes that nobody has.
             let tickets = provider.usable_tickets(market.terms.ticket_lamports);
             market.count_tickets(provider, tickets)?;
-            market.count_duty_tickets(provider, tickets)?;
+            market.begin_duty(provider, now_unix)?;
+            provider.duty_unbonding_s = market.current_terms(now_unix).unbonding_s;
         } else if provider.is_on_duty() {
             market.end_duty(provider, now_unix)?;
         }

@@ -140,7 +140,6 @@ impl SettleExecution<'_> {
         let Self { job, execution: _, provider, market, rent_payer: _, sink: _, dispute } = accounts;
         job.forget_execution()?;
         provider.forget_child()?;
-        market.release_duty_tickets(provider)?;
         if let Some(dispute) = dispute {
             check_backed(dispute)?;
         }

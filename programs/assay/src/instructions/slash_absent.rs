@@ -4,13 +4,12 @@
 //! [`Market::end_duty`]. Money: the duty lock, stake → dispute.
 //!
 //! One winning ticket shows that a juror without a revealed vote was absent; one more than its vote weighs, that the vote was too
-//! light, unless the juror's free stake or the size of a vote let it weigh no more. Where everybody votes no ticket is needed. Whoever
-//! challenged is no juror, by the node key that it had when the dispute was opened; one that came later is no excuse.
+//! light, unless the juror's free stake or the size of a vote let it weigh no more. Where everybody votes no ticket is needed.
 //!
 //! `0 [writable] dispute: of the round · 1 [writable] provider: a juror of it · 2 [writable] market: the provider's · 3 [] vote:
-//! PDA("vote", dispute, round, provider), unused, not revealed, or not full · 4 [] challenge: PDA("challenge", dispute, node key),
-//! unused · then at most three [] votes: this juror's of other rounds of this dispute, which are no excuse for being busy; each is
-//! the program's, of this dispute and this provider, the rounds strictly ascending, so that none counts twice`
+//! PDA("vote", dispute, round, provider), unused, not revealed, or not full · then at most three [] votes: this juror's of other rounds
+//! of this dispute, which are no excuse for being busy; each is the program's, of this dispute and this provider, the rounds strictly
+//! ascending, so that none counts twice`
 //!
 //! Errors: `DisputeNotTallied`, `MarketMismatch`, `NotAJuror`, `TicketLoses`, `TicketsUnordered`, `AddressMismatch`, `JurorWasPresent`,
 //! `DisputeMismatch`, `ProviderMismatch`, `JurorWasBusy`, `NothingToSlash`, `AmountOverflow`.
@@ -53,10 +52,6 @@ pub struct SlashAbsent<'info> {
     /// Where its vote of the round would be.
     /// CHECK: nobody chooses it: it must be the canonical address of its seeds, and is then nothing or a Vote.
     pub vote: UncheckedAccount<'info>,
-    /// Where its challenge would be.
-    /// CHECK: nobody chooses it: it must be the canonical address of its seeds, and must be nothing. Not looked at when the node key
-    /// came after the opening.
-    pub challenge: UncheckedAccount<'info>,
 }
 
 impl SlashAbsent<'_> {
@@ -64,17 +59,10 @@ impl SlashAbsent<'_> {
         // market: bound by `has_one` of the provider, which the juror's check compares with the dispute's.
         // Deliberately absent: a signer. The juror's own record decides, and the recipient is fixed.
         // Deliberately absent: a deadline. Who was absent stays so until the round after the next step is over, or the dispute.
-        let Self { dispute, provider, market: _, vote, challenge } = self;
+        let Self { dispute, provider, market: _, vote } = self;
         let (dispute_key, provider_key, round) = (dispute.key(), provider.key(), [args.round]);
         let jury = dispute.jury_called(args.round)?;
         dispute.check_juror(&provider_key, provider)?;
-        // A key that came later excuses nobody; to ask for its challenge would let whoever changes it again escape.
-        if provider.node_key_from_unix <= dispute.opened_unix {
-            let node_key = provider.node_key;
-            canonical_bump(challenge.key, &[seeds::CHALLENGE, dispute_key.as_ref(), node_key.as_ref(), &[]])?;
-            dispute.check_node_key(provider, challenge)?;
-        }
-
         canonical_bump(vote.key, &[seeds::VOTE, dispute_key.as_ref(), &round, provider_key.as_ref()])?;
         let cast = match *vote.owner == system_program::ID {
             true => None,
@@ -90,7 +78,7 @@ impl SlashAbsent<'_> {
 
     /// That more of the juror's tickets were drawn than it showed a vote for.
     fn validate_tickets(&self, args: &SlashAbsentArgs, jury: Option<Jury>, cast: Option<&Vote>) -> Result<()> {
-        let Self { dispute, provider, market: _, vote: _, challenge: _ } = self;
+        let Self { dispute, provider, market: _, vote: _ } = self;
         let (mut weight, mut usable) = (0, provider.usable_tickets(dispute.ticket_lamports));
         let mut refusal = AssayError::TicketLoses;
         if let Some(cast) = cast {
@@ -111,7 +99,7 @@ impl SlashAbsent<'_> {
 
     /// The juror's votes in other rounds than this one.
     fn count_votes(&self, round: u8, others: &[AccountInfo<'_>]) -> Result<u16> {
-        let Self { dispute, provider, market: _, vote: _, challenge: _ } = self;
+        let Self { dispute, provider, market: _, vote: _ } = self;
         let (mut least, mut votes) = (0, 0_u16);
         for other in others {
             require_keys_eq!(*other.owner, crate::ID, AssayError::AddressMismatch);
@@ -132,7 +120,7 @@ impl SlashAbsent<'_> {
     pub fn handler(ctx: Context<Self>, args: SlashAbsentArgs) -> Result<()> {
         ctx.accounts.validate(&args, ctx.remaining_accounts)?;
         let now_unix = Clock::get()?.unix_timestamp;
-        let Self { dispute, provider, market, vote: _, challenge: _ } = ctx.accounts;
+        let Self { dispute, provider, market, vote: _ } = ctx.accounts;
         let lost_lamports = provider.duty_lock_lamports;
         if provider.is_on_duty() {
             market.end_duty(provider, now_unix)?;

@@ -44,9 +44,8 @@ impl Unstake<'_> {
         let Self { authority: _, market, provider } = self;
         require!(args.lamports > 0, AssayError::AmountZero);
         require!(provider.free_stake_lamports()? >= args.lamports, AssayError::FreeStakeTooSmall);
-        if provider.duty_lock_lamports > 0 || (provider.duty_tickets > 0 && provider.executions_open() > 0) {
-            // A jury's quorum counts these tickets, or, of a juror put off duty over its executions, is counted without them: they
-            // may not leave while it sits.
+        if provider.duty_lock_lamports > 0 {
+            // A jury's quorum counts these tickets: they may not leave while it sits.
             let left_lamports = provider.stake_lamports.saturating_sub(args.lamports);
             let borne = tickets_of(left_lamports, market.terms.ticket_lamports);
             require!(borne >= provider.tickets, AssayError::StakeOnDuty);

@@ -58,9 +58,6 @@ impl UpdateProvider<'_> {
         ctx.accounts.validate()?;
         let Self { authority: _, provider, new_node_key } = ctx.accounts;
         if let Some(node_key) = new_node_key {
-            if provider.node_key != node_key.key() {
-                provider.node_key_from_unix = Clock::get()?.unix_timestamp;
-            }
             provider.node_key = node_key.key();
         }
         if let Some(exposure_cap_lamports) = args.exposure_cap_lamports {

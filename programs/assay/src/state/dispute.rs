@@ -1,4 +1,4 @@
-use anchor_lang::{prelude::*, solana_program::system_program};
+use anchor_lang::prelude::*;
 use assay_protocol::{
     duty::is_juror,
     limits::REDUNDANCY_MAX,
@@ -68,7 +68,7 @@ pub struct Dispute {
     pub execution_s: u32,
     /// Seconds to reveal.
     pub reveal_s: u32,
-    /// Duty tickets of the market when the dispute was opened, less the executors'.
+    /// Duty tickets of the market when the dispute was opened, less those of the executors and of the poster's provider.
     pub duty_tickets_total: u64,
     /// Tickets expected in this round; all of them when everybody votes.
     pub expected: u64,
@@ -210,8 +210,8 @@ impl Dispute {
         }
     }
 
-    /// Refuses whoever is no juror: not of the market, not on duty when the dispute was opened, or a party by its authority or a seat.
-    /// What its node key makes it is [`Self::check_node_key`]'s.
+    /// Refuses whoever is no juror: not of the market, not on duty when the dispute was opened, an executor, or the poster's provider.
+    /// Challengers are jurors like everybody: they hide behind another wallet as they like, and the honest among them have looked.
     ///
     /// # Errors
     /// [`AssayError::MarketMismatch`], [`AssayError::NotAJuror`].
@@ -221,16 +221,6 @@ impl Dispute {
         require!(is_juror(&provider.duty(), self.opened_unix), AssayError::NotAJuror);
         require!(!self.executors.contains(key), AssayError::NotAJuror);
         require_keys_neq!(provider.authority, self.poster, AssayError::NotAJuror);
-        Ok(())
-    }
-
-    /// Refuses whoever is a party by its node key: the poster's, or that of a challenge, which lies at the canonical address given.
-    ///
-    /// # Errors
-    /// [`AssayError::NotAJuror`].
-    pub fn check_node_key(&self, provider: &Provider, challenge: &AccountInfo<'_>) -> Result<()> {
-        require_keys_neq!(provider.node_key, self.poster, AssayError::NotAJuror);
-        require_keys_eq!(*challenge.owner, system_program::ID, AssayError::NotAJuror);
         Ok(())
     }
 

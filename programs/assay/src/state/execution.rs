@@ -45,15 +45,13 @@ pub struct Execution {
     pub submitted_unix: i64,
     /// Seconds from the moment when the last seat was taken to that.
     pub elapsed_s: u32,
-    /// Duty tickets that the seat added to the job's `executors_duty_tickets`.
-    pub duty_tickets: u32,
     /// Zero.
-    pub reserved: [u8; 15],
+    pub reserved: [u8; 19],
 }
 
 account!(Execution, [50, 148, 225, 163, 129, 33, 229, 40], {
     version, bump, status, job, provider, node_key, rent_payer, seat, attempt, drawn, lock_lamports, weight_lamports,
-    commitment, outcome, accepted_unix, accepted_slot, submitted_unix, elapsed_s, duty_tickets, reserved,
+    commitment, outcome, accepted_unix, accepted_slot, submitted_unix, elapsed_s, reserved,
 });
 
 impl Execution {

@@ -159,8 +159,6 @@ pub struct Job {
     pub resolved_unix: i64,
     /// Tickets of the market when the job was created.
     pub tickets_total: u64,
-    /// Duty tickets of the executors when they took their seats: no jury of this job counts them.
-    pub executors_duty_tickets: u32,
     /// What the seats weigh together, lamports.
     pub weight_total_lamports: u64,
     /// The draw of the free seats; none when the first to come is taken.
@@ -182,7 +180,7 @@ pub struct Job {
     /// Copied term: audits at least one in so many.
     pub audit_one_in_max: u16,
     /// Zero.
-    pub reserved: [u8; 43],
+    pub reserved: [u8; 47],
 }
 
 account!(Job, [75, 124, 80, 203, 161, 180, 202, 80], {
@@ -194,7 +192,7 @@ account!(Job, [75, 124, 80, 203, 161, 180, 202, 80], {
     pay_lamports, fee_lamports, bond_lamports, delay_fee_lamports, decline_fee_lamports, juror_bond_lamports,
     queue_timeout_s, widen_s, execution_s, challenge_s, reveal_s, agreement_s, fill_unix, queue_deadline_unix,
     total_deadline_unix, execution_deadline_unix, reveal_deadline_unix, window_deadline_unix, resolved_unix,
-    tickets_total, executors_duty_tickets, weight_total_lamports, draw, tally, outcome, rent_lamports, jail_s, arbiters,
+    tickets_total, weight_total_lamports, draw, tally, outcome, rent_lamports, jail_s, arbiters,
     stake_min_lamports, audit_one_in_min, audit_one_in_max, reserved,
 });
 

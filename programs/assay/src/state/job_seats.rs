@@ -17,8 +17,6 @@ pub struct Seated {
     pub provider: Pubkey,
     /// What the seat weighs in a quorum, lamports.
     pub weight_lamports: u64,
-    /// Tickets that no jury of the job counts, because the provider is a party of it.
-    pub duty_tickets: u32,
 }
 
 impl Job {
@@ -63,8 +61,6 @@ impl Job {
         self.pending_commits = self.pending_commits.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         let weight_total_lamports = self.weight_total_lamports.checked_add(seated.weight_lamports);
         self.weight_total_lamports = weight_total_lamports.ok_or(AssayError::AmountOverflow)?;
-        let duty_tickets = self.executors_duty_tickets.checked_add(seated.duty_tickets);
-        self.executors_duty_tickets = duty_tickets.ok_or(AssayError::AmountOverflow)?;
         Ok(u8::try_from(seat).map_err(|_| AssayError::AmountOverflow)?)
     }
 
@@ -79,8 +75,6 @@ impl Job {
         self.forget_pending_commit()?;
         let weight_total_lamports = self.weight_total_lamports.checked_sub(execution.weight_lamports);
         self.weight_total_lamports = weight_total_lamports.ok_or(AssayError::AmountOverflow)?;
-        let duty_tickets = self.executors_duty_tickets.checked_sub(execution.duty_tickets);
-        self.executors_duty_tickets = duty_tickets.ok_or(AssayError::AmountOverflow)?;
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 use anchor_lang::prelude::*;
-use assay_protocol::MarketTerms;
+use assay_protocol::{duty::ON_DUTY, MarketTerms};
 
 use super::{deadline_unix, packed::account, sum_lamports, Ledger, Provider};
 use crate::errors::AssayError;
@@ -69,45 +69,34 @@ impl Market {
     /// # Errors
     /// [`AssayError::AmountOverflow`] when the ledger is broken.
     pub fn count_tickets(&mut self, provider: &mut Provider, tickets: u32) -> Result<()> {
-        let (old, new) = (u64::from(provider.tickets), u64::from(tickets));
-        let moved = self.tickets_total.checked_sub(old).and_then(|rest| rest.checked_add(new));
-        self.tickets_total = moved.ok_or(AssayError::AmountOverflow)?;
+        let counted = provider.duty_tickets();
+        self.tickets_total = moved(self.tickets_total, provider.tickets, tickets)?;
         provider.tickets = tickets;
-        self.count_duty_tickets(provider, provider.duty_tickets.min(tickets))
+        self.duty_tickets_total = moved(self.duty_tickets_total, counted, provider.duty_tickets())?;
+        Ok(())
     }
 
-    /// Counts so many of one of the market's providers' tickets for juries, and keeps the total.
+    /// Begins a provider's service as juror: juries count its tickets.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when the ledger is broken.
-    pub fn count_duty_tickets(&mut self, provider: &mut Provider, tickets: u32) -> Result<()> {
-        let (old, new) = (u64::from(provider.duty_tickets), u64::from(tickets));
-        let moved = self.duty_tickets_total.checked_sub(old).and_then(|rest| rest.checked_add(new));
-        self.duty_tickets_total = moved.ok_or(AssayError::AmountOverflow)?;
-        provider.duty_tickets = tickets;
+    pub fn begin_duty(&mut self, provider: &mut Provider, now_unix: i64) -> Result<()> {
+        let counted = provider.duty_tickets();
+        provider.duty_from_unix = now_unix;
+        provider.duty_until_unix = ON_DUTY;
+        self.duty_tickets_total = moved(self.duty_tickets_total, counted, provider.duty_tickets())?;
         Ok(())
     }
 
     /// Ends a provider's service as juror with this second: of a dispute that is opened in it the provider is still a juror, so that
-    /// nobody leaves a jury that is counted. Its tickets stay counted while executions of its own are open: the juries of those jobs
-    /// are counted without them as they were when the seats were taken, and a liar could otherwise empty the jury that is to judge it.
+    /// nobody leaves a jury that is counted.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when the ledger is broken.
     pub fn end_duty(&mut self, provider: &mut Provider, now_unix: i64) -> Result<()> {
+        self.duty_tickets_total = moved(self.duty_tickets_total, provider.duty_tickets(), 0)?;
         provider.duty_until_unix = deadline_unix(now_unix, 1)?;
-        self.release_duty_tickets(provider)
-    }
-
-    /// Stops counting for juries the tickets of a provider that neither serves nor has an execution open.
-    ///
-    /// # Errors
-    /// [`AssayError::AmountOverflow`] when the ledger is broken.
-    pub fn release_duty_tickets(&mut self, provider: &mut Provider) -> Result<()> {
-        match provider.has_lingering_tickets() {
-            true => self.count_duty_tickets(provider, 0),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     /// Whether creating, accepting and registering are refused at this moment.
@@ -115,6 +104,12 @@ impl Market {
     pub fn is_paused(&self, now_unix: i64) -> bool {
         now_unix < self.paused_until_unix
     }
+}
+
+/// A total in which one provider's tickets changed.
+fn moved(total: u64, old: u32, new: u32) -> Result<u64> {
+    let total = total.checked_sub(u64::from(old)).and_then(|rest| rest.checked_add(u64::from(new)));
+    Ok(total.ok_or(AssayError::AmountOverflow)?)
 }
 
 impl Ledger for Market {

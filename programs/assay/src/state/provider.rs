@@ -81,21 +81,18 @@ pub struct Provider {
     pub votes_open: u16,
     /// Most pay of results that were found alone since the last confirmed one, lamports; with the next one's at most the stake.
     pub unaudited_lamports: u64,
-    /// Tickets counted in the market's sum for juries: all while it serves. Those of a juror that was put off duty while executions of
-    /// its own were open stay, because the juries of those jobs are counted without them; they leave with the last one.
-    pub duty_tickets: u32,
-    /// Since when it has this node key. Of a dispute that is older the key makes it no party.
-    pub node_key_from_unix: i64,
+    /// The market's unbonding period when its duty began; zero before it ever did.
+    pub duty_unbonding_s: u32,
     /// Zero.
-    pub reserved: [u8; 36],
+    pub reserved: [u8; 44],
 }
 
 account!(Provider, [164, 180, 71, 17, 75, 216, 80, 195], {
     version, bump, status, market, authority, node_key, stake_lamports, locked_lamports, unbonding_lamports,
     unbonding_until_unix, earnings_lamports, exposure_cap_lamports, stake_mature_from_unix, capacity, active, endpoint,
     trust, registered_unix, rent_lamports, children_open, maturing_s, tickets, tickets_from_unix, duty_lock_lamports,
-    duty_from_unix, duty_until_unix, jailed_until_unix, misses_in_row, votes_open, unaudited_lamports, duty_tickets,
-    node_key_from_unix, reserved,
+    duty_from_unix, duty_until_unix, jailed_until_unix, misses_in_row, votes_open, unaudited_lamports,
+    duty_unbonding_s, reserved,
 });
 
 impl Provider {
@@ -113,17 +110,14 @@ impl Provider {
         self.duty_until_unix == ON_DUTY
     }
 
-    /// Execution accounts that name it: seats held, and those that were missed or given up. While there is one it may be among the
-    /// executors of that job, whose jury is counted without its tickets.
+    /// Tickets that the market's sum for juries counts: all of them while it serves.
     #[must_use]
-    pub fn executions_open(&self) -> u32 {
-        self.children_open.saturating_sub(u32::from(self.votes_open))
-    }
-
-    /// Whether juries still count its tickets though it neither serves nor has an execution open.
-    #[must_use]
-    pub fn has_lingering_tickets(&self) -> bool {
-        self.duty_tickets > 0 && !self.is_on_duty() && self.executions_open() == 0
+    pub fn duty_tickets(&self) -> u32 {
+        if self.is_on_duty() {
+            self.tickets
+        } else {
+            0
+        }
     }
 
     /// Enrolled tickets that the stake still bears, at this many lamports each.

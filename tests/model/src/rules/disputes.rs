@@ -36,8 +36,7 @@ impl Model {
         demands.that(commitment != Some([0; 32]), "CommitmentZero");
         demands.that(self.balance(payer) >= rent + entry, POOR);
         demands.met()?;
-        let total = self.markets[&job.market].duty_tickets_total;
-        let mut dispute = self.new_dispute(payer, job, total);
+        let mut dispute = self.new_dispute(payer, job);
         self.pay(payer, at, rent);
         if deadlock {
             dispute.start_round(0, slot, now);
@@ -51,7 +50,14 @@ impl Model {
         Ok(())
     }
 
-    fn new_dispute(&self, payer: Key, job: &Job, duty_tickets_total: u64) -> Dispute {
+    /// Tickets of all who are on duty, but for the executors and the poster's provider.
+    fn jurors_tickets(&self, job: &Job) -> u64 {
+        let own = self.providers.iter().filter(|(_, provider)| provider.market == job.market);
+        let asked = own.filter(|(key, own)| !job.executors.contains(key) && own.authority != job.poster);
+        asked.map(|(_, provider)| u64::from(provider.duty_tickets())).sum()
+    }
+
+    fn new_dispute(&self, payer: Key, job: &Job) -> Dispute {
         let deadlock = job.status == JobStatus::Deadlocked;
         let standing = if deadlock { None } else { job.outcome };
         Dispute {
@@ -77,7 +83,7 @@ impl Model {
             quorum_bps: job.terms.jury_quorum_bps,
             execution_s: job.execution_s,
             reveal_s: job.reveal_s,
-            duty_tickets_total: duty_tickets_total.saturating_sub(u64::from(job.executors_duty_tickets)),
+            duty_tickets_total: self.jurors_tickets(job),
             expected: 0,
             opened_unix: self.now_unix,
             entry_deadline_unix: job.window_deadline_unix,

@@ -135,7 +135,6 @@ impl Model {
             window_deadline_unix: 0,
             resolved_unix: 0,
             tickets_total: market.tickets_total,
-            executors_duty_tickets: 0,
             weight_total: 0,
             draw: if posting.mode == Mode::Optimistic { Draw::NONE } else { Draw::armed(self.slot, now) },
             tally: Tally::default(),

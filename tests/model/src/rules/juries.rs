@@ -42,9 +42,7 @@ impl Model {
         let lock = money::share(stake, u32::from(terms.duty_rate_bps));
         let mut demands = Demands::default();
         demands.that(provider.authority == signer, "AuthorityMismatch");
-        // While it is an executor its tickets are taken out of that job's jury: they may neither come nor go.
         let (held, leaves) = (provider.duty_lock_lamports, provider.is_on_duty());
-        demands.that(provider.executions_open() == 0 || (!on && !leaves), "SeatsHeld");
         if on {
             demands.that(held == 0 && !leaves, "DutyUnchanged");
             demands.that(usable >= 1, "WeightOutOfRange");
@@ -62,9 +60,9 @@ impl Model {
         if on {
             provider.locked_lamports += lock;
             provider.duty_lock_lamports = lock;
-            (provider.duty_from_unix, provider.duty_until_unix) = (now, i64::MAX);
+            provider.duty_unbonding_s = terms.unbonding_s;
             self.shrink_tickets(key);
-            self.set_duty_tickets(key, usable);
+            self.recount(key, |provider| (provider.duty_from_unix, provider.duty_until_unix) = (now, i64::MAX));
         } else if leaves {
             self.end_duty(key);
         } else {
@@ -79,33 +77,20 @@ impl Model {
     pub fn released_unix(&self, key: Key) -> Option<i64> {
         let provider = self.providers.get(&key).filter(|provider| !provider.is_on_duty())?;
         let terms = self.markets.get(&provider.market)?.terms_at(self.now_unix);
-        Some(provider.duty_until_unix + i64::from(terms.unbonding_s))
+        Some(provider.duty_until_unix + i64::from(terms.unbonding_s.max(provider.duty_unbonding_s)))
     }
 
-    /// It is in no jury of a dispute that is opened after this second. While executions of its own are open its tickets stay counted:
-    /// the juries of those jobs are counted without them.
+    /// It is in no jury of a dispute that is opened after this second.
     fn end_duty(&mut self, key: Key) {
-        let now = self.now_unix;
-        let provider = self.provider_mut(key);
-        if !provider.is_on_duty() {
-            return;
+        let until = self.now_unix + 1;
+        if self.providers[&key].is_on_duty() {
+            self.recount(key, |provider| provider.duty_until_unix = until);
         }
-        provider.duty_until_unix = now + 1;
-        self.release_duty_tickets(key);
     }
 
-    /// Whether a provider belongs to the jury of this dispute: there when it was opened, and no party.
+    /// Whether a provider belongs to the jury of this dispute: there when it was opened, no executor, and not the poster's.
     #[must_use]
     pub fn is_juror(&self, job: Key, key: Key, provider: &Provider) -> bool {
-        self.was_there(job, key, provider) && !self.is_party_by_node_key(job, provider)
-    }
-
-    fn is_party_by_node_key(&self, job: Key, provider: &Provider) -> bool {
-        let posted = provider.node_key == self.disputes[&job].poster;
-        posted || self.challenges.contains_key(&(job, provider.node_key))
-    }
-
-    fn was_there(&self, job: Key, key: Key, provider: &Provider) -> bool {
         let dispute = &self.disputes[&job];
         let opened = dispute.opened_unix;
         let there = provider.duty_from_unix <= opened
@@ -115,7 +100,7 @@ impl Model {
         there && !dispute.executors.contains(&key) && provider.authority != dispute.poster
     }
 
-    pub(super) fn commit_vote(&mut self, at: AtSeat, commitment: [u8; 32], weight: u32, tickets: &Tickets) -> Verdict {
+    pub(super) fn commit_vote(&mut self, at: AtSeat, commitment: [u8; 32], tickets: &Tickets) -> Verdict {
         let (dispute, provider, now) = (self.dispute(at.job)?, self.provider(at.provider)?, self.now_unix);
         let round = dispute.round;
         let vote = self.vote_key(at.job, round, at.provider);
@@ -134,17 +119,16 @@ impl Model {
         let bonds = |lamports: u64| lamports / dispute.juror_bond_lamports;
         let borne = bonds(provider.stake_lamports - provider.locked_lamports);
         let exposable = bonds(provider.exposure_cap_lamports.saturating_sub(provider.locked_lamports));
-        let asked = if dispute.is_last() { u64::from(usable) } else { u64::from(weight) };
+        let asked = if dispute.is_last() { u64::from(usable) } else { chosen.len() as u64 };
         let weighs = asked.min(borne).min(exposable);
         let is_full = match dispute.is_last() {
             true => weighs == asked.min(borne),
             false => weighs == 64 || weighs >= borne,
         };
         if dispute.is_last() {
-            demands.that(chosen.is_empty() && weight > 0 && usable > 0, "WeightOutOfRange");
+            demands.that(chosen.is_empty() && usable > 0, "WeightOutOfRange");
         } else {
-            let fits = (1..=64).contains(&chosen.len()) && chosen.len() == weight as usize;
-            demands.that(fits, "WeightOutOfRange");
+            demands.that((1..=64).contains(&chosen.len()), "WeightOutOfRange");
             demands.that(chosen.is_sorted_by(|one, next| one < next), "TicketsUnordered");
             let threshold = dispute.threshold();
             let win = |index: &u32| *index < usable && wins(&dispute.draw.seed, &at.provider.0, *index, threshold);
@@ -225,13 +209,11 @@ impl Model {
         let own =
             self.votes.keys().filter(|(of, at, whose)| (*of, *whose) == (key, juror) && (shows_votes || *at == round));
         let elsewhere = usize::from(provider.votes_open) - own.count();
-        // A key that came later makes it no party of a dispute that was there.
-        let excused = provider.node_key_from_unix <= dispute.opened_unix && self.is_party_by_node_key(key, provider);
         let lost = provider.duty_lock_lamports;
         let mut demands = Demands::default();
         demands.that(dispute.called(round).is_some(), "DisputeNotTallied");
         demands.that(provider.market == dispute.market, "MarketMismatch");
-        demands.that(self.was_there(key, juror, provider) && !excused, "NotAJuror");
+        demands.that(self.is_juror(key, juror, provider), "NotAJuror");
         demands.that(shown.is_none_or(|vote| !vote.is_full), "JurorWasPresent");
         match dispute.called(round) {
             Some((_, EVERYBODY)) => demands.that(usable >= 1, "TicketLoses"),

@@ -88,7 +88,7 @@ impl Model {
             Act::OpenDispute { payer, job, commitment } => self.open_dispute(payer, job, commitment),
             Act::EnterDispute { challenger, job, commitment } => self.enter_dispute(challenger, job, commitment),
             Act::RecordJury { job } => self.record_jury(job),
-            Act::CommitVote { at, commitment, weight, tickets } => self.commit_vote(at, commitment, weight, &tickets),
+            Act::CommitVote { at, commitment, tickets } => self.commit_vote(at, commitment, &tickets),
             Act::RevealVote { at, round, ballot, salt } => self.reveal_vote(at, round, &ballot, &salt),
             Act::RevealOutcome { challenger, job, outcome, salt } => {
                 self.reveal_outcome(challenger, job, &outcome, &salt)

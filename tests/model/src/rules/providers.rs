@@ -131,8 +131,7 @@ impl Model {
             misses_in_row: 0,
             votes_open: 0,
             unaudited_lamports: 0,
-            duty_tickets: 0,
-            node_key_from_unix: now,
+            duty_unbonding_s: 0,
         };
         self.providers.insert(key, opened);
         Ok(())
@@ -144,15 +143,13 @@ impl Model {
         key: Key,
         (new_node_key, cap_lamports): (Option<Key>, Option<u64>),
     ) -> Verdict {
-        let (provider, now) = (self.provider(key)?, self.now_unix);
+        let provider = self.provider(key)?;
         let mut demands = Demands::default();
         demands.that(provider.authority == signer, "AuthorityMismatch");
         demands.that(new_node_key != Some(signer), "NodeKeyIsAuthority");
         demands.met()?;
         let provider = self.provider_mut(key);
-        if let Some(node_key) = new_node_key.filter(|node_key| *node_key != provider.node_key) {
-            (provider.node_key, provider.node_key_from_unix) = (node_key, now);
-        }
+        provider.node_key = new_node_key.unwrap_or(provider.node_key);
         provider.exposure_cap_lamports = cap_lamports.unwrap_or(provider.exposure_cap_lamports);
         Ok(())
     }
@@ -181,8 +178,8 @@ impl Model {
         demands.that(lamports > 0, "AmountZero");
         demands.that(provider.stake_lamports - provider.locked_lamports >= lamports, "FreeStakeTooSmall");
         let borne = u128::from(provider.tickets) * u128::from(terms.ticket_lamports);
-        // Tickets that a jury counts, or counts itself without, stay what they are.
-        let counted = provider.duty_lock_lamports > 0 || (provider.duty_tickets > 0 && provider.executions_open() > 0);
+        // Tickets that a jury counts stay what they are.
+        let counted = provider.duty_lock_lamports > 0;
         demands.that(!counted || u128::from(left) >= borne, "StakeOnDuty");
         demands.met()?;
         let until_unix = self.now_unix + i64::from(terms.unbonding_s);
@@ -247,16 +244,16 @@ impl Model {
         let borne = tickets_of(provider.stake_lamports, unit);
         let grows = provider.node_key == signer
             && self.now_unix >= provider.stake_mature_from_unix
+            && !provider.is_on_duty()
             && provider.duty_lock_lamports == 0;
         let (old, new) = (provider.tickets, if grows { borne } else { provider.tickets.min(borne) });
         let mut demands = Demands::default();
-        demands.that(new != old || provider.has_lingering_tickets(), "NothingToEnroll");
+        demands.that(new != old, "NothingToEnroll");
         demands.met()?;
         self.set_tickets(key, new);
         if new > old {
             self.provider_mut(key).tickets_from_unix = self.now_unix;
         }
-        self.release_duty_tickets(key);
         Ok(())
     }
 
@@ -268,28 +265,18 @@ impl Model {
     }
 
     fn set_tickets(&mut self, key: Key, tickets: u32) {
-        let provider = self.provider_mut(key);
-        let (old, new) = (u64::from(provider.tickets), u64::from(tickets));
-        provider.tickets = tickets;
-        let (market, counted) = (provider.market, provider.duty_tickets.min(tickets));
-        let market = self.market_mut(market);
-        market.tickets_total = market.tickets_total + new - old;
-        self.set_duty_tickets(key, counted);
+        self.recount(key, |provider| provider.tickets = tickets);
     }
 
-    /// Juries that are drawn for later disputes count so many of its tickets.
-    pub(super) fn set_duty_tickets(&mut self, key: Key, tickets: u32) {
+    /// Changes a provider's tickets or duty, and the market's sums with them.
+    pub(super) fn recount(&mut self, key: Key, change: impl FnOnce(&mut Provider)) {
+        let sums = |provider: &Provider| (u64::from(provider.tickets), u64::from(provider.duty_tickets()));
         let provider = self.provider_mut(key);
-        let old = std::mem::replace(&mut provider.duty_tickets, tickets);
-        let market = provider.market;
+        let old = sums(provider);
+        change(provider);
+        let (new, market) = (sums(provider), provider.market);
         let market = self.market_mut(market);
-        market.duty_tickets_total = market.duty_tickets_total + u64::from(tickets) - u64::from(old);
-    }
-
-    /// Of who neither serves nor has an execution open no jury counts tickets any more.
-    pub(super) fn release_duty_tickets(&mut self, key: Key) {
-        if self.providers[&key].has_lingering_tickets() {
-            self.set_duty_tickets(key, 0);
-        }
+        market.tickets_total = market.tickets_total + new.0 - old.0;
+        market.duty_tickets_total = market.duty_tickets_total + new.1 - old.1;
     }
 }

@@ -100,7 +100,6 @@ impl Model {
         provider.active += 1;
         provider.children_open += 1;
         let weight = taken.weight_lamports;
-        let duty_tickets = provider.duty_tickets;
         let job = self.job_mut(at.job);
         let pay_max = job.pay_max();
         let seat = job.executors.iter().position(|key| *key == Key::default()).expect("seats_max is nine at most");
@@ -109,7 +108,6 @@ impl Model {
         job.seats_filled += 1;
         job.pending_commits += 1;
         job.weight_total += weight;
-        job.executors_duty_tickets += duty_tickets;
         if taken.solo {
             (job.seats_wanted, job.audit_one_in) = (1, taken.audit_one_in);
         }
@@ -126,7 +124,6 @@ impl Model {
             solo: taken.solo,
             lock_lamports: taken.lock_lamports,
             weight,
-            duty_tickets,
             commitment: [0; 32],
             outcome: None,
             accepted_unix: now,
@@ -261,7 +258,6 @@ impl Model {
         job.seats_filled -= 1;
         job.pending_commits -= 1;
         job.weight_total -= seat.weight;
-        job.executors_duty_tickets -= seat.duty_tickets;
     }
 
     /// Closes a seat's account.

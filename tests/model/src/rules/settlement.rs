@@ -40,7 +40,6 @@ impl Model {
             SeatStatus::Accepted => self.release(key, provider, 0),
         }
         self.forget(key, provider, seat.rent_payer);
-        self.release_duty_tickets(provider);
         Ok(())
     }
 

@@ -60,8 +60,9 @@ impl Schedule {
         acts.extend(crate::schedule::crank::cranks(model));
         if self.world.disputes {
             self.litigate(model, &mut acts);
-            // Put off duty over its seats, a liar would take out the stake behind tickets that its jobs' juries are counted without.
-            let put_off = model.providers.iter().filter(|(_, own)| own.duty_tickets > 0 && !own.is_on_duty());
+            // Whoever left its duty, or was put off it, would take out its stake.
+            let left = model.providers.iter().filter(|(_, own)| own.duty_from_unix > 0 && !own.is_on_duty());
+            let put_off = left.filter(|(_, own)| own.stake_lamports > own.locked_lamports);
             acts.extend(put_off.map(|(provider, own)| Act::Unstake {
                 signer: own.authority,
                 provider: *provider,
@@ -76,7 +77,7 @@ impl Schedule {
             acts.extend(self.housekeeping(model));
         }
         if self.rng.below(40) == 0 {
-            acts.extend(self.update(model, None));
+            acts.extend(self.update(model));
         }
         acts
     }
@@ -105,7 +106,8 @@ impl Schedule {
             let ticket = match job.mode {
                 Mode::Optimistic => Some(0),
                 Mode::Adaptive if job.seats_filled == 0 && provider.trust.consecutive_valid >= 10 => Some(TICKET_SOLO),
-                _ => winning.filter(|_| settled),
+                // Some try one that has not won yet.
+                _ => winning.or_else(|| model.slot.is_multiple_of(8).then_some(0)).filter(|_| settled),
             };
             if let Some(ticket) = ticket {
                 acts.push(Act::AcceptJob { at: at(provider.node_key, key, seat.provider), uid: job.uid, ticket });

@@ -86,18 +86,13 @@ impl Seat {
             true => Tickets::NONE,
             false => Tickets::of(winning.take(usize::try_from(most).ok()?)),
         };
-        let weight = if dispute.is_last() { usable.min(borne) } else { u32::try_from(tickets.count).ok()? };
+        let votes = if dispute.is_last() { usable.min(borne) > 0 } else { tickets.count > 0 };
         let mut others = model.votes.iter().filter(|((of, round, _), _)| *of == job && *round == dispute.round);
         let commitment = match others.next() {
             Some((_, vote)) if self.habit == Habit::Copycat => vote.commitment,
             _ => judged(&dispute.uid, dispute.round, self.provider, &self.judges(&dispute.uid)),
         };
-        (weight > 0).then(|| Act::CommitVote {
-            at: at(provider.node_key, job, self.provider),
-            commitment,
-            weight,
-            tickets,
-        })
+        votes.then(|| Act::CommitVote { at: at(provider.node_key, job, self.provider), commitment, tickets })
     }
 }
 
@@ -141,7 +136,7 @@ impl Schedule {
             self.hunt(model, (key, dispute.round - 1), dispute, &mut acts);
         }
         if dispute.status != DisputeStatus::Final && self.rng.below(20) == 0 {
-            acts.extend(self.update(model, Some(key)));
+            acts.extend(self.update(model));
         }
         if dispute.status != DisputeStatus::Final && self.rng.below(10) == 0 {
             let seats = self.world.seats.clone();
@@ -242,18 +237,12 @@ impl Schedule {
         }
     }
 
-    /// Another node key, which may be that of somebody who challenged, or another cap, which may leave room for few votes.
-    pub(super) fn update(&mut self, model: &Model, job: Option<Key>) -> Option<Act> {
+    /// Another node key, or another cap, which may leave room for few votes.
+    pub(super) fn update(&mut self, model: &Model) -> Option<Act> {
         let seats = self.world.seats.clone();
-        let absent: Vec<Seat> = seats.iter().filter(|seat| seat.habit == Habit::Silent).copied().collect();
-        let evader = self.pick(&absent).filter(|_| job.is_some() && self.rng.below(2) == 0);
-        let (any, other) = (self.pick(&seats)?, self.pick(&seats)?);
-        let seat = evader.unwrap_or(any);
+        let (seat, other) = (self.pick(&seats)?, self.pick(&seats)?);
         let own = model.providers.get(&seat.provider)?;
-        let entered = model.challenges.keys().filter(|(of, _)| Some(*of) == job).map(|(_, challenger)| *challenger);
-        let entered = self.pick(&entered.collect::<Vec<_>>()).unwrap_or(other.node_key);
         let (new_node_key, cap_lamports) = match self.rng.below(12) {
-            _ if evader.is_some() => (Some(entered), None),
             0 => (None, Some(own.locked_lamports + 2_000_000)),
             1 | 2 => (None, Some(u64::MAX)),
             3 => (Some(self.world.bystanders[0]), None),
@@ -386,25 +375,22 @@ impl Schedule {
     /// A vote that breaks one rule, of whoever could vote; else one that nobody could cast.
     fn misvoted(&mut self, model: &Model, job: Key, seat: &Seat) -> Act {
         let place = at(current(model, seat), job, seat.provider);
-        let made_up = Act::CommitVote { at: place, commitment: [2; 32], weight: 1, tickets: Tickets::of([3]) };
+        let made_up = Act::CommitVote { at: place, commitment: [2; 32], tickets: Tickets::of([3]) };
         let votes = self.world.seats.iter().filter_map(|seat| seat.vote(model, job));
         let could: Vec<Act> = votes.filter(|act| model.clone().apply(act).is_ok()).collect();
         let could = self.pick(&could).unwrap_or(made_up);
-        let Act::CommitVote { mut at, mut commitment, mut weight, mut tickets } = could else {
+        let Act::CommitVote { mut at, mut commitment, mut tickets } = could else {
             return made_up;
         };
         match self.rng.below(6) {
             0 => commitment = [0; 32],
             1 => at.signer = self.world.bystanders[1],
-            2 => weight += 1,
+            2 => tickets = Tickets::NONE,
             3 => tickets.indices[..tickets.count].reverse(),
-            4 => {
-                tickets = Tickets::of([0, 0]);
-                weight = 2;
-            }
+            4 => tickets = Tickets::of([0, 0]),
             _ => tickets.indices[0] += 1,
         }
-        Act::CommitVote { at, commitment, weight, tickets }
+        Act::CommitVote { at, commitment, tickets }
     }
 
     /// Somebody's vote, shown wrongly.

@@ -10,9 +10,6 @@ use crate::{
 #[must_use]
 pub fn cranks(model: &Model) -> Vec<Act> {
     let mut acts = super::court::cranks(model);
-    let lingering = model.providers.iter().filter(|(_, own)| own.has_lingering_tickets());
-    // Anybody may, so also a key that has no say in it.
-    acts.extend(lingering.map(|(key, own)| Act::EnrollStake { signer: own.authority, provider: *key }));
     for (key, job) in &model.jobs {
         let job_key = *key;
         let draws = job.draw.state == DrawState::Armed && !job.status.is_terminal();

@@ -4,7 +4,7 @@ use crate::{
     act::Act,
     draw::DrawState,
     rules::{UNAVAILABLE, Verdict as Answer},
-    state::{Audit, ChallengeStatus, Dispute, DisputeStatus, JobStatus, Key, Mode, Model, Verdict, Vote},
+    state::{Audit, ChallengeStatus, Dispute, DisputeStatus, JobStatus, Key, Mode, Model, Provider, Verdict, Vote},
 };
 
 /// What every set of stories has to come to, seconds of deadlines apart.
@@ -47,11 +47,12 @@ pub const MILESTONES: &[&str] = &[
     "an absent juror that held a seat",
     "an absent juror that had left its duty",
     "an absent juror of the round before",
-    "an absent juror with another node key",
     "an absent juror that voted before",
     "a vote that weighs too little",
     "a vote whose cap kept it light",
-    "tickets that lingered with a juror taken out",
+    "a dispute over the result of a provider on duty",
+    "a dispute over a job whose poster's provider is on duty",
+    "a vote of a challenger",
     "an end in which the result stood",
     "an end in which a challenger was right",
     "an end in which nobody was right",
@@ -175,7 +176,7 @@ pub fn milestones(before: &Model, act: &Act, after: &Model) -> Vec<String> {
     let mut met: Vec<&str> = Vec::new();
     let named = match *act {
         Act::OpenDispute { payer, job, .. } => {
-            met.push(opened(before, job));
+            met.extend(opened(before, job));
             met.extend(by_whom(after, job, payer));
             began(before, after, job)
         }
@@ -199,6 +200,8 @@ pub fn milestones(before: &Model, act: &Act, after: &Model) -> Vec<String> {
             met.extend(
                 cast.any(|(_, vote)| vote.commitment == commitment).then_some("a vote with another's commitment"),
             );
+            let challenges = before.challenges.contains_key(&(at.job, at.signer));
+            met.extend(challenges.then_some("a vote of a challenger"));
             None
         }
         Act::TallyRound { job } => {
@@ -214,12 +217,7 @@ pub fn milestones(before: &Model, act: &Act, after: &Model) -> Vec<String> {
             met.extend(absent(before, (job, round), provider));
             None
         }
-        Act::EnrollStake { provider, .. } => {
-            met.extend(released(before, after, provider));
-            None
-        }
-        Act::SettleExecution { job, provider } => {
-            met.extend(released(before, after, provider));
+        Act::SettleExecution { job, .. } => {
             let shared = before.disputes.get(&job).is_some_and(|old| gave_part(old, &after.disputes[&job]));
             met.extend(shared.then_some("a right seat's part of what challengers lost"));
             None
@@ -241,23 +239,24 @@ pub fn milestones(before: &Model, act: &Act, after: &Model) -> Vec<String> {
     met.into_iter().map(str::to_owned).chain(named).collect()
 }
 
-/// Tickets that juries counted though their juror served no more.
-fn released(before: &Model, after: &Model, juror: Key) -> Option<&'static str> {
-    let counted = |model: &Model| model.providers[&juror].duty_tickets;
-    let lingered = !before.providers[&juror].is_on_duty() && counted(before) > 0 && counted(after) == 0;
-    lingered.then_some("tickets that lingered with a juror taken out")
-}
-
-fn opened(before: &Model, key: Key) -> &'static str {
+fn opened(before: &Model, key: Key) -> Vec<&'static str> {
     let job = &before.jobs[&key];
-    match job.status {
+    let what = match job.status {
         JobStatus::Deadlocked => "a deadlock before a jury",
         _ if job.mode == Mode::Adaptive && job.audit != Audit::None => {
             "a dispute over the result of a seat that was taken alone"
         }
         _ if job.seats == 1 => "a dispute over one seat's result",
         _ => "a dispute over the result of several seats",
-    }
+    };
+    let on_duty = |is: &dyn Fn(&Key, &Provider) -> bool| {
+        before.providers.iter().any(|(key, own)| own.market == job.market && own.duty_tickets() > 0 && is(key, own))
+    };
+    let also = [
+        (on_duty(&|key, _| job.executors.contains(key)), "a dispute over the result of a provider on duty"),
+        (on_duty(&|_, own| own.authority == job.poster), "a dispute over a job whose poster's provider is on duty"),
+    ];
+    [what].into_iter().chain(also.into_iter().filter(|(is, _)| *is).map(|(_, what)| what)).collect()
 }
 
 fn by_whom(after: &Model, job: Key, challenger: Key) -> Option<&'static str> {
@@ -339,7 +338,6 @@ fn absent(before: &Model, (job, round): (Key, u8), juror: Key) -> Vec<&'static s
         (provider.active > 0, "an absent juror that held a seat"),
         (!provider.is_on_duty(), "an absent juror that had left its duty"),
         (round < dispute.round, "an absent juror of the round before"),
-        (provider.node_key_from_unix > dispute.opened_unix, "an absent juror with another node key"),
         (
             before.votes.keys().any(|(of, at, who)| (*of, *who) == (job, juror) && *at != round),
             "an absent juror that voted before",

@@ -85,7 +85,7 @@ impl World {
         let owners: Vec<Key> = (0..1 + rng.below(2)).map(|_| person(&mut model)).collect();
         let markets: Vec<(Key, Key)> =
             owners.iter().map(|owner| (model.at(&[b"market", &owner.0, &[7; 32]]), *owner)).collect();
-        let posters =
+        let mut posters: Vec<Poster> =
             (0..1 + rng.below(4)).map(|_| Poster { key: person(&mut model), griefs: rng.below(4) == 0 }).collect();
         let idle = rng.below(10) == 0;
         // In some worlds few are honest, so that juries are divided.
@@ -102,7 +102,11 @@ impl World {
                 };
                 Seat { authority, node_key, provider, market, habit }
             })
-            .collect();
+            .collect::<Vec<Seat>>();
+        if rng.below(3) == 0 {
+            // A provider posts, too: of its own jobs it is no juror.
+            posters.push(Poster { key: seats[0].authority, griefs: false });
+        }
         (Self { markets, seats, posters, bystanders, adaptive: false, disputes: false }, model)
     }
 

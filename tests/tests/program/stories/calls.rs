@@ -40,15 +40,23 @@ pub fn instruction(model: &Model, act: &Act) -> Instruction {
         let type_name = argument["type"]["defined"]["name"].as_str().expect("arguments are structs");
         data.extend(wire::encode(type_name, &fields));
     }
-    Instruction { program_id: assay::ID, accounts: accounts.chain(shown_votes(model, act)).collect(), data }
+    Instruction { program_id: assay::ID, accounts: accounts.chain(listed_behind(model, act)).collect(), data }
 }
 
-/// Behind the accounts of `slash_absent`: the juror's votes of other rounds.
-fn shown_votes(model: &Model, act: &Act) -> Vec<AccountMeta> {
-    let Act::SlashAbsent { job, provider, round, shows_votes: true, .. } = *act else { return Vec::new() };
-    let own = model.votes.keys().filter(|(of, at, juror)| (*of, *juror) == (job, provider) && *at != round);
-    let keys = own.map(|(_, at, _)| Pubkey::new_from_array(model.vote_key(job, *at, provider).0));
-    keys.map(|key| AccountMeta::new_readonly(key, false)).collect()
+/// Behind the accounts of `slash_absent`, the juror's votes of other rounds; of `open_dispute`, the executors.
+fn listed_behind(model: &Model, act: &Act) -> Vec<AccountMeta> {
+    let keys: Vec<Key> = match *act {
+        Act::SlashAbsent { job, provider, round, shows_votes: true, .. } => {
+            let own = model.votes.keys().filter(|(of, at, juror)| (*of, *juror) == (job, provider) && *at != round);
+            own.map(|(_, at, _)| model.vote_key(job, *at, provider)).collect()
+        }
+        Act::OpenDispute { job, .. } => {
+            let executors = model.jobs.get(&job).map_or([Key::default(); 9], |job| job.executors);
+            executors.into_iter().filter(|executor| *executor != Key::default()).collect()
+        }
+        _ => Vec::new(),
+    };
+    keys.into_iter().map(|key| AccountMeta::new_readonly(Pubkey::new_from_array(key.0), false)).collect()
 }
 
 fn roles(model: &Model, act: &Act) -> Roles {
@@ -133,7 +141,10 @@ fn contested(model: &Model, act: &Act) -> Roles {
         Act::RecordJury { job } | Act::TallyRound { job } | Act::SettleDispute { job } => (dispute(job), Vec::new()),
         Act::OpenDispute { payer, job, commitment } => {
             let challenge = commitment.map(|_| own(job, payer));
-            (dispute(job), [("payer", payer), ("market", market(job))].into_iter().chain(challenge).collect())
+            let poster = model.jobs.get(&job).map_or(Key::default(), |job| job.poster);
+            let posters = model.at(&[b"provider", &market(job).0, &poster.0]);
+            let named = [("payer", payer), ("market", market(job)), ("poster_provider", posters)];
+            (dispute(job), named.into_iter().chain(challenge).collect())
         }
         Act::EnterDispute { challenger, job, .. } | Act::RevealOutcome { challenger, job, .. } => {
             (dispute(job), vec![("challenger", challenger), own(job, challenger)])
@@ -144,7 +155,7 @@ fn contested(model: &Model, act: &Act) -> Roles {
         Act::Appeal { appellant, job, .. } => (dispute(job), vec![("appellant", appellant), own(job, appellant)]),
         Act::CommitVote { at, .. } => {
             let cast = vote(at.job, round(at.job), at.provider);
-            (dispute(at.job), vec![("node_key", at.signer), ("provider", at.provider), cast, own(at.job, at.signer)])
+            (dispute(at.job), vec![("node_key", at.signer), ("provider", at.provider), cast])
         }
         Act::RevealVote { at, round, .. } => {
             let cast = vote(at.job, round, at.provider);
@@ -152,10 +163,9 @@ fn contested(model: &Model, act: &Act) -> Roles {
         }
         Act::SlashAbsent { job, provider, round, .. } => {
             let juror = model.providers.get(&provider);
-            let challenge = own(job, juror.map_or(Key::default(), |juror| juror.node_key));
             let market = juror.map_or_else(|| some_market(model), |juror| juror.market);
             let cast = vote(job, round, provider);
-            (dispute(job), vec![("provider", provider), ("market", market), cast, challenge])
+            (dispute(job), vec![("provider", provider), ("market", market), cast])
         }
         Act::SettleVote { job, round, provider } => {
             let rent_payer = model.votes.get(&(job, round, provider)).map_or(Key::default(), |vote| vote.rent_payer);
@@ -221,11 +231,9 @@ fn arguments(act: &Act) -> Fields {
             Fields::from([("commitment", commitment)])
         }
         Act::EnterDispute { commitment, .. } => Fields::from([("commitment", commitment.to_vec())]),
-        Act::CommitVote { commitment, weight, tickets, .. } => Fields::from([
-            ("commitment", commitment.to_vec()),
-            ("weight", weight.to_le_bytes().to_vec()),
-            ("tickets", listed(&tickets)),
-        ]),
+        Act::CommitVote { commitment, tickets, .. } => {
+            Fields::from([("commitment", commitment.to_vec()), ("tickets", listed(&tickets))])
+        }
         Act::RevealVote { ballot, salt, .. } => Fields::from([("ballot", ballot.to_vec()), ("salt", salt.to_vec())]),
         Act::RevealOutcome { outcome, salt, .. } => {
             Fields::from([("outcome", outcome.to_vec()), ("salt", salt.to_vec())])

@@ -102,7 +102,6 @@ const REFUSALS: &[(&str, &[&str])] = &[
         "set_duty",
         &[
             "AuthorityMismatch",
-            "SeatsHeld",
             "DutyUnchanged",
             "WeightOutOfRange",
             "FreeStakeTooSmall",

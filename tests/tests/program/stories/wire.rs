@@ -150,10 +150,10 @@ pub fn provider(provider: &Provider) -> Fields {
     all.extend(fields!(provider; stake_lamports, locked_lamports, unbonding_lamports, unbonding_until_unix,
         earnings_lamports, exposure_cap_lamports, stake_mature_from_unix, capacity, active, registered_unix, children_open,
         maturing_s, tickets, tickets_from_unix, duty_lock_lamports, duty_from_unix, duty_until_unix, jailed_until_unix,
-        misses_in_row, votes_open, unaudited_lamports, duty_tickets, node_key_from_unix));
+        misses_in_row, votes_open, unaudited_lamports, duty_unbonding_s));
     let own = [("market", provider.market), ("authority", provider.authority), ("node_key", provider.node_key)];
     all.extend(keys(own));
-    all.extend([("trust", trust(&provider.trust)), ("endpoint", vec![0; 64]), ("reserved", vec![0; 36])]);
+    all.extend([("trust", trust(&provider.trust)), ("endpoint", vec![0; 64]), ("reserved", vec![0; 44])]);
     all
 }
 
@@ -185,7 +185,7 @@ pub fn job(job: &Job, task: &assay_protocol::TaskSpec) -> Fields {
         arbiters, right, pending_commits, pending_reveals, audit_one_in, min_trust_bps, id, created_slot, created_unix, price,
         base_fee_lamports, escrow_lamports, compensation_lamports, pay_lamports, fee_lamports, bond_lamports, fill_unix,
         queue_deadline_unix, total_deadline_unix, execution_deadline_unix, reveal_deadline_unix, window_deadline_unix,
-        resolved_unix, tickets_total, executors_duty_tickets));
+        resolved_unix, tickets_total));
     all.extend(keys([("market", job.market), ("poster", job.poster)]));
     all.extend([
         ("executors", job.executors.iter().flat_map(|key| key.0).collect()),
@@ -209,7 +209,7 @@ pub fn job(job: &Job, task: &assay_protocol::TaskSpec) -> Fields {
         ("task_count", 1_u32.to_le_bytes().to_vec()),
         ("collision_recorded", vec![0]),
         ("jail_s", seconds(job.jail_s)),
-        ("reserved", vec![0; 43]),
+        ("reserved", vec![0; 47]),
     ]);
     all.extend(task_fields(task));
     all
@@ -232,8 +232,7 @@ pub fn task_fields(task: &assay_protocol::TaskSpec) -> Fields {
 /// A seat.
 pub fn execution((job, holder): (Key, Key), seat: &Execution) -> Fields {
     let mut all = plain(seat.status as u8, size::EXECUTION);
-    all.extend(fields!(seat; seat, attempt, lock_lamports, accepted_unix, accepted_slot, submitted_unix, elapsed_s,
-        duty_tickets));
+    all.extend(fields!(seat; seat, attempt, lock_lamports, accepted_unix, accepted_slot, submitted_unix, elapsed_s));
     all.extend(keys([
         ("job", job),
         ("provider", holder),
@@ -245,7 +244,7 @@ pub fn execution((job, holder): (Key, Key), seat: &Execution) -> Fields {
         ("weight_lamports", seat.weight.to_le_bytes().to_vec()),
         ("commitment", seat.commitment.to_vec()),
         ("outcome", seat.outcome.unwrap_or([0; 79]).to_vec()),
-        ("reserved", vec![0; 15]),
+        ("reserved", vec![0; 19]),
     ]);
     all
 }
