@@ -29,7 +29,7 @@ pub enum Statement {
     Enter,
     /// Shows the challenger's outcome.
     RevealOutcome,
-    /// Commits to the recorded ballot of a round.
+    /// Commits to the recorded ballot of a round, or asks to be excused from it where that is recorded.
     Vote(u8),
     /// Shows the ballot of a round.
     RevealVote(u8),
@@ -73,6 +73,9 @@ impl Speaker {
             Statement::RevealOutcome => {
                 let salt = row.challenge.ok_or_else(unrecorded)?.salt;
                 instructions::reveal_outcome(&own, &recorded_outcome(row, gas_limit)?, salt)
+            }
+            Statement::Vote(round) if row.ballot(round).is_none() && row.excused == Some(round) => {
+                instructions::excuse_vote(&juror(round))
             }
             Statement::Vote(round) => {
                 let ballot = row.ballot(round).ok_or_else(unrecorded)?;

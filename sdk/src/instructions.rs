@@ -17,8 +17,8 @@ mod seats;
 mod verdicts;
 
 pub use disputes::{
-    Duty, Juror, OpenDispute, Secret, VoteTickets, commit_vote, enter_dispute, open_dispute, record_jury_seed,
-    reveal_outcome, reveal_vote, set_duty, tally_round,
+    Duty, Juror, OpenDispute, Secret, VoteTickets, commit_vote, enter_dispute, excuse_vote, open_dispute,
+    record_jury_seed, reveal_outcome, reveal_vote, set_duty, tally_round,
 };
 pub use name::name;
 pub use seats::{

@@ -95,7 +95,7 @@ fn of_disputes() -> BTreeMap<&'static str, Instruction> {
     let provider = ProviderAuthority { authority: key(3), market: key(2) };
     let challenge = ChallengeSeeds { dispute: key(9), challenger: key(10) };
     let vote = VoteSeeds { dispute: key(9), round: 0, provider: key(5) };
-    let absent = SlashAbsent { seeds: vote, market: key(2), tickets: vec![1], votes: Vec::new() };
+    let absent = SlashAbsent { seeds: vote, market: key(2), tickets: vec![1] };
     let juror = Juror { dispute: key(9), round: 0, provider: key(5), node_key: key(6) };
     let open = OpenDispute {
         payer: key(10),

@@ -115,7 +115,8 @@ fn check_provider(ledgers: &Ledgers, key: &Pubkey, provider: &Provider) {
     let votes = || ledgers.votes.iter().map(|(_, vote)| vote).filter(|vote| vote.provider == *key);
     let locks: u64 = held().map(|held| held.lock_lamports).chain(votes().map(|vote| vote.lock_lamports)).sum();
     assert_eq!(provider.locked_lamports, locks + provider.duty_lock_lamports, "locks of {key}");
-    assert_eq!(usize::from(provider.votes_open), votes().count(), "votes of {key}");
+    let weighty = votes().filter(|vote| vote.weight > 0).count();
+    assert_eq!(usize::from(provider.votes_open), weighty, "votes of {key}");
     assert_eq!(u64::from(provider.children_open), count(own().count() + votes().count()), "children of {key}");
 }
 
@@ -138,7 +139,7 @@ fn check_dispute(ledgers: &Ledgers, key: &Pubkey, dispute: &Dispute) {
     assert!(ends, "I-04: {key} is {status:?} without a deadline");
     let bonds: u64 = challenges().map(|challenge| challenge.bond_lamports).sum();
     assert_eq!(dispute.held_lamports, bonds + dispute.pot_lamports, "I-01: what {key} holds");
-    let of_round = || votes().filter(|vote| vote.round == dispute.round);
+    let of_round = || votes().filter(|vote| vote.round == dispute.round && vote.weight > 0);
     assert_eq!(u64::from(dispute.votes_committed), count(of_round().count()), "votes of the round of {key}");
     let revealed = || of_round().filter(|vote| vote.status == VoteStatus::Revealed.code());
     assert_eq!(u64::from(dispute.votes_revealed), count(revealed().count()), "reveals of the round of {key}");

@@ -1,7 +1,6 @@
 //! What follows a round's verdict, each instruction as the party that may send it would. Challenges are those of the cold key.
 
 use assay_protocol::Ballot;
-use solana_instruction::AccountMeta;
 
 use crate::{
     assay::{
@@ -16,12 +15,12 @@ impl Party {
     /// `slash_absent` of this provider, by this ticket.
     #[must_use]
     pub fn slash_absent(&self, round: u8, ticket: u32) -> Call {
-        self.slash_absent_with(round, vec![ticket], &[])
+        self.slash_absent_with(round, vec![ticket])
     }
 
-    /// `slash_absent` of this provider, by these tickets, with its votes of these other rounds.
+    /// `slash_absent` of this provider, by these tickets.
     #[must_use]
-    pub fn slash_absent_with(&self, round: u8, tickets: Vec<u32>, others: &[u8]) -> Call {
+    pub fn slash_absent_with(&self, round: u8, tickets: Vec<u32>) -> Call {
         let accounts = accounts::SlashAbsent {
             dispute: self.dispute(),
             provider: self.provider,
@@ -29,10 +28,7 @@ impl Party {
             vote: self.vote(round),
         };
         let args = args::SlashAbsent { args: types::SlashAbsentArgs { round, tickets } };
-        let mut call = Call::new("slash_absent", &accounts, &args);
-        let others = others.iter().map(|other| AccountMeta::new_readonly(self.vote(*other), false));
-        call.instruction.accounts.extend(others);
-        call
+        Call::new("slash_absent", &accounts, &args)
     }
 
     /// `appeal` by the cold key.

@@ -59,6 +59,10 @@ pub struct VoteArgs {
     /// asked.
     #[arg(long)]
     unavailable: bool,
+    /// Asks to be excused from this round instead: taken while two other votes of the provider are open, and one more for each round
+    /// before, or while none of its stake is free. It locks nothing and says nothing.
+    #[arg(long, conflicts_with = "unavailable")]
+    excuse: bool,
     /// Stays until the vote is shown.
     #[arg(long)]
     follow: bool,
@@ -75,7 +79,7 @@ struct VoteJson {
     says: Option<String>,
     /// Tickets behind it.
     weight: u64,
-    /// `hidden`; `shown`; `not-shown`, which nobody can any more; `settled`, its account is closed.
+    /// `hidden`; `shown`; `not-shown`, which nobody can any more; `excused`; `settled`, its account is closed.
     vote: &'static str,
     /// What came of it, once it is settled and the endpoint has the history.
     settled: Option<SettledJson>,
@@ -115,6 +119,7 @@ fn standing(vote: Option<&Vote>, dispute: Option<&Dispute>, now_unix: i64) -> &'
     let Some(vote) = vote else { return "settled" };
     let stage = dispute.filter(|dispute| dispute.round == vote.round).and_then(|dispute| dispute.stage(now_unix));
     match (vote.vote_status(), stage) {
+        (Some(VoteStatus::Revealed), _) if vote.weight == 0 => "excused",
         (Some(VoteStatus::Revealed), _) => "shown",
         (Some(VoteStatus::Committed), Some(DisputeStage::Committing | DisputeStage::Revealing)) => "hidden",
         (Some(VoteStatus::Committed), _) => "not-shown",
@@ -236,7 +241,11 @@ impl Juror<'_> {
             ))
             .with_next("see the bot's log; nothing is signed about this job until that is cleared up"));
         }
-        if row.ballot(round).is_none() {
+        if self.args.excuse && !row.votes_in(round) {
+            self.require_excused(&disputed.dispute.account, case)?;
+            row.excused = Some(round);
+            (row.role, row.phase) = (Role::Judge, Phase::Voting);
+        } else if !row.votes_in(round) {
             let ballot = self.ballot(case, row).await?;
             // The run took its time.
             let now = Case::look(self.chain, case.handle.clone()).await?;
@@ -267,6 +276,20 @@ impl Juror<'_> {
         Ok(Step { what: "commit_vote".to_owned(), signature: done.signature.to_string() })
     }
 
+    /// That the program takes an excuse of this juror.
+    fn require_excused(&self, dispute: &Dispute, case: &Case) -> CliResult {
+        if !dispute.has_free(&self.provider) || dispute.is_busy(&self.provider) {
+            return Ok(());
+        }
+        let needed = u32::from(dispute.round).saturating_add(2);
+        Err(CliError::new(format!("{} is not excused from round {}", self.address, dispute.round))
+            .with_cause(format!(
+                "{} of its votes are open, {needed} excuse it in this round; and its free stake bears the bond of a ticket",
+                self.provider.votes_open
+            ))
+            .with_next(format!("vote before the votes close: assay dispute vote {}", case.job())))
+    }
+
     /// The tickets of the vote; the first condition that fails, if the program would not take it.
     fn require_juror(&self, case: &Case, provider: Provider) -> CliResult<VoteTickets> {
         let dispute = &case.require_disputed()?.dispute.account;
@@ -284,10 +307,12 @@ impl Juror<'_> {
                 let job = case.job();
                 let next = match check.condition {
                     VoteCondition::OnDuty => "serve in the next one: assay provider duty on".to_owned(),
-                    VoteCondition::FreeStake => {
-                        "free some, before the votes close: assay provider stake AMOUNT, or assay provider update --exposure-cap".to_owned()
+                    VoteCondition::Exposure => {
+                        "raise the cap before the votes close: assay provider update --exposure-cap".to_owned()
                     }
-                    VoteCondition::Voting | VoteCondition::Drawn => format!("see when it may: assay dispute show {job}"),
+                    VoteCondition::Voting | VoteCondition::Drawn => {
+                        format!("see when it may: assay dispute show {job}")
+                    }
                     _ => format!("leave it to others: assay dispute show {job}"),
                 };
                 Err(CliError::new(format!("{} cannot vote on {job} now", self.address))
@@ -319,8 +344,18 @@ impl Juror<'_> {
     }
 
     fn plan(&self, case: &Case, (row, round, rent): (&JobRow, u8, u64)) -> String {
-        let Some((disputed, ballot)) = case.disputed.as_ref().zip(row.ballot(round)) else { return String::new() };
-        let dispute = &disputed.dispute.account;
+        let Some(dispute) = case.disputed.as_ref().map(|disputed| &disputed.dispute.account) else {
+            return String::new();
+        };
+        let Some(ballot) = row.ballot(round).filter(|_| dispute.has_free(&self.provider)) else {
+            return format!(
+                "Excuses {} from round {round} on {}: its vote says nothing and weighs nothing.\n  It locks nothing. The rent of {} \
+                 comes back.",
+                self.address,
+                case.job(),
+                lamports(rent),
+            );
+        };
         let bonds = dispute.juror_bond_lamports.saturating_mul(u64::from(ballot.weight));
         format!(
             "Votes in round {round} on {} with {} tickets of {}: {}.\n  Locks {} of its stake until the dispute is over, lost if the \

@@ -163,6 +163,7 @@ fn own_vote(data: &[u8]) -> Option<OwnVote> {
     let vote = Vote::try_deserialize(&mut &data[..]).ok()?;
     Some(match vote.vote_status()? {
         VoteStatus::Committed => OwnVote::Committed(vote.commitment),
+        VoteStatus::Revealed if vote.weight == 0 => OwnVote::Excused,
         VoteStatus::Revealed => OwnVote::Revealed(vote.ballot_hash),
         _ => return None,
     })
@@ -193,6 +194,7 @@ pub(super) fn execution(data: &[u8]) -> Option<Execution> {
 /// Tickets that `enroll_stake` would give now: none while stake matures, or while it stands for jury duty.
 fn tickets_mature(provider: &Provider, ticket_lamports: u64, chain_unix: i64) -> u32 {
     let may_grow = chain_unix >= provider.stake_mature_from_unix && provider.duty_lock_lamports == 0;
+    let may_grow = may_grow && !provider.is_on_duty();
     if may_grow { tickets::tickets_of(provider.stake_lamports, ticket_lamports) } else { 0 }
 }
 
@@ -224,6 +226,7 @@ pub(super) fn provider_view(
         streak: provider.trust.consecutive_valid,
         unaudited_lamports: provider.unaudited_lamports,
         jailed_until_unix: provider.jailed_until_unix,
+        votes_open: provider.votes_open,
         market_paused: market.is_paused(chain_unix),
         node_balance_lamports,
     })

@@ -18,8 +18,12 @@ const PLACES_PART: usize = 4;
 const NO_BUDGET: &str = "a result that this provider found wrong is not contested: its bond is more than the node key can \
     pay or than what is left of watch.bonds_per_day_lamports; send SOL to the node key or raise the limit, or dispute it \
     from another wallet before its window closes";
-const NO_STAKE: &str = "this provider is in a jury and cannot vote: no free stake is left for the bond of a ticket; its duty lock \
-    may be lost";
+const NO_STAKE: &str = "this provider is in a jury and has no free stake for the bond of a ticket: its vote excuses it and weighs \
+    nothing";
+/// Votes besides one for each earlier round of a dispute with which a juror may be excused.
+const BUSY_VOTES: u16 = 2;
+const BUSY: &str = "this provider is in a jury and could not run the job in time, with its votes in other disputes: it asks to be \
+    excused";
 const NO_RUN: &str = "this provider is in a jury and could not run the job in time: it does not vote, and its duty lock may be \
     lost";
 
@@ -216,10 +220,18 @@ impl Core {
             let free = provider.stake_lamports.min(provider.exposure_cap_lamports).saturating_sub(locked);
             let salt = self.settings.salt(*uid, Purpose::Vote(round));
             let Some(job) = self.jobs.get_mut(uid) else { continue };
-            let Some(places) = job.places(&provider, free) else { continue };
-            let is_drawn = job.is_drawn_as_juror(&provider);
+            let Some(places) = job.places(&provider) else { continue };
+            let is_drawn = places.weight > 0;
+            let bond = job
+                .view
+                .as_ref()
+                .and_then(|view| view.dispute.as_ref())
+                .map_or(0, |dispute| dispute.juror_bond_lamports);
             match ballot {
-                Some(ballot) if places.weight > 0 => {
+                Some(ballot) if is_drawn => {
+                    if free < bond {
+                        job.tell(NO_STAKE, actions);
+                    }
                     let row = BallotRow { ballot, salt, tickets: places.tickets, weight: places.weight };
                     if let Some(place) = job.row.ballots.get_mut(usize::from(round)) {
                         *place = Some(row);
@@ -229,7 +241,13 @@ impl Core {
                     job.not_before_ms = now.monotonic_ms;
                     actions.push(Action::Persist(*uid));
                 }
-                Some(_) if is_drawn => job.tell(NO_STAKE, actions),
+                None if is_drawn && provider.votes_open >= u16::from(round).saturating_add(BUSY_VOTES) => {
+                    job.row.excused = Some(round);
+                    job.row.tx_failures = 0;
+                    job.not_before_ms = now.monotonic_ms;
+                    job.tell(BUSY, actions);
+                    actions.push(Action::Persist(*uid));
+                }
                 None if is_drawn => job.tell(NO_RUN, actions),
                 _ => {}
             }
@@ -294,7 +312,7 @@ impl Job {
         let view = self.view.as_ref().filter(|_| self.row.role == Role::Judge)?;
         let dispute = view.dispute.as_ref().filter(|dispute| dispute.takes_votes(now) && dispute.vote().is_none())?;
         let round = dispute.round;
-        if self.row.ballot(round).is_some() || self.row.phase == Phase::Halted {
+        if self.row.votes_in(round) || self.row.phase == Phase::Halted {
             return None;
         }
         let margin_s = settings.vote_margin_s(view.execution_s);
@@ -321,7 +339,7 @@ impl Job {
             return (self.row.challenge.is_some() && dispute.challenge.is_none()).then_some(TxKind::Challenge);
         }
         if dispute.takes_votes(now) {
-            let votes = self.row.ballot(round).is_some() && dispute.vote().is_none();
+            let votes = self.row.votes_in(round) && dispute.vote().is_none();
             return votes.then_some(TxKind::Vote(round));
         }
         if dispute.takes_reveals(now) {

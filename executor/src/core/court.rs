@@ -89,6 +89,8 @@ pub enum OwnVote {
     Committed(Hash32),
     /// It is known: its hash.
     Revealed(Hash32),
+    /// It says nothing: we had nothing free to put behind it, or other votes to think of.
+    Excused,
 }
 
 /// Our Challenge account.
@@ -249,25 +251,24 @@ pub(super) struct Places {
 }
 
 impl Job {
-    /// Our places in the jury of this round, with this many lamports free for their bonds; `None` while they are not known.
-    pub(super) fn places(&self, provider: &ProviderView, free_lamports: u64) -> Option<Places> {
+    /// Our places in the jury of this round; `None` while they are not known.
+    pub(super) fn places(&self, provider: &ProviderView) -> Option<Places> {
         let dispute = self.view.as_ref()?.dispute.as_ref()?;
-        // The program cuts the vote to what can be borne when it lands, which nobody knows before.
-        let is_borne = free_lamports >= dispute.juror_bond_lamports;
+        // The program cuts the vote to what can be borne when it lands, which nobody knows before, and excuses who has nothing free.
         if dispute.is_last() {
-            return Some(Places { tickets: Vec::new(), weight: if is_borne { provider.tickets } else { 0 } });
+            return Some(Places { tickets: Vec::new(), weight: provider.tickets });
         }
         let is_known = self.jury.is_through && self.jury.seed == dispute.draw.seed && dispute.draw.is_settled();
         // What is lost since is no ticket any more.
         let usable = self.jury.tickets.iter().copied().filter(|ticket| *ticket < provider.tickets);
-        let tickets: Vec<u32> = usable.filter(|_| is_borne).collect();
+        let tickets: Vec<u32> = usable.collect();
         let weight = u32::try_from(tickets.len()).unwrap_or(0);
         is_known.then_some(Places { tickets, weight })
     }
 
     /// Whether this provider is in the jury of this round, as far as is known.
     pub(super) fn is_drawn_as_juror(&self, provider: &ProviderView) -> bool {
-        self.places(provider, u64::MAX).is_some_and(|places| places.weight > 0)
+        self.places(provider).is_some_and(|places| places.weight > 0)
     }
 
     /// Whether a provider with this duty may be in the jury of the dispute over this job. Whoever challenged is asked like everybody.
@@ -312,10 +313,10 @@ impl Job {
         }
         let is_voting = dispute.takes_votes(now);
         Some(match dispute.vote() {
-            Some(OwnVote::Revealed(_)) => Phase::VoteRevealed,
+            Some(OwnVote::Revealed(_) | OwnVote::Excused) => Phase::VoteRevealed,
             Some(OwnVote::Committed(_)) if dispute.takes_reveals(now) => Phase::RevealingVote,
             Some(OwnVote::Committed(_)) => Phase::Voted,
-            None if is_voting && self.row.ballot(dispute.round).is_some() => Phase::Voting,
+            None if is_voting && self.row.votes_in(dispute.round) => Phase::Voting,
             None if dispute.challenge.is_some() => Phase::Challenged,
             None if self.row.outcome.is_some() => Phase::Ran,
             None if is_voting && provider.is_some_and(|provider| self.is_drawn_as_juror(provider)) => Phase::Drawn,

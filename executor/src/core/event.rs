@@ -204,6 +204,8 @@ pub struct ProviderView {
     pub unaudited_lamports: u64,
     /// It may take no seat before this moment.
     pub jailed_until_unix: i64,
+    /// Votes that are not settled, those that only excuse it left out.
+    pub votes_open: u16,
     /// Whether the market takes new acceptances now.
     pub market_paused: bool,
     /// Balance of the node key, lamports.

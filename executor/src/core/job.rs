@@ -134,6 +134,9 @@ pub struct JobRow {
     /// The last round against whose verdict we decided to appeal.
     #[serde(default, skip_serializing_if = "is_default")]
     pub appeal: Option<u8>,
+    /// The last round from whose vote we decided to be excused.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub excused: Option<u8>,
     /// Of the budget for contesting results.
     #[serde(default, skip_serializing_if = "is_default")]
     pub spent: Option<Spent>,
@@ -231,6 +234,12 @@ impl JobRow {
         self.ballots.get(usize::from(round))?.as_ref()
     }
 
+    /// Whether a vote of this round is to be sent: one that says something, or one that excuses us.
+    #[must_use]
+    pub fn votes_in(&self, round: u8) -> bool {
+        self.ballot(round).is_some() || self.excused == Some(round)
+    }
+
     /// Hash of the job's one outcome.
     #[must_use]
     pub fn outcome_hash(&self) -> Option<Hash32> {
@@ -247,7 +256,8 @@ impl JobRow {
     /// Whether anything of a dispute was ever decided to be signed.
     #[must_use]
     pub fn has_part_in_dispute(&self) -> bool {
-        self.challenge.is_some() || self.appeal.is_some() || self.ballots.iter().any(Option::is_some)
+        let votes = self.excused.is_some() || self.ballots.iter().any(Option::is_some);
+        self.challenge.is_some() || self.appeal.is_some() || votes
     }
 
     /// Whether this process holds a seat, or something hidden in a dispute, for which it owes the chain an answer.
@@ -320,6 +330,7 @@ impl JobRow {
             ballots: [const { None }; ROUNDS],
             challenge: None,
             appeal: None,
+            excused: None,
             spent: None,
             is_seat_known: false,
             txs: Vec::new(),

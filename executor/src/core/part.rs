@@ -50,7 +50,7 @@ impl Job {
     fn shows_foreign_part(&self, settings: &Settings) -> bool {
         let Some(dispute) = self.view.as_ref().and_then(|view| view.dispute.as_ref()) else { return false };
         let is_foreign_vote = |(round, vote): (u8, &Option<OwnVote>)| match vote {
-            None => false,
+            None | Some(OwnVote::Excused) => false,
             Some(OwnVote::Committed(hidden)) => {
                 self.row.vote_commitment(&settings.provider, round).as_ref() != Some(hidden)
             }

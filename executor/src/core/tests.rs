@@ -81,6 +81,7 @@ fn provider() -> ProviderView {
         streak: 0,
         unaudited_lamports: 0,
         jailed_until_unix: 0,
+        votes_open: 0,
         market_paused: false,
         node_balance_lamports: 1_000_000_000,
     }

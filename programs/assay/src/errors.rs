@@ -263,7 +263,7 @@ pub enum AssayError {
     #[msg("an optimistic job takes submit_results, every other commit_result and reveal_result")]
     ModeMismatch,
     /// The commitment is zero.
-    #[msg("the commitment must not be zero")]
+    #[msg("the commitment must not be zero, but for a vote that excuses a juror with two other votes open, and one for each earlier round")]
     CommitmentZero,
     /// Outcome and salt give another commitment.
     #[msg("outcome and salt must give the commitment of this provider for this job")]
@@ -342,9 +342,6 @@ pub enum AssayError {
     /// The juror revealed.
     #[msg("the juror must have revealed no vote in this round, or one that is not full and weighs one ticket less than are named")]
     JurorWasPresent,
-    /// The juror has other votes to think of.
-    #[msg("the juror must have less than two votes open in other disputes")]
-    JurorWasBusy,
     /// Challenges are not counted.
     #[msg("every challenge must be counted first: settle_challenge")]
     ChallengesUncounted,

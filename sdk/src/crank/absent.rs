@@ -13,9 +13,6 @@ use assay_protocol::{
     tickets::{EVERYBODY, winning},
 };
 
-/// Open votes of a juror in other disputes that excuse it: many at a time drive nobody off duty.
-const BUSY_VOTES: usize = 2;
-
 /// A dispute, and everybody who may have had a part in it, as fetched.
 #[derive(Clone, Debug)]
 pub struct Roll {
@@ -60,8 +57,7 @@ impl Roll {
     /// Whether nothing can be asked of this provider, whatever it did.
     fn is_excused(&self, provider: &Keyed<Provider>) -> bool {
         let (dispute, account) = (&self.dispute.account, &provider.account);
-        let is_busy = usize::from(account.votes_open) >= self.own_votes(provider).count().saturating_add(BUSY_VOTES);
-        is_busy || account.duty_lock_lamports == 0 || !dispute.is_juror(&provider.address, account)
+        account.duty_lock_lamports == 0 || !dispute.is_juror(&provider.address, account)
     }
 
     fn own_votes<'a>(&'a self, provider: &'a Keyed<Provider>) -> impl Iterator<Item = &'a Keyed<Vote>> {
@@ -89,14 +85,10 @@ impl Roll {
             *left = left.saturating_sub(last.map_or(seen, |index| index.saturating_add(1)));
             (drawn.len() == needed).then_some(drawn)?
         };
-        let mut others: Vec<&Keyed<Vote>> =
-            self.own_votes(provider).filter(|vote| vote.account.round != round).collect();
-        others.sort_unstable_by_key(|vote| vote.account.round);
         Some(SlashAbsent {
             seeds: VoteSeeds { dispute: self.dispute.address, round, provider: provider.address },
             market: account.market,
             tickets,
-            votes: others.into_iter().map(|vote| vote.address).collect(),
         })
     }
 }
@@ -154,11 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn parties_latecomers_the_busy_and_those_without_a_lock_are_not_absent() {
-        let change: [fn(&mut Roll); 5] = [
+    fn executors_posters_latecomers_and_those_without_a_lock_are_not_absent() {
+        let change: [fn(&mut Roll); 4] = [
             |roll| roll.dispute.account.executors[4] = roll.providers[2].address,
             |roll| roll.providers[2].account.duty_from_unix = 101,
-            |roll| roll.providers[2].account.votes_open = 2,
             |roll| roll.providers[2].account.duty_lock_lamports = 0,
             |roll| roll.providers[2].account.authority = roll.dispute.account.poster,
         ];
@@ -187,22 +178,6 @@ mod tests {
         assert_eq!(all, first.collect::<Vec<_>>());
         assert!(!all.is_empty());
         assert!(absent(&roll, all[0]).is_empty());
-    }
-
-    #[test]
-    fn p_18_votes_in_the_same_dispute_excuse_nobody() {
-        let mut roll = roll();
-        roll.providers[2].account.votes_open = 3;
-        for (byte, round) in [(12, 2), (11, 0)] {
-            roll.votes.push(keyed(byte, |vote: &mut Vote| {
-                (vote.round, vote.provider) = (round, Pubkey::new_from_array([3; 32]));
-            }));
-        }
-        let all = roll.absences(0);
-        assert_eq!(absent(&roll, 0), [2, 3, 4]);
-        assert_eq!(all[1].slash.votes, [11, 12].map(|byte| Pubkey::new_from_array([byte; 32])), "by round");
-        roll.providers[2].account.votes_open = 4;
-        assert_eq!(absent(&roll, 0), [2, 4], "two more of other disputes");
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub enum VoteCondition {
     NotVoted,
     /// A ticket of it is in this round's jury.
     Drawn,
-    /// Free stake and the exposure cap bear the bond of one ticket.
-    FreeStake,
+    /// The exposure cap leaves room for the bond of one ticket, where the free stake bears it.
+    Exposure,
 }
 
 /// A condition, whether it holds, and the numbers.
@@ -94,8 +94,8 @@ pub fn vote_checks(context: &VoteContext<'_>) -> Vec<VoteCheck> {
             format!("none of the provider's {usable} tickets is in the jury of round {}", dispute.round),
         ),
         check(
-            VoteCondition::FreeStake,
-            lockable >= dispute.juror_bond_lamports,
+            VoteCondition::Exposure,
+            !dispute.is_capped(provider),
             format!(
                 "{lockable} lamports of stake are free within the exposure cap, the bond of a ticket is {}",
                 dispute.juror_bond_lamports
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn each_condition_of_a_vote_is_named_when_it_alone_fails() {
         type Change = fn(&mut Dispute, &mut Provider);
-        let cases: [(VoteCondition, Change); 9] = [
+        let cases: [(VoteCondition, Change); 8] = [
             (VoteCondition::SameMarket, |dispute, _| dispute.market = Pubkey::new_unique()),
             (VoteCondition::OnDuty, |_, provider| provider.duty_until_unix = 5),
             (VoteCondition::OnDuty, |_, provider| provider.tickets_from_unix = 6),
@@ -190,8 +190,7 @@ mod tests {
             (VoteCondition::NoParty, |dispute, provider| provider.authority = dispute.poster),
             (VoteCondition::Voting, |dispute, _| dispute.commit_deadline_unix = 10),
             (VoteCondition::Drawn, |_, provider| provider.tickets = 0),
-            (VoteCondition::FreeStake, |_, provider| provider.locked_lamports = 2),
-            (VoteCondition::FreeStake, |_, provider| provider.exposure_cap_lamports = 1),
+            (VoteCondition::Exposure, |_, provider| provider.exposure_cap_lamports = 1),
         ];
         for (condition, change) in cases {
             let (mut dispute, mut provider) = accounts();

@@ -136,6 +136,13 @@ pub fn commit_vote(juror: &Juror, commitment: Hash32, tickets: VoteTickets) -> I
     build(accounts, client::args::CommitVote { args: types::CommitVoteArgs { commitment, tickets } })
 }
 
+/// Asks to be excused from a vote: taken while two votes of the juror are open besides one for each round before this, or while none
+/// of its stake is free. It locks nothing, and has nothing to be shown.
+#[must_use]
+pub fn excuse_vote(juror: &Juror) -> Instruction {
+    commit_vote(juror, [0; 32], VoteTickets::All(0))
+}
+
 /// Shows the ballot of a vote, and the salt that kept it hidden.
 #[must_use]
 pub fn reveal_vote(juror: &Juror, ballot: &Ballot, salt: Hash32) -> Instruction {

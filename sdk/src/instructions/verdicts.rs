@@ -1,7 +1,7 @@
 //! From a round's verdict to the end of a dispute.
 
 use assay_protocol::Ballot;
-use solana_instruction::{AccountMeta, Instruction};
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 use super::{SYSTEM_PROGRAM, build};
@@ -32,15 +32,13 @@ pub struct SlashAbsent {
     pub market: Pubkey,
     /// Tickets of it that were drawn, ascending: one, or one more than its vote weighs; none where everybody votes.
     pub tickets: Vec<u32>,
-    /// Its Vote accounts of other rounds of the dispute, by round: they are no excuse.
-    pub votes: Vec<Pubkey>,
 }
 
 /// Takes the duty lock of a juror that was drawn and did not vote, or with less than all its tickets. Anybody may send it from the
 /// count of the round on, and during the next round.
 #[must_use]
 pub fn slash_absent(slash: &SlashAbsent) -> Instruction {
-    let SlashAbsent { seeds, market, ref tickets, ref votes } = *slash;
+    let SlashAbsent { seeds, market, ref tickets } = *slash;
     let accounts = client::accounts::SlashAbsent {
         dispute: seeds.dispute,
         provider: seeds.provider,
@@ -48,9 +46,7 @@ pub fn slash_absent(slash: &SlashAbsent) -> Instruction {
         vote: seeds.address(),
     };
     let args = types::SlashAbsentArgs { round: seeds.round, tickets: tickets.clone() };
-    let mut instruction = build(accounts, client::args::SlashAbsent { args });
-    instruction.accounts.extend(votes.iter().map(|vote| AccountMeta::new_readonly(*vote, false)));
-    instruction
+    build(accounts, client::args::SlashAbsent { args })
 }
 
 /// Ends a round against which nobody appealed in time: the next round begins, or dispute and job are over. Anybody may send it.

@@ -12,6 +12,9 @@ use solana_pubkey::Pubkey;
 use super::{accounts, standing, types};
 use crate::instructions::VoteTickets;
 
+/// Votes besides one for each earlier round that excuse a juror.
+const BUSY_VOTES: u32 = 2;
+
 /// What a dispute takes at a moment. What is due is anybody's to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisputeStage {
@@ -165,10 +168,11 @@ impl accounts::Dispute {
     }
 
     /// What the juror's vote of this round names: its drawn tickets, as many as one vote may name, or all where everybody votes. The
-    /// program cuts the weight to what free stake and exposure cap bear bonds for. `None` without a ticket, or where they bear no bond.
+    /// program cuts the weight to what free stake and exposure cap bear bonds for, and excuses who has nothing free. `None` without a
+    /// ticket, or where the cap alone bears no bond.
     #[must_use]
     pub fn vote_tickets(&self, address: &Pubkey, provider: &accounts::Provider) -> Option<VoteTickets> {
-        if provider.lockable_lamports() < self.juror_bond_lamports {
+        if self.is_capped(provider) {
             return None;
         }
         if self.is_last() {
@@ -178,6 +182,25 @@ impl accounts::Dispute {
         let mut drawn = self.drawn_tickets(address, provider);
         drawn.truncate(usize::try_from(VOTE_TICKETS_MAX).unwrap_or(usize::MAX));
         (!drawn.is_empty()).then_some(VoteTickets::Drawn(drawn))
+    }
+
+    /// Whether the exposure cap forbids the bond of a ticket that the free stake bears: the program refuses such a vote.
+    #[must_use]
+    pub fn is_capped(&self, provider: &accounts::Provider) -> bool {
+        self.has_free(provider) && provider.lockable_lamports() < self.juror_bond_lamports
+    }
+
+    /// Whether the free stake bears the bond of a ticket; else a vote excuses the juror and weighs nothing.
+    #[must_use]
+    pub fn has_free(&self, provider: &accounts::Provider) -> bool {
+        provider.stake_lamports.saturating_sub(provider.locked_lamports) >= self.juror_bond_lamports
+    }
+
+    /// Whether a juror that asks for it is excused from its vote of this round: two votes of it are open besides one for each round
+    /// before. One that has nothing free is without asking.
+    #[must_use]
+    pub fn is_busy(&self, provider: &accounts::Provider) -> bool {
+        u32::from(provider.votes_open) >= u32::from(self.round).saturating_add(BUSY_VOTES)
     }
 
     /// Whether the round's verdict may be appealed against, as long as its time lasts.
@@ -325,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn p_25_a_vote_names_all_tickets_and_needs_free_stake_under_the_cap_for_one_bond() {
+    fn p_25_a_vote_names_all_tickets_and_only_a_cap_keeps_it_from_being_taken() {
         let mut dispute = dispute(DisputeStatus::Voting, types::Verdict::None);
         (dispute.ticket_lamports, dispute.juror_bond_lamports) = (10, 5);
         dispute.draw.state = types::DrawState::Everybody;
@@ -337,6 +360,13 @@ mod tests {
         assert_eq!(weight(&provider), Some(VoteTickets::All(10)));
         provider.exposure_cap_lamports = 64;
         assert_eq!(weight(&provider), None);
+        provider.locked_lamports = 96;
+        assert_eq!((weight(&provider), dispute.has_free(&provider)), (Some(VoteTickets::All(10)), false), "excused");
+        dispute.round = 1;
+        provider.votes_open = 2;
+        assert!(!dispute.is_busy(&provider));
+        provider.votes_open = 3;
+        assert!(dispute.is_busy(&provider));
     }
 
     #[test]

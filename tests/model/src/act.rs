@@ -223,8 +223,6 @@ pub enum Act {
         provider: Key,
         round: u8,
         tickets: Tickets,
-        /// Whether the juror's votes of other rounds are shown too.
-        shows_votes: bool,
     },
     Appeal {
         appellant: Key,

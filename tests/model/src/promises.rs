@@ -74,7 +74,8 @@ impl Model {
         assert!(provider.locked_lamports <= provider.stake_lamports, "{key:?} locks more than its stake");
         assert_eq!(usize::from(provider.active), held().count(), "seats of {key:?}");
         assert_eq!(provider.children_open as usize, seats().count() + votes().count(), "children of {key:?}");
-        assert_eq!(usize::from(provider.votes_open), votes().count(), "votes of {key:?}");
+        let weighty = votes().filter(|vote| vote.weight > 0).count();
+        assert_eq!(usize::from(provider.votes_open), weighty, "votes of {key:?}");
     }
 
     fn check_job(&self, key: Key, job: &Job) {
@@ -128,7 +129,9 @@ impl Model {
     /// The present round is counted as its votes stand.
     fn check_round(&self, key: Key, dispute: &Dispute) {
         let of_round = |round: u8| {
-            self.votes.iter().filter(move |((job, of, _), _)| (*job, *of) == (key, round)).map(|(_, vote)| vote)
+            let own = self.votes.iter().filter(move |((job, of, _), _)| (*job, *of) == (key, round));
+            // An excuse says nothing.
+            own.map(|(_, vote)| vote).filter(|vote| vote.weight > 0)
         };
         let count = |votes: usize| u32::try_from(votes).expect("few");
         assert_eq!(dispute.votes_committed, count(of_round(dispute.round).count()), "votes of {key:?}");

@@ -216,7 +216,7 @@ impl Court {
 }
 
 fn absent(job: Key, provider: Key, round: u8, tickets: impl IntoIterator<Item = u32>) -> Act {
-    Act::SlashAbsent { job, provider, round, tickets: Tickets::of(tickets), shows_votes: true }
+    Act::SlashAbsent { job, provider, round, tickets: Tickets::of(tickets) }
 }
 
 /// Rent of a Challenge and of a Dispute, which come back on top of the bonds.
@@ -743,10 +743,32 @@ fn p_18_neither_the_next_round_nor_a_challengers_key_nor_votes_of_the_same_dispu
     let reveals = court.dispute().reveal_deadline_unix;
     court.cast.wait_until(reveals);
     court.cast.ok(&Act::TallyRound { job });
-    let Act::SlashAbsent { round, tickets, .. } = second else { unreachable!() };
-    let unshown = Act::SlashAbsent { job, provider, round, tickets, shows_votes: false };
-    court.cast.refuse(&unshown, "JurorWasBusy");
     court.cast.ok(&second);
+}
+
+#[test]
+fn p_18_a_juror_with_two_votes_elsewhere_is_excused_if_it_asks_and_none_of_its_excuses_counts() {
+    let mut court = Court::submitted(result(9));
+    court.open(1, result(1));
+    court.draw();
+    let juror = JURORS.clone().find(|juror| court.is_drawn(*juror)).expect("nine tickets win");
+    let (at, job, key) = (court.seat(juror), court.job, court.cast.names[juror].provider);
+    let ticket = (0..100).find(|ticket| {
+        let dispute = court.dispute();
+        wins(&dispute.draw.seed, &key.0, *ticket, dispute.threshold())
+    });
+    let excuse = Act::CommitVote { at, commitment: [0; 32], tickets: Tickets::NONE };
+    assert!(court.cast.act(&excuse).expect_err("not busy").contains("CommitmentZero"));
+    court.cast.model.providers.get_mut(&key).expect("a juror").votes_open = 2;
+    court.cast.model.apply(&excuse).expect("two votes elsewhere");
+    let vote = &court.cast.model.votes[&(job, 0, key)];
+    assert_eq!((vote.weight, vote.lock_lamports, vote.is_revealed, vote.is_full), (0, 0, true, true));
+    assert_eq!((court.cast.provider(juror).votes_open, court.dispute().votes_committed), (2, 0));
+    court.cast.model.providers.get_mut(&key).expect("a juror").votes_open = 0;
+    let reveals = court.dispute().reveal_deadline_unix;
+    court.cast.wait_until(reveals);
+    court.cast.ok(&Act::TallyRound { job });
+    court.cast.refuse(&absent(job, key, 0, ticket), "JurorWasPresent");
 }
 
 #[test]

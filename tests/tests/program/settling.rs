@@ -158,9 +158,6 @@ fn p_18_only_a_juror_that_was_drawn_and_stayed_away_loses_its_duty_lock() {
     let hidden = late.slash_absent(0, late_ticket);
     world.refuse(&hidden.clone().with("vote", late.vote(1)), "AddressMismatch");
     world.refuse(&hidden.clone().with("vote", present.vote(0)), "AddressMismatch");
-    let mut busy = world.clone();
-    busy.edit(&late.provider, |provider: &mut assay_tests::assay::accounts::Provider| provider.votes_open = 3);
-    busy.refuse(&hidden, "JurorWasBusy");
     // Committing without revealing is being absent.
     world.ok(&hidden);
     world.refuse(&hidden, "NothingToSlash");

@@ -57,6 +57,7 @@ impl World {
             TxKind::Challenge => {
                 row.challenge_commitment(&settings().node_key).expect("outcome and salt are recorded").to_vec()
             }
+            TxKind::Vote(round) if row.excused == Some(round) => Vec::new(),
             TxKind::Vote(round) => {
                 let ballot = row.ballot(round).expect("recorded");
                 let indices = ballot.tickets.iter().flat_map(|ticket| ticket.to_le_bytes());
@@ -95,19 +96,19 @@ impl World {
         let place = usize::from(round);
         match kind {
             TxKind::Vote(of) if of == round && dispute.takes_votes(self.now) && dispute.votes[place].is_none() => {
-                dispute.votes[place] = Some(OwnVote::Committed(voted(dispute, &payload)));
-                dispute.is_complete = false;
+                dispute.is_complete = payload.is_empty();
+                dispute.votes[place] = Some(cast(dispute, &payload));
             }
             TxKind::RevealVote(of) if of == round && reveals => {
                 let Some(OwnVote::Committed(hidden)) = dispute.votes[place] else { return false };
-                assert_eq!(opened_vote(uid, round, &payload), hidden, "the ballot that was committed to");
+                assert_eq!(opened_vote(uid, round, &payload), hidden, "what was committed to");
                 dispute.votes[place] = Some(OwnVote::Revealed(hash(&payload[..79])));
                 dispute.is_complete = !is_hidden(dispute.challenge);
                 self.revealed += 1;
             }
             TxKind::RevealOutcome if reveals && round == 0 => {
                 let Some(challenge) = dispute.challenge.as_mut() else { return false };
-                assert_eq!(opened_challenge(uid, &payload), challenge.commitment, "the outcome that was committed to");
+                assert_eq!(opened_challenge(uid, &payload), challenge.commitment, "what was committed to");
                 (challenge.status, challenge.outcome_hash) = (ChallengeStatus::Revealed, hash(&payload[..79]));
                 dispute.is_complete = !matches!(dispute.votes[place], Some(OwnVote::Committed(_)));
                 self.revealed += 1;
@@ -240,6 +241,11 @@ fn challenge_first(job: &mut JobView, payload: Vec<u8>, now: i64) -> bool {
     open(job, now);
     job.dispute.as_mut().expect("just opened").challenge = Some(entered(payload));
     true
+}
+
+/// A vote of ours, or an excuse, which says nothing.
+fn cast(dispute: &DisputeView, payload: &[u8]) -> OwnVote {
+    if payload.is_empty() { OwnVote::Excused } else { OwnVote::Committed(voted(dispute, payload)) }
 }
 
 /// The commitment of a vote, which names tickets that are ours and drawn.

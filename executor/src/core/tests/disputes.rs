@@ -140,9 +140,10 @@ fn p_26_a_long_pause_after_content_that_was_not_to_be_had_does_not_outlast_the_v
     assert_eq!(world.revealed, 1, "in time");
 }
 
-#[test]
-fn i_07_a_host_that_fails_says_nothing_and_a_human_is_told() {
+/// A juror whose host fails, with so many votes elsewhere.
+fn failing(votes_elsewhere: u16) -> World {
     let mut world = jury();
+    world.votes_elsewhere = votes_elsewhere;
     for _ in 0..100 {
         world.slot += 1;
         world.now.chain_unix += 1;
@@ -157,8 +158,22 @@ fn i_07_a_host_that_fails_says_nothing_and_a_human_is_told() {
         world.step(Event::Polled(world.snapshot()));
         world.court_moves_late();
     }
+    world
+}
+
+#[test]
+fn i_07_a_host_that_fails_says_nothing_and_a_human_is_told() {
+    let world = failing(1);
     assert_eq!((signed(&world, TxKind::Vote(0)), world.signed.len()), (0, 0));
     assert!(world.core.job(UID).map_or(0, |job| job.row.run_attempts) <= settings().run_attempts_max);
+}
+
+#[test]
+fn p_18_a_juror_that_could_not_run_beside_other_votes_asks_to_be_excused_and_says_nothing() {
+    let world = failing(2);
+    assert_eq!((signed(&world, TxKind::Vote(0)), signed(&world, TxKind::RevealVote(0))), (1, 0));
+    assert_eq!((world.revealed, world.paid, world.halted, world.signed.len()), (0, 0, false, 0));
+    world.assert_promises();
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) halted: bool,
     /// When we serve as juror.
     pub(super) duty: DutyView,
+    /// Votes of ours in disputes that nobody here knows.
+    pub(super) votes_elsewhere: u16,
     /// What juries find; `None`: nothing.
     pub(super) verdict: Option<OutcomeBytes>,
     /// Jurors that are absent from each round, what each has at stake, and how many of them were shown by us.
@@ -128,6 +130,7 @@ impl World {
             claims_refused: 0,
             halted: false,
             duty: provider().duty,
+            votes_elsewhere: 0,
             verdict: Some(OURS),
             absent: 0,
             duty_lock_lamports: 1_000_000,
@@ -149,6 +152,7 @@ impl World {
             provider: ProviderView {
                 earnings_lamports: self.earnings,
                 duty: self.duty,
+                votes_open: self.votes_elsewhere,
                 streak: self.streak,
                 unaudited_lamports: self.unaudited_lamports,
                 ..provider()
@@ -283,6 +287,8 @@ impl World {
         let tx = row.tx(kind).expect("journaled before it is signed");
         assert!(tx.signature.is_none(), "signed once");
         let ballot = match kind {
+            // It says nothing.
+            TxKind::Vote(round) if row.excused == Some(round) => Some(UNAVAILABLE),
             TxKind::Vote(round) | TxKind::RevealVote(round) => Some(row.ballot(round).expect("recorded").ballot),
             _ => row.outcome,
         };

@@ -4,14 +4,18 @@
 //! the job nor its poster's provider. State: none → Vote, Committed. In a drawn round the vote weighs the tickets that it names, each of which must win; where everybody votes, all
 //! usable ones; in both no more than free stake and exposure cap bear bonds of. It remembers whether free stake or the size of a vote
 //! kept it from weighing more: else winning tickets beyond its weight are an absence. The exposure cap, which its owner sets at any
-//! time, is no excuse. Money: the node key pays the Vote's rent and gets it back when it closes; the bond of each ticket is a
+//! time, is no excuse.
+//!
+//! A juror whose free stake bears no bond is excused, and so is one that asks for it, by a commitment of zeros, while two votes of it
+//! are open besides one for each round before this: many sham disputes at a time drive nobody off duty. Its Vote says nothing, weighs
+//! nothing and is Revealed at once. It counts for no further excuse. Money: the node key pays the Vote's rent and gets it back when it closes; the bond of each ticket is a
 //! reservation inside the juror's stake.
 //!
 //! `0 [signer, writable] node_key: pays rent · 1 [writable] provider: its node key is account 0 · 2 [writable] dispute: Voting · 3
 //! [writable] vote: PDA("vote", dispute, round, provider), unused · 4 [] system program`
 //!
 //! Errors: `NodeKeyMismatch`, `DisputeNotVoting`, `DeadlinePassed`, `MarketMismatch`, `NotAJuror`, `CommitmentZero`, `WeightOutOfRange`,
-//! `TicketsUnordered`, `TicketLoses`, `FreeStakeTooSmall`, `ExposureCapReached`, `AlreadyVoted`, `AddressMismatch`.
+//! `TicketsUnordered`, `TicketLoses`, `ExposureCapReached`, `AlreadyVoted`, `AddressMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{limits::VOTE_TICKETS_MAX, DisputeStatus, VoteStatus, PROTOCOL_VERSION};
@@ -27,7 +31,7 @@ use crate::{
 /// Arguments of `commit_vote`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
 pub struct CommitVoteArgs {
-    /// [`assay_protocol::vote_commitment`].
+    /// [`assay_protocol::vote_commitment`]; zeros ask to be excused.
     pub commitment: [u8; 32],
     /// Numbers of the tickets that win, strictly ascending, 1 to 64; none where everybody votes.
     pub tickets: Vec<u32>,
@@ -54,6 +58,9 @@ pub struct CommitVote<'info> {
     pub system_program: Program<'info, System>,
 }
 
+/// Votes beside one for each earlier round that excuse a juror.
+const BUSY_VOTES: u16 = 2;
+
 /// What a vote comes to.
 struct Cast {
     /// Tickets that it weighs.
@@ -65,6 +72,13 @@ struct Cast {
     is_full: bool,
 }
 
+impl Cast {
+    /// Of a juror that is excused: every other vote weighs something.
+    const fn is_excuse(&self) -> bool {
+        self.weight == 0
+    }
+}
+
 impl CommitVote<'_> {
     fn validate(&self, args: &CommitVoteArgs, now_unix: i64) -> Result<Cast> {
         // node_key: bound by `has_one`.
@@ -74,14 +88,20 @@ impl CommitVote<'_> {
         require!(dispute.status()? == DisputeStatus::Voting, AssayError::DisputeNotVoting);
         require!(now_unix < dispute.commit_deadline_unix, AssayError::DeadlinePassed);
         dispute.check_juror(&provider.key(), provider)?;
-        require!(args.commitment != [0; 32], AssayError::CommitmentZero);
+        require_keys_eq!(*vote.owner, system_program::ID, AssayError::AlreadyVoted);
         let usable = provider.usable_tickets(dispute.ticket_lamports);
+        if provider.bonds_borne(dispute.juror_bond_lamports)? == 0 {
+            return Ok(Cast { weight: 0, lock_lamports: 0, usable, is_full: true });
+        }
+        if args.commitment == [0; 32] {
+            let busy = u16::from(dispute.round).saturating_add(BUSY_VOTES);
+            require!(provider.votes_open >= busy, AssayError::CommitmentZero);
+            return Ok(Cast { weight: 0, lock_lamports: 0, usable, is_full: true });
+        }
         let (weight, is_full) = self.validate_tickets(args, usable)?;
         let lock_lamports = u64::from(weight).checked_mul(dispute.juror_bond_lamports);
         let lock_lamports = lock_lamports.ok_or(AssayError::AmountOverflow)?;
         provider.check_lockable(lock_lamports)?; // P-07, P-25
-
-        require_keys_eq!(*vote.owner, system_program::ID, AssayError::AlreadyVoted);
         Ok(Cast { weight, lock_lamports, usable, is_full })
     }
 
@@ -93,7 +113,6 @@ impl CommitVote<'_> {
         let named = u32::try_from(tickets.len()).unwrap_or(u32::MAX);
         let borne = provider.bonds_borne(dispute.juror_bond_lamports)?;
         let exposable = provider.bonds_exposable(dispute.juror_bond_lamports);
-        require!(borne > 0, AssayError::FreeStakeTooSmall); // P-07
         require!(exposable > 0, AssayError::ExposureCapReached); // P-25
         if let Some(jury) = dispute.jury() {
             require!((1..=VOTE_TICKETS_MAX).contains(&named), AssayError::WeightOutOfRange);
@@ -117,8 +136,12 @@ impl CommitVote<'_> {
         let cast = ctx.accounts.validate(&args, now_unix)?;
         ctx.accounts.open_vote(&args, &cast, now_unix)?;
         let Self { node_key: _, provider, dispute, vote: _, system_program: _ } = ctx.accounts;
-        provider.lock_vote(cast.lock_lamports)?;
-        dispute.votes_committed = dispute.votes_committed.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        if cast.is_excuse() {
+            provider.remember_child()?;
+        } else {
+            provider.lock_vote(cast.lock_lamports)?;
+            dispute.votes_committed = dispute.votes_committed.checked_add(1).ok_or(AssayError::AmountOverflow)?;
+        }
         dispute.votes_open = dispute.votes_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         check_backed(provider)?;
         emit!(VoteCommitted {
@@ -147,14 +170,14 @@ impl CommitVote<'_> {
         let opened = Vote {
             version: PROTOCOL_VERSION,
             bump: created.bump,
-            status: VoteStatus::Committed.code(),
+            status: if cast.is_excuse() { VoteStatus::Revealed } else { VoteStatus::Committed }.code(),
             dispute: dispute_key,
             provider: provider_key,
             rent_payer: node_key.key(),
             round: dispute.round,
             weight: u64::from(cast.weight),
             lock_lamports: cast.lock_lamports,
-            commitment: args.commitment,
+            commitment: if cast.is_excuse() { [0; 32] } else { args.commitment },
             ballot_hash: [0; 32],
             committed_unix: now_unix,
             tickets: cast.usable,

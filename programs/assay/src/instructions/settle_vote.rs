@@ -83,7 +83,9 @@ impl SettleVote<'_> {
         ctx.accounts.validate()?;
         let (lost_lamports, share_lamports) = ctx.accounts.due()?;
         let Self { job, dispute, provider, vote, rent_payer: _ } = ctx.accounts;
-        provider.unlock_vote(vote.lock_lamports)?;
+        if vote.weight > 0 {
+            provider.unlock_vote(vote.lock_lamports)?;
+        }
         provider.forget_child()?;
         provider.lose_stake(lost_lamports)?;
         provider.earnings_lamports =

@@ -7,26 +7,21 @@
 //! light, unless the juror's free stake or the size of a vote let it weigh no more. Where everybody votes no ticket is needed.
 //!
 //! `0 [writable] dispute: of the round · 1 [writable] provider: a juror of it · 2 [writable] market: the provider's · 3 [] vote:
-//! PDA("vote", dispute, round, provider), unused, not revealed, or not full · then at most three [] votes: this juror's of other rounds
-//! of this dispute, which are no excuse for being busy; each is the program's, of this dispute and this provider, the rounds strictly
-//! ascending, so that none counts twice`
+//! PDA("vote", dispute, round, provider), unused, not revealed, or not full`
 //!
 //! Errors: `DisputeNotTallied`, `MarketMismatch`, `NotAJuror`, `TicketLoses`, `TicketsUnordered`, `AddressMismatch`, `JurorWasPresent`,
-//! `DisputeMismatch`, `ProviderMismatch`, `JurorWasBusy`, `NothingToSlash`, `AmountOverflow`.
+//! `NothingToSlash`, `AmountOverflow`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::VoteStatus;
 
 use crate::{
-    errors::{require, require_keys_eq, AssayError},
+    errors::{require, AssayError},
     events::AbsentSlashed,
     invariants::check_backed,
     pda::canonical_bump,
     state::{seeds, Dispute, Jury, Market, Provider, Vote},
 };
-
-/// Votes of other disputes that excuse a juror.
-const BUSY_VOTES: u16 = 2;
 
 /// Arguments of `slash_absent`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -55,7 +50,7 @@ pub struct SlashAbsent<'info> {
 }
 
 impl SlashAbsent<'_> {
-    fn validate(&self, args: &SlashAbsentArgs, others: &[AccountInfo<'_>]) -> Result<()> {
+    fn validate(&self, args: &SlashAbsentArgs) -> Result<()> {
         // market: bound by `has_one` of the provider, which the juror's check compares with the dispute's.
         // Deliberately absent: a signer. The juror's own record decides, and the recipient is fixed.
         // Deliberately absent: a deadline. Who was absent stays so until the round after the next step is over, or the dispute.
@@ -69,9 +64,6 @@ impl SlashAbsent<'_> {
             false => Some(Vote::try_deserialize(&mut vote.try_borrow_data()?.as_ref())?),
         };
         self.validate_tickets(args, jury, cast.as_ref())?;
-        let own = self.count_votes(args.round, others)?.saturating_add(u16::from(cast.is_some()));
-        // Else many sham disputes at a time would drive honest jurors off duty.
-        require!(provider.votes_open.saturating_sub(own) < BUSY_VOTES, AssayError::JurorWasBusy);
         require!(provider.duty_lock_lamports > 0, AssayError::NothingToSlash);
         Ok(())
     }
@@ -97,28 +89,12 @@ impl SlashAbsent<'_> {
         jury.check(&provider.key(), usable, &args.tickets)
     }
 
-    /// The juror's votes in other rounds than this one.
-    fn count_votes(&self, round: u8, others: &[AccountInfo<'_>]) -> Result<u16> {
-        let Self { dispute, provider, market: _, vote: _ } = self;
-        let (mut least, mut votes) = (0, 0_u16);
-        for other in others {
-            require_keys_eq!(*other.owner, crate::ID, AssayError::AddressMismatch);
-            let own = Vote::try_deserialize(&mut other.try_borrow_data()?.as_ref())?;
-            require_keys_eq!(own.dispute, dispute.key(), AssayError::DisputeMismatch);
-            require_keys_eq!(own.provider, provider.key(), AssayError::ProviderMismatch);
-            require!(own.round >= least && own.round != round, AssayError::TicketsUnordered);
-            least = own.round.saturating_add(1);
-            votes = votes.saturating_add(1);
-        }
-        Ok(votes)
-    }
-
     /// Runs the instruction.
     ///
     /// # Errors
     /// As the module says.
     pub fn handler(ctx: Context<Self>, args: SlashAbsentArgs) -> Result<()> {
-        ctx.accounts.validate(&args, ctx.remaining_accounts)?;
+        ctx.accounts.validate(&args)?;
         let now_unix = Clock::get()?.unix_timestamp;
         let Self { dispute, provider, market, vote: _ } = ctx.accounts;
         let lost_lamports = provider.duty_lock_lamports;

@@ -77,7 +77,7 @@ pub struct Provider {
     pub jailed_until_unix: i64,
     /// Deadlines missed since the last confirmed result, or since they led to jail.
     pub misses_in_row: u8,
-    /// Votes cast and not settled.
+    /// Votes cast and not settled; those that only excuse it are left out.
     pub votes_open: u16,
     /// Most pay of results that were found alone since the last confirmed one, lamports; with the next one's at most the stake.
     pub unaudited_lamports: u64,
@@ -136,8 +136,7 @@ impl Provider {
         let unaudited_lamports = self.unaudited_lamports.checked_add(hold.unaudited_lamports);
         self.unaudited_lamports = unaudited_lamports.ok_or(AssayError::AmountOverflow)?;
         self.active = self.active.checked_add(1).ok_or(AssayError::AmountOverflow)?;
-        self.children_open = self.children_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
-        Ok(())
+        self.remember_child()
     }
 
     /// Gives a seat's hold and place back. The Execution account stays counted, see [`Self::forget_child`].
@@ -150,6 +149,15 @@ impl Provider {
         // A result that was confirmed meanwhile made up for all that nobody had checked.
         self.unaudited_lamports = self.unaudited_lamports.saturating_sub(hold.unaudited_lamports);
         self.active = self.active.checked_sub(1).ok_or(AssayError::AmountOverflow)?;
+        Ok(())
+    }
+
+    /// Counts a new Execution or Vote account.
+    ///
+    /// # Errors
+    /// [`AssayError::AmountOverflow`] when the counter is full.
+    pub fn remember_child(&mut self) -> Result<()> {
+        self.children_open = self.children_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
         Ok(())
     }
 
@@ -169,8 +177,7 @@ impl Provider {
     pub fn lock_vote(&mut self, lock_lamports: u64) -> Result<()> {
         self.locked_lamports = self.locked_lamports.checked_add(lock_lamports).ok_or(AssayError::AmountOverflow)?;
         self.votes_open = self.votes_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
-        self.children_open = self.children_open.checked_add(1).ok_or(AssayError::AmountOverflow)?;
-        Ok(())
+        self.remember_child()
     }
 
     /// Gives a vote's bonds back. The Vote account stays counted, see [`Self::forget_child`].

@@ -21,11 +21,11 @@ pub struct Vote {
     pub rent_payer: Pubkey,
     /// The round.
     pub round: u8,
-    /// Tickets behind it.
+    /// Tickets behind it; zero when it excuses its juror, and only then.
     pub weight: u64,
     /// Stake reserved for it, lamports.
     pub lock_lamports: u64,
-    /// Hidden ballot.
+    /// Hidden ballot; zero when it excuses its juror.
     pub commitment: [u8; 32],
     /// The ballot's hash; zero until it is revealed.
     pub ballot_hash: [u8; 32],

@@ -113,19 +113,26 @@ impl Model {
         demands.that(!voting || now < dispute.commit_deadline_unix, "DeadlinePassed");
         demands.that(provider.market == dispute.market, "MarketMismatch");
         demands.that(self.is_juror(at.job, at.provider, provider), "NotAJuror");
-        demands.that(commitment != [0; 32], "CommitmentZero");
         demands.that(!self.votes.contains_key(&(at.job, round, at.provider)), "AlreadyVoted");
         let chosen = tickets.as_slice();
         let bonds = |lamports: u64| lamports / dispute.juror_bond_lamports;
         let borne = bonds(provider.stake_lamports - provider.locked_lamports);
         let exposable = bonds(provider.exposure_cap_lamports.saturating_sub(provider.locked_lamports));
+        // Nothing free excuses, and so do two votes open besides one for each round before, if it asks.
+        let is_busy = u32::from(provider.votes_open) >= u32::from(round) + 2;
+        let excused = borne == 0 || (commitment == [0; 32] && is_busy);
+        demands.that(excused || commitment != [0; 32], "CommitmentZero");
         let asked = if dispute.is_last() { u64::from(usable) } else { chosen.len() as u64 };
         let weighs = asked.min(borne).min(exposable);
         let is_full = match dispute.is_last() {
+            _ if excused => true,
             true => weighs == asked.min(borne),
             false => weighs == 64 || weighs >= borne,
         };
-        if dispute.is_last() {
+        let weighs = if excused { 0 } else { weighs };
+        if excused {
+            // Whatever it names says nothing.
+        } else if dispute.is_last() {
             demands.that(chosen.is_empty() && usable > 0, "WeightOutOfRange");
         } else {
             demands.that((1..=64).contains(&chosen.len()), "WeightOutOfRange");
@@ -134,25 +141,24 @@ impl Model {
             let win = |index: &u32| *index < usable && wins(&dispute.draw.seed, &at.provider.0, *index, threshold);
             demands.that(chosen.iter().all(win), "TicketLoses");
         }
-        demands.that(borne > 0, "FreeStakeTooSmall");
-        demands.that(exposable > 0, "ExposureCapReached");
+        demands.that(excused || exposable > 0, "ExposureCapReached");
         demands.that(self.balance(at.signer) >= cost, POOR);
         demands.met()?;
         let lock = weighs * dispute.juror_bond_lamports;
         self.pay(at.signer, vote, cost);
         let provider = self.provider_mut(at.provider);
         provider.locked_lamports += lock;
-        provider.votes_open += 1;
+        provider.votes_open += u16::from(!excused);
         provider.children_open += 1;
         let dispute = self.dispute_mut(at.job);
-        dispute.votes_committed += 1;
+        dispute.votes_committed += u32::from(!excused);
         dispute.votes_open += 1;
         let cast = Vote {
-            is_revealed: false,
+            is_revealed: excused,
             rent_payer: at.signer,
             weight: weighs,
             lock_lamports: lock,
-            commitment,
+            commitment: if excused { [0; 32] } else { commitment },
             ballot_hash: [0; 32],
             committed_unix: now,
             tickets: usable,
@@ -194,21 +200,12 @@ impl Model {
         Ok(())
     }
 
-    /// Of the juror's votes those of this round count as its own, and those of other rounds where they are shown.
-    pub(super) fn slash_absent(
-        &mut self,
-        (key, round, juror): (Key, u8, Key),
-        tickets: &Tickets,
-        shows_votes: bool,
-    ) -> Verdict {
+    pub(super) fn slash_absent(&mut self, (key, round, juror): (Key, u8, Key), tickets: &Tickets) -> Verdict {
         let (dispute, provider) = (self.dispute(key)?, self.provider(juror)?);
         let vote = self.votes.get(&(key, round, juror));
         let shown = vote.filter(|vote| vote.is_revealed);
         let usable = provider.usable_tickets(dispute.ticket_lamports).min(vote.map_or(u32::MAX, |vote| vote.tickets));
         let (named, weight) = (tickets.as_slice(), shown.map_or(0, |vote| vote.weight));
-        let own =
-            self.votes.keys().filter(|(of, at, whose)| (*of, *whose) == (key, juror) && (shows_votes || *at == round));
-        let elsewhere = usize::from(provider.votes_open) - own.count();
         let lost = provider.duty_lock_lamports;
         let mut demands = Demands::default();
         demands.that(dispute.called(round).is_some(), "DisputeNotTallied");
@@ -226,7 +223,6 @@ impl Model {
             }
             None => {}
         }
-        demands.that(elsewhere < 2, "JurorWasBusy");
         demands.that(lost > 0, "NothingToSlash");
         demands.met()?;
         self.end_duty(juror);

@@ -94,9 +94,7 @@ impl Model {
                 self.reveal_outcome(challenger, job, &outcome, &salt)
             }
             Act::TallyRound { job } => self.tally_round(job),
-            Act::SlashAbsent { job, provider, round, tickets, shows_votes } => {
-                self.slash_absent((job, round, provider), &tickets, shows_votes)
-            }
+            Act::SlashAbsent { job, provider, round, tickets } => self.slash_absent((job, round, provider), &tickets),
             Act::Appeal { appellant, job, ballot } => self.appeal(appellant, job, &ballot),
             Act::SettleDispute { job } => self.settle_dispute(job),
             Act::SettleChallenge { job, challenger } => self.settle_challenge(job, challenger),

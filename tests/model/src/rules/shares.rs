@@ -104,7 +104,7 @@ impl Model {
         let provider = self.provider_mut(juror);
         provider.lose_lock(vote.lock_lamports, lost);
         provider.earnings_lamports += share;
-        provider.votes_open -= 1;
+        provider.votes_open -= u16::from(vote.weight > 0);
         provider.children_open -= 1;
         let at = self.dispute_key(key);
         self.pay(juror, at, lost);

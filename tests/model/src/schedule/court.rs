@@ -74,11 +74,12 @@ impl Seat {
         let usable = provider.usable_tickets(dispute.ticket_lamports);
         let winning =
             (0..usable).filter(|index| wins(&dispute.draw.seed, &self.provider.0, *index, dispute.threshold()));
-        let free = provider.stake_lamports.min(provider.exposure_cap_lamports).saturating_sub(provider.locked_lamports);
+        let bears = |lamports: u64| lamports.saturating_sub(provider.locked_lamports) >= dispute.juror_bond_lamports;
         // Whoever gives things back sees to nothing.
         let is_careless = self.habit == Habit::Fickle;
-        // The program cuts the vote to what is borne; without one bond there is none.
-        let borne = if is_careless || free >= dispute.juror_bond_lamports { u32::MAX } else { 0 };
+        // The program cuts the vote to what is borne, and excuses who has nothing free; a cap excuses nobody.
+        let is_taken = is_careless || !bears(provider.stake_lamports) || bears(provider.exposure_cap_lamports);
+        let borne = if is_taken { u32::MAX } else { 0 };
         // The ring would deny a verdict by votes that weigh little.
         let is_light = self.habit == Habit::Ring && dispute.uid[7].is_multiple_of(2);
         let most = if is_light { borne.min(1) } else { borne.min(64) };
@@ -90,6 +91,10 @@ impl Seat {
         let mut others = model.votes.iter().filter(|((of, round, _), _)| *of == job && *round == dispute.round);
         let commitment = match others.next() {
             Some((_, vote)) if self.habit == Habit::Copycat => vote.commitment,
+            // Whoever may be excused looks at nothing, but for the honest.
+            _ if self.habit != Habit::Honest && u32::from(provider.votes_open) >= u32::from(dispute.round) + 2 => {
+                [0; 32]
+            }
             _ => judged(&dispute.uid, dispute.round, self.provider, &self.judges(&dispute.uid)),
         };
         votes.then(|| Act::CommitVote { at: at(provider.node_key, job, self.provider), commitment, tickets })
@@ -255,7 +260,6 @@ impl Schedule {
 
     /// Somebody hunts for the absent, and tries it with the others too.
     fn hunt(&mut self, model: &Model, (key, round): (Key, u8), dispute: &Dispute, acts: &mut Vec<Act>) {
-        let shows_votes = self.rng.below(2) > 0;
         let (seed, level) = dispute.called(round).unwrap_or((dispute.draw.seed, dispute.threshold()));
         let hunted = self.world.seats.iter().filter_map(|seat| {
             let usable = model.providers.get(&seat.provider)?.usable_tickets(dispute.ticket_lamports);
@@ -264,22 +268,18 @@ impl Schedule {
             let won = |index: &u32| wins(&seed, &seat.provider.0, *index, level);
             let tickets = Tickets::of((0..usable).filter(won).take(needed));
             let tickets = if tickets.count == 0 { Tickets::of([0]) } else { tickets };
-            Some(Act::SlashAbsent { job: key, provider: seat.provider, round, tickets, shows_votes })
+            Some(Act::SlashAbsent { job: key, provider: seat.provider, round, tickets })
         });
         let hunted: Vec<Act> = hunted.collect();
-        let fate = |act: &&Act| match model.clone().apply(act) {
-            Ok(()) => true,
-            Err(reasons) => reasons.len() == 1 && reasons.contains("JurorWasBusy"),
-        };
-        let absent: Vec<Act> = hunted.iter().filter(fate).copied().collect();
+        let absent: Vec<Act> = hunted.iter().filter(|act| model.clone().apply(act).is_ok()).copied().collect();
         acts.extend(self.pick(&hunted));
         acts.extend(self.pick(&absent));
         // Of a light vote, the wrong way round.
-        if let Some(Act::SlashAbsent { job, provider, round, mut tickets, shows_votes }) =
+        if let Some(Act::SlashAbsent { job, provider, round, mut tickets }) =
             absent.iter().copied().find(|act| matches!(act, Act::SlashAbsent { tickets, .. } if tickets.count > 1))
         {
             tickets.indices[..tickets.count].reverse();
-            acts.push(Act::SlashAbsent { job, provider, round, tickets, shows_votes });
+            acts.push(Act::SlashAbsent { job, provider, round, tickets });
         }
     }
 
@@ -349,9 +349,9 @@ impl Schedule {
             let winning = (0..vote.tickets).filter(|index| wins(&seed, &provider.0, *index, level));
             let mut tickets = Tickets::of(winning.take(usize::try_from(vote.weight).unwrap_or(0) + 1));
             tickets.indices[..tickets.count].reverse();
-            return Act::SlashAbsent { job, provider, round, tickets, shows_votes: true };
+            return Act::SlashAbsent { job, provider, round, tickets };
         }
-        Act::SlashAbsent { job, provider: seat.provider, round, tickets: Tickets::of([0]), shows_votes: false }
+        Act::SlashAbsent { job, provider: seat.provider, round, tickets: Tickets::of([0]) }
     }
 
     /// Mostly somebody who challenged.
@@ -377,7 +377,12 @@ impl Schedule {
         let place = at(current(model, seat), job, seat.provider);
         let made_up = Act::CommitVote { at: place, commitment: [2; 32], tickets: Tickets::of([3]) };
         let votes = self.world.seats.iter().filter_map(|seat| seat.vote(model, job));
-        let could: Vec<Act> = votes.filter(|act| model.clone().apply(act).is_ok()).collect();
+        let weighs = |act: &Act| {
+            let (mut after, Act::CommitVote { at, .. }) = (model.clone(), *act) else { return false };
+            let round = model.disputes[&job].round;
+            after.apply(act).is_ok() && after.votes[&(job, round, at.provider)].weight > 0
+        };
+        let could: Vec<Act> = votes.filter(weighs).collect();
         let could = self.pick(&could).unwrap_or(made_up);
         let Act::CommitVote { mut at, mut commitment, mut tickets } = could else {
             return made_up;
@@ -387,7 +392,7 @@ impl Schedule {
             1 => at.signer = self.world.bystanders[1],
             2 => tickets = Tickets::NONE,
             3 => tickets.indices[..tickets.count].reverse(),
-            4 => tickets = Tickets::of([0, 0]),
+            4 => tickets = Tickets::of([tickets.indices[0], tickets.indices[0]]),
             _ => tickets.indices[0] += 1,
         }
         Act::CommitVote { at, commitment, tickets }

@@ -1,7 +1,7 @@
 //! What disputes came to, and what happened in the very seconds of deadlines: stories that reach none of it prove little.
 
 use crate::{
-    act::Act,
+    act::{Act, AtSeat},
     draw::DrawState,
     rules::{UNAVAILABLE, Verdict as Answer},
     state::{Audit, ChallengeStatus, Dispute, DisputeStatus, JobStatus, Key, Mode, Model, Provider, Verdict, Vote},
@@ -53,6 +53,9 @@ pub const MILESTONES: &[&str] = &[
     "a dispute over the result of a provider on duty",
     "a dispute over a job whose poster's provider is on duty",
     "a vote of a challenger",
+    "an excuse of a juror with nothing free",
+    "an excuse of a busy juror",
+    "an excuse, settled",
     "an end in which the result stood",
     "an end in which a challenger was right",
     "an end in which nobody was right",
@@ -156,7 +159,7 @@ fn moments(model: &Model, act: &Act) -> (Option<i64>, Option<i64>) {
             (None, enters.map(|dispute| dispute.entry_deadline_unix))
         }
         Act::CommitVote { at, .. } => (dispute(at.job, |dispute| dispute.commit_deadline_unix), None),
-        Act::RevealVote { at: crate::act::AtSeat { job, .. }, .. } | Act::RevealOutcome { job, .. } => {
+        Act::RevealVote { at: AtSeat { job, .. }, .. } | Act::RevealOutcome { job, .. } => {
             (dispute(job, |dispute| dispute.reveal_deadline_unix), dispute(job, |dispute| dispute.commit_deadline_unix))
         }
         Act::TallyRound { job } => (None, dispute(job, |dispute| dispute.reveal_deadline_unix)),
@@ -196,12 +199,7 @@ pub fn milestones(before: &Model, act: &Act, after: &Model) -> Vec<String> {
             next.or_else(|| expired(before, after, job))
         }
         Act::CommitVote { at, commitment, .. } => {
-            let mut cast = before.votes.iter().filter(|((job, _, _), _)| *job == at.job);
-            met.extend(
-                cast.any(|(_, vote)| vote.commitment == commitment).then_some("a vote with another's commitment"),
-            );
-            let challenges = before.challenges.contains_key(&(at.job, at.signer));
-            met.extend(challenges.then_some("a vote of a challenger"));
+            met.extend(cast(before, after, at, commitment));
             None
         }
         Act::TallyRound { job } => {
@@ -358,8 +356,23 @@ fn challenge_end(before: &Model, after: &Model, job: Key, challenger: Key) -> &'
     }
 }
 
+fn cast(before: &Model, after: &Model, at: AtSeat, commitment: [u8; 32]) -> Vec<&'static str> {
+    let round = before.disputes[&at.job].round;
+    if after.votes[&(at.job, round, at.provider)].weight == 0 {
+        let asks = commitment == [0; 32];
+        return vec![if asks { "an excuse of a busy juror" } else { "an excuse of a juror with nothing free" }];
+    }
+    let mut others = before.votes.iter().filter(|((job, _, _), _)| *job == at.job);
+    let is = [
+        (others.any(|(_, vote)| vote.commitment == commitment), "a vote with another's commitment"),
+        (before.challenges.contains_key(&(at.job, at.signer)), "a vote of a challenger"),
+    ];
+    is.into_iter().filter(|(is, _)| *is).map(|(_, what)| what).collect()
+}
+
 fn vote_end(dispute: &Dispute, vote: &Vote) -> &'static str {
     match dispute.verdict {
+        _ if vote.weight == 0 => "an excuse, settled",
         Verdict::Outcome if !vote.is_revealed => "a hidden vote beside a verdict",
         Verdict::Outcome if vote.ballot_hash == dispute.verdict_hash => "a vote for the verdict",
         Verdict::Outcome => "a vote against the verdict",

@@ -40,23 +40,15 @@ pub fn instruction(model: &Model, act: &Act) -> Instruction {
         let type_name = argument["type"]["defined"]["name"].as_str().expect("arguments are structs");
         data.extend(wire::encode(type_name, &fields));
     }
-    Instruction { program_id: assay::ID, accounts: accounts.chain(listed_behind(model, act)).collect(), data }
+    Instruction { program_id: assay::ID, accounts: accounts.chain(executors(model, act)).collect(), data }
 }
 
-/// Behind the accounts of `slash_absent`, the juror's votes of other rounds; of `open_dispute`, the executors.
-fn listed_behind(model: &Model, act: &Act) -> Vec<AccountMeta> {
-    let keys: Vec<Key> = match *act {
-        Act::SlashAbsent { job, provider, round, shows_votes: true, .. } => {
-            let own = model.votes.keys().filter(|(of, at, juror)| (*of, *juror) == (job, provider) && *at != round);
-            own.map(|(_, at, _)| model.vote_key(job, *at, provider)).collect()
-        }
-        Act::OpenDispute { job, .. } => {
-            let executors = model.jobs.get(&job).map_or([Key::default(); 9], |job| job.executors);
-            executors.into_iter().filter(|executor| *executor != Key::default()).collect()
-        }
-        _ => Vec::new(),
-    };
-    keys.into_iter().map(|key| AccountMeta::new_readonly(Pubkey::new_from_array(key.0), false)).collect()
+/// Behind the accounts of `open_dispute`: the executors.
+fn executors(model: &Model, act: &Act) -> Vec<AccountMeta> {
+    let Act::OpenDispute { job, .. } = *act else { return Vec::new() };
+    let executors = model.jobs.get(&job).map_or([Key::default(); 9], |job| job.executors);
+    let taken = executors.into_iter().filter(|executor| *executor != Key::default());
+    taken.map(|key| AccountMeta::new_readonly(Pubkey::new_from_array(key.0), false)).collect()
 }
 
 fn roles(model: &Model, act: &Act) -> Roles {

@@ -123,7 +123,6 @@ const REFUSALS: &[(&str, &[&str])] = &[
             "WeightOutOfRange",
             "TicketsUnordered",
             "TicketLoses",
-            "FreeStakeTooSmall",
             "ExposureCapReached",
             "AlreadyVoted",
         ],
@@ -164,7 +163,6 @@ const REFUSALS: &[(&str, &[&str])] = &[
             "TicketLoses",
             "TicketsUnordered",
             "JurorWasPresent",
-            "JurorWasBusy",
             "NothingToSlash",
         ],
     ),
@@ -250,18 +248,16 @@ const SELDOM: &[&str] = &[
     // Who leaves out the seat that missed its deadline, or a challenge beside a result that stands, in the moment it counts.
     "expire_job: AccountsMissing",
     "open_dispute: AccountsMissing",
+    // Who judges three disputes at a time.
+    "an excuse of a busy juror",
     // Whose cap leaves room for few votes in a round of everybody.
     "a vote whose cap kept it light",
     // A jury that was captured, and the larger one that was not.
     "an appeal that won",
-    // Who voted in two rounds that others still judge, and stays away from a third.
-    "slash_absent: JurorWasBusy",
     // A light vote, shown by its tickets the wrong way round.
     "slash_absent: TicketsUnordered",
     // A challenge that won, to be paid while another is not counted.
     "settle_challenge: ChallengesUncounted",
-    // Who votes with more than it can put up.
-    "commit_vote: FreeStakeTooSmall",
 ];
 
 /// What the protocol's tables allow and the rules never come to.
