@@ -1,10 +1,13 @@
 //! What may start now: in the order of money already at stake, so that owed results never wait for new work.
 
+use std::collections::BTreeMap;
+
 use super::{
     Action, Core, DeclineReason, DropReason, Job, JobUid, Now, OutcomeBytes, Phase, ProviderView, Role, Settings,
     TxKind, TxRecord, TxState,
 };
 use assay_protocol::{JobStatus, OutcomeKind};
+use solana_pubkey::Pubkey;
 
 impl Core {
     pub(super) fn schedule(&mut self, now: Now, actions: &mut Vec<Action>) {
@@ -215,6 +218,10 @@ impl Core {
         let waiting = count(Phase::Prepared);
         let free = self.settings.preparations_max.saturating_sub(count(Phase::Fetching));
         let places = free.min(self.settings.jobs_active_max.saturating_sub(waiting));
+        if places == 0 {
+            return;
+        }
+        let loads = self.loads();
         let mut candidates: Vec<_> = self
             .jobs
             .iter()
@@ -223,7 +230,10 @@ impl Core {
             .filter(|(_, job)| job.ticket().is_some())
             .filter_map(|(uid, job)| Some((*uid, job.row.content_failures, job.view.as_ref()?)))
             // Whoever's content was not to be had waits behind the others, then whoever floods the market (E-23).
-            .map(|(uid, failures, view)| (failures, self.load_of(view), u64::MAX - view.price, view.created_slot, uid))
+            .map(|(uid, failures, view)| {
+                let load = loads.get(&view.poster).copied().unwrap_or(0);
+                (failures, load, u64::MAX - view.price, view.created_slot, uid)
+            })
             .collect();
         candidates.sort_unstable();
         for (.., uid) in candidates.into_iter().take(places) {
@@ -244,10 +254,15 @@ impl Core {
         }
     }
 
-    /// How many jobs of the same poster are in hand.
-    fn load_of(&self, view: &super::JobView) -> usize {
-        let same = |job: &&Job| job.view.as_ref().is_some_and(|other| other.poster == view.poster);
-        self.jobs.values().filter(same).filter(|job| job.row.owes_result()).count()
+    /// How many jobs of each poster are in hand.
+    fn loads(&self) -> BTreeMap<Pubkey, usize> {
+        let mut loads = BTreeMap::new();
+        let in_hand = self.jobs.values().filter(|job| job.row.owes_result());
+        for view in in_hand.filter_map(|job| job.view.as_ref()) {
+            let load: &mut usize = loads.entry(view.poster).or_default();
+            *load = load.saturating_add(1);
+        }
+        loads
     }
 
     fn build_wanted(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
