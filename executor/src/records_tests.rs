@@ -66,10 +66,10 @@ fn i_07_a_receipt_is_signed_for_the_outcome_on_disk_alone_and_once() {
 
     let mut row = JobRow::new(uid, view().job, view().created_slot);
     journal.put(&row, 1).expect("written");
-    assert!(journal.receipt_permit(uid).is_none(), "no outcome is on disk");
+    assert!(journal.receipt_permit(uid).expect("on disk").is_none(), "no outcome is on disk");
     row.outcome = Some(honest.outcome.encode());
     journal.put(&row, 1).expect("written");
-    let permit = journal.receipt_permit(uid).expect("an outcome");
+    let permit = journal.receipt_permit(uid).expect("on disk").expect("an outcome");
     assert!(matches!(signer.sign_receipt(&permit, other.clone()), Err(SignError::ForeignReceipt(_))));
     let elsewhere = receipt(&records, &JobView { created_slot: 99, ..view() }, 1_000);
     assert!(matches!(signer.sign_receipt(&permit, elsewhere), Err(SignError::ForeignReceipt(_))));

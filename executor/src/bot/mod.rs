@@ -6,7 +6,7 @@ mod receipts;
 mod sandbox;
 mod tasks;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use assay_content::cid_from_digest;
 use solana_hash::Hash;
@@ -35,6 +35,8 @@ use tasks::{Running, Tasks};
 
 /// Events waiting for the loop. Full, it holds back whoever sends: nothing is dropped.
 const EVENTS_MAX: usize = 256;
+/// Of those, the most that are answered together: what they change in the journal shares one fsync.
+const EVENTS_TOGETHER_MAX: usize = 64;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -135,6 +137,8 @@ struct Bot<C: Chain> {
     status: Arc<Status>,
     hint: Arc<Notify>,
     receipt_issued: Arc<Notify>,
+    /// Jobs that may have the draft of a receipt.
+    drafted: BTreeSet<JobUid>,
     interest: watch::Sender<Interest>,
     messages: mpsc::Receiver<Message>,
     resume: Vec<Action>,
@@ -193,6 +197,7 @@ impl<C: Chain> Bot<C> {
             status,
             hint,
             receipt_issued,
+            drafted: BTreeSet::new(),
             interest,
             messages,
             resume,
@@ -207,30 +212,28 @@ impl<C: Chain> Bot<C> {
         drain_deadline: Duration,
     ) -> Result<(), RunError> {
         let resume = std::mem::take(&mut self.resume);
+        let resume = self.record(resume)?;
         self.execute(resume)?;
         // A crash may have come between an outcome and its receipt.
-        let rows: Vec<JobUid> = self.journal.rows().map(|row| row.uid).collect();
-        rows.into_iter().try_for_each(|uid| self.issue_receipt(uid))?;
+        self.drafted = self.journal.rows().map(|row| row.uid).collect();
+        self.issue_receipts()?;
         self.tasks.warm_popular();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Far away until a drain begins.
         let mut give_up_at = Instant::now() + Duration::from_secs(365 * 86_400);
         let mut draining = false;
+        let mut messages = Vec::with_capacity(EVENTS_TOGETHER_MAX);
         loop {
-            tokio::select! {
-                Some(message) = self.messages.recv() => self.on_message(message)?,
-                _ = ticks.tick() => {
-                    if self.core.is_busy() {
-                        self.step(Event::Tick)?;
-                    }
-                }
+            let actions = tokio::select! {
+                _ = self.messages.recv_many(&mut messages, EVENTS_TOGETHER_MAX) => self.on_messages(messages.drain(..))?,
+                _ = ticks.tick() => if self.core.is_busy() { self.step(Event::Tick)? } else { Vec::new() },
                 Some(failure) = failures.recv() => return Err(failure.into()),
                 () = shutdown.drain.cancelled(), if !draining => {
                     draining = true;
                     give_up_at = Instant::now() + drain_deadline;
                     tracing::info!(?drain_deadline, "drain_started");
-                    self.step(Event::DrainRequested)?;
+                    self.step(Event::DrainRequested)?
                 }
                 () = shutdown.force.cancelled() => {
                     tracing::warn!("stopped_at_once");
@@ -240,7 +243,9 @@ impl<C: Chain> Bot<C> {
                     tracing::warn!("drain_deadline_passed");
                     return Ok(());
                 }
-            }
+            };
+            self.execute(actions)?;
+            self.publish_state();
             if self.core.is_drained() {
                 tracing::info!("drained");
                 return Ok(());
@@ -248,7 +253,15 @@ impl<C: Chain> Bot<C> {
         }
     }
 
-    fn on_message(&mut self, message: Message) -> Result<(), RunError> {
+    fn on_messages(&mut self, messages: impl Iterator<Item = Message>) -> Result<Vec<Action>, RunError> {
+        let mut actions = Vec::new();
+        for message in messages {
+            actions.extend(self.on_message(message)?);
+        }
+        Ok(actions)
+    }
+
+    fn on_message(&mut self, message: Message) -> Result<Vec<Action>, RunError> {
         match message {
             Message::Looked(look) => {
                 self.clock.observe(look.chain_unix);
@@ -260,11 +273,14 @@ impl<C: Chain> Bot<C> {
                 let enrollment = self.tasks.transactions.enrollment(blockhash);
                 let signature = self.signer.sign_enrollment(&enrollment)?;
                 self.tasks.send_enrollment(&enrollment, signature);
-                Ok(())
+                Ok(Vec::new())
             }
             Message::Event(event) => {
                 let event = *event;
                 self.watch_sandbox(&event);
+                if let Event::Ran { uid, result: Ok(_), .. } = &event {
+                    self.drafted.insert(*uid);
+                }
                 if let Event::TxResolved { uid, kind, signature, fate } = &event {
                     self.tasks.delivered(*uid, *kind, *signature);
                     names::count_fate(*kind, fate);
@@ -278,31 +294,63 @@ impl<C: Chain> Bot<C> {
         }
     }
 
-    /// One event, everything it asks for, and the events that follow from that without waiting.
-    fn step(&mut self, event: Event) -> Result<(), RunError> {
+    /// One event: what it asks for. What of that goes into the journal is written when this returns, and on disk after the next
+    /// commit.
+    fn step(&mut self, event: Event) -> Result<Vec<Action>, RunError> {
         let now = self.clock.now();
         let before: Vec<_> = self.core.jobs().map(|job| (job.row.uid, job.row.phase)).collect();
         let actions = self.core.step(event, now);
         self.log_transitions(&before);
-        self.execute(actions)?;
-        self.publish_state();
-        Ok(())
+        self.record(actions)
     }
 
-    fn execute(&mut self, actions: Vec<Action>) -> Result<(), RunError> {
-        let mut queue: VecDeque<Action> = actions.into();
-        while let Some(action) = queue.pop_front() {
+    /// Writes what goes into the journal, and leaves the rest.
+    fn record(&mut self, actions: Vec<Action>) -> Result<Vec<Action>, RunError> {
+        let (records, rest): (Vec<_>, Vec<_>) = actions.into_iter().partition(Action::is_recorded);
+        for action in records {
             match action {
                 Action::Persist(uid) => self.persist(uid)?,
+                // Its row still names the result.
+                Action::CleanUp(uid) => self.clean_up(uid),
                 Action::Forget(uid) => {
-                    let seen_slot = self.core.seen_slot();
-                    tokio::task::block_in_place(|| self.journal.forget(uid, seen_slot))?;
+                    self.journal.forget(uid, self.core.seen_slot())?;
+                    self.drafted.remove(&uid);
                 }
+                _ => {}
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Everything else that was asked for, and what follows from that without waiting: nothing of it before the journal is on
+    /// disk, for which all that waited share one fsync.
+    fn execute(&mut self, mut actions: Vec<Action>) -> Result<(), RunError> {
+        loop {
+            if self.journal.is_ahead() {
+                tokio::task::block_in_place(|| self.journal.commit())?;
+                self.issue_receipts()?;
+            }
+            if actions.is_empty() {
+                return Ok(());
+            }
+            actions = self.act(actions)?;
+        }
+    }
+
+    fn issue_receipts(&mut self) -> Result<(), RunError> {
+        let drafted: Vec<JobUid> = self.drafted.iter().copied().collect();
+        drafted.into_iter().try_for_each(|uid| self.issue_receipt(uid))
+    }
+
+    fn act(&mut self, actions: Vec<Action>) -> Result<Vec<Action>, RunError> {
+        let mut following = Vec::new();
+        for action in actions {
+            match action {
+                Action::Persist(_) | Action::CleanUp(_) | Action::Forget(_) => {}
                 Action::Enroll => self.tasks.begin_enrollment(),
                 Action::Sign(uid, kind) => {
-                    // The rest of this step's actions come first: they were asked for first.
                     let signed = self.sign(uid, kind)?;
-                    queue.extend(self.core.step(signed, self.clock.now()));
+                    following.extend(self.step(signed)?);
                 }
                 Action::Prepare(uid) => self.with_job(uid, Tasks::prepare),
                 Action::Warm(uid) => self.with_job(uid, Tasks::warm),
@@ -312,7 +360,6 @@ impl<C: Chain> Bot<C> {
                 Action::Deliver(uid, kind) => self.with_job(uid, |tasks, job| tasks.deliver(job, kind)),
                 Action::StopSending(uid, kind) => self.tasks.stop_sending(uid, kind),
                 Action::StopWork(uid) => self.tasks.stop_work(uid),
-                Action::CleanUp(uid) => self.clean_up(uid),
                 Action::Alert(uid, text) => {
                     metrics::counter!(names::ALERTS).increment(1);
                     tracing::error!(%uid, text, "alert_raised");
@@ -320,22 +367,21 @@ impl<C: Chain> Bot<C> {
                 Action::Halt(uid, reason) => return Err(RunError::Halted { uid, reason }),
             }
         }
-        Ok(())
+        Ok(following)
     }
 
     /// A job that is no longer in the core has nothing to persist: its row is being dropped.
     fn persist(&mut self, uid: JobUid) -> Result<(), RunError> {
         let Some(job) = self.core.job(uid) else { return Ok(()) };
-        let seen_slot = self.core.seen_slot();
-        tokio::task::block_in_place(|| self.journal.put(&job.row, seen_slot))?;
-        self.issue_receipt(uid)
+        Ok(self.journal.put(&job.row, self.core.seen_slot())?)
     }
 
-    /// Signs the receipt of an outcome that is on disk now and may be shown, once. Payment does not depend on it, so what goes wrong with
-    /// files is told and the job goes on; the draft stays for the next time.
-    fn issue_receipt(&self, uid: JobUid) -> Result<(), RunError> {
+    /// Signs the receipt of an outcome that is on disk now and may be shown, once. Payment does not depend on it, so it is kept
+    /// beside everything else; what goes wrong with files is told, and the draft stays for the next start.
+    fn issue_receipt(&mut self, uid: JobUid) -> Result<(), RunError> {
         let records = self.tasks.workshop.records();
-        let Some(permit) = self.journal.receipt_permit(uid) else { return Ok(()) };
+        let Some(permit) = self.journal.receipt_permit(uid)? else { return Ok(()) };
+        self.drafted.remove(&uid);
         let signed = match tokio::task::block_in_place(|| records.drafted(uid)) {
             Ok(None) => return Ok(()),
             Ok(Some(draft)) => self.signer.sign_receipt(&permit, draft),
@@ -345,19 +391,14 @@ impl<C: Chain> Bot<C> {
             }
         };
         crate::fault::crash_point("receipt.signed");
-        let kept = match signed {
-            Ok(receipt) => tokio::task::block_in_place(|| records.keep(uid, &receipt)).map(|()| Some(receipt)),
+        match signed {
+            Ok(receipt) => self.tasks.keep_receipt(uid, receipt, self.receipt_issued.clone()),
             // Of a run whose outcome the journal refused: the job is halted, and its first receipt stands.
-            Err(SignError::ForeignReceipt(_)) => tokio::task::block_in_place(|| records.discard(uid)).map(|()| None),
+            Err(SignError::ForeignReceipt(_)) => match tokio::task::block_in_place(|| records.discard(uid)) {
+                Ok(()) => tracing::error!(%uid, "receipt_refused"),
+                Err(error) => tracing::error!(%uid, %error, "receipt_not_issued"),
+            },
             Err(error) => return Err(error.into()),
-        };
-        match kept {
-            Ok(Some(receipt)) => {
-                tracing::info!(%uid, receipt_hash = hex::encode(receipt.canonical().hash()), "receipt_issued");
-                self.receipt_issued.notify_one();
-            }
-            Ok(None) => tracing::error!(%uid, "receipt_refused"),
-            Err(error) => tracing::error!(%uid, %error, "receipt_not_issued"),
         }
         Ok(())
     }

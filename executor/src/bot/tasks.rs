@@ -1,9 +1,13 @@
 //! What runs beside the loop: work on content, and transactions on their way. Each task ends with one event.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use assay_content::Cid;
-use tokio::sync::{mpsc, watch};
+use assay_sdk::Receipt;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -16,7 +20,7 @@ use crate::{
     sender::{SenderSettings, deliver},
     supervisor::Supervisor,
     transactions::{Enrollment, Sender, wire_bytes},
-    work::{PublishFault, Workshop},
+    work::{PublishFault, Workshop, blocking},
     worker::Cancel,
 };
 
@@ -155,6 +159,21 @@ impl<C: Chain> Tasks<C> {
     pub(super) fn release(&self, root: Cid) {
         let workshop = self.workshop.clone();
         self.supervisor.spawn("release", async move { workshop.release(root).await });
+    }
+
+    /// Keeps a signed receipt, and says so to whoever publishes them. The process does not end before it is kept.
+    pub(super) fn keep_receipt(&self, uid: JobUid, receipt: Receipt, issued: Arc<Notify>) {
+        let records = self.workshop.records().clone();
+        self.supervisor.spawn(format!("receipt {uid}"), async move {
+            let receipt_hash = hex::encode(receipt.canonical().hash());
+            match blocking(move || records.keep(uid, &receipt)).await {
+                Ok(()) => {
+                    tracing::info!(%uid, receipt_hash, "receipt_issued");
+                    issued.notify_one();
+                }
+                Err(error) => tracing::error!(%uid, %error, "receipt_not_issued"),
+            }
+        });
     }
 
     pub(super) fn build(&mut self, job: &Job, kind: TxKind) {

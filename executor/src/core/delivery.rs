@@ -6,7 +6,9 @@ impl Core {
     pub(super) fn on_built(&mut self, uid: JobUid, tx: TxRecord, now: Now, actions: &mut Vec<Action>) {
         let Some(job) = self.jobs.get_mut(&uid) else { return };
         let kind = tx.kind;
-        if job.building != Some(kind) {
+        // What it was asked for is journaled and waits for its signature: this is an answer that came twice.
+        let waits = job.row.live_txs(kind).any(|tx| tx.signature.is_none());
+        if job.building != Some(kind) || waits {
             return;
         }
         job.building = None;

@@ -409,7 +409,7 @@ pub enum Event {
 /// What the core asks for, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Commit the job's row; nothing after this happens before it is on disk.
+    /// Write the job's row; nothing but the journal's changes before it is on disk.
     Persist(JobUid),
     /// Drop the job's row.
     Forget(JobUid),
@@ -439,4 +439,12 @@ pub enum Action {
     Alert(JobUid, &'static str),
     /// Stop the process: signing on would be unsafe.
     Halt(JobUid, &'static str),
+}
+
+impl Action {
+    /// Whether it is about the journal: done before the next event, so that no row skips what it went through.
+    #[must_use]
+    pub const fn is_recorded(&self) -> bool {
+        matches!(self, Self::Persist(_) | Self::CleanUp(_) | Self::Forget(_))
+    }
 }

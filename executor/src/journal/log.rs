@@ -117,6 +117,7 @@ impl Log {
         self.len_bytes
     }
 
+    /// Writes a record, which is on disk once [`Self::sync`] returns.
     pub(super) fn append(&mut self, payload: &[u8]) -> io::Result<()> {
         let (record, chain) = encode(&self.chain, payload)?;
         // One write: a process killed here leaves all of the record or nothing.
@@ -128,10 +129,14 @@ impl Log {
             }
             return Err(error);
         }
-        self.file.sync()?;
         self.chain = chain;
         self.len_bytes = self.len_bytes.saturating_add(u64::try_from(record.len()).unwrap_or(u64::MAX));
         Ok(())
+    }
+
+    /// Returns once every record is on disk.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
     }
 
     /// Replaces the log by one that holds only these records. The old one stays whole until the new one is on disk.

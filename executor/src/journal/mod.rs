@@ -6,6 +6,8 @@
 //! the record before it, so a record that was lost, repeated or moved is found as surely as one that was damaged. Rows are
 //! a few hundred bytes and bounded in number; the log is rewritten when it has grown past its limit.
 //!
+//! Records that are written together share one fsync, and no permission to sign is given before it.
+//!
 //! The sign-guard lives here because here is the only truth that survives: a row's outcome is written once (I-07), and
 //! a signature that may still land is never replaced (E-04).
 
@@ -187,6 +189,8 @@ pub struct Journal {
     /// Bytes of the log that each row takes, and their sum: what a rewrite would leave.
     row_bytes: BTreeMap<JobUid, u64>,
     live_bytes: u64,
+    /// Records were written since the last commit.
+    is_ahead: bool,
     poisoned: bool,
 }
 
@@ -219,7 +223,9 @@ impl Journal {
         let log = Log::new(file, path.to_path_buf(), chain, bytes.len());
         let (rows, row_bytes) = (BTreeMap::new(), BTreeMap::new());
         let path = name.clone();
-        let mut journal = Self { log, path, rows, seen_slot: 0, row_bytes, live_bytes: 0, poisoned: false };
+        // What a process wrote that was killed before its commit was read from memory, perhaps.
+        let (seen_slot, live_bytes, is_ahead, poisoned) = (0, 0, !bytes.is_empty(), false);
+        let mut journal = Self { log, path, rows, seen_slot, row_bytes, live_bytes, is_ahead, poisoned };
         for (index, payload) in payloads.iter().enumerate() {
             let unknown = |message: String| {
                 let source = RecordError::Meaning { index, message };
@@ -256,7 +262,7 @@ impl Journal {
         self.rows.values()
     }
 
-    /// One row, as it is on disk.
+    /// One row, as it was written last.
     #[must_use]
     pub fn row(&self, uid: JobUid) -> Option<&JobRow> {
         self.rows.get(&uid)
@@ -268,8 +274,8 @@ impl Journal {
         self.seen_slot
     }
 
-    /// Commits a row, and the highest slot of anything that was acted on. When this returns, both are on disk. A row
-    /// that is there already is not written again, whatever the slot.
+    /// Writes a row, and the highest slot of anything that was acted on. Both are on disk after the next [`Self::commit`]:
+    /// rows that change together share its fsync. A row that is there already is not written again, whatever the slot.
     ///
     /// # Errors
     /// The sign-guard's refusals, or [`JournalError::Write`], after which nothing may be signed.
@@ -294,7 +300,7 @@ impl Journal {
         self.rewrite_if_long()
     }
 
-    /// Drops a row, and commits the slot as [`Self::put`] does; repeating it changes nothing.
+    /// Drops a row, and writes the slot as [`Self::put`] does; repeating it changes nothing.
     ///
     /// # Errors
     /// [`JournalError::Write`].
@@ -309,26 +315,49 @@ impl Journal {
         self.rewrite_if_long()
     }
 
-    /// The permission to sign the recorded message of this kind.
+    /// Whether anything was written since the last commit.
+    #[must_use]
+    pub fn is_ahead(&self) -> bool {
+        self.is_ahead
+    }
+
+    /// Returns once everything that was written is on disk.
     ///
     /// # Errors
-    /// [`JournalError::NothingToSign`] unless exactly that message is on disk, live and without a signature.
-    pub fn permit(&self, uid: JobUid, kind: TxKind) -> Result<SigningPermit, JournalError> {
+    /// [`JournalError::Write`], after which nothing may be signed.
+    pub fn commit(&mut self) -> Result<(), JournalError> {
         if self.poisoned {
             return Err(JournalError::Poisoned);
         }
+        if self.is_ahead {
+            self.log.sync().map_err(|source| self.poison(source))?;
+            self.is_ahead = false;
+        }
+        Ok(())
+    }
+
+    /// The permission to sign the recorded message of this kind, which is on disk then.
+    ///
+    /// # Errors
+    /// [`JournalError::NothingToSign`] unless exactly that message is recorded, live and without a signature; as
+    /// [`Self::commit`].
+    pub fn permit(&mut self, uid: JobUid, kind: TxKind) -> Result<SigningPermit, JournalError> {
+        self.commit()?;
         let row = self.rows.get(&uid);
         let tx = row.and_then(|row| row.tx(kind)).filter(|tx| tx.signature.is_none() && tx.state == TxState::Live);
         let (Some(row), Some(tx)) = (row, tx) else { return Err(JournalError::NothingToSign { uid, kind }) };
         Ok(SigningPermit { uid, kind, message: tx.message.clone(), row: row.clone() })
     }
 
-    /// The permission to sign the receipt of a job; `None` unless an outcome of it is on disk, which need not be hidden any
-    /// more.
-    #[must_use]
-    pub fn receipt_permit(&self, uid: JobUid) -> Option<ReceiptPermit> {
-        let outcome = self.rows.get(&uid).filter(|row| !self.poisoned && row.may_be_shown())?.outcome?;
-        Some(ReceiptPermit { uid, outcome })
+    /// The permission to sign the receipt of a job; `None` unless an outcome of it is recorded, which is on disk then and need
+    /// not be hidden any more.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn receipt_permit(&mut self, uid: JobUid) -> Result<Option<ReceiptPermit>, JournalError> {
+        self.commit()?;
+        let outcome = self.rows.get(&uid).filter(|row| row.may_be_shown()).and_then(|row| row.outcome);
+        Ok(outcome.map(|outcome| ReceiptPermit { uid, outcome }))
     }
 
     fn append(&mut self, slot: u64, change: Change, uid: JobUid) -> Result<(), JournalError> {
@@ -340,11 +369,14 @@ impl Journal {
             return Err(JournalError::Full(uid));
         }
         self.seen_slot = slot;
-        self.log.append(&payload).map_err(|source| {
-            // After a failed fsync the kernel may have dropped the page: the file's end is unknown for good.
-            self.poisoned = true;
-            self.write_error(source)
-        })
+        self.is_ahead = true;
+        self.log.append(&payload).map_err(|source| self.poison(source))
+    }
+
+    /// After a failed fsync the kernel may have dropped the page: the file's end is unknown for good.
+    fn poison(&mut self, source: io::Error) -> JournalError {
+        self.poisoned = true;
+        self.write_error(source)
     }
 
     fn rewrite_if_long(&mut self) -> Result<(), JournalError> {
@@ -363,10 +395,9 @@ impl Journal {
         self.live_bytes = self.row_bytes.values().sum();
         let first = self.encode(self.seen_slot, Change::Nothing)?;
         let records: Vec<Vec<u8>> = iter::once(first).chain(puts).collect();
-        self.log.rewrite(&records).map_err(|source| {
-            self.poisoned = true;
-            self.write_error(source)
-        })
+        self.log.rewrite(&records).map_err(|source| self.poison(source))?;
+        self.is_ahead = false;
+        Ok(())
     }
 
     fn encode(&self, slot: u64, change: Change) -> Result<Vec<u8>, JournalError> {

@@ -82,7 +82,7 @@ fn p_01_a_receipt_of_a_hidden_outcome_is_permitted_only_once_it_may_be_shown() {
     for phase in [Phase::Ran, Phase::Committing, Phase::Committed, Phase::Publishing, Phase::Revealing] {
         hidden.phase = phase;
         journal.put(&hidden, SLOT).expect("written");
-        permits.push(journal.receipt_permit(hidden.uid).is_some());
+        permits.push(journal.receipt_permit(hidden.uid).expect("on disk").is_some());
     }
     assert_eq!(permits, [false, false, false, true, true]);
 }
@@ -209,34 +209,78 @@ fn a_permit_exists_only_for_a_recorded_unsigned_message() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut journal = Journal::open(dir.path()).expect("new");
     let mut row = row(1);
-    let refused = |journal: &Journal| {
+    let refused = |journal: &mut Journal| {
         matches!(journal.permit(JobUid([1; 32]), TxKind::Accept), Err(JournalError::NothingToSign { .. }))
     };
-    assert!(refused(&journal));
+    assert!(refused(&mut journal));
     row.txs = vec![live(TxKind::Accept, 1, None)];
     journal.put(&row, SLOT).expect("written");
     assert_eq!(journal.permit(row.uid, TxKind::Accept).expect("permitted").message(), [1; 10]);
     row.txs[0].signature = Some([5; 64]);
     journal.put(&row, SLOT).expect("written");
-    assert!(refused(&journal));
+    assert!(refused(&mut journal));
 }
 
 #[test]
-fn e_16_nothing_is_permitted_after_a_failed_write() {
+fn e_16_nothing_is_permitted_after_a_failed_write_or_fsync() {
     for calls_left in 0..4 {
         let written = Arc::new(Mutex::new(Vec::new()));
         let file = FailingFile { calls_left, written: written.clone() };
         let mut journal = Journal::from_parts(Box::new(file), &[], Path::new("journal.log")).expect("empty");
         let mut row = row(1);
         row.txs = vec![live(TxKind::Accept, 1, None)];
-        let first = journal.put(&row, SLOT);
+        let first = journal.put(&row, SLOT).and_then(|()| journal.commit());
         row.phase = Phase::Accepting;
-        let second = journal.put(&row, SLOT);
+        let second = journal.put(&row, SLOT).and_then(|()| journal.commit());
         assert_eq!(first.is_ok(), calls_left >= 2);
         assert!(matches!(second, Err(JournalError::Write { .. } | JournalError::Poisoned)));
         assert!(matches!(journal.permit(row.uid, TxKind::Accept), Err(JournalError::Poisoned)));
+        assert!(matches!(journal.receipt_permit(row.uid), Err(JournalError::Poisoned)));
         log::read(&written.lock().expect("not poisoned")).expect("what is left is whole");
     }
+}
+
+/// Counts its syncs.
+struct CountingFile(Arc<Mutex<u32>>);
+
+impl LogFile for CountingFile {
+    fn append(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        *self.0.lock().expect("not poisoned") += 1;
+        Ok(())
+    }
+
+    fn truncate(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn rows_written_together_share_one_fsync_and_no_permit_is_given_before_it() {
+    let syncs = Arc::new(Mutex::new(0));
+    let count = || *syncs.lock().expect("not poisoned");
+    let file = Box::new(CountingFile(syncs.clone()));
+    let mut journal = Journal::from_parts(file, &[], Path::new("journal.log")).expect("empty");
+    let mut signed = row(1);
+    signed.txs = vec![live(TxKind::Accept, 1, None)];
+    signed.outcome = Some([9; 79]);
+    for row in [row(2), row(3), signed.clone()] {
+        journal.put(&row, SLOT).expect("written");
+    }
+    journal.forget(JobUid([2; 32]), SLOT).expect("written");
+    assert_eq!(count(), 0);
+    journal.permit(signed.uid, TxKind::Accept).expect("permitted");
+    assert_eq!(count(), 1);
+    journal.commit().expect("on disk already");
+    journal.receipt_permit(signed.uid).expect("on disk").expect("an outcome");
+    assert_eq!(count(), 1);
+    signed.run_attempts = 1;
+    journal.put(&signed, SLOT).expect("written");
+    journal.receipt_permit(signed.uid).expect("on disk").expect("an outcome");
+    assert_eq!(count(), 2);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use super::{world::World, *};
 #[derive(Clone, Debug)]
 enum Chance {
     Deliver(usize),
+    /// So many of what is on its way, and perhaps a look, before anything that they ask for is done.
+    DeliverTogether(usize, bool),
     DeliverTwice(usize),
     Lose(usize),
     Land(usize),
@@ -32,6 +34,7 @@ enum Chance {
 fn chances() -> impl Strategy<Value = Vec<Chance>> {
     let chance = prop_oneof![
         8 => any::<usize>().prop_map(Chance::Deliver),
+        4 => (2_usize..6, any::<bool>()).prop_map(|(count, looks)| Chance::DeliverTogether(count, looks)),
         2 => any::<usize>().prop_map(Chance::DeliverTwice),
         1 => any::<usize>().prop_map(Chance::Lose),
         6 => any::<usize>().prop_map(Chance::Land),
@@ -54,12 +57,40 @@ fn chances() -> impl Strategy<Value = Vec<Chance>> {
     prop::collection::vec(chance, 0..160)
 }
 
+/// What polling shows.
+fn look(world: &mut World, chance: &Chance, old: &mut Vec<Snapshot>) {
+    let snapshot = match *chance {
+        Chance::Poll => {
+            old.push(world.snapshot());
+            world.snapshot()
+        }
+        // E-08: a node that lags, or that followed a fork which was given up; any number of slots back.
+        Chance::PollOld(index) if !old.is_empty() => {
+            let snapshot = old[index % old.len()].clone();
+            // Every other time, another node answers for the finalised chain.
+            let finalized = if index & 1 == 0 { snapshot.finalized.clone() } else { Some(world.finalized()) };
+            Snapshot { finalized, ..snapshot }
+        }
+        Chance::Glance(index) => world.glance(index),
+        _ => return,
+    };
+    world.step(Event::Polled(snapshot));
+}
+
 fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
     let count = world.pending.len();
+    look(world, &chance, old);
     match chance {
         Chance::Deliver(index) if count > 0 => {
             let event = world.pending.swap_remove(index % count);
             world.step(event);
+        }
+        Chance::DeliverTogether(together, looks) => {
+            let mut events = world.pending.split_off(count.saturating_sub(together));
+            if looks {
+                events.insert(events.len() / 2, Event::Polled(world.snapshot()));
+            }
+            world.step_together(events);
         }
         Chance::DeliverTwice(index) if count > 0 => {
             let event = world.pending[index % count].clone();
@@ -74,22 +105,6 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
         }
         Chance::Land(index) => world.land(index),
         Chance::Bury => world.bury(),
-        Chance::Poll => {
-            let snapshot = world.snapshot();
-            old.push(snapshot.clone());
-            world.step(Event::Polled(snapshot));
-        }
-        // E-08: a node that lags, or that followed a fork which was given up; any number of slots back.
-        Chance::PollOld(index) if !old.is_empty() => {
-            let snapshot = old[index % old.len()].clone();
-            // Every other time, another node answers for the finalised chain.
-            let finalized = if index & 1 == 0 { snapshot.finalized.clone() } else { Some(world.finalized()) };
-            world.step(Event::Polled(Snapshot { finalized, ..snapshot }));
-        }
-        Chance::Glance(index) => {
-            let snapshot = world.glance(index);
-            world.step(Event::Polled(snapshot));
-        }
         Chance::Fork(depth) => world.fork(depth),
         Chance::Restart => world.die_and_restart(),
         Chance::Die(actions) => world.dies_after = Some(actions),

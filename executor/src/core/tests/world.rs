@@ -49,6 +49,8 @@ pub(super) struct World {
     pub(super) is_sent_lost: bool,
     pub(super) is_content_lost: bool,
     deaths: u32,
+    /// Events came after the one whose actions are taken.
+    is_behind: bool,
     pub(super) signatures: u64,
     pub(super) accepted: u32,
     pub(super) paid: u32,
@@ -124,6 +126,7 @@ impl World {
             is_sent_lost: false,
             is_content_lost: false,
             deaths: 0,
+            is_behind: false,
             signatures: 0,
             accepted: 0,
             paid: 0,
@@ -192,8 +195,26 @@ impl World {
     }
 
     pub(super) fn step(&mut self, event: Event) {
-        let actions = self.core.step(event, self.now);
-        self.act(actions);
+        self.step_together([event]);
+    }
+
+    /// Several events that were waiting. As the loop around the core does it: each is in the journal before the next one comes, and
+    /// what else they ask for is done when all of them are.
+    pub(super) fn step_together(&mut self, events: impl IntoIterator<Item = Event>) {
+        let (deaths, mut rest) = (self.deaths, Vec::new());
+        let was_behind = self.is_behind;
+        for (number, event) in events.into_iter().enumerate() {
+            self.is_behind = number > 0;
+            let actions = self.core.step(event, self.now);
+            let (records, others): (Vec<_>, Vec<_>) = actions.into_iter().partition(Action::is_recorded);
+            self.act(records);
+            if self.deaths != deaths {
+                return;
+            }
+            rest.extend(others);
+        }
+        self.act(rest);
+        self.is_behind = was_behind;
     }
 
     fn act(&mut self, actions: Vec<Action>) {
@@ -212,6 +233,12 @@ impl World {
 
     fn act_once(&mut self, action: Action) {
         match action {
+            // What is not there any more when its turn comes is not worked on.
+            Action::Prepare(uid) | Action::Run(uid) | Action::Publish(uid) | Action::BuildTx(uid, _)
+                if self.core.job(uid).is_none() => {}
+            Action::BuildTx(uid, kind @ TxKind::Accept) if self.core.job(uid).and_then(Job::ticket).is_none() => {
+                self.pending.push(Event::TxNotBuilt { uid, kind });
+            }
             Action::Persist(uid) => self.persist(uid),
             Action::Forget(uid) => {
                 let is_signed = self.rows.get(&uid).is_some_and(|row| row.is_seat_known || !row.txs.is_empty());
@@ -306,7 +333,8 @@ impl World {
     fn deliver(&mut self, uid: JobUid, kind: TxKind) {
         // A dearer one that was journaled and not signed when the process died is not sent.
         let signed: Vec<Signature> = self.rows[&uid].live_txs(kind).filter_map(|tx| tx.signature).collect();
-        assert!(!signed.is_empty(), "journaled and signed before it is sent");
+        // A later event may have told its fate.
+        assert!(!signed.is_empty() || self.is_behind, "journaled and signed before it is sent");
         for signature in signed {
             match self.fates.get(&signature).cloned() {
                 Some(fate) => self.pending.push(Event::TxResolved { uid, kind, signature, fate }),
