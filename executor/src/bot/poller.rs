@@ -23,6 +23,8 @@ const GAP_PER_LOOK: u32 = 2;
 const GAP_MAX: Duration = Duration::from_secs(1);
 /// And listings, which cost the node more than a look at known accounts, this far.
 const LISTING_GAP_MIN: Duration = Duration::from_millis(200);
+/// And looks at what is over, this far.
+const WHOLE_GAP_MIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Poller<C> {
     pub(super) chain: C,
@@ -44,26 +46,35 @@ impl<C: Chain> Poller<C> {
 
     async fn look_for_ever(self) {
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
-        let mut listed: Option<Instant> = None;
+        let (mut listed, mut whole): (Option<Instant>, Option<Instant>) = (None, None);
+        let until =
+            |last: Option<Instant>, gap: Duration| last.map_or(Duration::ZERO, |at| gap.saturating_sub(at.elapsed()));
         loop {
             let began = Instant::now();
-            let until_listing = listed.map_or(Duration::ZERO, |at| LISTING_GAP_MIN.saturating_sub(at.elapsed()));
-            let scope = if until_listing.is_zero() { Scope::Everything } else { Scope::Tracked };
+            let until_listing = until(listed, LISTING_GAP_MIN);
+            let scope = match until_listing.is_zero() {
+                false => Scope::Held,
+                true if until(whole, WHOLE_GAP_MIN).is_zero() => Scope::Everything,
+                true => Scope::Market,
+            };
             let interest = self.interest.borrow().clone();
             let looked = self.chain.look(interest, scope).await;
             let took = began.elapsed();
             match looked {
                 Ok(look) => {
                     backoff.reset();
-                    if scope == Scope::Everything {
+                    if scope != Scope::Held {
                         listed = Some(began);
+                    }
+                    if scope == Scope::Everything {
+                        whole = Some(began);
                     }
                     if self.messages.send(Message::Looked(Box::new(look))).await.is_err() {
                         return;
                     }
                     sleep((took * GAP_PER_LOOK).clamp(GAP_MIN, GAP_MAX)).await;
                     // The hint may have been about a job that is not known yet: the listing that was put off follows.
-                    let wait = if scope == Scope::Everything { self.interval } else { until_listing };
+                    let wait = if scope == Scope::Held { until_listing } else { self.interval };
                     // An elapsed interval and a hint are the same to us.
                     let _woken = timeout(wait, self.hint.notified()).await;
                 }

@@ -1,5 +1,5 @@
-//! One look: two program queries find the jobs; one request reads each known job together with its seat, so that a
-//! decision never rests on two different slots (E-08).
+//! One look: two program queries find the jobs; one request reads each known job that something of ours is in, or that the queries
+//! do not show any more, together with its seat, so that a decision never rests on two different slots (E-08).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ use super::{
     ChainError, Look, RpcChain, Scope, accounts,
     rpc::{Commitment, Fetched, RawAccount, RpcSettings, WithContext},
 };
-use crate::core::{Finalized, Interest, JobUid, JobView, ProviderView, ROUNDS, Snapshot, Tracked};
+use crate::core::{Attention, Finalized, Interest, JobUid, JobView, ProviderView, ROUNDS, Snapshot, Tracked};
 
 /// Accounts in one request, as RPC nodes allow.
 const ACCOUNTS_PER_REQUEST: usize = 100;
@@ -79,6 +79,28 @@ struct Listing {
     seats: BTreeSet<Pubkey>,
     /// Jobs over which there is a dispute.
     disputed: BTreeSet<Pubkey>,
+}
+
+impl Listing {
+    /// What is to be read account by account: what the listing cannot tell, or tells to be ours.
+    fn known(&self, tracked: &[Tracked], scope: Scope) -> Vec<Known> {
+        let open: BTreeSet<JobUid> = self.open.iter().map(|view| view.uid).collect();
+        let is_ours = |job: &Pubkey| self.seats.contains(job) || self.disputed.contains(job);
+        let is_due = |tracked: &&Tracked| match tracked.attention {
+            Attention::Close => true,
+            _ if is_ours(&tracked.job) => true,
+            Attention::Listed => scope != Scope::Held && !open.contains(&tracked.uid),
+            Attention::Seldom => scope == Scope::Everything,
+        };
+        let due = tracked.iter().filter(is_due).map(|tracked| Known {
+            is_disputed: tracked.is_disputed || self.disputed.contains(&tracked.job),
+            ..Known::from(tracked)
+        });
+        let jobs: BTreeSet<Pubkey> = tracked.iter().map(|tracked| tracked.job).collect();
+        let unknown = self.seats.union(&self.disputed).copied().filter(|job| !jobs.contains(job));
+        let untracked = |job| Known { uid: None, job, is_disputed: self.disputed.contains(&job) };
+        due.chain(unknown.map(untracked)).collect()
+    }
 }
 
 /// What stands at the address of a job.
@@ -181,15 +203,10 @@ impl RpcChain {
     pub(super) async fn look_at(&self, interest: Interest, scope: Scope) -> Result<Look, ChainError> {
         let tracked = &interest.jobs;
         let listing = match scope {
-            Scope::Tracked => Listing::default(),
-            Scope::Everything => self.listing(&interest).await?,
+            Scope::Held => Listing::default(),
+            Scope::Market | Scope::Everything => self.listing(&interest).await?,
         };
-        let tracked_jobs: BTreeSet<Pubkey> = tracked.iter().map(|tracked| tracked.job).collect();
-        let unknown: BTreeSet<Pubkey> =
-            listing.seats.union(&listing.disputed).copied().filter(|job| !tracked_jobs.contains(job)).collect();
-        let mut known: Vec<Known> = tracked.iter().map(Known::from).collect();
-        let untracked = |job: &Pubkey| Known { uid: None, job: *job, is_disputed: listing.disputed.contains(job) };
-        known.extend(unknown.iter().map(untracked));
+        let known = listing.known(tracked, scope);
         let reading = self.read_known(&known, Commitment::Confirmed);
         let seeds = async { Ok(self.seeds(tracked).await) };
         let (mut read, finalized, seeds) = tokio::try_join!(reading, self.finalized(tracked), seeds)?;
@@ -201,9 +218,10 @@ impl RpcChain {
         self.plan_collisions(&mut read.jobs).await?;
         let provider = read.provider.ok_or_else(|| self.not_understood("fetch the provider", "it is missing"))?;
         let mut jobs: BTreeMap<JobUid, JobView> = read.jobs.into_iter().map(|view| (view.uid, view)).collect();
+        let was_read: BTreeSet<Pubkey> = known.iter().map(|known| known.job).collect();
         for view in listing.open {
             // What was read together with its seat is the better look.
-            if !tracked_jobs.contains(&view.job) && !unknown.contains(&view.job) {
+            if !was_read.contains(&view.job) {
                 jobs.entry(view.uid).or_insert(view);
             }
         }
@@ -392,6 +410,41 @@ mod tests {
         assert_eq!(read(old.uid, Place::Job(Box::new(old.clone()))), (vec![old.uid], vec![]));
         assert_eq!(read(old.uid, Place::Empty), (vec![], vec![old.uid]));
         assert_eq!(read(old.uid, Place::Unreadable), (vec![], vec![]), "nothing is concluded");
+    }
+
+    #[test]
+    fn e_08_what_is_not_ours_is_read_when_the_listing_is_silent_about_it_and_what_is_over_now_and_then() {
+        let tracked = |byte, attention| Tracked {
+            uid: view(byte).uid,
+            job: view(byte).job,
+            attention,
+            ask_final: false,
+            is_held: false,
+            seed_slot: None,
+            is_disputed: false,
+        };
+        let (close, listed, seldom) = (Attention::Close, Attention::Listed, Attention::Seldom);
+        let mut all = vec![tracked(1, close)];
+        all.extend([2, 3, 4].map(|byte| tracked(byte, listed)));
+        all.extend([5, 6, 7].map(|byte| tracked(byte, seldom)));
+        // Under the address of the third another job was posted.
+        let listing = Listing {
+            slot: Some(9),
+            open: vec![view(2), JobView { uid: JobUid([30; 32]), ..view(3) }],
+            seats: [view(6).job, view(8).job].into(),
+            disputed: [view(7).job].into(),
+        };
+        let read = |listing: &Listing, scope| {
+            let known = listing.known(&all, scope).into_iter();
+            known.map(|known| (known.job.to_bytes()[0], known.uid.is_some(), known.is_disputed)).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&Listing::default(), Scope::Held), [(1, true, false)]);
+        let ours = [(6, true, false), (7, true, true), (8, false, false)];
+        let market = [&[(1, true, false), (3, true, false), (4, true, false)][..], &ours].concat();
+        assert_eq!(read(&listing, Scope::Market), market);
+        let mut everything = market;
+        everything.insert(3, (5, true, false));
+        assert_eq!(read(&listing, Scope::Everything), everything);
     }
 
     #[test]

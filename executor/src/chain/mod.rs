@@ -155,13 +155,15 @@ pub struct OpenSeat {
     pub rent_payer: Pubkey,
 }
 
-/// How far a look goes.
+/// How far a look goes. A request reads fifty jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The jobs that are tracked: a request for each fifty.
-    Tracked,
+    /// The jobs that something of ours is in.
+    Held,
     /// Those, and a listing of the open jobs of the market, of own seats and of what else is of interest, which costs the node
-    /// more.
+    /// more; and the jobs that the listing does not show any more.
+    Market,
+    /// That, and all other jobs that are tracked.
     Everything,
 }
 

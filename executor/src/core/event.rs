@@ -212,6 +212,17 @@ pub struct ProviderView {
     pub node_balance_lamports: u64,
 }
 
+/// How often a job is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Each time: something of ours is in it, or may come to be.
+    Close,
+    /// Once the listing of the open jobs does not show it any more: nothing of ours is in it.
+    Listed,
+    /// Now and then: nothing is left to do for it, unless a fork takes that back.
+    Seldom,
+}
+
 /// A job that the core wants to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tracked {
@@ -219,6 +230,8 @@ pub struct Tracked {
     pub uid: JobUid,
     /// Address.
     pub job: Pubkey,
+    /// How often.
+    pub attention: Attention,
     /// Ask the finalised chain, too, whether it is over.
     pub ask_final: bool,
     /// A result is owed or stands: money is in it.

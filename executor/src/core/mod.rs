@@ -38,8 +38,8 @@ pub use contest::Watch;
 use court::Jury;
 pub use court::{Absence, DisputeView, OwnChallenge, OwnVote, ROUNDS};
 pub use event::{
-    Action, Collision, Event, Finalized, Interest, JobView, Preparation, ProviderView, Seat, Snapshot, Tracked, TxFate,
-    WorkFault, WorkFaultKind,
+    Action, Attention, Collision, Event, Finalized, Interest, JobView, Preparation, ProviderView, Seat, Snapshot,
+    Tracked, TxFate, WorkFault, WorkFaultKind,
 };
 pub use fees::{FEE_BUMPS_LIMIT, compute_unit_limit, live_max};
 pub use job::{BallotRow, ChallengeRow, JobRow, JobUid, OutcomeBytes, Salt, Spent, UNAVAILABLE};
@@ -257,6 +257,18 @@ impl Job {
         self.is_done() && !self.is_over && self.ended_slot.is_some_and(|ended| finalized_slot >= ended)
     }
 
+    /// Most jobs of a market are taken by others, and most of one's own are over. A seat that comes all the same is listed.
+    fn attention(&self) -> Attention {
+        let has_part = self.row.role != Role::Execute || self.row.has_part_in_dispute();
+        let is_ours = self.seat().is_some() || has_part;
+        match self.row.phase {
+            Phase::Dropped(_) if !is_ours => Attention::Seldom,
+            Phase::Claimed if self.is_gone => Attention::Seldom,
+            phase if phase.is_before_accept() && !is_ours && !self.row.has_any_live_tx() => Attention::Listed,
+            _ => Attention::Close,
+        }
+    }
+
     /// Whether its dispute, and what is ours in it, have to be looked at.
     fn is_disputed(&self) -> bool {
         let shown = self.view.as_ref().is_some_and(|view| view.disputes_open > 0);
@@ -360,6 +372,7 @@ impl Core {
         let tracked = |job: &Job| Tracked {
             uid: job.row.uid,
             job: job.row.job,
+            attention: job.attention(),
             ask_final: job.asks_final(self.finalized_slot),
             is_held: job.row.is_held(),
             seed_slot: job.seed_slot().or_else(|| job.jury_slot()),

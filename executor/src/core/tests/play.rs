@@ -14,6 +14,7 @@ enum Chance {
     Land(usize),
     Bury,
     Poll,
+    PollNarrow,
     PollOld(usize),
     Glance(usize),
     Fork(usize),
@@ -40,6 +41,7 @@ fn chances() -> impl Strategy<Value = Vec<Chance>> {
         6 => any::<usize>().prop_map(Chance::Land),
         1 => Just(Chance::Bury),
         6 => Just(Chance::Poll),
+        4 => Just(Chance::PollNarrow),
         2 => any::<usize>().prop_map(Chance::PollOld),
         2 => any::<usize>().prop_map(Chance::Glance),
         2 => (0_usize..8).prop_map(Chance::Fork),
@@ -64,6 +66,7 @@ fn look(world: &mut World, chance: &Chance, old: &mut Vec<Snapshot>) {
             old.push(world.snapshot());
             world.snapshot()
         }
+        Chance::PollNarrow => world.narrow(),
         // E-08: a node that lags, or that followed a fork which was given up; any number of slots back.
         Chance::PollOld(index) if !old.is_empty() => {
             let snapshot = old[index % old.len()].clone();

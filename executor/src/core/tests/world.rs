@@ -176,6 +176,16 @@ impl World {
         snapshot
     }
 
+    /// A look that leaves out what is seldom looked at, unless it is to be taken or something of ours or a dispute is in it.
+    pub(super) fn narrow(&self) -> Snapshot {
+        let mut snapshot = self.snapshot();
+        let is_seldom = |uid| self.core.job(uid).is_some_and(|job| job.attention() == Attention::Seldom);
+        let is_listed = |job: &JobView| job.status == JobStatus::Open || job.seat.is_some() || job.dispute.is_some();
+        snapshot.jobs.retain(|job| is_listed(job) || !is_seldom(job.uid));
+        snapshot.gone.retain(|uid| !is_seldom(*uid));
+        snapshot
+    }
+
     fn final_slot(&self) -> u64 {
         self.slot.saturating_sub(self.final_after)
     }
