@@ -20,9 +20,9 @@ use crate::{
 /// How often what is done.
 #[derive(Clone, Copy, Debug)]
 pub struct SenderSettings {
-    /// Between two looks at the status.
+    /// Between two looks at the status of what is sent.
     pub confirm_interval: Duration,
-    /// Between two sendings of the same bytes.
+    /// Between two sendings of the same bytes, and between two looks at what is sent no more.
     pub resend_interval: Duration,
     /// Between two questions whether an unknown signature is dead.
     pub death_check_interval: Duration,
@@ -58,7 +58,9 @@ pub async fn deliver<C: Chain>(
                 sleep(pace.backoff.next_pause()).await;
             }
         }
-        sleep(settings.confirm_interval).await;
+        // Whoever stopped sending waits for nothing: it only has to be known some day.
+        let is_waited_for = *sending.borrow();
+        sleep(if is_waited_for { settings.confirm_interval } else { settings.resend_interval }).await;
     }
 }
 

@@ -79,7 +79,7 @@ pub struct ChainConfig {
     pub poll_interval: Span,
     /// Time between two looks at a transaction that was sent.
     pub confirm_interval: Span,
-    /// Time after which an unconfirmed transaction's bytes are sent again.
+    /// Time after which an unconfirmed transaction's bytes are sent again, and between two looks at one that is sent no more.
     pub resend_interval: Span,
     /// Longest time for one RPC request.
     pub request_timeout: Span,

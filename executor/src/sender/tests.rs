@@ -127,6 +127,14 @@ async fn e_02_what_landed_before_a_crash_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_is_sent_no_more_is_looked_at_at_the_pace_of_sending() {
+    let pace = SenderSettings { confirm_interval: Duration::from_secs(3_600), ..pace() };
+    let chain = scripted(&[Some(UNKNOWN), Some(UNKNOWN), Some(LANDED)], &[0]);
+    let (_sending, stopped) = watch::channel(false);
+    assert_eq!(deliver(chain, tx(), pace, stopped).await, Some(TxFate::Landed { slot: 9 }));
+}
+
+#[tokio::test]
 async fn e_03_an_error_of_sending_is_not_believed_and_the_same_bytes_are_sent_again() {
     let chain = scripted(&[Some(UNKNOWN), Some(UNKNOWN), Some(UNKNOWN), Some(LANDED)], &[LAST_VALID]);
     chain.shared.lock().expect("not poisoned").sending_fails = true;
