@@ -27,6 +27,8 @@ use crate::{errors::ClientError, program::ProgramFailure};
 pub(super) const SIGN_ATTEMPTS_MAX: u8 = 3;
 /// Pause between two broadcasts of the same signed transaction.
 const REBROADCAST_INTERVAL: Duration = Duration::from_secs(2);
+/// Looks at a status until it is asked, too, whether its transaction has expired: a blockhash lives a minute.
+const LOOKS_PER_EXPIRY: u32 = 10;
 /// Compute units on top of what the simulation used: a tenth, and this many for the budget's own instructions.
 const COMPUTE_MARGIN_UNITS: u64 = 2_000;
 /// Most compute units that a transaction may ask for.
@@ -246,7 +248,7 @@ impl Client {
             .first()
             .ok_or_else(|| ClientError::Signing { problem: "the transaction has no signature".to_owned() })?;
         let started = Instant::now();
-        let mut broadcast_at: Option<Instant> = None;
+        let (mut broadcast_at, mut looks): (Option<Instant>, u32) = (None, 0);
         loop {
             if broadcast_at.is_none_or(|at| at.elapsed() >= REBROADCAST_INTERVAL) {
                 if let Err(error) = self.broadcast(transaction).await {
@@ -255,6 +257,9 @@ impl Client {
                 }
                 broadcast_at = Some(Instant::now());
             }
+            looks = looks.wrapping_add(1);
+            let may_expire = looks.is_multiple_of(LOOKS_PER_EXPIRY);
+            let last_valid_block_height = may_expire.then_some(last_valid_block_height);
             match self.state_or_unknown(&signature, last_valid_block_height).await {
                 SignatureState::Confirmed { slot } => return Ok(Sent { signature, slot }),
                 SignatureState::Failed { error, .. } => {
@@ -270,9 +275,14 @@ impl Client {
         }
     }
 
-    /// A failing endpoint is no answer: the signature stays unknown until the caller's time is over.
-    async fn state_or_unknown(&self, signature: &Signature, last_valid_block_height: u64) -> SignatureState {
-        match self.signature_state(signature, last_valid_block_height).await {
+    /// A failing endpoint is no answer: the signature stays unknown until the caller's time is over. Without a block height it is
+    /// not asked whether it has expired.
+    async fn state_or_unknown(&self, signature: &Signature, last_valid_block_height: Option<u64>) -> SignatureState {
+        let state = match last_valid_block_height {
+            Some(height) => self.signature_state(signature, height).await,
+            None => self.recent_state(signature).await.map(|state| state.unwrap_or(SignatureState::Unknown)),
+        };
+        match state {
             Ok(state) => state,
             Err(error) => {
                 tracing::debug!(%signature, %error, "signature status unavailable");
