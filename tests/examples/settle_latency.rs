@@ -28,9 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GAS_LIMIT: u64 = 3_000_000_000;
 
 fn main() -> ExitCode {
-    if let Some(code) = bots::maybe_bot() {
-        return code;
-    }
     let runs = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(20);
     match tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| runtime.block_on(bench(runs))) {
         Ok(()) => ExitCode::SUCCESS,

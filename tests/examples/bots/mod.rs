@@ -1,8 +1,9 @@
-//! What the benchmarks with bots share: a benchmark's own binary is the bot as well, so that nothing else has to be built.
+//! What the benchmarks with bots share. The bot is the binary that providers run, of the profile that the benchmark is built in: its
+//! sandbox children are that binary too, and what they cost depends on how large it is.
 
 use std::{
     path::{Path, PathBuf},
-    process::{ExitCode, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -21,14 +22,6 @@ pub type Failure = Box<dyn std::error::Error>;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often something is looked at: the error of a figure.
 pub const LOOK: Duration = Duration::from_millis(20);
-
-/// Runs this process as a sandbox child or as a bot if it was started as one.
-pub fn maybe_bot() -> Option<ExitCode> {
-    if let Some(code) = assay_executor::worker::maybe_child_main() {
-        return Some(code);
-    }
-    (std::env::args().nth(1).as_deref() == Some("--config")).then(assay_executor::cli::main)
-}
 
 /// A bot's process and its log.
 pub struct Bot {
@@ -65,7 +58,7 @@ impl Bot {
         settings(&mut config);
         let (path, log) = (home.join("provider.toml"), home.join("log"));
         std::fs::write(&path, toml::to_string(&config)?)?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(executor()?);
         command.arg("--config").arg(path).arg("run").stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.stderr(std::fs::File::create(&log)?).kill_on_drop(true).spawn()?;
         let bot = Self { child, log };
@@ -91,4 +84,12 @@ impl Bot {
         let id = self.child.id().ok_or("a bot ended")?;
         Ok(std::fs::read_to_string(format!("/proc/{id}/{name}"))?)
     }
+}
+
+/// The bot's binary, beside the directory of the benchmarks.
+fn executor() -> Result<PathBuf, Failure> {
+    let examples = std::env::current_exe()?;
+    let path =
+        examples.parent().and_then(Path::parent).ok_or("no directory above the benchmark's")?.join("assay-executor");
+    if path.exists() { Ok(path) } else { Err(format!("{} is not there; tools/bench builds it", path.display()).into()) }
 }
