@@ -209,10 +209,11 @@ fn ended(view: &JobView) -> String {
 fn expired(job: &Job) -> String {
     let refunded = "the escrow goes back to the poster";
     match (job.redundancy > 1, job.window_deadline_unix > 0) {
-        (true, false) => return format!("its seats were not all taken in time; {refunded}"),
+        (true, false) if job.attempt == 0 => return format!("its seats were not all taken in time; {refunded}"),
         (true, true) => return format!("neither its seats nor a jury gave a result; {refunded}"),
         (false, true) => return format!("no jury found a result; {refunded}"),
-        (false, false) => {}
+        // An adaptive job whose lone attempts were missed had one seat.
+        (true, false) | (false, false) => {}
     }
     match job.attempt {
         0 => format!("nobody took it in time; {refunded}"),
@@ -237,4 +238,28 @@ pub fn no_result(view: &JobView, now_unix: i64) -> CliError {
     CliError::new(format!("job {job} has no result and will never have one; it is {state}: {reason}"))
         .with_exit(Exit::NoResult)
         .with_next(next)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use anchor_lang::AnchorDeserialize;
+
+    use super::*;
+
+    #[test]
+    fn an_expired_job_is_told_by_what_it_waited_for() {
+        let mut job = Job::deserialize(&mut [0; 4_096].as_slice()).unwrap();
+        (job.redundancy, job.attempts_max) = (1, 3);
+        assert!(expired(&job).starts_with("nobody took it"));
+        job.attempt = 3;
+        assert!(expired(&job).starts_with("all 3 attempts"));
+        // Adaptive, after runs that went alone: its other seats were never put up.
+        job.redundancy = 3;
+        assert!(expired(&job).starts_with("all 3 attempts"));
+        job.attempt = 0;
+        assert!(expired(&job).starts_with("its seats were not all taken"));
+        job.window_deadline_unix = 1;
+        assert!(expired(&job).starts_with("neither its seats nor a jury"));
+    }
 }
