@@ -155,7 +155,7 @@ const NEXT_STEPS: &[(AssayError, &str)] = {
         (E::OutcomeStands, "nothing is to be done: this is the outcome that stands"),
         (
             E::NotAJuror,
-            "leave it to others: parties, and whoever was not on duty when the dispute was opened, are no jurors",
+            "leave it to others: executors, the poster's provider, and whoever was not on duty when the dispute was opened, are no jurors",
         ),
         (E::AlreadyVoted, "reveal the vote once commits are over; one per round counts"),
         (E::SeedNotReady, "try again in a few slots"),
