@@ -231,7 +231,6 @@ impl Juror<'_> {
 
     /// Finds what to say, asks, records it, and sends it.
     async fn commit(&self, case: &Case, row: &mut JobRow) -> CliResult<Step> {
-        self.require_juror(case, self.provider)?;
         let disputed = case.require_disputed()?;
         let (round, gas_limit) = (disputed.dispute.account.round, disputed.dispute.account.gas_limit);
         if row.phase == Phase::Halted {
@@ -241,11 +240,12 @@ impl Juror<'_> {
             ))
             .with_next("see the bot's log; nothing is signed about this job until that is cleared up"));
         }
-        if self.args.excuse && !row.votes_in(round) {
-            self.require_excused(&disputed.dispute.account, case)?;
+        if self.args.excuse {
+            self.require_excused(case, row)?;
             row.excused = Some(round);
             (row.role, row.phase) = (Role::Judge, Phase::Voting);
-        } else if !row.votes_in(round) {
+        } else if row.ballot(round).is_none() {
+            self.require_juror(case, self.provider)?;
             let ballot = self.ballot(case, row).await?;
             // The run took its time.
             let now = Case::look(self.chain, case.handle.clone()).await?;
@@ -276,12 +276,17 @@ impl Juror<'_> {
         Ok(Step { what: "commit_vote".to_owned(), signature: done.signature.to_string() })
     }
 
-    /// That the program takes an excuse of this juror.
-    fn require_excused(&self, dispute: &Dispute, case: &Case) -> CliResult {
+    /// That the program takes an excuse of this juror, and that nothing else was decided.
+    fn require_excused(&self, case: &Case, row: &JobRow) -> CliResult {
+        let dispute = &case.require_disputed()?.dispute.account;
+        if row.ballot(dispute.round).is_some() {
+            return Err(CliError::new(format!("a vote in round {} is on record", dispute.round))
+                .with_next(format!("send it: assay dispute vote {}", case.job())));
+        }
         if !dispute.has_free(&self.provider) || dispute.is_busy(&self.provider) {
             return Ok(());
         }
-        let needed = u32::from(dispute.round).saturating_add(2);
+        let needed = dispute.round.saturating_add(2);
         Err(CliError::new(format!("{} is not excused from round {}", self.address, dispute.round))
             .with_cause(format!(
                 "{} of its votes are open, {needed} excuse it in this round; and its free stake bears the bond of a ticket",

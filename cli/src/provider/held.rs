@@ -176,7 +176,11 @@ fn vote(vote: &Vote, disputes: &[Keyed<Dispute>]) -> VoteLock {
         job: dispute.map(|dispute| dispute.account.job.to_string()),
         round: vote.round,
         weight: vote.weight,
-        state: if vote.vote_status() == Some(VoteStatus::Revealed) { "shown" } else { "hidden" },
+        state: match vote.vote_status() {
+            _ if vote.weight == 0 => "excused",
+            Some(VoteStatus::Revealed) => "shown",
+            _ => "hidden",
+        },
         lock_lamports: vote.lock_lamports,
     }
 }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use assay_sdk::{
     client::SharedSigner,
-    instructions::{self, ProviderChanges, RegisterProvider},
+    instructions::{self, EnrollStake, ProviderChanges, RegisterProvider},
     keypair::{KeypairError, load_keypair},
     program::{account_bytes, accounts::Provider},
 };
@@ -188,6 +188,12 @@ pub(super) async fn close(context: &Context) -> CliResult {
         return Err(CliError::new(format!("the provider {} cannot be closed: {what}", own.seat.address()))
             .with_next(format!("{next}; `assay provider status` shows everything")));
     }
+    let mut instructions = vec![instructions::close_provider(&own.seat)];
+    if provider.tickets > 0 {
+        // Those of stake that was lost stay counted until somebody counts them anew.
+        let (signer, market, provider) = (own.seat.authority, own.seat.market, own.seat.address());
+        instructions.insert(0, instructions::enroll_stake(&EnrollStake { signer, market, provider }));
+    }
     let action = Action {
         plan: format!(
             "Ends the registration of {}; its record is gone. Pays {} rent out to {}.",
@@ -196,7 +202,7 @@ pub(super) async fn close(context: &Context) -> CliResult {
             own.seat.authority
         ),
         doing: "closing",
-        instructions: &[instructions::close_provider(&own.seat)],
+        instructions: &instructions,
         ..Action::default()
     };
     own.carry_out(context, &action).await?;

@@ -5,6 +5,9 @@ use crate::fees::{share_bps, FeeError};
 /// `duty_until_unix` of a provider that is on duty.
 pub const ON_DUTY: i64 = i64::MAX;
 
+/// Votes of a juror, besides one for each earlier round of the dispute, beside which it may be excused from one more.
+const BUSY_VOTES: u16 = 2;
+
 /// What a provider's account says about its duty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DutyView {
@@ -21,6 +24,12 @@ pub struct DutyView {
 #[must_use]
 pub const fn is_juror(duty: &DutyView, opened_unix: i64) -> bool {
     duty.duty_from_unix <= opened_unix && duty.tickets_from_unix <= opened_unix && opened_unix < duty.duty_until_unix
+}
+
+/// Whether a juror with so many votes open may be excused from one of this round.
+#[must_use]
+pub fn is_busy(votes_open: u16, round: u8) -> bool {
+    votes_open >= u16::from(round).saturating_add(BUSY_VOTES)
 }
 
 /// Enrolled stake.

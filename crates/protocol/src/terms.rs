@@ -69,7 +69,7 @@ pub struct MarketTerms {
     pub jury_lambda: u16,
     /// Least share of the expected tickets that must be revealed, basis points, 3,334..=6,667.
     pub jury_quorum_bps: u16,
-    /// What a vote locks for each of its tickets, lamports; at least the decline fee, at most a ticket.
+    /// What a vote locks for each of its tickets, lamports; at least the decline fee, at most half a ticket.
     pub juror_bond_lamports: u64,
     /// Share of the enrolled stake that duty locks, basis points, 100..=5,000.
     pub duty_rate_bps: u16,
@@ -245,7 +245,8 @@ impl MarketTerms {
         ensure(TICKET_LAMPORTS.contains(&self.ticket_lamports), TermsError::Ticket)?;
         ensure(JURY_LAMBDA.contains(&self.jury_lambda), TermsError::Jury)?;
         ensure(JURY_QUORUM_BPS.contains(&self.jury_quorum_bps), TermsError::Jury)?;
-        let juror_bond = self.decline_fee_lamports..=self.ticket_lamports;
+        // A ticket on duty bears its bond, at the highest duty rate as well: else it would be excused for ever, and counted.
+        let juror_bond = self.decline_fee_lamports..=self.ticket_lamports.checked_div(2).unwrap_or(0);
         ensure(juror_bond.contains(&self.juror_bond_lamports), TermsError::Jury)?;
         ensure(DUTY_RATE_BPS.contains(&self.duty_rate_bps), TermsError::Jury)?;
         let (least, most) = (self.audit_one_in_min, self.audit_one_in_max);

@@ -1,7 +1,7 @@
 //! Contesting what is wrong: which results of others are watched, what is challenged and appealed against, what a juror says.
 //! Whatever is to be signed is in the row, on disk, first; what is signed next follows from the row and from what is on chain.
 
-use assay_protocol::{ChallengeStatus, Hash32, JobStatus, pot::appeal_bond};
+use assay_protocol::{ChallengeStatus, Hash32, JobStatus, duty::is_busy, pot::appeal_bond};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -20,10 +20,10 @@ const NO_BUDGET: &str = "a result that this provider found wrong is not conteste
     from another wallet before its window closes";
 const NO_STAKE: &str = "this provider is in a jury and has no free stake for the bond of a ticket: its vote excuses it and weighs \
     nothing";
-/// Votes besides one for each earlier round of a dispute with which a juror may be excused.
-const BUSY_VOTES: u16 = 2;
-const BUSY: &str = "this provider is in a jury and could not run the job in time, with its votes in other disputes: it asks to be \
-    excused";
+const EXCUSED: &str = "this provider is in a jury and could not run the job in time, with its votes in other disputes or nothing free: \
+    it asks to be excused";
+const NO_ROOM: &str = "this provider is in a jury and cannot vote: its exposure cap leaves no room for the bond of a ticket, which is no \
+    excuse; raise it at once, or its duty lock may be lost";
 const NO_RUN: &str = "this provider is in a jury and could not run the job in time: it does not vote, and its duty lock may be \
     lost";
 
@@ -205,19 +205,10 @@ impl Core {
     /// Decides what a juror says, and records it before it is signed: what its run gave, or that there was nothing to run.
     pub(super) fn decide_ballots(&mut self, uids: &[JobUid], now: Now, actions: &mut Vec<Action>) {
         let Some(provider) = self.provider else { return };
-        // Votes on their way that the provider account does not count yet.
-        let coming = |job: &Job| {
-            let dispute = job.view.as_ref()?.dispute.as_ref()?;
-            let ballot = job.row.ballot(dispute.round).filter(|_| dispute.vote().is_none())?;
-            Some(u64::from(ballot.weight).saturating_mul(dispute.juror_bond_lamports))
-        };
         for uid in uids {
             let Some((round, ballot)) = self.jobs.get(uid).and_then(|job| job.ballot_due(&self.settings, now)) else {
                 continue;
             };
-            let coming = self.jobs.values().filter_map(coming).fold(0_u64, u64::saturating_add);
-            let locked = provider.locked_lamports.saturating_add(coming);
-            let free = provider.stake_lamports.min(provider.exposure_cap_lamports).saturating_sub(locked);
             let salt = self.settings.salt(*uid, Purpose::Vote(round));
             let Some(job) = self.jobs.get_mut(uid) else { continue };
             let Some(places) = job.places(&provider) else { continue };
@@ -227,10 +218,14 @@ impl Core {
                 .as_ref()
                 .and_then(|view| view.dispute.as_ref())
                 .map_or(0, |dispute| dispute.juror_bond_lamports);
+            let bears = |lamports: u64| lamports.saturating_sub(provider.locked_lamports) >= bond;
+            let (has_free, has_room) = (bears(provider.stake_lamports), bears(provider.exposure_cap_lamports));
             match ballot {
                 Some(ballot) if is_drawn => {
-                    if free < bond {
-                        job.tell(NO_STAKE, actions);
+                    match (has_free, has_room) {
+                        (false, _) => job.tell(NO_STAKE, actions),
+                        (true, false) => job.tell(NO_ROOM, actions),
+                        (true, true) => {}
                     }
                     let row = BallotRow { ballot, salt, tickets: places.tickets, weight: places.weight };
                     if let Some(place) = job.row.ballots.get_mut(usize::from(round)) {
@@ -241,11 +236,12 @@ impl Core {
                     job.not_before_ms = now.monotonic_ms;
                     actions.push(Action::Persist(*uid));
                 }
-                None if is_drawn && provider.votes_open >= u16::from(round).saturating_add(BUSY_VOTES) => {
+                None if is_drawn && job.row.excused == Some(round) => {}
+                None if is_drawn && (!has_free || is_busy(provider.votes_open, round)) => {
                     job.row.excused = Some(round);
                     job.row.tx_failures = 0;
                     job.not_before_ms = now.monotonic_ms;
-                    job.tell(BUSY, actions);
+                    job.tell(EXCUSED, actions);
                     actions.push(Action::Persist(*uid));
                 }
                 None if is_drawn => job.tell(NO_RUN, actions),
@@ -312,7 +308,8 @@ impl Job {
         let view = self.view.as_ref().filter(|_| self.row.role == Role::Judge)?;
         let dispute = view.dispute.as_ref().filter(|dispute| dispute.takes_votes(now) && dispute.vote().is_none())?;
         let round = dispute.round;
-        if self.row.votes_in(round) || self.row.phase == Phase::Halted {
+        // What was found after one asked to be excused is said, if the excuse was not taken.
+        if self.row.ballot(round).is_some() || self.row.phase == Phase::Halted {
             return None;
         }
         let margin_s = settings.vote_margin_s(view.execution_s);

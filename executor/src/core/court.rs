@@ -317,9 +317,14 @@ impl Job {
             Some(OwnVote::Committed(_)) if dispute.takes_reveals(now) => Phase::RevealingVote,
             Some(OwnVote::Committed(_)) => Phase::Voted,
             None if is_voting && self.row.votes_in(dispute.round) => Phase::Voting,
+            None if self.row.outcome.is_some() && dispute.challenge.is_none() => Phase::Ran,
+            None if is_voting
+                && self.row.outcome.is_none()
+                && provider.is_some_and(|provider| self.is_drawn_as_juror(provider)) =>
+            {
+                Phase::Drawn
+            }
             None if dispute.challenge.is_some() => Phase::Challenged,
-            None if self.row.outcome.is_some() => Phase::Ran,
-            None if is_voting && provider.is_some_and(|provider| self.is_drawn_as_juror(provider)) => Phase::Drawn,
             None => Phase::Seen,
         })
     }

@@ -1,4 +1,4 @@
-//! Every way an instruction may refuse. Append only: numbers never change. Messages say what was expected.
+//! Every way an instruction may refuse. From the first release on append only: numbers never change then. Messages say what was expected.
 
 use anchor_lang::prelude::*;
 use assay_protocol::{DrawError, FeeError, OutcomeError, TermsError};
@@ -307,16 +307,16 @@ pub enum AssayError {
     #[msg("the dispute must be final")]
     DisputeNotFinal,
     /// The provider is no juror of this dispute.
-    #[msg("the provider must have been on duty when the dispute was opened, and be no party of it")]
+    #[msg("the provider must have been on duty when the dispute was opened, and be neither an executor of the job nor its poster's")]
     NotAJuror,
     /// The juror has voted in this round.
     #[msg("a juror must vote once in a round")]
     AlreadyVoted,
-    /// The weight does not fit the tickets.
-    #[msg("the weight must be the number of tickets named, 1 to 64; where everybody votes none is named, it is at least 1, and a usable ticket is needed")]
+    /// Too few tickets, or too many.
+    #[msg("1 to 64 tickets must be named, none where everybody votes, and one be usable")]
     WeightOutOfRange,
     /// A ticket is named twice, or out of order.
-    #[msg("tickets must be named in strictly ascending order, and a juror's other votes by round")]
+    #[msg("tickets must be named in strictly ascending order")]
     TicketsUnordered,
     /// It belongs to another round.
     #[msg("votes are revealed in their round, challenges in the first")]

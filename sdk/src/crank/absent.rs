@@ -43,7 +43,7 @@ impl Roll {
         let mut found = Vec::new();
         for round in self.dispute.account.rounds_called() {
             for provider in &self.providers {
-                if shown.contains(&provider.address) || self.is_excused(provider) {
+                if shown.contains(&provider.address) || self.owes_nothing(provider) {
                     continue;
                 }
                 let Some(slash) = self.absence(provider, round, &mut left) else { continue };
@@ -55,7 +55,7 @@ impl Roll {
     }
 
     /// Whether nothing can be asked of this provider, whatever it did.
-    fn is_excused(&self, provider: &Keyed<Provider>) -> bool {
+    fn owes_nothing(&self, provider: &Keyed<Provider>) -> bool {
         let (dispute, account) = (&self.dispute.account, &provider.account);
         account.duty_lock_lamports == 0 || !dispute.is_juror(&provider.address, account)
     }

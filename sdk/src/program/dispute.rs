@@ -2,7 +2,7 @@
 
 use assay_protocol::{
     ChallengeStatus, DisputeStatus, Draw, Expected, Hash32, Outcome, OutcomeError, Tally, Verdict, VoteStatus,
-    duty::{DutyView, ON_DUTY, is_juror},
+    duty::{DutyView, ON_DUTY, is_busy, is_juror},
     limits::VOTE_TICKETS_MAX,
     round_expected,
     tickets::{self, EVERYBODY, threshold},
@@ -11,9 +11,6 @@ use solana_pubkey::Pubkey;
 
 use super::{accounts, standing, types};
 use crate::instructions::VoteTickets;
-
-/// Votes besides one for each earlier round that excuse a juror.
-const BUSY_VOTES: u32 = 2;
 
 /// What a dispute takes at a moment. What is due is anybody's to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +197,7 @@ impl accounts::Dispute {
     /// before. One that has nothing free is without asking.
     #[must_use]
     pub fn is_busy(&self, provider: &accounts::Provider) -> bool {
-        u32::from(provider.votes_open) >= u32::from(self.round).saturating_add(BUSY_VOTES)
+        is_busy(provider.votes_open, self.round)
     }
 
     /// Whether the round's verdict may be appealed against, as long as its time lasts.

@@ -2,7 +2,7 @@
 
 use assay_protocol::{
     ChallengeStatus, DisputeStatus, Draw, DrawNow, DrawState, Expected, Hash32, Verdict, ballot_hash,
-    duty::ON_DUTY,
+    duty::{ON_DUTY, is_busy},
     ids::{ChallengeCommitmentInput, VoteCommitmentInput, challenge_commitment, vote_commitment},
     round_expected,
     tickets::{threshold, wins},
@@ -57,7 +57,7 @@ impl World {
             TxKind::Challenge => {
                 row.challenge_commitment(&settings().node_key).expect("outcome and salt are recorded").to_vec()
             }
-            TxKind::Vote(round) if row.excused == Some(round) => Vec::new(),
+            TxKind::Vote(round) if row.ballot(round).is_none() => Vec::new(),
             TxKind::Vote(round) => {
                 let ballot = row.ballot(round).expect("recorded");
                 let indices = ballot.tickets.iter().flat_map(|ticket| ticket.to_le_bytes());
@@ -96,8 +96,12 @@ impl World {
         let place = usize::from(round);
         match kind {
             TxKind::Vote(of) if of == round && dispute.takes_votes(self.now) && dispute.votes[place].is_none() => {
-                dispute.is_complete = payload.is_empty();
-                dispute.votes[place] = Some(cast(dispute, &payload));
+                let is_excused = self.is_bound || payload.is_empty();
+                if is_excused && !self.is_bound && !is_busy(self.votes_elsewhere, round) {
+                    return false;
+                }
+                dispute.is_complete = is_excused;
+                dispute.votes[place] = Some(cast(dispute, &payload, is_excused));
             }
             TxKind::RevealVote(of) if of == round && reveals => {
                 let Some(OwnVote::Committed(hidden)) = dispute.votes[place] else { return false };
@@ -244,8 +248,8 @@ fn challenge_first(job: &mut JobView, payload: Vec<u8>, now: i64) -> bool {
 }
 
 /// A vote of ours, or an excuse, which says nothing.
-fn cast(dispute: &DisputeView, payload: &[u8]) -> OwnVote {
-    if payload.is_empty() { OwnVote::Excused } else { OwnVote::Committed(voted(dispute, payload)) }
+fn cast(dispute: &DisputeView, payload: &[u8], is_excused: bool) -> OwnVote {
+    if is_excused { OwnVote::Excused } else { OwnVote::Committed(voted(dispute, payload)) }
 }
 
 /// The commitment of a vote, which names tickets that are ours and drawn.

@@ -140,11 +140,9 @@ fn p_26_a_long_pause_after_content_that_was_not_to_be_had_does_not_outlast_the_v
     assert_eq!(world.revealed, 1, "in time");
 }
 
-/// A juror whose host fails, with so many votes elsewhere.
-fn failing(votes_elsewhere: u16) -> World {
-    let mut world = jury();
-    world.votes_elsewhere = votes_elsewhere;
-    for _ in 0..100 {
+/// Some time in which its host fails.
+fn fail(world: &mut World, steps: usize) {
+    for _ in 0..steps {
         world.slot += 1;
         world.now.chain_unix += 1;
         world.now.monotonic_ms += 31_000;
@@ -158,6 +156,13 @@ fn failing(votes_elsewhere: u16) -> World {
         world.step(Event::Polled(world.snapshot()));
         world.court_moves_late();
     }
+}
+
+/// A juror whose host fails, with so many votes elsewhere.
+fn failing(votes_elsewhere: u16) -> World {
+    let mut world = jury();
+    world.votes_elsewhere = votes_elsewhere;
+    fail(&mut world, 100);
     world
 }
 
@@ -174,6 +179,21 @@ fn p_18_a_juror_that_could_not_run_beside_other_votes_asks_to_be_excused_and_say
     assert_eq!((signed(&world, TxKind::Vote(0)), signed(&world, TxKind::RevealVote(0))), (1, 0));
     assert_eq!((world.revealed, world.paid, world.halted, world.signed.len()), (0, 0, false, 0));
     world.assert_promises();
+    // As one with nothing free does, whatever it judges elsewhere.
+    let mut bound = jury();
+    bound.is_bound = true;
+    fail(&mut bound, 100);
+    assert_eq!((signed(&bound, TxKind::Vote(0)), bound.halted, bound.signed.len()), (1, false, 0));
+}
+
+#[test]
+fn p_18_a_vote_that_the_chain_took_for_an_excuse_is_shown_to_nobody_and_no_foreign_part() {
+    let mut world = jury();
+    world.is_bound = true;
+    world.run_to_the_end();
+    world.assert_promises();
+    assert_eq!((signed(&world, TxKind::Vote(0)), signed(&world, TxKind::RevealVote(0))), (1, 0));
+    assert_eq!((world.halted, world.paid, world.jobs.len()), (false, 0, 0));
 }
 
 #[test]

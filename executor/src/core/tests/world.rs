@@ -60,6 +60,8 @@ pub(super) struct World {
     pub(super) duty: DutyView,
     /// Votes of ours in disputes that nobody here knows.
     pub(super) votes_elsewhere: u16,
+    /// Whether all our stake is bound.
+    pub(super) is_bound: bool,
     /// What juries find; `None`: nothing.
     pub(super) verdict: Option<OutcomeBytes>,
     /// Jurors that are absent from each round, what each has at stake, and how many of them were shown by us.
@@ -134,6 +136,7 @@ impl World {
             halted: false,
             duty: provider().duty,
             votes_elsewhere: 0,
+            is_bound: false,
             verdict: Some(OURS),
             absent: 0,
             duty_lock_lamports: 1_000_000,
@@ -156,6 +159,7 @@ impl World {
                 earnings_lamports: self.earnings,
                 duty: self.duty,
                 votes_open: self.votes_elsewhere,
+                locked_lamports: if self.is_bound { provider().stake_lamports } else { provider().locked_lamports },
                 streak: self.streak,
                 unaudited_lamports: self.unaudited_lamports,
                 ..provider()
@@ -325,7 +329,7 @@ impl World {
         assert!(tx.signature.is_none(), "signed once");
         let ballot = match kind {
             // It says nothing.
-            TxKind::Vote(round) if row.excused == Some(round) => Some(UNAVAILABLE),
+            TxKind::Vote(round) if row.ballot(round).is_none() => Some(UNAVAILABLE),
             TxKind::Vote(round) | TxKind::RevealVote(round) => Some(row.ballot(round).expect("recorded").ballot),
             _ => row.outcome,
         };

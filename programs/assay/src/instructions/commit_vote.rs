@@ -1,15 +1,15 @@
 //! Votes in a dispute's round without showing it.
 //!
 //! Who: a juror's node key, while the round commits. A juror was on duty when the dispute was opened, and is neither an executor of
-//! the job nor its poster's provider. State: none → Vote, Committed. In a drawn round the vote weighs the tickets that it names, each of which must win; where everybody votes, all
-//! usable ones; in both no more than free stake and exposure cap bear bonds of. It remembers whether free stake or the size of a vote
-//! kept it from weighing more: else winning tickets beyond its weight are an absence. The exposure cap, which its owner sets at any
-//! time, is no excuse.
+//! the job nor its poster's provider. State: none → Vote, Committed. In a drawn round the vote weighs the tickets that it names, each
+//! of which must win; where everybody votes, all usable ones; in both no more than free stake and exposure cap bear bonds of. It
+//! remembers whether free stake or the size of a vote kept it from weighing more: else winning tickets beyond its weight are an
+//! absence. The exposure cap, which its owner sets at any time, is no excuse. Money: the node key pays the Vote's rent and gets it back
+//! when it closes; the bond of each ticket is a reservation inside the juror's stake.
 //!
 //! A juror whose free stake bears no bond is excused, and so is one that asks for it, by a commitment of zeros, while two votes of it
 //! are open besides one for each round before this: many sham disputes at a time drive nobody off duty. Its Vote says nothing, weighs
-//! nothing and is Revealed at once. It counts for no further excuse. Money: the node key pays the Vote's rent and gets it back when it closes; the bond of each ticket is a
-//! reservation inside the juror's stake.
+//! nothing and is Revealed at once. It counts for no further excuse.
 //!
 //! `0 [signer, writable] node_key: pays rent · 1 [writable] provider: its node key is account 0 · 2 [writable] dispute: Voting · 3
 //! [writable] vote: PDA("vote", dispute, round, provider), unused · 4 [] system program`
@@ -18,7 +18,7 @@
 //! `TicketsUnordered`, `TicketLoses`, `ExposureCapReached`, `AlreadyVoted`, `AddressMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
-use assay_protocol::{limits::VOTE_TICKETS_MAX, DisputeStatus, VoteStatus, PROTOCOL_VERSION};
+use assay_protocol::{duty::is_busy, limits::VOTE_TICKETS_MAX, DisputeStatus, VoteStatus, PROTOCOL_VERSION};
 
 use crate::{
     errors::{require, require_keys_eq, AssayError},
@@ -58,9 +58,6 @@ pub struct CommitVote<'info> {
     pub system_program: Program<'info, System>,
 }
 
-/// Votes beside one for each earlier round that excuse a juror.
-const BUSY_VOTES: u16 = 2;
-
 /// What a vote comes to.
 struct Cast {
     /// Tickets that it weighs.
@@ -94,8 +91,7 @@ impl CommitVote<'_> {
             return Ok(Cast { weight: 0, lock_lamports: 0, usable, is_full: true });
         }
         if args.commitment == [0; 32] {
-            let busy = u16::from(dispute.round).saturating_add(BUSY_VOTES);
-            require!(provider.votes_open >= busy, AssayError::CommitmentZero);
+            require!(is_busy(provider.votes_open, dispute.round), AssayError::CommitmentZero);
             return Ok(Cast { weight: 0, lock_lamports: 0, usable, is_full: true });
         }
         let (weight, is_full) = self.validate_tickets(args, usable)?;
@@ -150,7 +146,7 @@ impl CommitVote<'_> {
             round: dispute.round,
             provider: provider.key(),
             weight: u64::from(cast.weight),
-            commitment: args.commitment,
+            commitment: if cast.is_excuse() { [0; 32] } else { args.commitment },
             lock_lamports: cast.lock_lamports,
         });
         Ok(())

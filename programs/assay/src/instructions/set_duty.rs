@@ -2,7 +2,7 @@
 //!
 //! Who: the authority. State: on, the provider's tickets that its stake bears count for juries, and the others are gone; off, they do
 //! not count any more; off once more, after the unbonding period, the longer of those in force then and when duty began, its lock is
-//! released.
+//! released. On again not before that: whoever was put off duty is a juror of the disputes of its time as long.
 //! Money: none; a share of the stake of these tickets is locked, the most that an absence costs, once.
 //!
 //! `0 [signer] authority · 1 [writable] market: the provider's · 2 [writable] provider: its authority is account 0`
@@ -11,7 +11,10 @@
 //! `StillOnDuty`.
 
 use anchor_lang::prelude::*;
-use assay_protocol::duty::{duty_lock, Enrolled};
+use assay_protocol::{
+    duty::{duty_lock, Enrolled},
+    MarketTerms,
+};
 
 use crate::{
     errors::{require, AssayError},
@@ -52,6 +55,7 @@ impl SetDuty<'_> {
         let held_lamports = provider.duty_lock_lamports;
         if on {
             require!(held_lamports == 0, AssayError::DutyUnchanged);
+            require!(now_unix >= self.released_unix(terms)?, AssayError::StillOnDuty);
             let tickets = provider.usable_tickets(terms.ticket_lamports);
             require!(tickets > 0, AssayError::WeightOutOfRange);
             let enrolled = Enrolled { tickets, unit_lamports: terms.ticket_lamports };
@@ -68,11 +72,18 @@ impl SetDuty<'_> {
             return Ok(held_lamports);
         }
         require!(held_lamports > 0, AssayError::DutyUnchanged);
-        // Unbonding outlasts every dispute that was opened while it served.
-        let unbonding_s = terms.unbonding_s.max(provider.duty_unbonding_s);
-        let released_unix = deadline_unix(provider.duty_until_unix, unbonding_s)?;
-        require!(now_unix >= released_unix, AssayError::StillOnDuty);
+        require!(now_unix >= self.released_unix(terms)?, AssayError::StillOnDuty);
         Ok(0)
+    }
+
+    /// From when on no dispute of its last duty goes on: unbonding outlasts those of jobs that were posted under the terms of its
+    /// beginning, or under these. At once where it never served.
+    fn released_unix(&self, terms: &MarketTerms) -> Result<i64> {
+        let Self { authority: _, market: _, provider } = self;
+        if provider.duty_until_unix == 0 {
+            return Ok(0);
+        }
+        deadline_unix(provider.duty_until_unix, terms.unbonding_s.max(provider.duty_unbonding_s))
     }
 
     /// Runs the instruction.

@@ -148,8 +148,8 @@ impl Jury {
             require!(*ticket >= least, AssayError::TicketsUnordered);
             least = ticket.saturating_add(1);
             require!(*ticket < usable, AssayError::TicketLoses);
-            require!(wins(&self.seed, holder.as_array(), *ticket, self.threshold), AssayError::TicketLoses);
             // P-15
+            require!(wins(&self.seed, holder.as_array(), *ticket, self.threshold), AssayError::TicketLoses);
         }
         Ok(())
     }

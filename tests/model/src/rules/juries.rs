@@ -45,6 +45,9 @@ impl Model {
         let (held, leaves) = (provider.duty_lock_lamports, provider.is_on_duty());
         if on {
             demands.that(held == 0 && !leaves, "DutyUnchanged");
+            // Until then it is a juror of disputes that count it.
+            let free = self.released_unix(key).is_none_or(|free| now >= free);
+            demands.that(leaves || provider.duty_until_unix == 0 || free, "StillOnDuty");
             demands.that(usable >= 1, "WeightOutOfRange");
             demands.that(provider.stake_lamports - provider.locked_lamports >= lock, "FreeStakeTooSmall");
             demands.that(provider.locked_lamports + lock <= provider.exposure_cap_lamports, "ExposureCapReached");

@@ -222,6 +222,12 @@ impl Schedule {
             }
         }
         let own = model.challenges.iter().filter(|((job, _), _)| *job == key);
+        // What is shown is shown once.
+        let shown = own.clone().find(|(_, own)| own.status == ChallengeStatus::Revealed);
+        if let Some(((_, challenger), _)) = shown.filter(|_| model.slot.is_multiple_of(4)) {
+            let (outcome, salt) = (truth(&dispute.uid), salt(&dispute.uid, *challenger));
+            acts.push(Act::RevealOutcome { challenger: *challenger, job: key, outcome, salt });
+        }
         for ((_, challenger), challenge) in own.filter(|(_, own)| own.status == ChallengeStatus::Entered) {
             let lies = dispute.executors.iter().map(|party| own_lie(*party));
             let mut told = [truth(&dispute.uid), ring_lie(&dispute.uid)].into_iter().chain(lies);

@@ -23,6 +23,10 @@ fn next(model: &Model, provider: Key, own: &Provider) -> Vec<Act> {
     if own.stake_lamports > 0 {
         return vec![Act::Unstake { signer, provider, lamports: own.stake_lamports }];
     }
+    // Stake that was lost leaves tickets behind until somebody counts them anew.
+    if own.tickets > 0 {
+        return vec![Act::EnrollStake { signer, provider }];
+    }
     let mut acts = Vec::new();
     if own.earnings_lamports > 0 {
         acts.push(Act::ClaimReward { provider });

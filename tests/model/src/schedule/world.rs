@@ -171,7 +171,9 @@ impl World {
 /// Terms inside the protocol's bounds.
 fn terms(rng: &mut Rng) -> Terms {
     let mut one = |values: [u64; 3]| values[usize::try_from(rng.below(3)).expect("small")];
+    let ticket_lamports = one([SOL / 100, SOL / 10, SOL]);
     Terms {
+        ticket_lamports,
         fee_bps: u16::try_from(one([0, 200, 1_000])).expect("small"),
         stake_min_lamports: one([SOL / 10, SOL / 10, SOL]),
         bond_min_lamports: one([2_000_000, 10_000_000, 100_000_000]),
@@ -185,13 +187,12 @@ fn terms(rng: &mut Rng) -> Terms {
         job_total_s: u32::try_from(one([1_800, 3_600, 7_200])).expect("small"),
         quorum_bps: u16::try_from(one([5_001, 6_667, 10_000])).expect("small"),
         executions_max: u8::try_from(one([4, 5, 9])).expect("small"),
-        ticket_lamports: one([SOL / 100, SOL / 10, SOL]),
         widen_s: u32::try_from(one([1, 5, 10])).expect("small"),
         reveal_s: u32::try_from(one([1, 10, 60])).expect("small"),
         jail_s: u32::try_from(one([20, 200, 2_000])).expect("small"),
         jury_lambda: u16::try_from(one([9, 9, 16])).expect("small"),
         jury_quorum_bps: u16::try_from(one([3_334, 5_000, 6_667])).expect("small"),
-        juror_bond_lamports: one([50_000, 1_000_000, 10_000_000]),
+        juror_bond_lamports: one([50_000, 1_000_000, 10_000_000]).min(ticket_lamports / 2),
         duty_rate_bps: u16::try_from(one([100, 500, 5_000])).expect("small"),
         unbonding_s: 86_400,
         gas_limit_max: 2_000_000_000,

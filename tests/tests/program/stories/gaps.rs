@@ -248,6 +248,8 @@ const SELDOM: &[&str] = &[
     // Who leaves out the seat that missed its deadline, or a challenge beside a result that stands, in the moment it counts.
     "expire_job: AccountsMissing",
     "open_dispute: AccountsMissing",
+    // Who doubts a verdict in the very second in which it is too late.
+    "appeal a second late",
     // Who judges three disputes at a time.
     "an excuse of a busy juror",
     // Whose cap leaves room for few votes in a round of everybody.
