@@ -80,7 +80,7 @@ impl World {
     /// Lets a transaction of ours about a result of others meet the program.
     pub(super) fn apply_court(&mut self, uid: JobUid, kind: TxKind, signature: Signature) -> bool {
         let payload = self.messages[&signature][10..].to_vec();
-        let (now, slot) = (self.now.chain_unix, self.slot);
+        let (now, slot, elsewhere) = (self.now.chain_unix, self.slot, (self.is_bound, self.votes_elsewhere));
         let Some(job) = self.jobs.get_mut(&uid) else { return false };
         let hash = |bytes: &[u8]| ballot_hash(bytes.try_into().expect("an outcome"));
         if job.dispute.is_none() {
@@ -96,12 +96,9 @@ impl World {
         let place = usize::from(round);
         match kind {
             TxKind::Vote(of) if of == round && dispute.takes_votes(self.now) && dispute.votes[place].is_none() => {
-                let is_excused = self.is_bound || payload.is_empty();
-                if is_excused && !self.is_bound && !is_busy(self.votes_elsewhere, round) {
-                    return false;
-                }
-                dispute.is_complete = is_excused;
-                dispute.votes[place] = Some(cast(dispute, &payload, is_excused));
+                let Some(vote) = cast(dispute, &payload, elsewhere) else { return false };
+                dispute.is_complete = vote == OwnVote::Excused;
+                dispute.votes[place] = Some(vote);
             }
             TxKind::RevealVote(of) if of == round && reveals => {
                 let Some(OwnVote::Committed(hidden)) = dispute.votes[place] else { return false };
@@ -247,9 +244,13 @@ fn challenge_first(job: &mut JobView, payload: Vec<u8>, now: i64) -> bool {
     true
 }
 
-/// A vote of ours, or an excuse, which says nothing.
-fn cast(dispute: &DisputeView, payload: &[u8], is_excused: bool) -> OwnVote {
-    if is_excused { OwnVote::Excused } else { OwnVote::Committed(voted(dispute, payload)) }
+/// A vote of ours, or an excuse, which says nothing; `None` of one that asks for it and is not busy.
+fn cast(dispute: &DisputeView, payload: &[u8], (is_bound, votes_elsewhere): (bool, u16)) -> Option<OwnVote> {
+    match payload.is_empty() {
+        _ if is_bound => Some(OwnVote::Excused),
+        true => is_busy(votes_elsewhere, dispute.round).then_some(OwnVote::Excused),
+        false => Some(OwnVote::Committed(voted(dispute, payload))),
+    }
 }
 
 /// The commitment of a vote, which names tickets that are ours and drawn.
