@@ -467,6 +467,8 @@ mod tests {
         dispute.round = 1;
         assert_eq!(standing(Some(&vote), Some(&dispute), 9), "not-shown", "its round is over");
         vote.status = VoteStatus::Revealed.code();
+        assert_eq!(standing(Some(&vote), None, 9), "excused", "it weighs nothing");
+        vote.weight = 1;
         assert_eq!(standing(Some(&vote), None, 9), "shown");
         assert_eq!(standing(None, Some(&dispute), 9), "settled", "its account is closed");
     }
