@@ -3,7 +3,7 @@
 use assay_protocol::{
     Draw, MarketTerms, Outcome,
     ids::CommitmentInput,
-    tickets::{Fill, seat_threshold, winning},
+    tickets::{Fill, TicketDraw, seat_threshold},
 };
 use solana_pubkey::Pubkey;
 
@@ -234,7 +234,7 @@ impl Party {
             is_everybody: draw.is_everybody(),
         };
         let threshold = seat_threshold(&fill, world.now());
-        winning(&draw.seed, &self.provider.to_bytes(), provider.tickets, threshold).next()
+        TicketDraw::new(&draw.seed, &self.provider.to_bytes()).winning(provider.tickets, threshold).next()
     }
 
     /// `accept_job` by this ticket.

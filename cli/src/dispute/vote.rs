@@ -7,7 +7,7 @@ use assay_executor::{
     config::load,
     core::{BallotRow, JobRow, Phase, Role, UNAVAILABLE},
 };
-use assay_protocol::{Ballot, VoteStatus};
+use assay_protocol::{Ballot, VoteStatus, duty::votes_excusing};
 use assay_sdk::{
     Event,
     explain::{VoteCondition, VoteContext, first_vote_obstacle},
@@ -286,7 +286,7 @@ impl Juror<'_> {
         if !dispute.has_free(&self.provider) || dispute.is_busy(&self.provider) {
             return Ok(());
         }
-        let needed = dispute.round.saturating_add(2);
+        let needed = votes_excusing(dispute.round);
         Err(CliError::new(format!("{} is not excused from round {}", self.address, dispute.round))
             .with_cause(format!(
                 "{} of its votes are open, {needed} excuse it in this round; and its free stake bears the bond of a ticket",

@@ -5,7 +5,7 @@ import struct
 from fractions import Fraction
 from math import floor
 
-from vectors import ONE, U64_MAX, key, tagged
+from vectors import ONE, U64_MAX, key, tagged, ticket
 
 # Draws. A list of recent slots is given as ranges, newest first; the hash of a slot is its number four times.
 DELAY, REARMS, FULL = 4, 3, 512
@@ -125,18 +125,14 @@ def fill(now, wanted=3, total=1000, start=100, end=700, widen=10, everybody=Fals
                 is_everybody=everybody, now_unix=now, threshold=value)
 
 
-def win(seed, holder, index):
-    return int.from_bytes(tagged("assay:ticket:v1", seed, holder, struct.pack("<I", index))[:8], "little")
-
-
 def winners(seed, holder, tickets, level):
-    wins = [index for index in range(tickets) if level == EVERYBODY or win(seed, holder, index) < level]
+    wins = [index for index in range(tickets) if level == EVERYBODY or ticket(seed, holder, index) < level]
     return dict(seed=seed.hex(), holder=holder.hex(), tickets=tickets, threshold=level, winners=wins)
 
 
 def single(index):
     """One ticket, with the least threshold that it wins."""
-    return dict(seed=key(30).hex(), holder=key(31).hex(), index=index, least=win(key(30), key(31), index) + 1)
+    return dict(seed=key(30).hex(), holder=key(31).hex(), index=index, least=ticket(key(30), key(31), index) + 1)
 
 
 TICKETS = dict(

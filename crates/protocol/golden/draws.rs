@@ -6,7 +6,7 @@ use assay_protocol::{
     agreed,
     draw::{find_seed, seed},
     round_expected, round_verdict, seats_max, seats_paid_max,
-    tickets::{seat_threshold, threshold, tickets_of, winning, wins, Fill},
+    tickets::{seat_threshold, threshold, tickets_of, Fill, TicketDraw},
     Ballot, Draw, DrawNow, DrawStep, Expected, Hash32, Lookup, Measure, Mode, Purpose, Round, Rule, SlotHash, Subject,
     Tally, Voice,
 };
@@ -97,16 +97,16 @@ pub fn check_tickets() {
         assert_eq!(seat_threshold(&fill, unix(vector, "now_unix")), number(vector, "threshold"), "{vector}");
     }
     for vector in rows(&file, "winners") {
-        let (seed, holder) = (hash(vector, "seed"), hash(vector, "holder"));
+        let draw = TicketDraw::new(&hash(vector, "seed"), &hash(vector, "holder"));
         let winners: Vec<_> =
-            winning(&seed, &holder, narrow(vector, "tickets"), number(vector, "threshold")).map(u64::from).collect();
+            draw.winning(narrow(vector, "tickets"), number(vector, "threshold")).map(u64::from).collect();
         let expected: Vec<_> = vector["winners"].as_array().expect("a list").iter().filter_map(Value::as_u64).collect();
         assert_eq!(winners, expected, "{vector}");
     }
     for vector in rows(&file, "singles") {
-        let (seed, holder, index) = (hash(vector, "seed"), hash(vector, "holder"), narrow(vector, "index"));
-        let least = number(vector, "least");
-        assert!(wins(&seed, &holder, index, least) && !wins(&seed, &holder, index, least - 1), "{vector}");
+        let mut draw = TicketDraw::new(&hash(vector, "seed"), &hash(vector, "holder"));
+        let (index, least) = (narrow(vector, "index"), number(vector, "least"));
+        assert!(draw.wins(index, least) && !draw.wins(index, least - 1), "{vector}");
     }
 }
 

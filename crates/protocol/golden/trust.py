@@ -3,7 +3,7 @@
 from fractions import Fraction
 from math import floor
 
-from vectors import ONE, U64_MAX, key, tagged
+from vectors import ONE, U64_MAX, key, ticket
 
 U32_MAX = 2**32 - 1
 
@@ -110,7 +110,7 @@ AUDITS = [
 
 def audit(n, one_in, everybody=False):
     """By the seed `n`, for a job with the uid 6."""
-    drawn = everybody or int.from_bytes(tagged("assay:ticket:v1", key(n), key(6), bytes(4))[:8], "little") < Fraction(2**64, one_in)
+    drawn = everybody or ticket(key(n), key(6), 0) < Fraction(2**64, one_in)
     return dict(seed=key(n).hex(), job_uid=key(6).hex(), one_in=one_in, is_everybody=everybody, drawn=drawn)
 
 

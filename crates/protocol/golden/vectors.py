@@ -14,6 +14,13 @@ def tagged(tag, *parts):
     return hashlib.sha256(tag.encode().ljust(16, b"\0") + b"".join(parts)).digest()
 
 
+def ticket(seed, holder, index):
+    """Where one ticket falls in a draw: below the threshold it wins. Four share a hash."""
+    quartet, place = divmod(index, 4)
+    hashed = hashlib.sha256(tagged("assay:ticket:v1", seed, holder) + quartet.to_bytes(4, "little")).digest()
+    return int.from_bytes(hashed[8 * place:8 * place + 8], "little")
+
+
 def key(n):
     """A recognisable 32-byte value."""
     return hashlib.sha256(b"golden %d" % n).digest()

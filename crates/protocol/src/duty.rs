@@ -26,10 +26,16 @@ pub const fn is_juror(duty: &DutyView, opened_unix: i64) -> bool {
     duty.duty_from_unix <= opened_unix && duty.tickets_from_unix <= opened_unix && opened_unix < duty.duty_until_unix
 }
 
+/// How many open votes of a juror excuse it from one of this round.
+#[must_use]
+pub fn votes_excusing(round: u8) -> u16 {
+    u16::from(round).saturating_add(BUSY_VOTES)
+}
+
 /// Whether a juror with so many votes open may be excused from one of this round.
 #[must_use]
 pub fn is_busy(votes_open: u16, round: u8) -> bool {
-    votes_open >= u16::from(round).saturating_add(BUSY_VOTES)
+    votes_open >= votes_excusing(round)
 }
 
 /// Enrolled stake.

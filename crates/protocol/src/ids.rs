@@ -1,5 +1,5 @@
 //! Domain-separated hash preimages. Every preimage is the 16-byte domain tag followed by fixed-width fields, so two
-//! different inputs never share one preimage (A-15, P-12).
+//! different inputs never share one preimage (A-15, P-12). Tickets alone are hashed without a tag, under a key that has one.
 
 use solana_sha256_hasher::hashv;
 
@@ -29,7 +29,7 @@ pub enum Domain {
     Vote,
     /// What a draw depends on, see [`crate::draw::seed`].
     Seed,
-    /// One ticket in one draw, see [`crate::tickets::wins`].
+    /// All tickets of one holder in one draw, see [`crate::tickets::TicketDraw`].
     Ticket,
     /// A cluster's name or genesis hash, see [`cluster_tag`].
     Cluster,

@@ -8,6 +8,13 @@ use crate::{
     limits::{SEATS_START_FACTOR, TICKETS_MAX},
 };
 
+/// What all tickets of one holder share in one draw: a hash.
+const KEY_BYTES: usize = 32;
+/// A number of four tickets, u32 little-endian.
+const NUMBER_BYTES: usize = 4;
+/// Tickets that share a hash, of which each has a quarter.
+const QUARTET: u32 = 4;
+
 /// Instead of a ticket: the seat is taken alone, see [`crate::trust::AuditBounds`].
 pub const TICKET_SOLO: u32 = u32::MAX;
 
@@ -69,24 +76,49 @@ pub fn seat_threshold(fill: &Fill, now_unix: i64) -> u64 {
     }
 }
 
-/// Whether one ticket wins: the first 8 bytes (LE) of `H(domain, seed, holder, index u32)` are below the threshold, or
-/// every ticket wins. `holder` is the address of the Provider account.
-#[must_use]
-pub fn wins(seed: &Hash32, holder: &Hash32, index: u32, threshold: u64) -> bool {
-    if threshold == EVERYBODY {
-        return true;
-    }
-    let digest = hashv(&[Domain::Ticket.tag(), seed, holder, &index.to_le_bytes()]).to_bytes();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h]) < threshold
+/// One holder's tickets in one draw.
+#[derive(Clone, Debug)]
+pub struct TicketDraw {
+    /// The key, and the number of the quartet that is hashed: one slice, since a hash on chain costs by its slices.
+    preimage: [u8; KEY_BYTES + NUMBER_BYTES],
+    /// The quartet that was looked at last.
+    quartet: Option<u32>,
+    /// Its hash.
+    hash: Hash32,
 }
 
-/// All tickets below `tickets` that win, ascending. For whoever looks for its own; the program checks single ones.
-pub fn winning<'a>(
-    seed: &'a Hash32,
-    holder: &'a Hash32,
-    tickets: u32,
-    threshold: u64,
-) -> impl Iterator<Item = u32> + use<'a> {
-    (0..tickets).filter(move |index| wins(seed, holder, *index, threshold))
+impl TicketDraw {
+    /// All tickets share the key `H(domain, seed, holder)`; `holder` is the address of the Provider account.
+    #[must_use]
+    pub fn new(seed: &Hash32, holder: &Hash32) -> Self {
+        let mut preimage = [0; KEY_BYTES + NUMBER_BYTES];
+        let (key, _) = preimage.split_at_mut(KEY_BYTES);
+        key.copy_from_slice(hashv(&[Domain::Ticket.tag(), seed, holder]).as_bytes());
+        Self { preimage, quartet: None, hash: [0; 32] }
+    }
+
+    /// Whether a ticket wins: its number in the draw is below the threshold, or every ticket wins. The number (LE) is the quarter
+    /// `index mod 4` of `SHA-256(key, ⌊index / 4⌋ u32)`, so that whoever asks in order hashes once for four tickets.
+    #[must_use]
+    #[inline]
+    pub fn wins(&mut self, index: u32, threshold: u64) -> bool {
+        if threshold == EVERYBODY {
+            return true;
+        }
+        let quartet = index / QUARTET;
+        if self.quartet != Some(quartet) {
+            let (_, number) = self.preimage.split_at_mut(KEY_BYTES);
+            number.copy_from_slice(&quartet.to_le_bytes());
+            self.hash = hashv(&[&self.preimage]).to_bytes();
+            self.quartet = Some(quartet);
+        }
+        let (quarters, _) = self.hash.as_chunks();
+        let quarter = usize::try_from(index % QUARTET).ok().and_then(|place| quarters.get(place));
+        quarter.is_some_and(|quarter| u64::from_le_bytes(*quarter) < threshold)
+    }
+
+    /// All tickets below `tickets` that win, ascending. For whoever looks for its own; the program checks single ones.
+    pub fn winning(mut self, tickets: u32, threshold: u64) -> impl Iterator<Item = u32> {
+        (0..tickets).filter(move |index| self.wins(*index, threshold))
+    }
 }

@@ -8,7 +8,7 @@ use crate::{
         ARBITRATION_TRUST_STEP_BPS, BPS_ONE, TRUSTED_STREAK, TRUST_FEE_LAMPORTS_MIN, TRUST_HALF_FEE_LAMPORTS,
         TRUST_WEIGHT_FAILED, TRUST_WEIGHT_MISSED,
     },
-    tickets::{threshold, wins, EVERYBODY},
+    tickets::{threshold, TicketDraw, EVERYBODY},
 };
 
 /// Runs with less gas than this measure the clock's granularity (one second), not the provider.
@@ -195,7 +195,7 @@ impl AuditBounds {
 #[must_use]
 pub fn audit_drawn(draw: &Draw, job_uid: &Hash32, one_in: u16) -> bool {
     let level = if draw.is_everybody() { EVERYBODY } else { threshold(1, u64::from(one_in)) };
-    wins(&draw.seed, job_uid, 0, level)
+    TicketDraw::new(&draw.seed, job_uid).wins(0, level)
 }
 
 /// What a seat taken alone locks: the bond, or the most it may be paid times the chance against an audit. A lie is found with

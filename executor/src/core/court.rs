@@ -5,7 +5,7 @@ use assay_protocol::{
     ChallengeStatus, DisputeStatus, Draw, Hash32, Verdict,
     duty::is_juror,
     limits::VOTE_TICKETS_MAX,
-    tickets::{EVERYBODY, threshold, wins},
+    tickets::{EVERYBODY, TicketDraw, threshold},
 };
 use assay_sdk::{crank, instructions};
 use solana_instruction::Instruction;
@@ -233,7 +233,8 @@ impl Jury {
     fn go_on(&mut self, holder: &Hash32, tickets: u32, threshold: u64, budget: &mut u32) {
         let end = tickets.min(self.next.saturating_add(*budget)).max(self.next);
         *budget = budget.saturating_sub(end.saturating_sub(self.next));
-        self.tickets.extend((self.next..end).filter(|index| wins(&self.seed, holder, *index, threshold)));
+        let mut draw = TicketDraw::new(&self.seed, holder);
+        self.tickets.extend((self.next..end).filter(|index| draw.wins(*index, threshold)));
         // A vote shows no more than these.
         self.tickets.truncate(usize::try_from(VOTE_TICKETS_MAX).unwrap_or(usize::MAX));
         self.next = end;

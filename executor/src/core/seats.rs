@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_protocol::{
     DisputeStatus, Draw, DrawNow, DrawState, Hash32, JobStatus, Lookup, Purpose, Subject,
-    tickets::{EVERYBODY, Fill, TICKET_SOLO, seat_threshold, wins},
+    tickets::{EVERYBODY, Fill, TICKET_SOLO, TicketDraw, seat_threshold},
     trust::trust_floor_bps,
 };
 
@@ -69,7 +69,8 @@ impl Search {
             (self.next, self.threshold) = (0, threshold);
         }
         let end = tickets.min(self.next.saturating_add(*budget)).max(self.next);
-        self.ticket = (self.next..end).find(|index| wins(&self.seed, holder, *index, self.threshold));
+        let mut draw = TicketDraw::new(&self.seed, holder);
+        self.ticket = (self.next..end).find(|index| draw.wins(*index, self.threshold));
         *budget = budget.saturating_sub(end.saturating_sub(self.next));
         self.next = end;
     }

@@ -4,6 +4,7 @@
 //! objected in time the outcome is final, the provider is paid for the gas it proved, and the rest goes back to the
 //! lamport. `docs/PROTOCOL.md` is normative. Read [`state`], then `instructions/` in the order of [`assay`].
 
+pub mod arguments;
 pub mod dispute_money;
 pub mod errors;
 pub mod events;

@@ -16,13 +16,26 @@ use anchor_lang::{
 use solana_curve25519::edwards::{validate_edwards, PodEdwardsPoint};
 use solana_sha256_hasher::hashv;
 
-use crate::errors::{err, require, AssayError};
+use crate::{
+    errors::{err, require, AssayError},
+    state::packed::{packed, Packed},
+};
 
 /// Seeds of an account without its bump: at most four; one that is not used is empty, which changes no address.
 pub type Seeds<'a> = [&'a [u8]; 4];
 
 /// Ends the preimage of a program-derived address.
-const MARKER: &[u8] = b"ProgramDerivedAddress";
+const MARKER: &[u8; 21] = b"ProgramDerivedAddress";
+
+/// What follows the seeds in that preimage: room for the bump, the program, the marker. One slice, since a hash costs by its slices.
+const TAIL: [u8; 54] = {
+    let mut tail = [0; 54];
+    let (_, rest) = tail.split_at_mut(1);
+    let (program, marker) = rest.split_at_mut(32);
+    program.copy_from_slice(crate::ID.as_array());
+    marker.copy_from_slice(MARKER);
+    tail
+};
 
 /// Bytes that every account is charged for on top of its data.
 const ACCOUNT_OVERHEAD_BYTES: u64 = 128;
@@ -35,14 +48,30 @@ mod system_instruction {
     pub const ALLOCATE: [u8; 4] = [8, 0, 0, 0];
 }
 
+/// Data of the system program's instruction that nearly every account begins with.
+struct CreateAccount {
+    code: [u8; 4],
+    lamports: u64,
+    space: u64,
+    owner: Pubkey,
+}
+
+packed!(CreateAccount { code, lamports, space, owner });
+
+/// Its bytes.
+const CREATE_ACCOUNT_BYTES: usize = 4 + 8 + 8 + 32;
+
 /// The bump for which `address` is the canonical address of `seeds`: the highest one that is off the curve.
 ///
 /// # Errors
 /// [`AssayError::AddressMismatch`] when it is not.
 pub fn canonical_bump(address: &Pubkey, seeds: &Seeds<'_>) -> Result<u8> {
     let [first, second, third, fourth] = seeds;
+    let mut tail = TAIL;
     for bump in (0..=u8::MAX).rev() {
-        let candidate = hashv(&[first, second, third, fourth, &[bump], crate::ID.as_ref(), MARKER]).to_bytes();
+        let [place, ..] = &mut tail;
+        *place = bump;
+        let candidate = hashv(&[first, second, third, fourth, &tail]).to_bytes();
         if validate_edwards(&PodEdwardsPoint(candidate)) {
             continue;
         }
@@ -114,27 +143,27 @@ impl NewAccount<'_, '_> {
         let missing_lamports = rent_lamports.saturating_sub(held_lamports);
         let lamports = missing_lamports.checked_add(self.deposit_lamports).ok_or(AssayError::AmountOverflow)?;
         if held_lamports == 0 {
-            let data = [
-                system_instruction::CREATE_ACCOUNT.as_slice(),
-                &lamports.to_le_bytes(),
-                &space.to_le_bytes(),
-                crate::ID.as_ref(),
-            ];
+            let code = system_instruction::CREATE_ACCOUNT;
+            let create = CreateAccount { code, lamports, space, owner: crate::ID };
+            let mut data = [0; CREATE_ACCOUNT_BYTES];
+            create.write(&mut data.as_mut_slice()).ok_or(AssayError::AmountOverflow)?;
             self.invoke(&data, true, bump)?;
         } else {
             transfer(self.payer, self.account, lamports)?;
-            self.invoke(&[&system_instruction::ALLOCATE, &space.to_le_bytes()], false, bump)?;
-            self.invoke(&[&system_instruction::ASSIGN, crate::ID.as_ref()], false, bump)?;
+            let allocate = [system_instruction::ALLOCATE.as_slice(), &space.to_le_bytes()].concat();
+            self.invoke(&allocate, false, bump)?;
+            let assign = [system_instruction::ASSIGN.as_slice(), crate::ID.as_ref()].concat();
+            self.invoke(&assign, false, bump)?;
         }
         Ok(Created { bump, rent_lamports })
     }
 
     /// Calls the system program with the new address as signer, and the payer when it pays.
-    fn invoke(&self, data: &[&[u8]], payer_pays: bool, bump: u8) -> Result<()> {
+    fn invoke(&self, data: &[u8], payer_pays: bool, bump: u8) -> Result<()> {
         let [first, second, third, fourth] = self.seeds;
         let account = AccountMeta::new(*self.account.key, true);
         let accounts = if payer_pays { vec![AccountMeta::new(*self.payer.key, true), account] } else { vec![account] };
-        let instruction = Instruction { program_id: system_program::ID, accounts, data: data.concat() };
+        let instruction = Instruction { program_id: system_program::ID, accounts, data: data.to_vec() };
         let infos = [self.payer.clone(), self.account.clone()];
         Ok(invoke_signed(&instruction, &infos, &[&[first, second, third, fourth, &[bump]]])?)
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 use assay_protocol::{
     VoteStatus,
-    tickets::{EVERYBODY, winning},
+    tickets::{EVERYBODY, TicketDraw},
 };
 
 /// A dispute, and everybody who may have had a part in it, as fetched.
@@ -79,7 +79,7 @@ impl Roll {
         } else {
             let needed = revealed.map_or(0, |vote| vote.weight).saturating_add(1);
             let (seen, needed) = (usable.min(*left), usize::try_from(needed).ok()?);
-            let drawn = winning(&seed, provider.address.as_array(), seen, level).take(needed);
+            let drawn = TicketDraw::new(&seed, provider.address.as_array()).winning(seen, level).take(needed);
             let drawn: Vec<u32> = drawn.collect();
             let last = drawn.last().filter(|_| drawn.len() == needed);
             *left = left.saturating_sub(last.map_or(seen, |index| index.saturating_add(1)));

@@ -5,7 +5,7 @@ use assay_protocol::{
     duty::{DutyView, ON_DUTY, is_busy, is_juror},
     limits::VOTE_TICKETS_MAX,
     round_expected,
-    tickets::{self, EVERYBODY, threshold},
+    tickets::{self, EVERYBODY, TicketDraw, threshold},
 };
 use solana_pubkey::Pubkey;
 
@@ -150,7 +150,7 @@ impl accounts::Dispute {
             return Vec::new();
         }
         let usable = provider.usable_tickets(self.ticket_lamports);
-        tickets::winning(&draw.seed, address.as_array(), usable, self.threshold()).collect()
+        TicketDraw::new(&draw.seed, address.as_array()).winning(usable, self.threshold()).collect()
     }
 
     /// A ticket that shows the juror to be in this round's jury; `None` when it is not.
@@ -161,7 +161,7 @@ impl accounts::Dispute {
         if !draw.is_settled() {
             return None;
         }
-        tickets::winning(&draw.seed, address.as_array(), usable, self.threshold()).next()
+        TicketDraw::new(&draw.seed, address.as_array()).winning(usable, self.threshold()).next()
     }
 
     /// What the juror's vote of this round names: its drawn tickets, as many as one vote may name, or all where everybody votes. The

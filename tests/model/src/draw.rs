@@ -126,8 +126,9 @@ pub fn seed(slot_hash: &[u8; 32], uid: &[u8; 32], purpose: Purpose, round: u8) -
 /// Where a ticket falls.
 #[must_use]
 pub fn ticket(seed: &[u8; 32], holder: &[u8; 32], index: u32) -> u64 {
-    let digest = hash(&[b"assay:ticket:v1\0", seed, holder, &index.to_le_bytes()]);
-    digest[..8].iter().rev().fold(0, |sum, byte| sum * 256 + u64::from(*byte))
+    let shared = hash(&[b"assay:ticket:v1\0", seed, holder]);
+    let of_four = hash(&[&shared, &(index / 4).to_le_bytes()]);
+    of_four[8 * (index % 4) as usize..][..8].iter().rev().fold(0, |sum, byte| sum * 256 + u64::from(*byte))
 }
 
 /// Whether a ticket is drawn under this threshold.

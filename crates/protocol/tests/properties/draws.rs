@@ -2,7 +2,7 @@
 
 use assay_protocol::{
     draw::{find_seed, seed},
-    tickets::{seat_threshold, threshold, tickets_of, usable, winning, Fill, EVERYBODY},
+    tickets::{seat_threshold, threshold, tickets_of, usable, Fill, TicketDraw, EVERYBODY},
     Draw, DrawNow, DrawState, Hash32, Lookup, Purpose, SlotHash, Subject,
 };
 use proptest::{array::uniform32, prelude::*, sample::select};
@@ -114,8 +114,8 @@ fn p_15_fifty_names_with_one_ticket_win_as_often_as_one_name_with_fifty() {
     for round in 0..500u32 {
         let mut seed = [0; 32];
         seed[..4].copy_from_slice(&round.to_le_bytes());
-        whale += winning(&seed, &[255; 32], 50, level).count();
-        names += (0..50u8).map(|name| winning(&seed, &[name; 32], 1, level).count()).sum::<usize>();
+        whale += TicketDraw::new(&seed, &[255; 32]).winning(50, level).count();
+        names += (0..50u8).map(|name| TicketDraw::new(&seed, &[name; 32]).winning(1, level).count()).sum::<usize>();
     }
     // 25,000 tickets each, of which 3 % win: five standard deviations are 135.
     assert!(whale.abs_diff(750) < 135 && names.abs_diff(750) < 135, "{whale} and {names} of 750 expected");

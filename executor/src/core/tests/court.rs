@@ -5,7 +5,7 @@ use assay_protocol::{
     duty::{ON_DUTY, is_busy},
     ids::{ChallengeCommitmentInput, VoteCommitmentInput, challenge_commitment, vote_commitment},
     round_expected,
-    tickets::{threshold, wins},
+    tickets::{TicketDraw, threshold},
 };
 
 use solana_instruction::Instruction;
@@ -16,6 +16,11 @@ use super::{world::*, *};
 pub(super) const WRONG: OutcomeBytes = [5; 79];
 /// Tickets of all jurors; ours are 40 of them.
 const TICKETS: u64 = 400;
+
+/// What draws a round's jury: one of ours at least is in each.
+pub(super) fn jury_seed(round: u8) -> Hash32 {
+    [round + 3; 32]
+}
 /// Seconds after which others do what is due.
 const OTHERS_S: i64 = 20;
 /// Jobs whose number is at least this are played here.
@@ -161,7 +166,7 @@ impl World {
         match dispute.status {
             DisputeStatus::Entry if is_due => start(dispute, 0, (slot, now), execution_s, reveal_s),
             DisputeStatus::Drawing if slot > dispute.draw.seed_slot => {
-                dispute.draw.seed = [dispute.round + 1; 32];
+                dispute.draw.seed = jury_seed(dispute.round);
                 dispute.draw.state = DrawState::Recorded;
                 vote(dispute, now, execution_s, reveal_s);
             }
@@ -260,8 +265,8 @@ fn voted(dispute: &DisputeView, payload: &[u8]) -> Hash32 {
     let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
     let (weight, tickets): (u32, Vec<u32>) = (number(weight), tickets.chunks(4).map(number).collect());
     let level = threshold(dispute.expected, dispute.duty_tickets_total);
-    let holder = settings().provider.to_bytes();
-    let win = |index: &u32| *index < 40 && wins(&dispute.draw.seed, &holder, *index, level);
+    let mut draw = TicketDraw::new(&dispute.draw.seed, &settings().provider.to_bytes());
+    let win = |index: &u32| *index < 40 && draw.wins(*index, level);
     let is_drawn = match dispute.is_last() {
         true => tickets.is_empty() && (1..=40).contains(&weight),
         false => tickets.len() == weight as usize && tickets.is_sorted() && tickets.iter().all(win),

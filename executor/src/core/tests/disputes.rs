@@ -1,9 +1,12 @@
 //! As juror, as watcher, as challenger.
 
-use assay_protocol::{DisputeStatus, tickets::threshold};
+use assay_protocol::{
+    DisputeStatus,
+    tickets::{TicketDraw, threshold},
+};
 
 use super::{
-    court::WRONG,
+    court::{WRONG, jury_seed},
     world::{World, code},
     *,
 };
@@ -84,8 +87,8 @@ fn a_juror_votes_with_every_ticket_that_wins_in_a_round_and_with_all_in_the_last
             Vec::new()
         } else {
             let level = threshold(9 << (2 * round), 400);
-            let seed = [u8::try_from(round).expect("small") + 1; 32];
-            assay_protocol::tickets::winning(&seed, &holder, 40, level).collect()
+            let seed = jury_seed(u8::try_from(round).expect("small"));
+            TicketDraw::new(&seed, &holder).winning(40, level).collect()
         };
         assert_eq!(ballot.tickets, expected, "round {round}");
         assert_eq!(ballot.weight, if round == 3 { 40 } else { u32::try_from(expected.len()).expect("few") });

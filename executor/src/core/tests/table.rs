@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use assay_protocol::{
     Draw, DrawNow, DrawState, Hash32, Lookup, Purpose, SlotHash, Subject, ballot_hash, commitment,
     ids::CommitmentInput,
-    tickets::{Fill, TICKET_SOLO, seat_threshold, wins},
+    tickets::{Fill, TICKET_SOLO, TicketDraw, seat_threshold},
 };
 
 use super::{world::*, *};
@@ -186,8 +186,8 @@ impl World {
             return self.take_alone(uid);
         }
         let threshold = seat_threshold(&fill, self.now.chain_unix);
-        let holder = settings().provider.to_bytes();
-        if !job.draw.is_settled() || !wins(&job.draw.seed, &holder, ticket, threshold) {
+        let mut draw = TicketDraw::new(&job.draw.seed, &settings().provider.to_bytes());
+        if !job.draw.is_settled() || !draw.wins(ticket, threshold) {
             return false;
         }
         self.accepted += 1;

@@ -16,7 +16,7 @@
 use anchor_lang::{prelude::*, solana_program::system_program};
 use assay_protocol::{
     outcome::OUTCOME_BYTES,
-    tickets::{wins, EVERYBODY, TICKET_SOLO},
+    tickets::{TicketDraw, EVERYBODY, TICKET_SOLO},
     trust::solo_lock,
     ExecutionStatus, JobEvent, JobStatus, PROTOCOL_VERSION,
 };
@@ -112,7 +112,8 @@ impl AcceptJob<'_> {
         require!(ticket < usable, AssayError::TicketLoses);
         require!(provider.tickets_from_unix <= job.draw.fixed_unix, AssayError::TicketImmature); // P-16
         let threshold = job.seat_threshold(now_unix);
-        require!(wins(&job.draw.seed, provider.key().as_array(), ticket, threshold), AssayError::TicketLoses); // P-15
+        let mut draw = TicketDraw::new(&job.draw.seed, provider.key().as_array());
+        require!(draw.wins(ticket, threshold), AssayError::TicketLoses); // P-15
 
         // Never the stake itself: whoever knows the seed could still add to that (P-16).
         let weight_lamports = u64::from(usable).checked_mul(ticket_lamports).ok_or(AssayError::AmountOverflow)?;

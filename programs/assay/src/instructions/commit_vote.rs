@@ -34,6 +34,7 @@ pub struct CommitVoteArgs {
     /// [`assay_protocol::vote_commitment`]; zeros ask to be excused.
     pub commitment: [u8; 32],
     /// Numbers of the tickets that win, strictly ascending, 1 to 64; none where everybody votes.
+    #[cfg_attr(not(feature = "idl-build"), borsh(deserialize_with = "crate::arguments::read_tickets"))]
     pub tickets: Vec<u32>,
 }
 
@@ -87,11 +88,9 @@ impl CommitVote<'_> {
         dispute.check_juror(&provider.key(), provider)?;
         require_keys_eq!(*vote.owner, system_program::ID, AssayError::AlreadyVoted);
         let usable = provider.usable_tickets(dispute.ticket_lamports);
-        if provider.bonds_borne(dispute.juror_bond_lamports)? == 0 {
-            return Ok(Cast { weight: 0, lock_lamports: 0, usable, is_full: true });
-        }
-        if args.commitment == [0; 32] {
-            require!(is_busy(provider.votes_open, dispute.round), AssayError::CommitmentZero);
+        let has_free = provider.bonds_borne(dispute.juror_bond_lamports)? > 0;
+        if !has_free || args.commitment == [0; 32] {
+            require!(!has_free || is_busy(provider.votes_open, dispute.round), AssayError::CommitmentZero);
             return Ok(Cast { weight: 0, lock_lamports: 0, usable, is_full: true });
         }
         let (weight, is_full) = self.validate_tickets(args, usable)?;

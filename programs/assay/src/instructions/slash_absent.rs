@@ -29,6 +29,7 @@ pub struct SlashAbsentArgs {
     /// The round in which it was absent.
     pub round: u8,
     /// Tickets of the juror that were drawn, strictly ascending: one, or one more than its vote weighs; none where everybody votes.
+    #[cfg_attr(not(feature = "idl-build"), borsh(deserialize_with = "crate::arguments::read_tickets"))]
     pub tickets: Vec<u32>,
 }
 

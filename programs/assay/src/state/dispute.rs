@@ -4,7 +4,7 @@ use assay_protocol::{
     limits::REDUNDANCY_MAX,
     outcome::OUTCOME_BYTES,
     round_expected, round_verdict,
-    tickets::{threshold, wins},
+    tickets::{threshold, TicketDraw},
     DisputeEvent, DisputeStatus, Draw, Expected, Round, Tally, Verdict,
 };
 
@@ -143,13 +143,14 @@ impl Jury {
     /// # Errors
     /// [`AssayError::TicketsUnordered`], [`AssayError::TicketLoses`].
     pub fn check(&self, holder: &Pubkey, usable: u32, tickets: &[u32]) -> Result<()> {
+        let mut draw = TicketDraw::new(&self.seed, holder.as_array());
         let mut least = 0;
         for ticket in tickets {
             require!(*ticket >= least, AssayError::TicketsUnordered);
             least = ticket.saturating_add(1);
             require!(*ticket < usable, AssayError::TicketLoses);
             // P-15
-            require!(wins(&self.seed, holder.as_array(), *ticket, self.threshold), AssayError::TicketLoses);
+            require!(draw.wins(*ticket, self.threshold), AssayError::TicketLoses);
         }
         Ok(())
     }

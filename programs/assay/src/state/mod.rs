@@ -9,7 +9,7 @@ mod job;
 mod job_seats;
 mod market;
 mod module;
-mod packed;
+pub(crate) mod packed;
 mod provider;
 mod sink;
 mod vote;

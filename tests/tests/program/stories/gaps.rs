@@ -245,6 +245,10 @@ const SELDOM: &[&str] = &[
     "commit_vote: ExposureCapReached",
     // Who copied another's commitment, and shows what stood neither.
     "reveal_outcome: CommitmentMismatch",
+    // Who was wrong, and goes for another seat before its jail is over.
+    "accept_job: Jailed",
+    // A juror that shows what encodes no outcome.
+    "reveal_vote: OutcomeNotCanonical",
     // Who leaves out the seat that missed its deadline, or a challenge beside a result that stands, in the moment it counts.
     "expire_job: AccountsMissing",
     "open_dispute: AccountsMissing",

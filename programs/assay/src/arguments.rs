@@ -1,0 +1,29 @@
+//! Arguments that are read otherwise than Borsh reads them, from the same bytes. The IDL's builder sees none of it.
+
+use std::io::{Read, Result};
+
+use anchor_lang::prelude::*;
+
+/// Bytes of a number, u32 little-endian.
+const NUMBER_BYTES: usize = 4;
+/// Numbers that are read at a time; no memory is set aside for more than are there.
+const BLOCK: usize = 64;
+
+/// A list of tickets, a block at a time: Borsh asks the reader for every number, which takes a fifth of what its draw does.
+///
+/// # Errors
+/// The reader's, when the bytes end before the list does.
+pub fn read_tickets<R: Read>(reader: &mut R) -> Result<Vec<u32>> {
+    let mut left = usize::try_from(u32::deserialize_reader(reader)?).unwrap_or(usize::MAX);
+    let mut tickets = Vec::with_capacity(left.min(BLOCK));
+    let mut block = [0; BLOCK * NUMBER_BYTES];
+    while left > 0 {
+        let count = left.min(BLOCK);
+        let (bytes, _) = block.split_at_mut(count.saturating_mul(NUMBER_BYTES));
+        reader.read_exact(bytes)?;
+        let (numbers, _) = bytes.as_chunks();
+        tickets.extend(numbers.iter().map(|number| u32::from_le_bytes(*number)));
+        left = left.saturating_sub(count);
+    }
+    Ok(tickets)
+}
