@@ -59,6 +59,8 @@ pub enum AcceptCondition {
     FreeStake,
     /// The bond fits under the exposure cap.
     ExposureCap,
+    /// On duty, the bonds of votes with all tickets stay free beside the bond.
+    JuryReserve,
     /// No wrong, hidden or repeatedly missing result keeps the provider from seats.
     OutOfJail,
     /// The provider's score reaches the job's floor.
@@ -95,6 +97,8 @@ pub fn accept_checks(context: &AcceptContext<'_>) -> Vec<AcceptCheck> {
     let tickets = tickets::usable(provider.tickets, provider.stake_lamports, terms.ticket_lamports);
     let (score_bps, floor_bps) = (TrustVector::from(provider.trust).score_bps(), job.trust_floor_bps(now_unix));
     let locked_then = provider.locked_lamports.saturating_add(job.bond_lamports);
+    let free_then = provider.stake_lamports.min(provider.exposure_cap_lamports).saturating_sub(locked_then);
+    let reserve = provider.jury_reserve_lamports(&terms);
     vec![
         check(
             AcceptCondition::SameMarket,
@@ -134,6 +138,7 @@ pub fn accept_checks(context: &AcceptContext<'_>) -> Vec<AcceptCheck> {
             locked_then <= provider.exposure_cap_lamports,
             format!("{locked_then} lamports would be locked, the exposure cap is {}", provider.exposure_cap_lamports),
         ),
+        check(AcceptCondition::JuryReserve, reserve <= free_then, reserve_detail(reserve, free_then)),
         check(
             AcceptCondition::OutOfJail,
             now_unix >= provider.jailed_until_unix,
@@ -227,6 +232,10 @@ pub fn first_obstacle(context: &AcceptContext<'_>) -> Option<AcceptCheck> {
     accept_checks(context).into_iter().find(|check| !check.holds)
 }
 
+fn reserve_detail(reserve: u64, free_then: u64) -> String {
+    format!("{free_then} lamports would stay free of stake and exposure cap, jury duty keeps {reserve} for votes")
+}
+
 fn jail_detail(jailed_until_unix: i64, now_unix: i64) -> String {
     let left_s = jailed_until_unix.saturating_sub(now_unix);
     if left_s > 0 {
@@ -287,6 +296,7 @@ fn tried_detail(execution: Option<&Execution>) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use assay_protocol::duty::ON_DUTY;
 
     fn zeroed<T: AnchorDeserialize>() -> T {
         T::deserialize(&mut [0; 4_096].as_slice()).unwrap()
@@ -315,7 +325,7 @@ mod tests {
     #[test]
     fn each_condition_is_named_when_it_alone_fails() {
         type Change = fn(&mut Job, &mut Market, &mut Provider);
-        let cases: [(AcceptCondition, Change); 12] = [
+        let cases: [(AcceptCondition, Change); 13] = [
             (AcceptCondition::SameMarket, |_, _, provider| provider.market = Pubkey::new_unique()),
             (AcceptCondition::MarketRunning, |_, market, _| market.paused_until_unix = 51),
             (AcceptCondition::ProviderActive, |_, _, provider| provider.status = 0),
@@ -325,6 +335,10 @@ mod tests {
             (AcceptCondition::StakeMinimum, |job, _, _| job.stake_min_lamports = 11),
             (AcceptCondition::FreeStake, |_, _, provider| provider.stake_lamports = 9),
             (AcceptCondition::ExposureCap, |_, _, provider| provider.exposure_cap_lamports = 9),
+            (AcceptCondition::JuryReserve, |_, market, provider| {
+                (provider.duty_until_unix, provider.tickets) = (ON_DUTY, 1);
+                market.terms.juror_bond_lamports = 1;
+            }),
             (AcceptCondition::OutOfJail, |_, _, provider| provider.jailed_until_unix = 51),
             (AcceptCondition::Trust, |job, _, _| job.min_trust_bps = 1),
             (AcceptCondition::Tickets, |job, _, _| job.mode = Mode::Redundant.code()),

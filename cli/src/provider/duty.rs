@@ -2,7 +2,7 @@
 
 use assay_sdk::{
     instructions::{self, Duty},
-    protocol::duty::{Enrolled, ON_DUTY, duty_lock},
+    protocol::duty::{Enrolled, ON_DUTY, duty_lock, jury_reserve},
 };
 use clap::ValueEnum;
 
@@ -35,10 +35,12 @@ pub(super) async fn duty(context: &Context, switch: Switch) -> CliResult {
             let plan = format!(
                 "Puts {} on jury duty with {tickets} tickets and locks {} of its stake.\n  That lock is lost, once, if a ticket is \
                  drawn and the bot does not vote: keep it running, with content nodes and free stake.\n  A vote locks {} for each \
-                 ticket, lost if the jury finds otherwise or the vote is not shown.\n  After its end the lock stays for {}.",
+                 ticket, lost if the jury finds otherwise or the vote is not shown; for all of them {} stay free beside your seats.\n  \
+                 After its end the lock stays for {}.",
                 own.seat.address(),
                 lamports(lock),
                 lamports(terms.juror_bond_lamports),
+                lamports(jury_reserve(tickets, terms.juror_bond_lamports)),
                 duration(i64::from(terms.unbonding_s)),
             );
             (Duty::Begin, plan)

@@ -38,6 +38,12 @@ pub fn is_busy(votes_open: u16, round: u8) -> bool {
     votes_open >= votes_excusing(round)
 }
 
+/// What a juror keeps free of its stake for its votes when it binds more of it, lamports: a bond for each of its usable tickets.
+#[must_use]
+pub fn jury_reserve(usable_tickets: u32, juror_bond_lamports: u64) -> u64 {
+    u64::from(usable_tickets).saturating_mul(juror_bond_lamports)
+}
+
 /// Enrolled stake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Enrolled {

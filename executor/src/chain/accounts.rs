@@ -2,8 +2,8 @@
 
 use anchor_lang::AccountDeserialize;
 use assay_protocol::{
-    DisputeStatus, ExecutionStatus, JobStatus, Tally, TrustVector, VoteStatus, ballot_hash, duty::ON_DUTY,
-    outcome::OUTCOME_BYTES, tickets, trust::AuditBounds,
+    DisputeStatus, ExecutionStatus, JobStatus, Tally, TrustVector, VoteStatus, ballot_hash, outcome::OUTCOME_BYTES,
+    tickets, trust::AuditBounds,
 };
 use assay_sdk::program::{
     AUDIT_SEED_PENDING,
@@ -209,7 +209,6 @@ pub(super) fn provider_view(
     let market = Market::try_deserialize(&mut &market[..]).ok()?;
     let terms = market.current_terms(chain_unix);
     let duty = provider.duty();
-    let reserve = u64::from(terms.jury_lambda).saturating_mul(terms.juror_bond_lamports);
     Some(ProviderView {
         capacity: provider.capacity,
         active: provider.active,
@@ -219,7 +218,7 @@ pub(super) fn provider_view(
         tickets_mature: tickets_mature(&provider, terms.ticket_lamports, chain_unix),
         tickets: tickets::usable(provider.tickets, provider.stake_lamports, terms.ticket_lamports),
         duty,
-        jury_reserve_lamports: if duty.duty_until_unix == ON_DUTY { reserve } else { 0 },
+        jury_reserve_lamports: provider.jury_reserve_lamports(&terms),
         duty_tickets_total: market.duty_tickets_total,
         earnings_lamports: provider.earnings_lamports,
         score_bps: TrustVector::from(provider.trust).score_bps(),

@@ -24,7 +24,7 @@ pub(super) struct Coming {
 }
 
 impl Coming {
-    /// Whether stake and exposure cap bear one more lock of this size. A juror without free stake would be an absent one.
+    /// Whether stake and exposure cap bear one more lock of this size, and beside it what a juror keeps for its votes.
     pub(super) fn leaves_room_for(&self, lock_lamports: u64, provider: &ProviderView) -> bool {
         let parts = [provider.locked_lamports, provider.jury_reserve_lamports, self.lock_lamports, lock_lamports];
         let reserved = parts.into_iter().fold(0_u64, u64::saturating_add);

@@ -190,7 +190,7 @@ pub struct ProviderView {
     pub tickets_mature: u32,
     /// When it serves as juror, and since when it has as many tickets.
     pub duty: DutyView,
-    /// What a first round's worth of votes would lock while it serves, lamports; zero otherwise.
+    /// What the program wants free beside every seat while it serves, the bonds of its votes, lamports; zero otherwise.
     pub jury_reserve_lamports: u64,
     /// Tickets of all providers of the market that serve as jurors.
     pub duty_tickets_total: u64,

@@ -377,6 +377,10 @@ pub enum AssayError {
     /// Another module was expected.
     #[msg("the module must be that of the job's market and metered hash")]
     ModuleMismatch,
+    // Duty.
+    /// A lock would leave a juror too little for its votes.
+    #[msg("on duty a juror bond for each usable ticket must stay free of stake and exposure cap: take fewer seats at once, add stake, or leave duty")]
+    JuryReserveTooSmall,
 }
 
 impl From<FeeError> for AssayError {

@@ -1,8 +1,9 @@
 //! What the accounts of a dispute mean.
 
 use assay_protocol::{
-    ChallengeStatus, DisputeStatus, Draw, Expected, Hash32, Outcome, OutcomeError, Tally, Verdict, VoteStatus,
-    duty::{DutyView, ON_DUTY, is_busy, is_juror},
+    ChallengeStatus, DisputeStatus, Draw, Expected, Hash32, MarketTerms, Outcome, OutcomeError, Tally, Verdict,
+    VoteStatus,
+    duty::{DutyView, ON_DUTY, is_busy, is_juror, jury_reserve},
     limits::VOTE_TICKETS_MAX,
     round_expected,
     tickets::{self, EVERYBODY, TicketDraw, threshold},
@@ -82,6 +83,13 @@ impl accounts::Provider {
     #[must_use]
     pub fn usable_tickets(&self, ticket_lamports: u64) -> u32 {
         tickets::usable(self.tickets, self.stake_lamports, ticket_lamports)
+    }
+
+    /// What it keeps free for its votes while it serves, lamports; zero while it does not.
+    #[must_use]
+    pub fn jury_reserve_lamports(&self, terms: &MarketTerms) -> u64 {
+        let usable = self.usable_tickets(terms.ticket_lamports);
+        if self.is_on_duty() { jury_reserve(usable, terms.juror_bond_lamports) } else { 0 }
     }
 }
 

@@ -114,6 +114,10 @@ const NEXT_STEPS: &[(AssayError, &str)] = {
         (E::StakeTooSmall, "add stake: `assay provider stake`"),
         (E::FreeStakeTooSmall, "add stake, or wait until seats are settled: `assay provider status`"),
         (E::ExposureCapReached, "raise the exposure cap, or wait until seats are settled: `assay provider status`"),
+        (
+            E::JuryReserveTooSmall,
+            "hold fewer seats at once, add stake, raise the exposure cap, or end jury duty: `assay provider duty off`",
+        ),
         (E::CapacityReached, "raise the capacity, or wait until seats are settled: `assay provider status`"),
         (E::Jailed, "wait until it is over: `assay job describe` shows how long"),
         (

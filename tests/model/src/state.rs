@@ -178,6 +178,18 @@ impl Provider {
         if self.is_on_duty() { self.tickets } else { 0 }
     }
 
+    /// Bonds of votes with all tickets that its stake still bears.
+    #[must_use]
+    pub fn vote_bonds(&self, terms: &Terms) -> u64 {
+        u64::from(self.usable_tickets(terms.ticket_lamports)) * terms.juror_bond_lamports
+    }
+
+    /// Whether stake and exposure cap leave so much free.
+    #[must_use]
+    pub fn can_bind(&self, lamports: u64) -> bool {
+        self.locked_lamports.saturating_add(lamports) <= self.stake_lamports.min(self.exposure_cap_lamports)
+    }
+
     /// Tickets that its stake still bears.
     #[must_use]
     pub fn usable_tickets(&self, ticket_lamports: u64) -> u32 {

@@ -1,6 +1,6 @@
 //! Who serves as juror, and what that locks.
 
-use assay_protocol::{Mode, duty::ON_DUTY};
+use assay_protocol::{Mode, duty::ON_DUTY, tickets::TICKET_SOLO};
 use assay_tests::{
     assay::accounts::{Dispute, Market, Provider},
     invariants,
@@ -57,22 +57,62 @@ fn duty_ends_at_once_and_its_lock_is_released_an_unbonding_period_later() {
 }
 
 #[test]
-fn p_07_p_25_duty_locks_no_more_than_is_free_and_exposed() {
+fn p_07_p_18_p_25_duty_locks_no_more_than_is_free_and_leaves_the_bonds_of_its_votes() {
     let mut panel = Panel::ready(1);
     let party = panel.parties[0];
     let whole = panel.provider(0);
-    // With the bonds of votes of all its tickets: a cap that cuts them would make an absentee of a juror that votes.
+    // With the bonds of votes of all its tickets: stake that is bound would excuse a juror, and a cap that cuts them make an absentee of it.
     let exposed = LOCK + u64::from(TICKETS) * terms().juror_bond_lamports;
     panel.world.edit::<Provider>(&party.provider, |provider| provider.locked_lamports = STAKE - LOCK + 1);
     panel.world.refuse(&party.set_duty(true), "FreeStakeTooSmall");
     panel.world.edit::<Provider>(&party.provider, |provider| {
+        (provider.locked_lamports, provider.exposure_cap_lamports) = (STAKE - exposed + 1, STAKE);
+    });
+    panel.world.refuse(&party.set_duty(true), "JuryReserveTooSmall");
+    panel.world.edit::<Provider>(&party.provider, |provider| {
         provider.locked_lamports = 0;
-        provider.exposure_cap_lamports = exposed - 1;
+        provider.exposure_cap_lamports = LOCK - 1;
     });
     panel.world.refuse(&party.set_duty(true), "ExposureCapReached");
+    panel.world.edit::<Provider>(&party.provider, |provider| provider.exposure_cap_lamports = exposed - 1);
+    panel.world.refuse(&party.set_duty(true), "JuryReserveTooSmall");
     panel.world.edit::<Provider>(&party.provider, |provider| provider.exposure_cap_lamports = exposed);
     panel.world.ok(&party.set_duty(true));
     assert_eq!(panel.provider(0).stake_lamports, whole.stake_lamports);
+}
+
+/// However the seat is taken, and whether stake or exposure cap is short.
+#[test]
+fn p_18_a_seat_leaves_a_juror_the_bonds_of_all_its_votes() {
+    let mut panel = Panel::ready(3);
+    let party = panel.parties[0];
+    panel.world.ok(&party.set_duty(true));
+    panel.world.edit::<Provider>(&party.provider, |provider| provider.trust.consecutive_valid = 50);
+    let args = panel.args(Mode::Adaptive, 3);
+    panel.world.ok(&party.create_job_with(args));
+    panel.draw();
+    let reserve = u64::from(TICKETS) * terms().juror_bond_lamports;
+    let drawn = party.winning_ticket(&panel.world).expect("nearly all win");
+    for ticket in [drawn, TICKET_SOLO] {
+        let accept = party.accept_job_by(&panel.world, ticket);
+        let mut seated = panel.world.clone();
+        seated.ok(&accept);
+        let lock = seated.read::<Provider>(&party.provider).locked_lamports - LOCK;
+        let short: [fn(&mut Provider, u64); 2] = [
+            |provider, bound| (provider.locked_lamports, provider.exposure_cap_lamports) = (STAKE - bound, STAKE),
+            |provider, bound| provider.exposure_cap_lamports = provider.locked_lamports + bound,
+        ];
+        for leave in short {
+            let mut world = panel.world.clone();
+            world.edit::<Provider>(&party.provider, |provider| leave(provider, lock + reserve - 1));
+            world.refuse(&accept, "JuryReserveTooSmall");
+            let mut off_duty = world.clone();
+            off_duty.ok(&party.set_duty(false));
+            off_duty.ok(&accept);
+            world.edit::<Provider>(&party.provider, |provider| leave(provider, lock + reserve));
+            world.ok(&accept);
+        }
+    }
 }
 
 #[test]

@@ -3,14 +3,15 @@
 //! until its audit is drawn.
 //!
 //! Who: a provider's node key. State: Open → Assigned when the last seat is taken, and the clocks start; none → Execution, Accepted. Money: the node key pays the
-//! Execution's rent and gets it back when it closes; the bond is a reservation inside the provider's stake.
+//! Execution's rent and gets it back when it closes; the bond is a reservation inside the provider's stake, which leaves a juror the
+//! bonds of all its votes.
 //!
 //! `0 [signer, writable] node_key: pays rent · 1 [] market: the provider's and the job's, not paused · 2 [writable]
 //! provider: its node key is account 0 · 3 [writable] job: Open · 4 [writable] execution: PDA("execution", job,
 //! provider), unused · 5 [] system program`
 //!
 //! Errors: `NodeKeyMismatch`, `MarketMismatch`, `MarketPaused`, `JobNotOpen`, `JobUidMismatch`, `DeadlinePassed`, `StakeTooSmall`,
-//! `FreeStakeTooSmall`, `ExposureCapReached`, `CapacityReached`, `Jailed`, `TrustTooLow`, `NotTrusted`, `SeedMissing`, `TicketLoses`, `TicketImmature`, `ExecutionExists`,
+//! `FreeStakeTooSmall`, `ExposureCapReached`, `JuryReserveTooSmall`, `CapacityReached`, `Jailed`, `TrustTooLow`, `NotTrusted`, `SeedMissing`, `TicketLoses`, `TicketImmature`, `ExecutionExists`,
 //! `AddressMismatch`.
 
 use anchor_lang::{prelude::*, solana_program::system_program};
@@ -94,6 +95,10 @@ impl AcceptJob<'_> {
         require!(provider.is_trusted(job.trust_floor_bps(now_unix)), AssayError::TrustTooLow);
         let taken = self.validate_draw(args.ticket, now_unix)?;
         provider.check_lockable(taken.hold.lock_lamports)?; // P-07, P-25
+        if provider.is_on_duty() {
+            // P-18
+            provider.check_reserve(taken.hold.lock_lamports, market.current_terms(now_unix))?;
+        }
         Ok(taken)
     }
 

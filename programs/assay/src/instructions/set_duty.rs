@@ -8,7 +8,7 @@
 //! `0 [signer] authority · 1 [writable] market: the provider's · 2 [writable] provider: its authority is account 0`
 //!
 //! Errors: `AuthorityMismatch`, `MarketMismatch`, `DutyUnchanged`, `WeightOutOfRange`, `FreeStakeTooSmall`, `ExposureCapReached`,
-//! `StillOnDuty`.
+//! `JuryReserveTooSmall`, `StillOnDuty`.
 
 use anchor_lang::prelude::*;
 use assay_protocol::{
@@ -61,11 +61,7 @@ impl SetDuty<'_> {
             let enrolled = Enrolled { tickets, unit_lamports: terms.ticket_lamports };
             let lock_lamports = duty_lock(enrolled, terms.duty_rate_bps).map_err(AssayError::from)?;
             provider.check_lockable(lock_lamports)?; // P-07, P-25
-
-            // A cap that cuts its votes would make an absentee of a juror that votes.
-            let bonds_lamports = u64::from(tickets).saturating_mul(terms.juror_bond_lamports);
-            let exposed_lamports = lock_lamports.saturating_add(bonds_lamports).min(provider.stake_lamports);
-            require!(exposed_lamports <= provider.exposure_cap_lamports, AssayError::ExposureCapReached);
+            provider.check_reserve(lock_lamports, terms)?; // P-18
             return Ok(lock_lamports);
         }
         if !is_releasing {

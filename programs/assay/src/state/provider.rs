@@ -1,9 +1,9 @@
 use anchor_lang::prelude::*;
 use assay_protocol::{
-    duty::{DutyView, ON_DUTY},
+    duty::{jury_reserve, DutyView, ON_DUTY},
     limits::MISSES_IN_ROW_JAIL,
     tickets::tickets_of,
-    Settled, TrustVector,
+    MarketTerms, Settled, TrustVector,
 };
 
 use super::{deadline_unix, packed::account, sum_lamports, Ledger};
@@ -212,6 +212,19 @@ impl Provider {
         require!(self.free_stake_lamports()? >= lamports, AssayError::FreeStakeTooSmall);
         let exposed_lamports = self.locked_lamports.checked_add(lamports).ok_or(AssayError::AmountOverflow)?;
         require!(exposed_lamports <= self.exposure_cap_lamports, AssayError::ExposureCapReached);
+        Ok(())
+    }
+
+    /// Refuses a lock beside which stake or exposure cap would not bear the bonds of all its tickets: a juror that binds its stake
+    /// elsewhere would be excused from its votes (P-18).
+    ///
+    /// # Errors
+    /// [`AssayError::JuryReserveTooSmall`].
+    pub fn check_reserve(&self, lock_lamports: u64, terms: &MarketTerms) -> Result<()> {
+        let reserve_lamports = jury_reserve(self.usable_tickets(terms.ticket_lamports), terms.juror_bond_lamports);
+        let bound_lamports = self.locked_lamports.saturating_add(lock_lamports).saturating_add(reserve_lamports);
+        let bearable_lamports = self.stake_lamports.min(self.exposure_cap_lamports);
+        require!(bound_lamports <= bearable_lamports, AssayError::JuryReserveTooSmall);
         Ok(())
     }
 

@@ -51,9 +51,7 @@ impl Model {
             demands.that(usable >= 1, "WeightOutOfRange");
             demands.that(provider.stake_lamports - provider.locked_lamports >= lock, "FreeStakeTooSmall");
             demands.that(provider.locked_lamports + lock <= provider.exposure_cap_lamports, "ExposureCapReached");
-            let bonds = u64::from(usable) * terms.juror_bond_lamports;
-            let exposed = (lock + bonds).min(provider.stake_lamports);
-            demands.that(exposed <= provider.exposure_cap_lamports, "ExposureCapReached");
+            demands.that(provider.can_bind(lock + provider.vote_bonds(&terms)), "JuryReserveTooSmall");
         } else if !leaves {
             demands.that(held > 0, "DutyUnchanged");
             demands.that(held == 0 || self.released_unix(key).is_some_and(|free| now >= free), "StillOnDuty");
