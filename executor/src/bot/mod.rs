@@ -227,13 +227,13 @@ impl<C: Chain> Bot<C> {
         loop {
             let actions = tokio::select! {
                 _ = self.messages.recv_many(&mut messages, EVENTS_TOGETHER_MAX) => self.on_messages(messages.drain(..))?,
-                _ = ticks.tick() => if self.core.is_busy() { self.step(Event::Tick)? } else { Vec::new() },
+                _ = ticks.tick() => if self.core.is_busy() { self.step([Event::Tick])? } else { Vec::new() },
                 Some(failure) = failures.recv() => return Err(failure.into()),
                 () = shutdown.drain.cancelled(), if !draining => {
                     draining = true;
                     give_up_at = Instant::now() + drain_deadline;
                     tracing::info!(?drain_deadline, "drain_started");
-                    self.step(Event::DrainRequested)?
+                    self.step([Event::DrainRequested])?
                 }
                 () = shutdown.force.cancelled() => {
                     tracing::warn!("stopped_at_once");
@@ -254,26 +254,27 @@ impl<C: Chain> Bot<C> {
     }
 
     fn on_messages(&mut self, messages: impl Iterator<Item = Message>) -> Result<Vec<Action>, RunError> {
-        let mut actions = Vec::new();
+        let mut events = Vec::new();
         for message in messages {
-            actions.extend(self.on_message(message)?);
+            events.extend(self.on_message(message)?);
         }
-        Ok(actions)
+        self.step(events)
     }
 
-    fn on_message(&mut self, message: Message) -> Result<Vec<Action>, RunError> {
+    /// The event that it is for the core.
+    fn on_message(&mut self, message: Message) -> Result<Option<Event>, RunError> {
         match message {
             Message::Looked(look) => {
                 self.clock.observe(look.chain_unix);
                 self.status.looked(look.snapshot.slot);
                 names::gauge_balances(&look.snapshot.provider);
-                self.step(Event::Polled(look.snapshot))
+                Ok(Some(Event::Polled(look.snapshot)))
             }
             Message::Enroll(blockhash) => {
                 let enrollment = self.tasks.transactions.enrollment(blockhash);
                 let signature = self.signer.sign_enrollment(&enrollment)?;
                 self.tasks.send_enrollment(&enrollment, signature);
-                Ok(Vec::new())
+                Ok(None)
             }
             Message::Event(event) => {
                 let event = *event;
@@ -289,19 +290,25 @@ impl<C: Chain> Bot<C> {
                     // Whatever landed changed accounts: look now.
                     self.hint.notify_one();
                 }
-                self.step(event)
+                Ok(Some(event))
             }
         }
     }
 
-    /// One event: what it asks for. What of that goes into the journal is written when this returns, and on disk after the next
-    /// commit.
-    fn step(&mut self, event: Event) -> Result<Vec<Action>, RunError> {
+    /// What events that came together ask for. What of that goes into the journal is written when this returns, and on disk
+    /// after the next commit.
+    fn step(&mut self, events: impl IntoIterator<Item = Event>) -> Result<Vec<Action>, RunError> {
         let now = self.clock.now();
         let before: Vec<_> = self.core.jobs().map(|job| (job.row.uid, job.row.phase)).collect();
-        let actions = self.core.step(event, now);
+        let mut actions = Vec::new();
+        for event in events {
+            let taken = self.core.take(event, now);
+            actions.extend(self.record(taken)?);
+        }
+        let scheduled = self.core.schedule(now);
         self.log_transitions(&before);
-        self.record(actions)
+        actions.extend(self.record(scheduled)?);
+        Ok(actions)
     }
 
     /// Writes what goes into the journal, and leaves the rest.
@@ -343,15 +350,12 @@ impl<C: Chain> Bot<C> {
     }
 
     fn act(&mut self, actions: Vec<Action>) -> Result<Vec<Action>, RunError> {
-        let mut following = Vec::new();
+        let mut signed = Vec::new();
         for action in actions {
             match action {
                 Action::Persist(_) | Action::CleanUp(_) | Action::Forget(_) => {}
                 Action::Enroll => self.tasks.begin_enrollment(),
-                Action::Sign(uid, kind) => {
-                    let signed = self.sign(uid, kind)?;
-                    following.extend(self.step(signed)?);
-                }
+                Action::Sign(uid, kind) => signed.push(self.sign(uid, kind)?),
                 Action::Prepare(uid) => self.with_job(uid, Tasks::prepare),
                 Action::Warm(uid) => self.with_job(uid, Tasks::warm),
                 Action::Run(uid) => self.with_job(uid, Tasks::run),
@@ -367,7 +371,7 @@ impl<C: Chain> Bot<C> {
                 Action::Halt(uid, reason) => return Err(RunError::Halted { uid, reason }),
             }
         }
-        Ok(following)
+        if signed.is_empty() { Ok(Vec::new()) } else { self.step(signed) }
     }
 
     /// A job that is no longer in the core has nothing to persist: its row is being dropped.
@@ -426,10 +430,13 @@ impl<C: Chain> Bot<C> {
         }
     }
 
+    /// Both are sorted by uid.
     fn log_transitions(&self, before: &[(JobUid, crate::core::Phase)]) {
+        let mut before = before.iter().peekable();
         for job in self.core.jobs() {
             let (uid, phase) = (job.row.uid, job.row.phase);
-            let was = before.binary_search_by_key(&uid, |(uid, _)| *uid).ok().map(|index| before[index].1);
+            while before.next_if(|(earlier, _)| *earlier < uid).is_some() {}
+            let was = before.next_if(|(known, _)| *known == uid).map(|(_, was)| *was);
             if was != Some(phase) {
                 metrics::counter!(names::TRANSITIONS, "phase" => phase.name()).increment(1);
                 tracing::info!(%uid, job = %job.row.job, from = was.map_or("none", |was| was.name()), to = phase.name(), detail = ?phase, "job_moved");

@@ -24,6 +24,16 @@ pub(super) struct Coming {
 }
 
 impl Coming {
+    /// Counts the seat of a job whose result is owed, unless the provider account counts it.
+    pub(super) fn add(&mut self, job: &Job) {
+        if job.seat().is_none() {
+            let unaudited_lamports = job.alone.map_or(0, |alone| alone.pay_max_lamports);
+            self.seats = self.seats.saturating_add(1);
+            self.lock_lamports = self.lock_lamports.saturating_add(job.lock_lamports());
+            self.unaudited_lamports = self.unaudited_lamports.saturating_add(unaudited_lamports);
+        }
+    }
+
     /// Whether stake and exposure cap bear one more lock of this size, and beside it what a juror keeps for its votes.
     pub(super) fn leaves_room_for(&self, lock_lamports: u64, provider: &ProviderView) -> bool {
         let parts = [provider.locked_lamports, provider.jury_reserve_lamports, self.lock_lamports, lock_lamports];
@@ -34,16 +44,11 @@ impl Coming {
 
 impl Core {
     /// Seats on their way, but for that of this job.
-    pub(super) fn coming(&self, except: JobUid) -> Coming {
-        let is_coming = |job: &&Job| job.row.uid != except && job.row.owes_result() && job.seat().is_none();
-        self.jobs.values().filter(is_coming).fold(Coming::default(), |sum, job| {
-            let unaudited_lamports = job.alone.map_or(0, |alone| alone.pay_max_lamports);
-            Coming {
-                seats: sum.seats.saturating_add(1),
-                lock_lamports: sum.lock_lamports.saturating_add(job.lock_lamports()),
-                unaudited_lamports: sum.unaudited_lamports.saturating_add(unaudited_lamports),
-            }
-        })
+    fn coming(&self, except: JobUid) -> Coming {
+        let mut coming = Coming::default();
+        let others = self.jobs.values().filter(|job| job.row.uid != except && job.row.owes_result());
+        others.for_each(|job| coming.add(job));
+        coming
     }
 
     /// Decides which of the jobs that wait for a seat are taken alone.

@@ -4,16 +4,37 @@ use std::collections::BTreeMap;
 
 use super::{
     Action, Core, DeclineReason, DropReason, Job, JobUid, Now, OutcomeBytes, Phase, ProviderView, Role, Settings,
-    TxKind, TxRecord, TxState,
+    TxKind, TxRecord, TxState, alone::Coming,
 };
 use assay_protocol::{JobStatus, OutcomeKind};
 use solana_pubkey::Pubkey;
 
+/// Seats that are held or on their way.
+#[derive(Default)]
+struct Taken {
+    /// Results that are owed for them.
+    results: usize,
+    coming: Coming,
+}
+
+impl Taken {
+    fn add(&mut self, job: &Job) {
+        self.results = self.results.saturating_add(1);
+        self.coming.add(job);
+    }
+}
+
 impl Core {
-    pub(super) fn schedule(&mut self, now: Now, actions: &mut Vec<Action>) {
+    /// What may start now, after everything that happened so far: asked once for events that came together.
+    #[must_use]
+    pub fn schedule(&mut self, now: Now) -> Vec<Action> {
+        let mut scheduled = Vec::new();
+        let actions = &mut scheduled;
         // Own seats first, then juries, then what is only watched.
-        let mut uids: Vec<JobUid> = self.jobs.keys().copied().collect();
-        uids.sort_by_key(|uid| self.jobs.get(uid).map(|job| job.row.role));
+        let live = self.jobs.values().filter(|job| !job.rests());
+        let mut live: Vec<(Role, JobUid)> = live.map(|job| (job.row.role, job.row.uid)).collect();
+        live.sort_unstable();
+        let uids: Vec<JobUid> = live.into_iter().map(|(_, uid)| uid).collect();
         for uid in &uids {
             self.watch_deadline(*uid, now, actions);
         }
@@ -34,6 +55,7 @@ impl Core {
             self.build_wanted(uid, now, actions);
             self.forget_done(uid, now, actions);
         }
+        scheduled
     }
 
     /// Gives the seat back while that is still possible, when the result will not be ready in time: a decline costs
@@ -147,8 +169,9 @@ impl Core {
         };
         let prepared: Vec<JobUid> =
             self.jobs.iter().filter(|(_, job)| job.row.phase == Phase::Prepared).map(|(uid, _)| *uid).collect();
+        let mut taken = self.taken();
         for uid in prepared {
-            if self.draining || self.sandbox_fails || !self.has_free_place(&provider, uid) {
+            if self.draining || self.sandbox_fails || !self.has_free_place(&provider, uid, &taken) {
                 continue;
             }
             let in_time = self.jobs.get(&uid).is_some_and(|job| self.has_time(job, now));
@@ -160,6 +183,7 @@ impl Core {
             if in_time {
                 job.row.phase = Phase::Accepting;
                 job.row.tx_failures = 0;
+                taken.add(job);
             } else {
                 job.row.phase = Phase::Dropped(DropReason::OutOfTime);
                 actions.push(Action::CleanUp(uid));
@@ -167,15 +191,21 @@ impl Core {
         }
     }
 
+    /// What results are owed for, or will be.
+    fn taken(&self) -> Taken {
+        let mut taken = Taken::default();
+        self.jobs.values().filter(|job| job.row.owes_result()).for_each(|job| taken.add(job));
+        taken
+    }
+
     /// Whether one more seat fits everything that bounds them: own settings, capacity, stake, exposure cap.
-    fn has_free_place(&self, provider: &ProviderView, uid: JobUid) -> bool {
+    fn has_free_place(&self, provider: &ProviderView, uid: JobUid, taken: &Taken) -> bool {
         let Some(job) = self.jobs.get(&uid) else { return false };
         let (lock_lamports, stake_min_lamports) =
             (job.lock_lamports(), job.view.as_ref().map_or(0, |view| view.stake_min_lamports));
-        let coming = self.coming(uid);
-        let active = self.jobs.values().filter(|job| job.row.owes_result()).count();
+        let coming = &taken.coming;
         let seats = usize::from(provider.active).saturating_add(coming.seats);
-        active < self.settings.jobs_active_max
+        taken.results < self.settings.jobs_active_max
             && seats < usize::from(provider.capacity)
             && !provider.market_paused
             && provider.node_balance_lamports >= self.settings.balance_min_lamports
@@ -302,6 +332,18 @@ impl Core {
 }
 
 impl Job {
+    /// Whether nothing can become of it before the next look: others have it, or it was paid and its account is gone.
+    fn rests(&self) -> bool {
+        let shows_part = self.view.as_ref().is_some_and(|view| view.seat.is_some() || view.dispute.is_some());
+        let has_part = self.row.role != Role::Execute || self.row.has_part_in_dispute() || shows_part;
+        let is_left = match self.row.phase {
+            Phase::Dropped(_) => true,
+            Phase::Claimed => self.is_gone,
+            _ => false,
+        };
+        is_left && !has_part && !self.is_over && !self.row.has_any_live_tx() && self.building.is_none()
+    }
+
     /// The transaction that it waits for.
     pub(super) fn wanted_tx(&self, settings: &Settings, now: Now) -> Option<TxKind> {
         match self.row.phase {
