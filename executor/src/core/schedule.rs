@@ -9,6 +9,9 @@ use super::{
 use assay_protocol::{JobStatus, OutcomeKind};
 use solana_pubkey::Pubkey;
 
+/// Jobs of one seat that were posted in so many slots are as old as each other.
+const SLOTS_ALIKE: u64 = 16;
+
 /// Seats that are held or on their way.
 #[derive(Default)]
 struct Taken {
@@ -259,10 +262,16 @@ impl Core {
             .filter(|(_, job)| now.monotonic_ms >= job.not_before_ms)
             .filter(|(_, job)| job.ticket().is_some())
             .filter_map(|(uid, job)| Some((*uid, job.row.content_failures, job.view.as_ref()?)))
-            // Whoever's content was not to be had waits behind the others, then whoever floods the market (E-23).
+            // Whoever's content was not to be had waits behind the others, then whoever floods the market (E-23). Of one slot's
+            // jobs of one seat each provider begins with others, or all would race for the same. Several seats are filled
+            // together: those who began with others would wait for each other.
             .map(|(uid, failures, view)| {
                 let load = loads.get(&view.poster).copied().unwrap_or(0);
-                (failures, load, u64::MAX - view.price, view.created_slot, uid)
+                let (age, turn) = match view.is_drawn() {
+                    true => (view.created_slot, 0),
+                    false => (view.created_slot / SLOTS_ALIKE, self.settings.own_order(uid)),
+                };
+                (failures, load, u64::MAX - view.price, age, turn, uid)
             })
             .collect();
         candidates.sort_unstable();

@@ -82,6 +82,12 @@ impl Settings {
         let mix = self.provider.to_bytes().iter().chain(&uid.0).fold(0_u8, |sum, byte| sum.wrapping_mul(31) ^ byte);
         i64::from(mix % TURNS)
     }
+
+    /// Where a job stands among its like for this provider: for each provider in another order. FNV-1a.
+    pub(super) fn own_order(&self, uid: super::JobUid) -> u64 {
+        let bytes = self.provider.to_bytes().into_iter().chain(uid.0);
+        bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
 }
 
 impl Core {

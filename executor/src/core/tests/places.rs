@@ -1,5 +1,9 @@
 //! Which jobs get a place, and how many.
 
+use std::collections::BTreeSet;
+
+use assay_protocol::DrawState;
+
 use super::{world::World, *};
 
 #[test]
@@ -160,6 +164,27 @@ fn long_jobs_are_taken_only_as_fast_as_they_can_run() {
     }
     // Each may take 40 s, and as long again if its guest does not exit: the third would be too late.
     assert_eq!(world.accepted, 2);
+}
+
+#[test]
+fn providers_begin_with_other_jobs_of_one_seat_and_fill_several_seats_together() {
+    let begun = |provider: u8, is_drawn: bool| {
+        let settings = Settings { provider: Pubkey::new_from_array([provider; 32]), ..settings() };
+        let mut world = World::with(Settings { preparations_max: 1, ..settings }, 16);
+        for (job, created_slot) in world.jobs.values_mut().zip(0..) {
+            job.created_slot = created_slot;
+            if is_drawn {
+                (job.mode, job.redundancy, job.seats_wanted) = (Mode::Redundant, 3, 3);
+                (job.draw.state, job.tickets_total) = (DrawState::Everybody, 1_000);
+            }
+        }
+        world.step(Event::Polled(world.snapshot()));
+        let begun = world.core.jobs().find(|job| job.row.phase == Phase::Fetching);
+        begun.map(|job| job.row.uid).expect("one is prepared")
+    };
+    let different = |is_drawn| (0..8).map(|provider| begun(provider, is_drawn)).collect::<BTreeSet<JobUid>>();
+    assert!(different(false).len() >= 4, "{:?}", different(false));
+    assert_eq!(different(true), BTreeSet::from([JobUid([1; 32])]), "the oldest");
 }
 
 #[test]
