@@ -9,6 +9,7 @@ macro_rules! eprintln {
     ($($text:tt)*) => { drop(std::io::Write::write_fmt(&mut $crate::Stderr, format_args!("{}\n", format_args!($($text)*)))) };
 }
 
+mod ahead;
 mod backoff;
 mod bot;
 pub mod chain;

@@ -287,6 +287,11 @@ pub(crate) struct Execution {
 }
 
 impl Execution {
+    /// It was made before it was asked for, and took so long.
+    pub(crate) fn began_earlier(&mut self, took: Duration) {
+        self.begun = self.begun.checked_sub(took).unwrap_or(self.begun);
+    }
+
     /// Whatever came of it.
     pub(crate) fn ended(mut self, result: Result<&Receipt, &WorkFault>) {
         self.is_told = true;

@@ -193,6 +193,17 @@ fn manner(config: &Config) -> Manner {
     Manner { engine: config.worker.engine.0, variant: Variant::Fast }
 }
 
+/// A run that the reference makes so many times a second takes about as long as starting a child for it.
+const RUNS_AHEAD_PER_SECOND: u64 = 100;
+
+/// Whoever wants everything compiled has nothing run by the reference.
+fn ahead_gas_max(config: &Config) -> u64 {
+    match config.worker.engine.0 {
+        Engine::Wasmi | Engine::Auto => config.worker.gas_per_second / RUNS_AHEAD_PER_SECOND,
+        Engine::Wasmtime | Engine::Unlike(_) => 0,
+    }
+}
+
 /// A supervisor starts services in any order: an endpoint that is not up yet gets some seconds.
 async fn facts(chain: &RpcChain) -> Result<ChainFacts, ChainError> {
     let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(4));
@@ -300,6 +311,7 @@ pub(crate) fn workshop(
         publish_deadline: content.publish_deadline.0,
         child: ChildSettings { compiled, ..child(config) },
         manner: manner(config),
+        ahead_gas_max: ahead_gas_max(config),
         keep_failed_in: keep.then(|| config.provider.data_dir.join("failed")),
     };
     let publisher = Publisher::new(nodes, content.pins_min);

@@ -1,23 +1,28 @@
 //! The work on one job's content: fetch, prepare, run, publish. Everything hostile happens in the child.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use assay_content::{
     BlockStore, Budget, Cid, Entry, FetchError, Fetcher, Publisher, cid_from_digest, pack_entries, unpack,
     write_entries,
 };
-use assay_protocol::{Outcome, TaskSpec};
-use assay_runtime::{ArtifactCache, EngineKind};
+use assay_protocol::{Outcome, OutcomeKind, TaskSpec};
+use assay_runtime::{ArtifactCache, Engine, EngineKind};
 use assay_sdk::receipt::{EngineNote, Receipt, RunFacts};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
+    ahead::{Ahead, Ran},
     core::{JobUid, JobView, OutcomeBytes, Preparation, WorkFault, WorkFaultKind},
     fault::crash_point,
     quote::quoted,
-    records::{Records, receipt_package},
+    records::{Execution, Records, receipt_package},
     worker::{
-        Cancel, ChildSettings, Manner, Prepared, RanTask, Work, WorkReply, WorkRequest, WorkerFault, probe_child,
+        Cancel, CheckedRun, ChildSettings, Manner, Prepared, Work, WorkReply, WorkRequest, WorkerFault, probe_child,
         run_in_child,
     },
 };
@@ -33,6 +38,8 @@ pub struct WorkSettings {
     pub child: ChildSettings,
     /// How guests are run.
     pub manner: Manner,
+    /// A task with no higher gas limit is run when it is prepared: another child would cost more than the run.
+    pub ahead_gas_max: u64,
     /// Where content of failed jobs is kept, if it is.
     pub keep_failed_in: Option<PathBuf>,
 }
@@ -49,6 +56,7 @@ struct Shared {
     publisher: Publisher,
     records: Records,
     settings: WorkSettings,
+    ahead: Ahead,
     /// Held while a module is compiled ahead.
     warming: Mutex<()>,
 }
@@ -74,8 +82,8 @@ impl Workshop {
         records: Records,
         settings: WorkSettings,
     ) -> Self {
-        let warming = Mutex::default();
-        Self { shared: Arc::new(Shared { store, fetcher, publisher, records, settings, warming }) }
+        let (ahead, warming) = (Ahead::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { store, fetcher, publisher, records, settings, ahead, warming }) }
     }
 
     /// The receipts, and the lines about runs.
@@ -92,7 +100,7 @@ impl Workshop {
         blocking(move || probe_child(Work::Run(manner), &child)).await.map(drop)
     }
 
-    /// Whether the task can run here: fetched, validated, metered.
+    /// Whether the task can run here: fetched, validated, metered; and run, where that costs less than another child.
     ///
     /// # Errors
     /// [`WorkFault`] of the network or this host.
@@ -101,17 +109,36 @@ impl Workshop {
             Ok(entries) => entries,
             Err(_) => return Ok(Preparation::Invalid),
         };
-        let request = WorkRequest { work: Work::Prepare, task: task(view), entries: entries.clone() };
-        let settings = self.shared.settings.child.clone();
-        let prepared = in_child(request, settings, cancel, WorkReply::prepared).await;
-        self.keep_failed(view, &entries, prepared.as_ref().err()).await;
-        match prepared? {
+        let is_run_ahead = view.limits.gas_limit <= self.shared.settings.ahead_gas_max;
+        let prepared = if is_run_ahead {
+            self.run_ahead(view, entries, cancel).await?
+        } else {
+            let request = WorkRequest { work: Work::Prepare, task: task(view), entries: entries.clone() };
+            let prepared = in_child(request, self.shared.settings.child.clone(), cancel, WorkReply::prepared).await;
+            self.keep_failed(view, &entries, prepared.as_ref().err()).await;
+            prepared?
+        };
+        match prepared {
+            Prepared::Runnable if is_run_ahead => Ok(Preparation::Ran),
             Prepared::Runnable => Ok(Preparation::Runnable),
             Prepared::Invalid(code, explanation) => {
                 tracing::info!(code, explanation = quoted(&explanation), "task_found_invalid");
                 Ok(Preparation::Invalid)
             }
         }
+    }
+
+    /// Runs the task before anybody asks for it, within the time of a preparation.
+    async fn run_ahead(&self, view: &JobView, entries: Vec<Entry>, cancel: &Cancel) -> Result<Prepared, WorkFault> {
+        // Too small to be compiled: what it runs in needs no more than the reference does.
+        let manner = Manner { engine: Engine::Wasmi, ..self.shared.settings.manner };
+        let run = self.compute(view, entries, (manner, self.shared.settings.child.clone()), cancel).await?;
+        let Outcome { kind, detail, .. } = run.checked.outcome;
+        if kind == OutcomeKind::Invalid {
+            return Ok(Prepared::Invalid(detail, run.explanation.unwrap_or_default()));
+        }
+        self.shared.ahead.keep(view.uid, run);
+        Ok(Prepared::Runnable)
     }
 
     /// Compiles the task's module for its run, if that would compile it and nobody has. A help and no more: whatever goes
@@ -174,29 +201,45 @@ impl Workshop {
     /// # Errors
     /// [`WorkFault`] of the network or this host. Never signed.
     pub async fn run(&self, view: &JobView, cancel: &Cancel) -> Result<OutcomeBytes, WorkFault> {
-        let execution = self.shared.records.begin(view);
-        let result = self.run_once(view, cancel).await;
+        let mut execution = self.shared.records.begin(view);
+        let result = self.run_once(view, &mut execution, cancel).await;
         execution.ended(result.as_ref());
         result.map(|receipt| receipt.outcome.encode())
     }
 
-    async fn run_once(&self, view: &JobView, cancel: &Cancel) -> Result<Receipt, WorkFault> {
+    async fn run_once(&self, view: &JobView, execution: &mut Execution, cancel: &Cancel) -> Result<Receipt, WorkFault> {
+        if let Some(run) = self.shared.ahead.take(view.uid) {
+            execution.began_earlier(run.took);
+            return self.store(view, run, true).await;
+        }
         let entries = match self.fetch(view).await? {
             Ok(entries) => entries,
             Err(reason) => return self.draft(view, (Outcome::invalid(reason), None), None).await,
         };
         crash_point("work.fetched");
-        let work = Work::Run(self.shared.settings.manner);
-        let request = WorkRequest { work, task: task(view), entries: entries.clone() };
-        let settings = run_child(&self.shared.settings.child, view.execution_s);
-        let ran = in_child(request, settings, cancel, WorkReply::ran).await;
+        let child = run_child(&self.shared.settings.child, view.execution_s);
+        let run = self.compute(view, entries, (self.shared.settings.manner, child), cancel).await?;
+        self.store(view, run, false).await
+    }
+
+    /// Has a child run the task: an answer that nothing here contradicts.
+    async fn compute(
+        &self,
+        view: &JobView,
+        entries: Vec<Entry>,
+        (manner, child): (Manner, ChildSettings),
+        cancel: &Cancel,
+    ) -> Result<Ran, WorkFault> {
+        let begun = Instant::now();
+        let request = WorkRequest { work: Work::Run(manner), task: task(view), entries: entries.clone() };
+        let checked = async {
+            let ran = in_child(request, child, cancel, WorkReply::ran).await?;
+            let (task, job) = (task(view), entries.clone());
+            blocking(move || Ran::checked(ran, &task, &job)).await.map_err(host_fault)
+        };
+        let ran = checked.await;
         self.keep_failed(view, &entries, ran.as_ref().err()).await;
-        let ran = ran?;
-        crash_point("work.ran");
-        let engine = ran.engine;
-        let stored = self.store(view, ran, entries.clone()).await;
-        self.keep_failed(view, &entries, stored.as_ref().err()).await;
-        self.draft(view, stored?, engine).await
+        ran.map(|ran| Ran { took: begun.elapsed(), ..ran })
     }
 
     /// What the receipt will say once the journal holds the outcome.
@@ -218,38 +261,28 @@ impl Workshop {
         Ok(receipt)
     }
 
-    /// Keeps the result of an answer that nothing here contradicts; what of it a receipt may say.
-    async fn store(
-        &self,
-        view: &JobView,
-        ran: RanTask,
-        job: Vec<Entry>,
-    ) -> Result<(Outcome, Option<RunFacts>), WorkFault> {
-        let (task, store) = (task(view), self.shared.store.clone());
-        let (ran, run) = blocking(move || {
-            let run = ran.check(&task, &job).map_err(host_fault)?;
-            if let Some(package) = &run.package {
-                store.put_package(package).map_err(|error| fault(WorkFaultKind::Host, error))?;
-            }
-            Ok((ran, run))
-        })
-        .await?;
-        let (outcome, facts) = (run.outcome, run.facts);
+    /// Keeps the result, and what the receipt will say of it.
+    async fn store(&self, view: &JobView, ran: Ran, ahead: bool) -> Result<Receipt, WorkFault> {
+        crash_point("work.ran");
+        let Ran { checked: CheckedRun { outcome, package, facts, .. }, engine, .. } = &ran;
         tracing::info!(
             kind = outcome.kind.name(),
             detail = outcome.detail,
             gas_used = outcome.gas_used,
             stack_peak_bytes = facts.as_ref().map_or(0, |facts| facts.stack_peak_bytes),
             memory_peak_bytes = facts.as_ref().map_or(0, |facts| facts.memory_peak_bytes),
-            engine = ran.engine.map_or("none", EngineKind::name),
+            engine = engine.map_or("none", EngineKind::name),
             variant = ran.variant.letter(),
+            ahead,
             explanation = ran.explanation.as_deref().map(quoted),
             "task_ran"
         );
-        if run.package.is_some() {
+        if let Some(package) = package.clone() {
+            let store = self.shared.store.clone();
+            blocking(move || store.put_package(&package)).await.map_err(|error| fault(WorkFaultKind::Host, error))?;
             crash_point("work.stored");
         }
-        Ok((outcome, facts))
+        self.draft(view, (ran.checked.outcome, ran.checked.facts), ran.engine).await
     }
 
     /// Has the content nodes pin the receipt of a job; whether there is nothing left to do about it.

@@ -24,7 +24,8 @@ impl<C: Chain> Bot<C> {
                 self.status.sandbox_works();
                 return;
             }
-            Event::Prepared { result: Ok(Preparation::Runnable), .. } | Event::Ran { result: Ok(_), .. } => {
+            Event::Prepared { result: Ok(Preparation::Runnable | Preparation::Ran), .. }
+            | Event::Ran { result: Ok(_), .. } => {
                 self.status.child_worked();
                 return;
             }

@@ -262,9 +262,9 @@ pub struct WorkerConfig {
     pub compiled_quota: Size,
     /// Most memory of a child; absent: computed from the job's limits.
     pub memory_max: Option<Size>,
-    /// Children that run guests at once.
+    /// Children that run guests at once, beside preparations that run small ones.
     pub runs_max: usize,
-    /// Preparations at once.
+    /// Preparations at once. What the reference runs in 10 ms at most, by its gas limit, is run with its preparation, in one child.
     pub preparations_max: usize,
     /// Without which fences of the sandbox child the bot does not start and runs no guest: `full`, every one; `required`,
     /// those that every Linux process can put up; `none` goes on without any.

@@ -309,6 +309,8 @@ pub enum WorkFaultKind {
 pub enum Preparation {
     /// Module validated, metered, hash as the account says.
     Runnable,
+    /// That, and small as it is it has run already.
+    Ran,
     /// Running it gives an Invalid outcome.
     Invalid,
 }

@@ -165,6 +165,8 @@ pub struct Job {
     settled_slot: Option<u64>,
     /// Nothing is started for it before this moment.
     not_before_ms: u64,
+    /// It was run when it was prepared: its run is a matter of writing that down.
+    has_run: bool,
     /// A message of this kind is being built or signed.
     building: Option<TxKind>,
     /// When something was last signed for it; zero after a start.
@@ -203,6 +205,7 @@ impl Job {
             is_over: false,
             settled_slot: None,
             not_before_ms: 0,
+            has_run: false,
             building: None,
             signed_ms: 0,
             building_for: None,

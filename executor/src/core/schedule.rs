@@ -95,8 +95,8 @@ impl Core {
     /// Moves a job whose seat is held one step on, as far as nothing has to be waited for.
     fn advance_owed(&mut self, uid: JobUid, now: Now, actions: &mut Vec<Action>) {
         let (crank, provider) = (self.settings.crank, self.settings.provider);
-        let is_next = self.jobs.get(&uid).is_some_and(|job| job.row.phase == Phase::Accepted && job.may_run());
-        let can_run = is_next && self.can_run();
+        let next = self.jobs.get(&uid).filter(|job| job.row.phase == Phase::Accepted && job.may_run());
+        let can_run = next.is_some_and(|job| job.has_run || self.can_run());
         let Some(job) = self.jobs.get_mut(&uid).filter(|job| job.row.role == Role::Execute) else { return };
         if job.view.is_none() || now.monotonic_ms < job.not_before_ms || job.is_too_late(now) {
             return;
@@ -136,7 +136,7 @@ impl Core {
 
     /// Whether a child is free for one more run.
     pub(super) fn can_run(&self) -> bool {
-        let running = self.jobs.values().filter(|job| job.row.phase == Phase::Running).count();
+        let running = self.jobs.values().filter(|job| job.row.phase == Phase::Running && !job.has_run).count();
         running < self.settings.runs_max && !self.sandbox_fails
     }
 
@@ -233,11 +233,13 @@ impl Core {
         if ahead().count() < self.settings.runs_max {
             return true;
         }
-        let gas_of = |gas_limit| self.settings.gas_of_run(gas_limit);
-        let gas = |job: &Job| job.view.as_ref().map_or(0, |view| gas_of(view.limits.gas_limit));
+        let gas = |job: &Job| match &job.view {
+            Some(view) if !job.has_run => self.settings.gas_of_run(view.limits.gas_limit),
+            _ => 0,
+        };
         let queued = ahead().fold(0_u64, |sum, job| sum.saturating_add(gas(job)));
         let runs = u64::try_from(self.settings.runs_max).unwrap_or(u64::MAX).max(1);
-        let gas = (queued / runs).saturating_add(gas_of(view.limits.gas_limit));
+        let gas = (queued / runs).saturating_add(gas(job));
         let run_s = i64::try_from(gas / self.settings.gas_per_second.max(1)).unwrap_or(i64::MAX);
         i64::from(view.execution_s) > run_s.saturating_add(self.settings.decline_margin_s)
     }

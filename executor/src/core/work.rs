@@ -27,8 +27,9 @@ impl Core {
             // It did no harm: prepared again after a lost race, it is not on its way into quarantine (E-24).
             job.row.prepare_attempts = attempt.saturating_sub(1);
         }
+        job.has_run = matches!(result, Ok(Preparation::Ran));
         job.row.phase = match result {
-            Ok(Preparation::Runnable) => Phase::Prepared,
+            Ok(Preparation::Runnable | Preparation::Ran) => Phase::Prepared,
             Ok(Preparation::Invalid) if accept_invalid => Phase::Prepared,
             Ok(Preparation::Invalid) => Phase::Dropped(DropReason::Invalid),
             // C-15: content that is not to be had now may be had later; not accepting costs nothing.

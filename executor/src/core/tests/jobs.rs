@@ -148,6 +148,7 @@ fn m_08_a_module_is_compiled_ahead_once_its_job_is_runnable_and_if_no_guest_runs
     for (result, other_phase, warms) in [
         (Preparation::Runnable, Phase::Fetching, true),
         (Preparation::Runnable, Phase::Running, false),
+        (Preparation::Ran, Phase::Fetching, false),
         (Preparation::Invalid, Phase::Fetching, false),
     ] {
         let mut world = World::new(2);

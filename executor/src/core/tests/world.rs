@@ -60,6 +60,8 @@ pub(super) struct World {
     pub(super) duty: DutyView,
     /// Votes of ours in disputes that nobody here knows.
     pub(super) votes_elsewhere: u16,
+    /// Whether jobs are run when they are prepared.
+    pub(super) runs_ahead: bool,
     /// Whether all our stake is bound.
     pub(super) is_bound: bool,
     /// What juries find; `None`: nothing.
@@ -136,6 +138,7 @@ impl World {
             halted: false,
             duty: provider().duty,
             votes_elsewhere: 0,
+            runs_ahead: false,
             is_bound: false,
             verdict: Some(OURS),
             absent: 0,
@@ -267,7 +270,8 @@ impl World {
             Action::Sign(uid, kind) => self.sign(uid, kind),
             Action::Prepare(uid) => {
                 let attempt = self.row(uid).prepare_attempts;
-                self.pending.push(Event::Prepared { uid, attempt, result: Ok(Preparation::Runnable) });
+                let preparation = if self.runs_ahead { Preparation::Ran } else { Preparation::Runnable };
+                self.pending.push(Event::Prepared { uid, attempt, result: Ok(preparation) });
             }
             Action::Run(uid) => {
                 let attempt = self.row(uid).run_attempts;
