@@ -296,7 +296,6 @@ fn tried_detail(execution: Option<&Execution>) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use assay_protocol::duty::ON_DUTY;
 
     fn zeroed<T: AnchorDeserialize>() -> T {
         T::deserialize(&mut [0; 4_096].as_slice()).unwrap()
@@ -336,7 +335,7 @@ mod tests {
             (AcceptCondition::FreeStake, |_, _, provider| provider.stake_lamports = 9),
             (AcceptCondition::ExposureCap, |_, _, provider| provider.exposure_cap_lamports = 9),
             (AcceptCondition::JuryReserve, |_, market, provider| {
-                (provider.duty_until_unix, provider.tickets) = (ON_DUTY, 1);
+                (provider.duty_lock_lamports, provider.tickets) = (1, 1);
                 market.terms.juror_bond_lamports = 1;
             }),
             (AcceptCondition::OutOfJail, |_, _, provider| provider.jailed_until_unix = 51),

@@ -379,7 +379,7 @@ pub enum AssayError {
     ModuleMismatch,
     // Duty.
     /// A lock would leave a juror too little for its votes.
-    #[msg("on duty a juror bond for each usable ticket must stay free of stake and exposure cap: take fewer seats at once, add stake, or leave duty")]
+    #[msg("with a duty lock a juror bond for each usable ticket must stay free of stake and exposure cap: take fewer seats at once, or add stake")]
     JuryReserveTooSmall,
 }
 

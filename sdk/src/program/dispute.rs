@@ -85,11 +85,11 @@ impl accounts::Provider {
         tickets::usable(self.tickets, self.stake_lamports, ticket_lamports)
     }
 
-    /// What it keeps free for its votes while it serves, lamports; zero while it does not.
+    /// What it keeps free for its votes until its duty lock is released, lamports; zero without one.
     #[must_use]
     pub fn jury_reserve_lamports(&self, terms: &MarketTerms) -> u64 {
         let usable = self.usable_tickets(terms.ticket_lamports);
-        if self.is_on_duty() { jury_reserve(usable, terms.juror_bond_lamports) } else { 0 }
+        if self.duty_lock_lamports > 0 { jury_reserve(usable, terms.juror_bond_lamports) } else { 0 }
     }
 }
 

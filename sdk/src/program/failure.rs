@@ -116,7 +116,7 @@ const NEXT_STEPS: &[(AssayError, &str)] = {
         (E::ExposureCapReached, "raise the exposure cap, or wait until seats are settled: `assay provider status`"),
         (
             E::JuryReserveTooSmall,
-            "hold fewer seats at once, add stake, raise the exposure cap, or end jury duty: `assay provider duty off`",
+            "hold fewer seats at once, add stake, raise the exposure cap, or wait until the duty lock is released: `assay provider status`",
         ),
         (E::CapacityReached, "raise the capacity, or wait until seats are settled: `assay provider status`"),
         (E::Jailed, "wait until it is over: `assay job describe` shows how long"),

@@ -106,13 +106,31 @@ fn p_18_a_seat_leaves_a_juror_the_bonds_of_all_its_votes() {
             let mut world = panel.world.clone();
             world.edit::<Provider>(&party.provider, |provider| leave(provider, lock + reserve - 1));
             world.refuse(&accept, "JuryReserveTooSmall");
-            let mut off_duty = world.clone();
-            off_duty.ok(&party.set_duty(false));
-            off_duty.ok(&accept);
+            // Whoever leaves duty is a juror still of what was opened before, and keeps its lock so long.
+            let mut leaving = world.clone();
+            leaving.ok(&party.set_duty(false));
+            leaving.refuse(&accept, "JuryReserveTooSmall");
+            leaving.edit::<Provider>(&party.provider, |provider| provider.duty_lock_lamports = 0);
+            leaving.ok(&accept);
             world.edit::<Provider>(&party.provider, |provider| leave(provider, lock + reserve));
             world.ok(&accept);
         }
     }
+}
+
+/// So does a withdrawal of what it has beyond its tickets.
+#[test]
+fn p_18_a_withdrawal_leaves_a_juror_the_bonds_of_all_its_votes() {
+    let mut panel = Panel::ready(1);
+    let party = panel.parties[0];
+    panel.world.ok(&party.set_duty(true));
+    panel.world.ok(&party.stake(SOL));
+    let reserve = u64::from(TICKETS) * terms().juror_bond_lamports;
+    panel.world.edit::<Provider>(&party.provider, |provider| provider.locked_lamports = STAKE - reserve + 1);
+    panel.world.refuse(&party.unstake(SOL), "JuryReserveTooSmall");
+    panel.world.ok(&party.unstake(SOL - 1));
+    panel.world.ok(&party.set_duty(false));
+    panel.world.refuse(&party.unstake(1), "JuryReserveTooSmall");
 }
 
 #[test]

@@ -95,8 +95,8 @@ impl AcceptJob<'_> {
         require!(provider.is_trusted(job.trust_floor_bps(now_unix)), AssayError::TrustTooLow);
         let taken = self.validate_draw(args.ticket, now_unix)?;
         provider.check_lockable(taken.hold.lock_lamports)?; // P-07, P-25
-        if provider.is_on_duty() {
-            // P-18
+        if provider.duty_lock_lamports > 0 {
+            // P-18. Whoever left duty is a juror still of what was opened before.
             provider.check_reserve(taken.hold.lock_lamports, market.current_terms(now_unix))?;
         }
         Ok(taken)

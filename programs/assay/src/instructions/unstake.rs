@@ -5,7 +5,7 @@
 //!
 //! `0 [signer] authority · 1 [writable] market: the provider's · 2 [writable] provider: its authority is account 0`
 //!
-//! Errors: `AuthorityMismatch`, `MarketMismatch`, `AmountZero`, `FreeStakeTooSmall`, `StakeOnDuty`.
+//! Errors: `AuthorityMismatch`, `MarketMismatch`, `AmountZero`, `FreeStakeTooSmall`, `StakeOnDuty`, `JuryReserveTooSmall`.
 
 use anchor_lang::prelude::*;
 use assay_protocol::tickets::tickets_of;
@@ -38,7 +38,7 @@ pub struct Unstake<'info> {
 }
 
 impl Unstake<'_> {
-    fn validate(&self, args: &UnstakeArgs) -> Result<()> {
+    fn validate(&self, args: &UnstakeArgs, now_unix: i64) -> Result<()> {
         // authority, market: bound by `has_one`.
         // Deliberately absent: the market's pause, which never blocks a withdrawal (I-10).
         let Self { authority: _, market, provider } = self;
@@ -49,6 +49,10 @@ impl Unstake<'_> {
             let left_lamports = provider.stake_lamports.saturating_sub(args.lamports);
             let borne = tickets_of(left_lamports, market.terms.ticket_lamports);
             require!(borne >= provider.tickets, AssayError::StakeOnDuty);
+            // Nor the bonds of their votes, beside what seats bind (P-18).
+            let reserve_lamports = provider.jury_reserve_lamports(market.current_terms(now_unix));
+            let bound_lamports = provider.locked_lamports.saturating_add(reserve_lamports);
+            require!(left_lamports >= bound_lamports, AssayError::JuryReserveTooSmall);
         }
         Ok(())
     }
@@ -58,9 +62,9 @@ impl Unstake<'_> {
     /// # Errors
     /// As the module says.
     pub fn handler(ctx: Context<Self>, args: UnstakeArgs) -> Result<()> {
-        ctx.accounts.validate(&args)?;
-        let Self { authority: _, market, provider } = ctx.accounts;
         let now_unix = Clock::get()?.unix_timestamp;
+        ctx.accounts.validate(&args, now_unix)?;
+        let Self { authority: _, market, provider } = ctx.accounts;
         let until_unix = deadline_unix(now_unix, market.current_terms(now_unix).unbonding_s)?;
         provider.stake_lamports =
             provider.stake_lamports.checked_sub(args.lamports).ok_or(AssayError::AmountOverflow)?;

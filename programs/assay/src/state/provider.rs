@@ -221,11 +221,17 @@ impl Provider {
     /// # Errors
     /// [`AssayError::JuryReserveTooSmall`].
     pub fn check_reserve(&self, lock_lamports: u64, terms: &MarketTerms) -> Result<()> {
-        let reserve_lamports = jury_reserve(self.usable_tickets(terms.ticket_lamports), terms.juror_bond_lamports);
+        let reserve_lamports = self.jury_reserve_lamports(terms);
         let bound_lamports = self.locked_lamports.saturating_add(lock_lamports).saturating_add(reserve_lamports);
         let bearable_lamports = self.stake_lamports.min(self.exposure_cap_lamports);
         require!(bound_lamports <= bearable_lamports, AssayError::JuryReserveTooSmall);
         Ok(())
+    }
+
+    /// The bonds of votes with all its tickets, lamports.
+    #[must_use]
+    pub fn jury_reserve_lamports(&self, terms: &MarketTerms) -> u64 {
+        jury_reserve(self.usable_tickets(terms.ticket_lamports), terms.juror_bond_lamports)
     }
 
     /// When it serves or served, and since when it has its tickets.

@@ -181,6 +181,8 @@ impl Model {
         // Tickets that a jury counts stay what they are.
         let counted = provider.duty_lock_lamports > 0;
         demands.that(!counted || u128::from(left) >= borne, "StakeOnDuty");
+        let bound = provider.locked_lamports.saturating_add(provider.vote_bonds(&terms));
+        demands.that(!counted || left >= bound, "JuryReserveTooSmall");
         demands.met()?;
         let until_unix = self.now_unix + i64::from(terms.unbonding_s);
         let provider = self.provider_mut(key);

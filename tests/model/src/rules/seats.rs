@@ -87,7 +87,7 @@ impl Model {
         let exposed = provider.locked_lamports.saturating_add(taken.lock_lamports);
         demands.that(provider.stake_lamports - provider.locked_lamports >= taken.lock_lamports, "FreeStakeTooSmall");
         demands.that(exposed <= provider.exposure_cap_lamports, "ExposureCapReached");
-        let votes = if provider.is_on_duty() { provider.vote_bonds(&terms) } else { 0 };
+        let votes = if provider.duty_lock_lamports > 0 { provider.vote_bonds(&terms) } else { 0 };
         demands.that(provider.can_bind(taken.lock_lamports.saturating_add(votes)), "JuryReserveTooSmall");
         demands.met()?;
         self.pay(at.signer, self.seat(at.job, at.provider), cost);
