@@ -1,8 +1,8 @@
 //! Runs that were made when their job was prepared. A child costs more than a small run, so whoever checks such a task runs
-//! it at once. What it gave waits here, in memory, until the seat is taken; what is lost is run again.
+//! it at once. What it gave waits here, in memory, until the seat is taken or the job is of no more interest.
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,13 +10,14 @@ use std::{
 use assay_content::Entry;
 use assay_protocol::TaskSpec;
 use assay_runtime::{EngineKind, Variant};
+use bytes::Bytes;
 
 use crate::{
     core::JobUid,
     worker::{CheckedRun, RanTask, WorkerFault},
 };
 
-/// Runs that wait at once; the oldest go first. Those of lost races are among them.
+/// Runs that wait at once.
 const RUNS_MAX: usize = 128;
 /// Of a larger result nothing is kept, bytes of its blocks.
 const RESULT_BYTES_MAX: usize = 64 << 10;
@@ -55,30 +56,31 @@ impl Ran {
 /// What waits.
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
-    runs: Mutex<VecDeque<(JobUid, Ran)>>,
+    runs: Mutex<BTreeMap<JobUid, Ran>>,
 }
 
 impl Ahead {
-    /// Keeps what the last run of a job gave.
-    pub(crate) fn keep(&self, uid: JobUid, ran: Ran) {
+    /// Keeps what the last run of a job gave, until it is taken; whether there is room for it.
+    pub(crate) fn keep(&self, uid: JobUid, mut ran: Ran) -> bool {
         let mut runs = self.runs();
-        runs.retain(|(kept, _)| *kept != uid);
-        if ran.bytes() <= RESULT_BYTES_MAX {
-            runs.push_back((uid, ran));
+        runs.remove(&uid);
+        let has_room = runs.len() < RUNS_MAX && ran.bytes() <= RESULT_BYTES_MAX;
+        if has_room {
+            // Of its own: a slice would keep all of the answer that it came in.
+            let blocks = ran.checked.package.iter_mut().flat_map(|package| &mut package.blocks);
+            blocks.for_each(|(_, block)| *block = Bytes::copy_from_slice(block));
+            ran.checked.entries = Vec::new();
+            runs.insert(uid, ran);
         }
-        if runs.len() > RUNS_MAX {
-            runs.pop_front();
-        }
+        has_room
     }
 
     /// What a run of this job gave, once.
     pub(crate) fn take(&self, uid: JobUid) -> Option<Ran> {
-        let mut runs = self.runs();
-        let index = runs.iter().position(|(kept, _)| *kept == uid)?;
-        runs.remove(index).map(|(_, ran)| ran)
+        self.runs().remove(&uid)
     }
 
-    fn runs(&self) -> MutexGuard<'_, VecDeque<(JobUid, Ran)>> {
+    fn runs(&self) -> MutexGuard<'_, BTreeMap<JobUid, Ran>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -104,21 +106,22 @@ mod tests {
     #[test]
     fn the_last_run_of_a_job_is_given_out_once() {
         let ahead = Ahead::default();
-        ahead.keep(JobUid([1; 32]), ran(1, 10));
-        ahead.keep(JobUid([2; 32]), ran(2, 10));
-        ahead.keep(JobUid([1; 32]), ran(3, 10));
+        for (uid, gas_used) in [(1, 1), (2, 2), (1, 3)] {
+            assert!(ahead.keep(JobUid([uid; 32]), ran(gas_used, 10)));
+        }
         assert_eq!([1, 1, 2, 3].map(|uid| taken(&ahead, uid)), [Some(3), None, Some(2), None]);
     }
 
     #[test]
     fn memory_is_bounded_by_number_and_by_size() {
         let ahead = Ahead::default();
-        ahead.keep(JobUid([0; 32]), ran(0, 10));
-        ahead.keep(JobUid([0; 32]), ran(0, RESULT_BYTES_MAX + 1));
+        assert!(ahead.keep(JobUid([0; 32]), ran(0, 10)));
+        assert!(!ahead.keep(JobUid([0; 32]), ran(0, RESULT_BYTES_MAX + 1)));
         assert_eq!(taken(&ahead, 0), None, "too large, and newer than what was there");
-        for uid in 0..=u8::try_from(RUNS_MAX).expect("few") {
-            ahead.keep(JobUid([uid; 32]), ran(u64::from(uid), 10));
-        }
-        assert_eq!((taken(&ahead, 0), taken(&ahead, 1)), (None, Some(1)), "the oldest went");
+        let last = u8::try_from(RUNS_MAX).expect("few");
+        let kept = (0..=last).filter(|uid| ahead.keep(JobUid([*uid; 32]), ran(u64::from(*uid), 10)));
+        assert!(kept.eq(0..last), "what is kept stays until it is taken");
+        assert_eq!((taken(&ahead, 0), taken(&ahead, last)), (Some(0), None));
+        assert!(ahead.keep(JobUid([last; 32]), ran(u64::from(last), 10)));
     }
 }

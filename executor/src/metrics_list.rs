@@ -41,7 +41,7 @@ names! {
     RECEIPTS_WAITING = "assay_executor_receipts_waiting";
     /// Time to fetch, validate and meter.
     PREPARE_SECONDS = "assay_executor_prepare_seconds";
-    /// Time to fetch and run.
+    /// Time to fetch and run, or to keep what was run with its preparation.
     RUN_SECONDS = "assay_executor_run_seconds";
     /// Time to publish.
     PUBLISH_SECONDS = "assay_executor_publish_seconds";

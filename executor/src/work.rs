@@ -109,36 +109,48 @@ impl Workshop {
             Ok(entries) => entries,
             Err(_) => return Ok(Preparation::Invalid),
         };
-        let is_run_ahead = view.limits.gas_limit <= self.shared.settings.ahead_gas_max;
-        let prepared = if is_run_ahead {
-            self.run_ahead(view, entries, cancel).await?
-        } else {
-            let request = WorkRequest { work: Work::Prepare, task: task(view), entries: entries.clone() };
-            let prepared = in_child(request, self.shared.settings.child.clone(), cancel, WorkReply::prepared).await;
-            self.keep_failed(view, &entries, prepared.as_ref().err()).await;
-            prepared?
-        };
-        match prepared {
-            Prepared::Runnable if is_run_ahead => Ok(Preparation::Ran),
+        if view.limits.gas_limit <= self.shared.settings.ahead_gas_max
+            && let Some(preparation) = self.run_ahead(view, entries.clone(), cancel).await?
+        {
+            return Ok(preparation);
+        }
+        let request = WorkRequest { work: Work::Prepare, task: task(view), entries: entries.clone() };
+        let prepared = in_child(request, self.shared.settings.child.clone(), cancel, WorkReply::prepared).await;
+        self.keep_failed(view, &entries, prepared.as_ref().err()).await;
+        match prepared? {
             Prepared::Runnable => Ok(Preparation::Runnable),
-            Prepared::Invalid(code, explanation) => {
-                tracing::info!(code, explanation = quoted(&explanation), "task_found_invalid");
-                Ok(Preparation::Invalid)
-            }
+            Prepared::Invalid(code, explanation) => Ok(found_invalid(code, &explanation)),
         }
     }
 
-    /// Runs the task before anybody asks for it, within the time of a preparation.
-    async fn run_ahead(&self, view: &JobView, entries: Vec<Entry>, cancel: &Cancel) -> Result<Prepared, WorkFault> {
+    /// Runs the task before anybody asks for it, within the time of a preparation; `None` when that fails, which says nothing about
+    /// its preparation alone.
+    async fn run_ahead(
+        &self,
+        view: &JobView,
+        entries: Vec<Entry>,
+        cancel: &Cancel,
+    ) -> Result<Option<Preparation>, WorkFault> {
         // Too small to be compiled: what it runs in needs no more than the reference does.
         let manner = Manner { engine: Engine::Wasmi, ..self.shared.settings.manner };
-        let run = self.compute(view, entries, (manner, self.shared.settings.child.clone()), cancel).await?;
+        let run = match self.compute(view, entries, (manner, self.shared.settings.child.clone()), cancel).await {
+            Err(fault) if fault.kind == WorkFaultKind::Host => {
+                tracing::warn!(uid = %view.uid, message = quoted(&fault.message), "task_not_run_ahead");
+                return Ok(None);
+            }
+            run => run?,
+        };
         let Outcome { kind, detail, .. } = run.checked.outcome;
         if kind == OutcomeKind::Invalid {
-            return Ok(Prepared::Invalid(detail, run.explanation.unwrap_or_default()));
+            return Ok(Some(found_invalid(detail, run.explanation.as_deref().unwrap_or_default())));
         }
-        self.shared.ahead.keep(view.uid, run);
-        Ok(Prepared::Runnable)
+        let is_kept = self.shared.ahead.keep(view.uid, run);
+        Ok(Some(if is_kept { Preparation::Ran } else { Preparation::Runnable }))
+    }
+
+    /// Forgets a run of a job that is of no more interest.
+    pub(crate) fn forget_run(&self, uid: JobUid) {
+        drop(self.shared.ahead.take(uid));
     }
 
     /// Compiles the task's module for its run, if that would compile it and nobody has. A help and no more: whatever goes
@@ -372,6 +384,11 @@ impl Workshop {
             Err(error) => tracing::debug!(%error, "failed_job_not_kept"),
         }
     }
+}
+
+fn found_invalid(code: u16, explanation: &str) -> Preparation {
+    tracing::info!(code, explanation = quoted(explanation), "task_found_invalid");
+    Preparation::Invalid
 }
 
 fn fetch_fault_kind(error: &FetchError) -> WorkFaultKind {

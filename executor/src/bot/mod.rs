@@ -320,6 +320,7 @@ impl<C: Chain> Bot<C> {
                 // Its row still names the result.
                 Action::CleanUp(uid) => self.clean_up(uid),
                 Action::Forget(uid) => {
+                    self.tasks.workshop.forget_run(uid);
                     self.journal.forget(uid, self.core.seen_slot())?;
                     self.drafted.remove(&uid);
                 }
@@ -423,6 +424,7 @@ impl<C: Chain> Bot<C> {
 
     /// Releases a job's result, unless another job has the same one.
     fn clean_up(&mut self, uid: JobUid) {
+        self.tasks.workshop.forget_run(uid);
         let Some(digest) = self.journal.row(uid).and_then(crate::core::JobRow::result_digest) else { return };
         let shared = self.core.jobs().any(|job| job.row.uid != uid && job.row.result_digest() == Some(digest));
         if !shared {

@@ -251,7 +251,7 @@ impl Default for WatchConfig {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerConfig {
-    /// Wall clock of validating and metering one module. That of a run is the job's own: its seat has to be given back
+    /// Wall clock of validating and metering one module, and of a run that is made meanwhile. That of any other run is the job's own: its seat has to be given back
     /// [`LimitsConfig::decline_margin`] before its execution deadline, and what a host is too slow for is kept out by
     /// [`PolicyConfig::gas_limit_max`].
     pub prepare_deadline: Span,
@@ -264,13 +264,14 @@ pub struct WorkerConfig {
     pub memory_max: Option<Size>,
     /// Children that run guests at once, beside preparations that run small ones.
     pub runs_max: usize,
-    /// Preparations at once. What the reference runs in 10 ms at most, by its gas limit, is run with its preparation, in one child.
+    /// Preparations at once. What the reference runs in 10 ms at most, by its gas limit, is run with its preparation, in one child,
+    /// unless the engine is `wasmtime`; a result of more than 64 KiB is not kept, and such a task is run again.
     pub preparations_max: usize,
     /// Without which fences of the sandbox child the bot does not start and runs no guest: `full`, every one; `required`,
     /// those that every Linux process can put up; `none` goes on without any.
     pub isolation: Isolation,
     /// Gas that the reference burns in a second here, to tell whether a job that has to wait for others would be in
-    /// time. A run is counted as two, and with what setting up and compiling take.
+    /// time, and which runs are so small that they are made with the preparation. A run is counted as two, and with what setting up and compiling take.
     pub gas_per_second: u64,
 }
 

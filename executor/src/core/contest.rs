@@ -132,6 +132,7 @@ impl Core {
             return;
         }
         let is_running = job.row.phase == Phase::Running;
+        job.has_run = false;
         job.row.phase = match role {
             Role::Judge if is_running || job.row.has_part_in_dispute() => job.row.phase,
             Role::Judge if job.row.outcome.is_some() => Phase::Ran,

@@ -13,6 +13,7 @@ impl Core {
             actions.push(Action::Alert(uid, SANDBOX_FAILS));
         }
         let Some(job) = self.jobs.get_mut(&uid) else { return };
+        job.has_run = false;
         let row = &mut job.row;
         let (phase, attempts) = match row.phase {
             Phase::Fetching => (Phase::Seen, &mut row.prepare_attempts),

@@ -9,7 +9,7 @@ use super::{
 use assay_protocol::{JobStatus, OutcomeKind};
 use solana_pubkey::Pubkey;
 
-/// Jobs of one seat that were posted in so many slots are as old as each other.
+/// Jobs that were posted in so many slots are as old as each other.
 const SLOTS_ALIKE: u64 = 16;
 
 /// Seats that are held or on their way.
@@ -227,19 +227,17 @@ impl Core {
     /// refused for this: its gas limit says only what it may burn.
     fn runs_in_time(&self, job: &Job) -> bool {
         let Some(view) = &job.view else { return false };
-        let is_ahead =
-            |job: &&Job| matches!(job.row.phase, Phase::Accepting | Phase::Accepted | Phase::Running | Phase::Drawn);
-        let ahead = || self.jobs.values().filter(is_ahead);
-        if ahead().count() < self.settings.runs_max {
+        let waits_or_runs =
+            |job: &Job| matches!(job.row.phase, Phase::Accepting | Phase::Accepted | Phase::Running | Phase::Drawn);
+        let ahead = || self.jobs.values().filter(|job| !job.has_run && waits_or_runs(job));
+        if job.has_run || ahead().count() < self.settings.runs_max {
             return true;
         }
-        let gas = |job: &Job| match &job.view {
-            Some(view) if !job.has_run => self.settings.gas_of_run(view.limits.gas_limit),
-            _ => 0,
-        };
+        let gas_of = |gas_limit| self.settings.gas_of_run(gas_limit);
+        let gas = |job: &Job| job.view.as_ref().map_or(0, |view| gas_of(view.limits.gas_limit));
         let queued = ahead().fold(0_u64, |sum, job| sum.saturating_add(gas(job)));
         let runs = u64::try_from(self.settings.runs_max).unwrap_or(u64::MAX).max(1);
-        let gas = (queued / runs).saturating_add(gas(job));
+        let gas = (queued / runs).saturating_add(gas_of(view.limits.gas_limit));
         let run_s = i64::try_from(gas / self.settings.gas_per_second.max(1)).unwrap_or(i64::MAX);
         i64::from(view.execution_s) > run_s.saturating_add(self.settings.decline_margin_s)
     }
@@ -264,16 +262,13 @@ impl Core {
             .filter(|(_, job)| now.monotonic_ms >= job.not_before_ms)
             .filter(|(_, job)| job.ticket().is_some())
             .filter_map(|(uid, job)| Some((*uid, job.row.content_failures, job.view.as_ref()?)))
-            // Whoever's content was not to be had waits behind the others, then whoever floods the market (E-23). Of one slot's
-            // jobs of one seat each provider begins with others, or all would race for the same. Several seats are filled
+            // Whoever's content was not to be had waits behind the others, then whoever floods the market (E-23). Of jobs
+            // of one seat that are as old as each other each provider begins with others, or all would race for the same. Several seats are filled
             // together: those who began with others would wait for each other.
             .map(|(uid, failures, view)| {
                 let load = loads.get(&view.poster).copied().unwrap_or(0);
-                let (age, turn) = match view.is_drawn() {
-                    true => (view.created_slot, 0),
-                    false => (view.created_slot / SLOTS_ALIKE, self.settings.own_order(uid)),
-                };
-                (failures, load, u64::MAX - view.price, age, turn, uid)
+                let turn = if view.is_drawn() { view.created_slot } else { self.settings.own_order(uid) };
+                (failures, load, u64::MAX - view.price, view.created_slot / SLOTS_ALIKE, turn, uid)
             })
             .collect();
         candidates.sort_unstable();

@@ -61,6 +61,8 @@ impl Core {
         if job.row.phase != Phase::Running || job.row.run_attempts != attempt {
             return;
         }
+        // What its preparation gave is used up: another try takes a child.
+        job.has_run = false;
         match result {
             Ok((outcome, _)) if job.row.outcome.is_some_and(|known| known != outcome) => {
                 // I-07, E-06: the first outcome may have been signed; the second shows that this host cannot be trusted.

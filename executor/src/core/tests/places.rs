@@ -174,16 +174,22 @@ fn take_long_jobs(world: &mut World) {
     }
 }
 
+/// Makes it one of three drawn seats, whose draw everybody wins.
+fn draw_seats(job: &mut JobView) {
+    (job.mode, job.redundancy, job.seats_wanted) = (Mode::Redundant, 3, 3);
+    (job.draw.state, job.tickets_total) = (DrawState::Everybody, 1_000);
+}
+
 #[test]
 fn providers_begin_with_other_jobs_of_one_seat_and_fill_several_seats_together() {
     let begun = |provider: u8, is_drawn: bool| {
         let settings = Settings { provider: Pubkey::new_from_array([provider; 32]), ..settings() };
-        let mut world = World::with(Settings { preparations_max: 1, ..settings }, 16);
-        for (job, created_slot) in world.jobs.values_mut().zip(0..) {
-            job.created_slot = created_slot;
+        let mut world = World::with(Settings { preparations_max: 1, ..settings }, 12);
+        // The last is the oldest.
+        for (job, created_slot) in world.jobs.values_mut().zip((0..12).rev()) {
+            job.created_slot = 160 + created_slot;
             if is_drawn {
-                (job.mode, job.redundancy, job.seats_wanted) = (Mode::Redundant, 3, 3);
-                (job.draw.state, job.tickets_total) = (DrawState::Everybody, 1_000);
+                draw_seats(job);
             }
         }
         world.step(Event::Polled(world.snapshot()));
@@ -192,7 +198,44 @@ fn providers_begin_with_other_jobs_of_one_seat_and_fill_several_seats_together()
     };
     let different = |is_drawn| (0..8).map(|provider| begun(provider, is_drawn)).collect::<BTreeSet<JobUid>>();
     assert!(different(false).len() >= 4, "{:?}", different(false));
-    assert_eq!(different(true), BTreeSet::from([JobUid([1; 32])]), "the oldest");
+    assert_eq!(different(true), BTreeSet::from([JobUid([12; 32])]), "the oldest");
+}
+
+#[test]
+fn e_23_whoever_waited_longer_is_first_however_many_seats_a_job_has() {
+    for old_is_drawn in [false, true] {
+        let mut world = World::with(Settings { preparations_max: 1, ..settings() }, 2);
+        for (job, created_slot) in world.jobs.values_mut().zip([1_000, 900]) {
+            job.created_slot = created_slot;
+        }
+        let drawn = JobUid([if old_is_drawn { 2 } else { 1 }; 32]);
+        draw_seats(world.jobs.get_mut(&drawn).expect("it is there"));
+        world.step(Event::Polled(world.snapshot()));
+        let phase = |uid: u8| world.core.job(JobUid([uid; 32])).expect("known").row.phase;
+        assert_eq!((phase(1), phase(2)), (Phase::Seen, Phase::Fetching), "{old_is_drawn}");
+    }
+}
+
+#[test]
+fn what_a_preparation_ran_is_used_once() {
+    let mut world = World::new(1);
+    world.runs_ahead = true;
+    let uid = JobUid([1; 32]);
+    while world.core.job(uid).is_none_or(|job| job.row.phase != Phase::Running) {
+        world.slot += 1;
+        world.step(Event::Polled(world.snapshot()));
+        world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
+        while let Some(event) = world.pending.pop() {
+            world.step(event);
+            world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
+        }
+        world.land(0);
+    }
+    assert!(world.core.jobs[&uid].has_run);
+    let attempt = world.row(uid).run_attempts;
+    let failed = WorkFault { kind: WorkFaultKind::Host, message: String::new() };
+    world.step(Event::Ran { uid, attempt, result: Err(failed), salt: [0; 32] });
+    assert!(!world.core.jobs[&uid].has_run, "another try takes a child, and its place among the runs");
 }
 
 #[test]
