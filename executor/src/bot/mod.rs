@@ -227,13 +227,13 @@ impl<C: Chain> Bot<C> {
         loop {
             let actions = tokio::select! {
                 _ = self.messages.recv_many(&mut messages, EVENTS_TOGETHER_MAX) => self.on_messages(messages.drain(..))?,
-                _ = ticks.tick() => if self.core.is_busy() { self.step([Event::Tick])? } else { Vec::new() },
+                _ = ticks.tick() => if self.core.is_busy() { self.step(Event::Tick)? } else { Vec::new() },
                 Some(failure) = failures.recv() => return Err(failure.into()),
                 () = shutdown.drain.cancelled(), if !draining => {
                     draining = true;
                     give_up_at = Instant::now() + drain_deadline;
                     tracing::info!(?drain_deadline, "drain_started");
-                    self.step([Event::DrainRequested])?
+                    self.step(Event::DrainRequested)?
                 }
                 () = shutdown.force.cancelled() => {
                     tracing::warn!("stopped_at_once");
@@ -254,27 +254,26 @@ impl<C: Chain> Bot<C> {
     }
 
     fn on_messages(&mut self, messages: impl Iterator<Item = Message>) -> Result<Vec<Action>, RunError> {
-        let mut events = Vec::new();
+        let mut actions = Vec::new();
         for message in messages {
-            events.extend(self.on_message(message)?);
+            actions.extend(self.on_message(message)?);
         }
-        self.step(events)
+        Ok(actions)
     }
 
-    /// The event that it is for the core.
-    fn on_message(&mut self, message: Message) -> Result<Option<Event>, RunError> {
+    fn on_message(&mut self, message: Message) -> Result<Vec<Action>, RunError> {
         match message {
             Message::Looked(look) => {
                 self.clock.observe(look.chain_unix);
                 self.status.looked(look.snapshot.slot);
                 names::gauge_balances(&look.snapshot.provider);
-                Ok(Some(Event::Polled(look.snapshot)))
+                self.step(Event::Polled(look.snapshot))
             }
             Message::Enroll(blockhash) => {
                 let enrollment = self.tasks.transactions.enrollment(blockhash);
                 let signature = self.signer.sign_enrollment(&enrollment)?;
                 self.tasks.send_enrollment(&enrollment, signature);
-                Ok(None)
+                Ok(Vec::new())
             }
             Message::Event(event) => {
                 let event = *event;
@@ -290,25 +289,19 @@ impl<C: Chain> Bot<C> {
                     // Whatever landed changed accounts: look now.
                     self.hint.notify_one();
                 }
-                Ok(Some(event))
+                self.step(event)
             }
         }
     }
 
-    /// What events that came together ask for. What of that goes into the journal is written when this returns, and on disk
-    /// after the next commit.
-    fn step(&mut self, events: impl IntoIterator<Item = Event>) -> Result<Vec<Action>, RunError> {
+    /// One event: what it asks for. What of that goes into the journal is written when this returns, and on disk after the next
+    /// commit.
+    fn step(&mut self, event: Event) -> Result<Vec<Action>, RunError> {
         let now = self.clock.now();
         let before: Vec<_> = self.core.jobs().map(|job| (job.row.uid, job.row.phase)).collect();
-        let mut actions = Vec::new();
-        for event in events {
-            let taken = self.core.take(event, now);
-            actions.extend(self.record(taken)?);
-        }
-        let scheduled = self.core.schedule(now);
+        let actions = self.core.step(event, now);
         self.log_transitions(&before);
-        actions.extend(self.record(scheduled)?);
-        Ok(actions)
+        self.record(actions)
     }
 
     /// Writes what goes into the journal, and leaves the rest.
@@ -372,7 +365,12 @@ impl<C: Chain> Bot<C> {
                 Action::Halt(uid, reason) => return Err(RunError::Halted { uid, reason }),
             }
         }
-        if signed.is_empty() { Ok(Vec::new()) } else { self.step(signed) }
+        // After all were signed: what a step writes would have to be on disk before the next signature.
+        let mut following = Vec::new();
+        for event in signed {
+            following.extend(self.step(event)?);
+        }
+        Ok(following)
     }
 
     /// A job that is no longer in the core has nothing to persist: its row is being dropped.

@@ -407,10 +407,9 @@ impl Core {
         self.jobs.values().any(|job| !job.is_done())
     }
 
-    /// Takes in what happened, and says what to do about that at once. Never fails: what does not fit the state is ignored.
-    /// What may start now says [`Self::schedule`].
+    /// Moves the state and says what to do. Never fails: what does not fit the state is ignored.
     #[must_use]
-    pub fn take(&mut self, event: Event, now: Now) -> Vec<Action> {
+    pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
             Event::Polled(snapshot) => self.reconcile(snapshot, now, &mut actions),
@@ -445,6 +444,7 @@ impl Core {
             Event::Tick => {}
             Event::DrainRequested => self.draining = true,
         }
+        self.schedule(now, &mut actions);
         actions
     }
 }

@@ -28,11 +28,7 @@ impl Taken {
 }
 
 impl Core {
-    /// What may start now, after everything that happened so far: asked once for events that came together.
-    #[must_use]
-    pub fn schedule(&mut self, now: Now) -> Vec<Action> {
-        let mut scheduled = Vec::new();
-        let actions = &mut scheduled;
+    pub(super) fn schedule(&mut self, now: Now, actions: &mut Vec<Action>) {
         // Own seats first, then juries, then what is only watched.
         let live = self.jobs.values().filter(|job| !job.rests());
         let mut live: Vec<(Role, JobUid)> = live.map(|job| (job.row.role, job.row.uid)).collect();
@@ -58,7 +54,6 @@ impl Core {
             self.build_wanted(uid, now, actions);
             self.forget_done(uid, now, actions);
         }
-        scheduled
     }
 
     /// Gives the seat back while that is still possible, when the result will not be ready in time: a decline costs

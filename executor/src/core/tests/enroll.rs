@@ -6,9 +6,7 @@ use super::{world::World, *};
 fn looks(world: &mut World, tickets_mature: u32) -> Vec<Action> {
     let mut snapshot = world.snapshot();
     snapshot.provider.tickets_mature = tickets_mature;
-    let mut actions = world.core.take(Event::Polled(snapshot), world.now);
-    actions.extend(world.core.schedule(world.now));
-    actions
+    world.core.step(Event::Polled(snapshot), world.now)
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn m_08_a_module_is_compiled_ahead_once_its_job_is_runnable_and_if_no_guest_runs
         world.step(Event::Polled(world.snapshot()));
         world.core.jobs.get_mut(&other).expect("seen").row.phase = other_phase;
         let prepared = Event::Prepared { uid, attempt: world.row(uid).prepare_attempts, result: Ok(result) };
-        let actions = world.core.take(prepared, world.now);
+        let actions = world.core.step(prepared, world.now);
         assert_eq!(actions.contains(&Action::Warm(uid)), warms, "{result:?} {other_phase:?}");
         assert!(!actions.contains(&Action::Warm(other)));
     }

@@ -12,7 +12,7 @@ fn without_children(world: &mut World) -> usize {
             Event::Ran { uid, attempt, salt, .. } => Event::Ran { uid, attempt, result: Err(no_child()), salt },
             other => other,
         };
-        let actions = world.core.clone().take(event.clone(), world.now);
+        let actions = world.core.clone().step(event.clone(), world.now);
         alerts += actions.iter().filter(|action| matches!(action, Action::Alert(..))).count();
         world.step(event);
     }

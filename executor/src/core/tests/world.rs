@@ -220,13 +220,9 @@ impl World {
     pub(super) fn step_together(&mut self, events: impl IntoIterator<Item = Event>) {
         let (deaths, mut rest) = (self.deaths, Vec::new());
         let was_behind = self.is_behind;
-        // What may start now is asked for once, after all of them.
-        for (number, event) in events.into_iter().map(Some).chain([None]).enumerate() {
+        for (number, event) in events.into_iter().enumerate() {
             self.is_behind = number > 0;
-            let actions = match event {
-                Some(event) => self.core.take(event, self.now),
-                None => self.core.schedule(self.now),
-            };
+            let actions = self.core.step(event, self.now);
             let (records, others): (Vec<_>, Vec<_>) = actions.into_iter().partition(Action::is_recorded);
             self.act(records);
             if self.deaths != deaths {
