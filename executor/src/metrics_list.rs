@@ -39,7 +39,7 @@ names! {
     SANDBOX_WORKS = "assay_executor_sandbox_works";
     /// Receipts that no content node has yet.
     RECEIPTS_WAITING = "assay_executor_receipts_waiting";
-    /// Time to fetch, validate and meter.
+    /// Time to fetch, validate and meter, and to run what is small.
     PREPARE_SECONDS = "assay_executor_prepare_seconds";
     /// Time to fetch and run, or to keep what was run with its preparation.
     RUN_SECONDS = "assay_executor_run_seconds";

@@ -313,7 +313,6 @@ impl<C: Chain> Bot<C> {
                 // Its row still names the result.
                 Action::CleanUp(uid) => self.clean_up(uid),
                 Action::Forget(uid) => {
-                    self.tasks.workshop.forget_run(uid);
                     self.journal.forget(uid, self.core.seen_slot())?;
                     self.drafted.remove(&uid);
                 }
@@ -420,7 +419,7 @@ impl<C: Chain> Bot<C> {
         }
     }
 
-    /// Releases a job's result, unless another job has the same one.
+    /// Releases what a job's preparation ran, and its result, unless another job has the same one.
     fn clean_up(&mut self, uid: JobUid) {
         self.tasks.workshop.forget_run(uid);
         let Some(digest) = self.journal.row(uid).and_then(crate::core::JobRow::result_digest) else { return };

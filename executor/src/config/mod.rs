@@ -251,9 +251,9 @@ impl Default for WatchConfig {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerConfig {
-    /// Wall clock of validating and metering one module, and of a run that is made meanwhile. That of any other run is the job's own: its seat has to be given back
-    /// [`LimitsConfig::decline_margin`] before its execution deadline, and what a host is too slow for is kept out by
-    /// [`PolicyConfig::gas_limit_max`].
+    /// Wall clock of validating and metering one module, and of a run that is made meanwhile. That of any other run is the
+    /// job's own: its seat has to be given back [`LimitsConfig::decline_margin`] before its execution deadline, and what a
+    /// host is too slow for is kept out by [`PolicyConfig::gas_limit_max`].
     pub prepare_deadline: Span,
     /// Which engine runs guests: `wasmi` (the reference, an interpreter), `wasmtime` (a compiler), or `auto`, which
     /// compiles what is worth it and lets the reference run the rest. The results are the same.
@@ -271,7 +271,8 @@ pub struct WorkerConfig {
     /// those that every Linux process can put up; `none` goes on without any.
     pub isolation: Isolation,
     /// Gas that the reference burns in a second here, to tell whether a job that has to wait for others would be in
-    /// time, and which runs are so small that they are made with the preparation. A run is counted as two, and with what setting up and compiling take.
+    /// time, and which runs are so small that they are made with the preparation. A run is counted as two, and with what
+    /// setting up and compiling take.
     pub gas_per_second: u64,
 }
 

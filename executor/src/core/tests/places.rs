@@ -152,26 +152,24 @@ fn long_jobs_are_taken_only_as_fast_as_they_can_run() {
     for (runs_ahead, taken) in [(false, 2), (true, 4)] {
         let mut world = World::new(4);
         world.runs_ahead = runs_ahead;
-        take_long_jobs(&mut world);
+        for job in world.jobs.values_mut() {
+            job.limits.gas_limit = 10_000_000_000;
+        }
+        (0..20).for_each(|_| look_while_runs_last(&mut world));
         assert_eq!(world.accepted, taken);
     }
 }
 
-/// Looks for a while, in which nothing that runs comes to an end.
-fn take_long_jobs(world: &mut World) {
-    for job in world.jobs.values_mut() {
-        job.limits.gas_limit = 10_000_000_000;
-    }
-    for _ in 0..20 {
-        world.slot += 1;
-        world.step(Event::Polled(world.snapshot()));
+/// Looks once, after which everything comes to its end but runs.
+fn look_while_runs_last(world: &mut World) {
+    world.slot += 1;
+    world.step(Event::Polled(world.snapshot()));
+    world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
+    while let Some(event) = world.pending.pop() {
+        world.step(event);
         world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
-        while let Some(event) = world.pending.pop() {
-            world.step(event);
-            world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
-        }
-        world.land(0);
     }
+    world.land(0);
 }
 
 /// Makes it one of three drawn seats, whose draw everybody wins.
@@ -222,14 +220,7 @@ fn what_a_preparation_ran_is_used_once() {
     world.runs_ahead = true;
     let uid = JobUid([1; 32]);
     while world.core.job(uid).is_none_or(|job| job.row.phase != Phase::Running) {
-        world.slot += 1;
-        world.step(Event::Polled(world.snapshot()));
-        world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
-        while let Some(event) = world.pending.pop() {
-            world.step(event);
-            world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
-        }
-        world.land(0);
+        look_while_runs_last(&mut world);
     }
     assert!(world.core.jobs[&uid].has_run);
     let attempt = world.row(uid).run_attempts;

@@ -14,7 +14,7 @@ const REFUSALS: &[(&str, &[&str])] = &[
     ("claim_market_fees", &["AuthorityMismatch", "NothingToClaim"]),
     ("register_provider", &["AccountInUse", "MarketPaused", "NodeKeyIsAuthority"]),
     ("stake", &["AuthorityMismatch", "AmountZero"]),
-    ("unstake", &["AuthorityMismatch", "FreeStakeTooSmall", "StakeOnDuty"]),
+    ("unstake", &["AuthorityMismatch", "FreeStakeTooSmall", "StakeOnDuty", "JuryReserveTooSmall"]),
     ("update_provider", &["AuthorityMismatch"]),
     ("withdraw_stake", &["AuthorityMismatch", "NothingUnbonding", "StillUnbonding"]),
     ("claim_reward", &["NothingToClaim"]),
