@@ -117,6 +117,8 @@ async fn play(story: Story) {
     let clean = Life::begin(&net, story, (&mut seats[0], 0)).await;
     story.meanwhile(&net, &[&clean.job]).await;
     let passed = clean.end().await;
+    let runs_apart = passed.iter().any(|point| point == "work.fetched#1");
+    assert_eq!(runs_apart, story.runs_apart(), "{passed:?}");
     let points = story.required(&passed);
     assert!(points.len() < POINTS_MAX, "{points:?}");
     for landmark in story.landmarks() {
@@ -138,6 +140,11 @@ async fn play(story: Story) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e_01_i_11_a_kill_at_any_point_of_a_job_that_settles_changes_nothing_but_time() {
     play(Story::Settled).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_01_i_11_a_kill_around_a_run_in_a_child_of_its_own_changes_nothing_but_time() {
+    play(Story::Apart).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,6 +19,11 @@ pub fn small() -> TaskLimits {
     TaskLimits { gas_limit: 1_000_000, ..TaskLimits::default() }
 }
 
+/// So much gas that it takes a child of its own: a bot runs with its preparation what is done in a hundredth of a second.
+pub fn large() -> TaskLimits {
+    TaskLimits { gas_limit: 100_000_000, ..TaskLimits::default() }
+}
+
 /// A guest that prints a line with this number and returns.
 pub fn prints(number: u64) -> String {
     let length = format!("job {number}\n").len();

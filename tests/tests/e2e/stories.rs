@@ -14,7 +14,7 @@ use assay_sdk::{
 };
 
 use crate::{
-    jobs::{BASE_FEE_LAMPORTS, does, small},
+    jobs::{BASE_FEE_LAMPORTS, does, large, prints, small},
     journals::{fill_journal, rows},
     rpc_proxy::Treatment,
     support::{Executor, Net, SETTLED, assert_life, assert_receipt, outcomes_signed, status, until, until_paid},
@@ -34,7 +34,9 @@ const HOST_MEMORY_BYTES: u64 = 768 << 20;
 pub enum Story {
     /// Accepted, run, published, submitted, settled, claimed.
     Settled,
-    /// The same, with a journal that becomes too long on the way.
+    /// The same with more gas than what is run with its preparation: it is run in a child of its own, with the seat taken.
+    Apart,
+    /// The first story with a journal that becomes too long on the way.
     Rewritten,
     /// The task is invalid for everybody: nothing is run or published, the base fee is paid.
     Invalid,
@@ -90,6 +92,7 @@ impl Story {
         let place = |wanted| passed.iter().position(|point| point == wanted).expect("a point of every run");
         let part = match self {
             // Before and after it is the first story.
+            Self::Apart => &passed[place("work.fetched#1")..=place("journal.after.outcome#1")],
             Self::Rewritten => &passed[place("journal.rewriting#1")..=place("tx.submit.sent#1")],
             _ => passed,
         };
@@ -113,6 +116,7 @@ impl Story {
     pub const fn landmarks(self) -> &'static [&'static str] {
         match self {
             Self::Settled => &["work.ran#1", "work.published#1", "journal.after.claim.signed#1"],
+            Self::Apart => &["work.fetched#1", "work.ran#1", "work.stored#1", "work.drafted#1"],
             Self::Rewritten => &["journal.rewriting#1", "journal.rewritten#1", "journal.before.submit.signed#1"],
             Self::Invalid => &["journal.before.outcome#1", "tx.submit.sent#1"],
             Self::Declined => &["journal.after.run#2", "journal.before.declining#1", "tx.decline.sent#1"],
@@ -121,6 +125,11 @@ impl Story {
             Self::Unheard => &["journal.after.accept.resolved#1", "journal.before.claim.resolved#1"],
             Self::Outbid => &["journal.before.submit.recorded#2", "tx.submit.signed#2", "tx.submit.sent#2"],
         }
+    }
+
+    /// Whether a run of it fetches the job again with the seat taken. Else its guest ran with its preparation, or never.
+    pub const fn runs_apart(self) -> bool {
+        matches!(self, Self::Apart | Self::Invalid | Self::Declined)
     }
 
     /// What becomes of transactions on their way.
@@ -155,6 +164,7 @@ impl Story {
     /// Posts its job.
     pub async fn post(self, net: &Net, poster: &Client, number: u64) -> PostedJob {
         match self {
+            Self::Apart => net.post_guest(poster, number, (&prints(number), large())).await,
             Self::Invalid => net.post_invalid(poster, number).await,
             Self::Declined => {
                 let pages = GUEST_MEMORY_BYTES / 65_536 - 1;
@@ -219,7 +229,9 @@ impl Story {
     /// I-02, I-07, I-11: everything happened once, every lamport is where it belongs.
     pub async fn check(self, client: &Client, job: &PostedJob, (executor, before): (&Executor, Before)) {
         let (events, outcomes): (&[&str], _) = match self {
-            Self::Settled | Self::Rewritten | Self::Invalid | Self::Unheard | Self::Outbid => (&SETTLED, 1),
+            Self::Settled | Self::Apart | Self::Rewritten | Self::Invalid | Self::Unheard | Self::Outbid => {
+                (&SETTLED, 1)
+            }
             Self::Declined => (&["JobCreated", "JobAccepted", "JobDeclined", "JobCancelled", "JobClosed"], 0),
             Self::Missed => {
                 (&["JobCreated", "JobAccepted", "ExecutionMissed", "JobExpired", "ExecutionSettled", "JobClosed"], 0)
