@@ -29,11 +29,16 @@ impl Taken {
 
 impl Core {
     pub(super) fn schedule(&mut self, now: Now, actions: &mut Vec<Action>) {
-        // Own seats first, then juries, then what is only watched.
         let live = self.jobs.values().filter(|job| !job.rests());
-        let mut live: Vec<(Role, JobUid)> = live.map(|job| (job.row.role, job.row.uid)).collect();
-        live.sort_unstable();
-        let uids: Vec<JobUid> = live.into_iter().map(|(_, uid)| uid).collect();
+        let live = live.map(|job| (job.row.role, job.row.uid)).collect();
+        self.schedule_jobs(live, now, actions);
+    }
+
+    /// All that may start, of these jobs as of what is not one job's matter.
+    pub(super) fn schedule_jobs(&mut self, mut jobs: Vec<(Role, JobUid)>, now: Now, actions: &mut Vec<Action>) {
+        // Own seats first, then juries, then what is only watched.
+        jobs.sort_unstable();
+        let uids: Vec<JobUid> = jobs.into_iter().map(|(_, uid)| uid).collect();
         for uid in &uids {
             self.watch_deadline(*uid, now, actions);
         }
@@ -334,7 +339,7 @@ impl Core {
 
 impl Job {
     /// Whether nothing can become of it before the next look: others have it, or it was paid and its account is gone.
-    fn rests(&self) -> bool {
+    pub(super) fn rests(&self) -> bool {
         let shows_part = self.view.as_ref().is_some_and(|view| view.seat.is_some() || view.dispute.is_some());
         let has_part = self.row.role != Role::Execute || self.row.has_part_in_dispute() || shows_part;
         let is_left = match self.row.phase {

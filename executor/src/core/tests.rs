@@ -12,6 +12,7 @@ mod forks;
 mod jobs;
 mod places;
 mod play;
+mod rests;
 mod sandbox;
 mod table;
 mod world;

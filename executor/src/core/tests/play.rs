@@ -183,6 +183,7 @@ proptest! {
         for chance in chances {
             play(&mut world, chance, &mut old);
             world.assert_promises();
+            world.assert_rest();
         }
         prop_assert!(!world.halted, "no seat is unknown to its own journal");
         world.run_to_the_end();
