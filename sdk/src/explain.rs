@@ -350,6 +350,21 @@ mod tests {
     }
 
     #[test]
+    fn p_18_a_seat_is_explained_by_the_bonds_of_all_tickets_that_it_leaves() {
+        let (job, mut market, mut provider) = accounts();
+        (market.terms.ticket_lamports, market.terms.juror_bond_lamports) = (1_000, 30);
+        (provider.tickets, provider.duty_lock_lamports) = (7, 350);
+        // Seven bonds and the seat's, of stake or exposure cap.
+        for (stake, cap) in [(7_000, 9_000), (9_000, 7_000)] {
+            (provider.stake_lamports, provider.exposure_cap_lamports) = (stake, cap);
+            provider.locked_lamports = 7_000 - 210 - 10;
+            assert_eq!(obstacle(&job, &market, &provider), None);
+            provider.locked_lamports += 1;
+            assert_eq!(obstacle(&job, &market, &provider), Some(AcceptCondition::JuryReserve));
+        }
+    }
+
+    #[test]
     fn p_16_tickets_count_that_were_enrolled_before_the_draw() {
         let (mut job, mut market, mut provider) = accounts();
         (job.mode, job.draw.fixed_unix, market.terms.ticket_lamports) = (Mode::Quorum.code(), 10, 5);

@@ -27,6 +27,33 @@ fn announced_terms_are_in_force_from_their_moment() {
 }
 
 #[test]
+fn a_juror_keeps_a_bond_for_each_ticket_that_its_stake_bears_while_its_duty_lock_lasts() {
+    let mut terms: MarketTerms = zeroed::<types::MarketTerms>().into();
+    for ([ticket_lamports, juror_bond_lamports], tickets, stake_lamports, reserve_lamports) in [
+        ([1_000, 30], 7, 7_000, 210),
+        // A loss took three of them.
+        ([1_000, 30], 7, 4_999, 120),
+        // Stake that is not enrolled.
+        ([1_000, 30], 3, 50_000, 90),
+        ([1_000, 30], 5, 999, 0),
+        ([1_000, 0], 7, 7_000, 0),
+        ([100_000_000, 5_000_000], 100, 10_000_000_000, 500_000_000),
+        ([250_000_000, 12_345_678], 37, 9_000_000_000, 444_444_408),
+        ([10, u64::MAX], 2, 20, u64::MAX),
+    ] {
+        (terms.ticket_lamports, terms.juror_bond_lamports) = (ticket_lamports, juror_bond_lamports);
+        let mut provider: accounts::Provider = zeroed();
+        (provider.tickets, provider.stake_lamports) = (tickets, stake_lamports);
+        assert_eq!(provider.jury_reserve_lamports(&terms), 0, "it has no duty lock");
+        provider.duty_lock_lamports = 1;
+        assert_eq!(provider.jury_reserve_lamports(&terms), reserve_lamports);
+        // Whatever seats bind, and off duty too.
+        (provider.locked_lamports, provider.duty_until_unix) = (stake_lamports, 1);
+        assert_eq!(provider.jury_reserve_lamports(&terms), reserve_lamports);
+    }
+}
+
+#[test]
 fn an_outcome_stands_only_when_it_was_written() {
     let mut job: accounts::Job = zeroed();
     job.limits.gas_limit = 100;
