@@ -84,16 +84,23 @@ fn p_07_p_18_p_25_duty_locks_no_more_than_is_free_and_leaves_the_bonds_of_its_vo
 /// However the seat is taken, and whether stake or exposure cap is short.
 #[test]
 fn p_18_a_seat_leaves_a_juror_the_bonds_of_all_its_votes() {
-    let mut panel = Panel::ready(3);
-    let party = panel.parties[0];
-    panel.world.ok(&party.set_duty(true));
-    panel.world.edit::<Provider>(&party.provider, |provider| provider.trust.consecutive_valid = 50);
-    let args = panel.args(Mode::Adaptive, 3);
-    panel.world.ok(&party.create_job_with(args));
-    panel.draw();
     let reserve = u64::from(TICKETS) * terms().juror_bond_lamports;
-    let drawn = party.winning_ticket(&panel.world).expect("nearly all win");
-    for ticket in [drawn, TICKET_SOLO] {
+    for (mode, redundancy, is_alone) in
+        [(Mode::Optimistic, 1, false), (Mode::Adaptive, 3, false), (Mode::Adaptive, 3, true)]
+    {
+        let mut panel = Panel::ready(3);
+        let party = panel.parties[0];
+        panel.world.ok(&party.set_duty(true));
+        panel.world.edit::<Provider>(&party.provider, |provider| provider.trust.consecutive_valid = 50);
+        panel.world.ok(&party.create_job_with(panel.args(mode, redundancy)));
+        let ticket = match (mode, is_alone) {
+            (Mode::Optimistic, _) => 0,
+            (_, true) => TICKET_SOLO,
+            (_, false) => {
+                panel.draw();
+                party.winning_ticket(&panel.world).expect("nearly all win")
+            }
+        };
         let accept = party.accept_job_by(&panel.world, ticket);
         let mut seated = panel.world.clone();
         seated.ok(&accept);
