@@ -3,12 +3,14 @@
 use assay_protocol::{DisputeStatus, MarketTerms, VoteStatus};
 use assay_tests::{
     assay::{
-        accounts::{Provider, Vote},
+        accounts::{Job, Provider, Vote},
         types::{CommitVoteArgs, UpdateProviderArgs},
     },
     call::Call,
+    calls::job_args,
     invariants,
-    party::{Party, STAKE, terms},
+    panel::Panel,
+    party::{PRICE, Party, STAKE, task, terms},
     trial::{JURORS, SALT, Trial, ballot, said},
     world::SOL,
 };
@@ -163,6 +165,99 @@ fn p_18_a_juror_that_has_nothing_free_is_excused_when_it_votes() {
     court.decide();
     court.finish();
     assert_eq!((court.panel.provider(juror).votes_open, court.panel.provider(juror).children_open), (0, 0));
+}
+
+/// Everybody votes at once with two tickets, each with a bond of a hundredth of the stake.
+fn all_vote() -> MarketTerms {
+    MarketTerms { ticket_lamports: STAKE / 2, juror_bond_lamports: BOND, bond_rate_bps: 10_000, ..terms() }
+}
+
+/// A juror's bond under [`all_vote`].
+const BOND: u64 = STAKE / 100;
+
+/// An open job beside the trial's whose seat locks so much.
+fn open_beside(court: &mut Trial, seat: &Party, lock_lamports: u64) {
+    let mut args = job_args(seat.job_id);
+    let gas_lamports = PRICE.pay(task().limits.gas_limit).expect("in bounds") - PRICE.base_fee_lamports;
+    args.base_fee_lamports = lock_lamports - gas_lamports;
+    args.escrow_lamports = 2 * lock_lamports;
+    court.panel.world.ok(&seat.create_job_with(args));
+    assert_eq!(court.world().read::<Job>(&seat.job).bond_lamports, lock_lamports);
+}
+
+/// The same people and another job, whose result is a lie as well: contested, and voted on.
+fn voting_beside(court: Trial, id: u64) -> Trial {
+    let Panel { world, parties } = court.panel;
+    let parties = parties.iter().map(|party| party.with_job(id)).collect();
+    let mut court = Trial { panel: Panel { world, parties } };
+    let party = court.party(0);
+    court.panel.world.ok(&party.create_job());
+    let accept = party.accept_job(court.world());
+    court.panel.world.ok(&accept);
+    court.panel.world.ok(&party.submit_results(&said(9)));
+    court.dispute_with(1, &ballot(1));
+    court.draw();
+    court
+}
+
+fn excuse(court: &Trial, juror: usize) -> Call {
+    court.party(juror).commit_vote_with(court.world(), CommitVoteArgs { commitment: [0; 32], tickets: Vec::new() })
+}
+
+/// What a vote with everything comes to: its weight, what it locks, and whether nothing is missed in it.
+fn voted(court: &mut Trial, juror: usize) -> (u64, u64, u8) {
+    let vote = court.vote_call(juror, &ballot(1));
+    court.panel.world.ok(&vote);
+    let Vote { weight, lock_lamports, is_full, .. } = court.world().read(&court.party(juror).vote(0));
+    (weight, lock_lamports, is_full)
+}
+
+/// The seats that a juror may take leave it the bonds of its votes. Only votes take those: then it lacks them really.
+#[test]
+fn p_18_no_seats_excuse_a_juror_and_votes_elsewhere_that_took_its_bonds_do() {
+    let [bound, free, silent] = [4, 5, 6];
+    let mut court = Trial::submitted_under(&all_vote(), &said(9));
+    let args = UpdateProviderArgs { exposure_cap_lamports: Some(STAKE), capacity: None, endpoint: None };
+    let update = court.party(bound).update_provider(args, None);
+    court.panel.world.ok(&update);
+    // It binds all that it can, with jobs of its own for instance.
+    let spare = STAKE - STAKE / 20 - 2 * BOND;
+    for (id, lock_lamports) in [(10, spare + 1), (11, spare)] {
+        let seat = court.party(bound).with_job(id);
+        open_beside(&mut court, &seat, lock_lamports);
+        let accept = seat.accept_job(court.world());
+        match lock_lamports > spare {
+            true => court.panel.world.refuse(&accept, "JuryReserveTooSmall"),
+            false => drop(court.panel.world.ok(&accept)),
+        }
+    }
+    court.dispute_with(1, &ballot(1));
+    court.draw();
+    for juror in [bound, silent] {
+        let ask = excuse(&court, juror);
+        court.panel.world.refuse(&ask, "CommitmentZero");
+        let mut absent = court.clone();
+        absent.tally();
+        absent.panel.world.ok(&absent.party(juror).slash_absent_with(0, Vec::new()));
+    }
+    assert_eq!([bound, free].map(|juror| voted(&mut court, juror)), [(2, 2 * BOND, 1); 2]);
+    assert_eq!(court.panel.provider(bound).free_stake_lamports(), 0);
+
+    let mut court = voting_beside(court, 2);
+    let ask = excuse(&court, free);
+    court.panel.world.refuse(&ask, "CommitmentZero");
+    assert_eq!([bound, free].map(|juror| voted(&mut court, juror)), [(0, 0, 1), (2, 2 * BOND, 1)]);
+    // Whoever has two votes open elsewhere is excused with all its stake free, if it asks.
+    let mut third = voting_beside(court.clone(), 3);
+    let ask = excuse(&third, free);
+    third.panel.world.ok(&ask);
+    assert!(third.panel.provider(free).free_stake_lamports() > 2 * BOND);
+    for (mut court, excused) in [(court, bound), (third, free)] {
+        court.tally();
+        court.panel.world.refuse(&court.party(excused).slash_absent_with(0, Vec::new()), "JurorWasPresent");
+        court.panel.world.ok(&court.party(silent).slash_absent_with(0, Vec::new()));
+        invariants::check(court.world());
+    }
 }
 
 #[test]
