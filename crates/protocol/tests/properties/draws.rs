@@ -108,15 +108,90 @@ proptest! {
     }
 }
 
-#[test]
-fn p_15_fifty_names_with_one_ticket_win_as_often_as_one_name_with_fifty() {
-    let (level, mut whale, mut names) = (threshold(3, 100), 0usize, 0usize);
-    for round in 0..500u32 {
-        let mut seed = [0; 32];
-        seed[..4].copy_from_slice(&round.to_le_bytes());
-        whale += TicketDraw::new(&seed, &[255; 32]).winning(50, level).count();
-        names += (0..50u8).map(|name| TicketDraw::new(&seed, &[name; 32]).winning(1, level).count()).sum::<usize>();
+/// Draws that shares are measured over, always the same ones.
+const DRAWS: u32 = 2_000;
+/// Standard deviations that a measured share may be off. One in two million is further off by chance, and what is measured here never
+/// changes.
+const DEVIATIONS: f64 = 5.0;
+
+/// A holder's address.
+fn holder(number: usize) -> Hash32 {
+    let mut holder = [0xa5; 32];
+    holder[..8].copy_from_slice(&(number as u64).to_le_bytes());
+    holder
+}
+
+/// In each draw, the winners among the tickets of holders with so many each.
+fn draws(holders: &[u32], level: u64) -> Vec<Vec<Vec<u32>>> {
+    let seeds = (0..DRAWS)
+        .map(|draw| seed(&[7; 32], &Subject { job_uid: &holder(draw as usize), purpose: Purpose::Seats, round: 0 }));
+    let winners = |seed: Hash32| {
+        let of = |(number, tickets): (usize, &u32)| {
+            TicketDraw::new(&seed, &holder(number)).winning(*tickets, level).collect()
+        };
+        holders.iter().enumerate().map(of).collect()
+    };
+    seeds.map(winners).collect()
+}
+
+/// How often each number of successes comes up in so many tries with this chance: the binomial distribution.
+fn binomial(tries: u32, chance: f64) -> Vec<f64> {
+    let odds = chance / (1.0 - chance);
+    let first = (1.0 - chance).powf(f64::from(tries));
+    let next = |share: &mut f64, number: u32| {
+        let now = *share;
+        *share *= odds * f64::from(tries - number) / f64::from(number + 1);
+        Some(now)
+    };
+    (0..=tries).scan(first, next).collect()
+}
+
+/// That so many tries had so many successes, give or take [`DEVIATIONS`].
+fn assert_share(won: usize, tries: u32, chance: f64) {
+    let (mean, deviation) = (f64::from(tries) * chance, (f64::from(tries) * chance * (1.0 - chance)).sqrt());
+    assert!((won as f64 - mean).abs() <= DEVIATIONS * deviation, "{won} of {tries} won, {mean} ± {deviation} expected");
+}
+
+/// That the winners of a draw among so many tickets are spread as if each ticket won alone: Pearson's sum over numbers of winners that
+/// are expected twenty times at least, of which as many are its mean and twice as many its variance.
+fn assert_spread(winners: &[usize], tickets: u32, chance: f64) {
+    let (mut sum, mut places, mut seen, mut expected) = (0.0_f64, 0.0_f64, 0usize, 0.0_f64);
+    let shares = binomial(tickets, chance);
+    for (number, share) in shares.iter().enumerate() {
+        seen += winners.iter().filter(|winners| **winners == number).count();
+        expected += share * f64::from(DRAWS);
+        let left: f64 = shares[number + 1..].iter().sum::<f64>() * f64::from(DRAWS);
+        if (expected >= 20.0 && left >= 20.0) || number + 1 == shares.len() {
+            sum += (seen as f64 - expected).powi(2) / expected;
+            (places, seen, expected) = (places + 1.0, 0, 0.0);
+        }
     }
-    // 25,000 tickets each, of which 3 % win: five standard deviations are 135.
-    assert!(whale.abs_diff(750) < 135 && names.abs_diff(750) < 135, "{whale} and {names} of 750 expected");
+    let degrees = places - 1.0;
+    assert!(sum <= degrees + DEVIATIONS * (2.0 * degrees).sqrt(), "{sum} over {degrees} degrees of freedom");
+}
+
+/// 96 of 200 tickets, under one name or many. Whoever holds them, and whatever others hold, each ticket wins as often as the next, and
+/// alone: so all the chances of a stake, not only its mean, are those of its size.
+#[test]
+fn p_15_a_stake_wins_what_it_weighs_however_it_is_split_and_each_ticket_alone() {
+    let others = [60, 25, 12, 6, 1];
+    let splits: [Vec<u32>; 4] = [vec![96], vec![24; 4], vec![50, 23, 11, 7, 3, 1, 1], vec![1; 96]];
+    for (wanted, chance) in [(6, 0.03), (50, 0.25), (180, 0.9)] {
+        for split in &splits {
+            let holders: Vec<u32> = split.iter().chain(&others).copied().collect();
+            let draws = draws(&holders, threshold(wanted, 200));
+            for (number, tickets) in holders.iter().enumerate() {
+                let won = draws.iter().map(|winners| winners[number].len()).sum();
+                assert_share(won, DRAWS * tickets, chance);
+            }
+            let mut of_tickets = vec![0; split[0] as usize];
+            draws.iter().flat_map(|winners| &winners[0]).for_each(|ticket| of_tickets[*ticket as usize] += 1);
+            of_tickets.into_iter().for_each(|won| assert_share(won, DRAWS, chance));
+            let winners = |names: std::ops::Range<usize>| -> Vec<usize> {
+                draws.iter().map(|winners| winners[names.clone()].iter().map(Vec::len).sum()).collect()
+            };
+            assert_spread(&winners(0..split.len()), 96, chance);
+            assert_spread(&winners(0..holders.len()), 200, chance);
+        }
+    }
 }
