@@ -75,6 +75,30 @@ fn p_03_p_07_three_missed_deadlines_in_a_row_lead_to_jail_and_time_leads_out() {
 }
 
 #[test]
+fn p_03_whoever_is_in_jail_takes_no_seat_of_any_kind() {
+    for (mode, redundancy, is_alone) in
+        [(Mode::Optimistic, 1, false), (Mode::Redundant, 3, false), (Mode::Quorum, 3, false), (Mode::Adaptive, 3, true)]
+    {
+        let mut panel = Panel::ready(3);
+        let party = panel.parties[0];
+        panel.world.ok(&party.create_job_with(panel.args(mode, redundancy)));
+        if matches!(mode, Mode::Redundant | Mode::Quorum) {
+            panel.draw();
+        }
+        let until_unix = panel.world.now() + 10;
+        panel.world.edit::<Provider>(&party.provider, |provider| {
+            (provider.jailed_until_unix, provider.trust.consecutive_valid) = (until_unix, 50);
+        });
+        panel.world.advance_to(until_unix - 1);
+        let ticket = if is_alone { TICKET_SOLO } else { party.winning_ticket(&panel.world).expect("nearly all win") };
+        let accept = party.accept_job_by(&panel.world, ticket);
+        panel.world.refuse(&accept, "Jailed");
+        panel.world.advance(1);
+        panel.world.ok(&accept);
+    }
+}
+
+#[test]
 fn p_03_a_wrong_and_a_hidden_result_lead_to_jail_and_a_silent_seat_counts_as_missed() {
     let mut panel = Panel::assigned(Mode::Redundant, 5);
     for (index, gas_used) in [(0, GAS_USED), (1, GAS_USED), (2, GAS_USED), (3, 1), (4, GAS_USED)] {
