@@ -1,6 +1,9 @@
 //! Voting in a dispute's round, revealing, and counting.
 
-use assay_protocol::{Ballot, DisputeStatus, MarketTerms, Verdict, VoteStatus, limits::VOTE_TICKETS_MAX};
+use assay_protocol::{
+    Ballot, DisputeStatus, MarketTerms, Verdict, VoteStatus, ballot_hash, ids::VoteCommitmentInput,
+    limits::VOTE_TICKETS_MAX, vote_commitment,
+};
 use assay_tests::{
     assay::{
         accounts::{Dispute, Job, Market, Provider},
@@ -9,11 +12,13 @@ use assay_tests::{
     court::{Court, lie, truth},
     invariants,
     panel::Panel,
-    party::{EXPOSURE_CAP, STAKE, terms},
+    party::{EXPOSURE_CAP, STAKE, exited, terms},
     world::{SOL, World},
 };
 use solana_instruction::AccountMeta;
 use solana_pubkey::Pubkey;
+
+use crate::golden;
 
 fn right() -> Ballot {
     Ballot::Outcome(truth())
@@ -298,6 +303,45 @@ fn p_01_a_vote_opens_for_its_ballot_salt_juror_and_round_alone() {
     later.panel.world.edit::<Dispute>(&first.dispute(), |dispute| dispute.round = 1);
     later.panel.world.refuse(&call, "RoundOver");
     court.panel.world.ok(&call);
+}
+
+/// Also to what its juror committed to.
+#[test]
+fn a_vote_opens_to_an_outcome_of_this_job_or_to_none_and_to_no_other_bytes() {
+    let court = Court::voting(1);
+    let (juror, salt) = (court.juror(0), Panel::salt(0));
+    let shown = |ballot: [u8; 79]| {
+        let mut court = court.clone();
+        let commitment = vote_commitment(&VoteCommitmentInput {
+            job_uid: &court.dispute().job_uid,
+            round: 0,
+            provider: &juror.provider.to_bytes(),
+            ballot_hash: &ballot_hash(&ballot),
+            trace_root: &[0; 32],
+            salt: &salt,
+        });
+        let commit = juror.commit_vote(&court.panel.world, commitment);
+        court.panel.world.ok(&commit);
+        court.panel.world.advance_to(court.dispute().commit_deadline_unix);
+        let reveal = juror.reveal_vote_bytes(&court.panel.world, ballot, salt);
+        (court, reveal)
+    };
+    let gas_limit = court.dispute().gas_limit;
+    let refused =
+        golden::refused_outcomes().into_iter().filter_map(|bytes| <[u8; 79]>::try_from(bytes.as_slice()).ok());
+    // The vectors' gas limit is another: what they refuse for their gas alone is not refused here.
+    let refused = refused.filter(|bytes| Ballot::decode(bytes, gas_limit).is_err());
+    let refused: Vec<[u8; 79]> = refused.chain([[0xff; 79], exited(gas_limit + 1).encode()]).collect();
+    assert!(refused.len() > 10, "{}", refused.len());
+    for ballot in refused {
+        let (mut court, reveal) = shown(ballot);
+        court.panel.world.refuse(&reveal, "OutcomeNotCanonical");
+    }
+    for ballot in [exited(gas_limit).encode(), Ballot::Unavailable.encode()] {
+        let (mut court, reveal) = shown(ballot);
+        court.panel.world.ok(&reveal);
+        assert_eq!(court.ballot(0).ballot_hash, ballot_hash(&ballot));
+    }
 }
 
 #[test]
