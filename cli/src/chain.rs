@@ -110,7 +110,7 @@ impl Chain {
     /// Adds these Kubo nodes, which results are published to as well, and gateways.
     fn with_sources(self, (kubo, gateways): (&[Url], &[Url]), limits: FetchLimits) -> CliResult<Self> {
         let blocks = tempfile::tempdir().context("cannot create a temporary directory for blocks")?;
-        let store = BlockStore::open(blocks.path(), StoreLimits::default())?;
+        let store = BlockStore::open_scratch(blocks.path(), StoreLimits::default())?;
         let nodes = kubo.iter().map(|url| KuboClient::new(url.clone(), CONTENT_TIMEOUT)).collect::<Result<_, _>>()?;
         let gateways = gateways.iter().cloned().map(Source::Gateway);
         let sources = kubo.iter().cloned().map(Source::Kubo).chain(gateways).collect();

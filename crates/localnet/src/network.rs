@@ -365,7 +365,7 @@ async fn put_on_duty(base: &Client, market: Pubkey, (keys, jurors): (&Keys, usiz
 }
 
 async fn start_node(config: &NetworkConfig) -> Result<ContentNode, NetworkError> {
-    let store = BlockStore::open(&config.directory.join("blocks"), StoreLimits::default())?;
+    let store = BlockStore::open_scratch(&config.directory.join("blocks"), StoreLimits::default())?;
     let address = |port: Option<u16>| SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(0)));
     let node = NodeConfig {
         rpc: address(config.content_port),
@@ -377,7 +377,7 @@ async fn start_node(config: &NetworkConfig) -> Result<ContentNode, NetworkError>
 
 fn content_access(directory: &Path, node: &ContentNode) -> Result<ContentAccess, NetworkError> {
     let kubo = KuboClient::new(node.rpc_url(), CONTENT_TIMEOUT)?;
-    let cache = BlockStore::open(&directory.join("cache"), StoreLimits::default())?;
+    let cache = BlockStore::open_scratch(&directory.join("cache"), StoreLimits::default())?;
     let sources = vec![Source::Gateway(node.gateway_url()), Source::Kubo(node.rpc_url())];
     let limits = FetchLimits { budget: assay_content::Budget::RESULT, ..FetchLimits::default() };
     Ok(ContentAccess { publisher: Publisher::new(vec![kubo], 1), fetcher: Fetcher::new(cache, sources, limits)? })

@@ -55,6 +55,13 @@ impl Default for StoreLimits {
     }
 }
 
+/// Whether what is pinned must survive a crash of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    Lasting,
+    Scratch,
+}
+
 /// A block store on disk. Cheap to clone; clones share it. Several processes may read and write one directory; only
 /// one of them may collect garbage, for it knows only its own running imports.
 #[derive(Clone, Debug)]
@@ -66,6 +73,7 @@ pub struct BlockStore {
 pub(super) struct Shared {
     directory: PathBuf,
     limits: StoreLimits,
+    durability: Durability,
     names_next: AtomicU64,
     index: RwLock<Index>,
     /// Segments that may not have reached the disk yet.
@@ -87,10 +95,24 @@ impl BlockStore {
     /// # Errors
     /// [`StoreError::Io`] when the directory cannot be made or written.
     pub fn open(directory: &Path, limits: StoreLimits) -> Result<Self, StoreError> {
+        Self::open_as(directory, limits, Durability::Lasting)
+    }
+
+    /// As [`Self::open`], for blocks that nobody wants any more when this process has ended: nothing waits for the disk, and a crash
+    /// of the machine may take any of them.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_scratch(directory: &Path, limits: StoreLimits) -> Result<Self, StoreError> {
+        Self::open_as(directory, limits, Durability::Scratch)
+    }
+
+    fn open_as(directory: &Path, limits: StoreLimits, durability: Durability) -> Result<Self, StoreError> {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let shared = Shared {
             directory: directory.to_owned(),
             limits,
+            durability,
             // Later openings name later segments; the process id keeps two at the same moment apart.
             names_next: AtomicU64::new(u64::try_from(since_epoch.as_micros()).unwrap_or(0)),
             index: RwLock::default(),
@@ -164,7 +186,10 @@ impl BlockStore {
             }
         }
         self.shared.sync()?;
-        self.shared.write_durably(&self.shared.pin_path(root))
+        // Empty, so there is all of it as soon as there is its name.
+        let path = self.shared.pin_path(root);
+        File::create(&path).map_err(io_at(&path))?;
+        self.shared.sync_directory("pins")
     }
 
     /// Releases a root. Its blocks go when the quota needs the room, or by [`Self::collect_garbage`]. `false` when it
@@ -374,7 +399,9 @@ impl Shared {
     pub(super) fn write_segment(&self, blocks: &[(Hash32, &[u8])]) -> Result<(String, Segment), StoreError> {
         let name = format!("{}.blocks", self.name());
         let segment = segment::write(&self.temporary_path(), self.segment_path(&name), blocks)?;
-        lock(&self.unsynced).insert(name.clone());
+        if self.durability == Durability::Lasting {
+            lock(&self.unsynced).insert(name.clone());
+        }
         Ok((name, segment))
     }
 
@@ -392,7 +419,7 @@ impl Shared {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             synced => synced.map_err(io_at(&path))?,
         }
-        sync_directory(&self.directory.join("segments"))?;
+        self.sync_directory("segments")?;
         lock(&self.unsynced).remove(name);
         Ok(())
     }
@@ -413,12 +440,12 @@ impl Shared {
         Ok(())
     }
 
-    /// An empty file that survives a crash.
-    fn write_durably(&self, path: &Path) -> Result<(), StoreError> {
-        let temporary = self.temporary_path();
-        File::create(&temporary).and_then(|file| file.sync_all()).map_err(io_at(&temporary))?;
-        fs::rename(&temporary, path).map_err(io_at(path))?;
-        sync_directory(path.parent().unwrap_or(&self.directory))
+    /// The names in one of the directories reach the disk.
+    fn sync_directory(&self, name: &str) -> Result<(), StoreError> {
+        match self.durability {
+            Durability::Lasting => sync_directory(&self.directory.join(name)),
+            Durability::Scratch => Ok(()),
+        }
     }
 }
 

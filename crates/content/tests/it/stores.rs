@@ -150,6 +150,19 @@ fn a_block_under_a_wrong_cid_is_refused() {
 }
 
 #[test]
+fn a_scratch_store_keeps_what_another_opening_finds() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || BlockStore::open_scratch(directory.path(), StoreLimits::default()).unwrap();
+    let package = package(4, 1_000);
+    open().put_package(&package).unwrap();
+    let store = open();
+    assert_eq!(store.pins().unwrap(), [package.root]);
+    assert!(package.blocks.iter().all(|(cid, block)| store.get(cid).unwrap().as_ref() == Some(block)));
+    assert!(store.unpin(&package.root).unwrap() && store.collect_garbage().unwrap() > 0);
+    assert_eq!(store.usage_bytes().unwrap(), 0);
+}
+
+#[test]
 fn an_incomplete_root_is_not_pinned() {
     let scratch = scratch(1 << 30);
     let mut package = package(4, 1_000);
