@@ -33,6 +33,7 @@ pub mod errors;
 pub mod events;
 pub mod explain;
 mod fee_ladder;
+pub mod gathering;
 pub mod instructions;
 pub mod job_handle;
 mod job_history;

@@ -3,6 +3,7 @@
 //! Polling is the truth; the subscription only says that looking sooner is worth it.
 
 mod accounts;
+mod blockhashes;
 mod disputes;
 mod endpoints;
 mod facts;

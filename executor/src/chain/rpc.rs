@@ -24,8 +24,9 @@ use url::Url;
 
 use super::{
     Chain, ChainError, FinalizedBlock, Look, OpenSeat, Scope, StatusAnswer, accounts,
+    blockhashes::{Blockhashes, Recent},
     endpoints::{Endpoint, Endpoints},
-    status::Questions,
+    status::{self, Questions},
 };
 use crate::{
     core::{Interest, JobView},
@@ -67,6 +68,7 @@ struct Shared {
     settings: RpcSettings,
     permits: Semaphore,
     questions: Questions,
+    blockhashes: Blockhashes,
     /// Highest slot seen: a node that lags behind it must not answer (E-08).
     seen_slot: AtomicU64,
 }
@@ -129,8 +131,15 @@ impl RpcChain {
     pub fn new(settings: RpcSettings) -> Self {
         let urls = std::iter::once(&settings.cluster.rpc_url).chain(&settings.others);
         let endpoints = Endpoints::new(urls, settings.request_timeout);
-        let (permits, questions, seen_slot) = (Semaphore::new(REQUESTS_MAX), Questions::default(), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { endpoints, settings, permits, questions, seen_slot }), only: None }
+        let shared = Shared {
+            endpoints,
+            settings,
+            permits: Semaphore::new(REQUESTS_MAX),
+            questions: status::questions(),
+            blockhashes: Blockhashes::default(),
+            seen_slot: AtomicU64::new(0),
+        };
+        Self { shared: Arc::new(shared), only: None }
     }
 
     /// The same chain, by the word of one endpoint.
@@ -314,14 +323,21 @@ impl Chain for RpcChain {
         let doing = "fetch a recent blockhash";
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Recent {
+        struct Latest {
             blockhash: String,
             last_valid_block_height: u64,
         }
+        let blockhashes = &self.shared.blockhashes;
+        if let Some(known) = blockhashes.known(self.seen_slot(), Instant::now()) {
+            return Ok(known);
+        }
+        let asked = Instant::now();
         let params = |slot| json!([{"commitment": "confirmed", "minContextSlot": slot}]);
-        let answer: WithContext<Recent> = self.ask_fresh(doing, RpcRequest::GetLatestBlockhash, params).await?;
+        let answer: WithContext<Latest> = self.ask_fresh(doing, RpcRequest::GetLatestBlockhash, params).await?;
         let hash = answer.value.blockhash.parse().map_err(|_| self.not_understood(doing, "it is no hash"))?;
-        Ok((hash, answer.value.last_valid_block_height))
+        let height = answer.value.last_valid_block_height;
+        blockhashes.learn(Recent { hash, height, slot: answer.context.slot, asked });
+        Ok((hash, height))
     }
 
     async fn send(&self, transaction: Vec<u8>) -> Result<(), ChainError> {

@@ -1,17 +1,18 @@
 //! The async client: reads accounts and events, sends transactions, posts jobs.
 
 mod books;
+mod constants;
 mod disputes;
 mod events;
 mod post;
 mod send;
+mod states;
 mod transport;
 mod watch;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use assay_content::{Fetcher, Publisher};
-use assay_protocol::cluster_tag;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::json;
 use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
@@ -39,6 +40,9 @@ use crate::{
         accounts::{Execution, Job, Market, Provider},
     },
 };
+
+use constants::Constants;
+use states::Questions;
 
 pub use post::{CheckedJob, PostError, PostedJob};
 pub use send::{Blockhash, Sent, SignatureState, Simulation, TransactionPlan};
@@ -110,11 +114,29 @@ pub struct ChainTime {
     pub unix: i64,
 }
 
+impl ChainTime {
+    const ADDRESS: Pubkey = solana_sdk_ids::sysvar::clock::ID;
+
+    fn of(clock: Option<&UiAccount>) -> Result<Self, ClientError> {
+        let (kind, address) = ("clock", Self::ADDRESS);
+        let account = clock.ok_or(ClientError::NotFound { kind, address })?;
+        let problem = || ClientError::Decode { kind, address, problem: "it is not 40 bytes long".to_owned() };
+        let data = account.data.decode().ok_or_else(problem)?;
+        // Clock: slot u64, epoch start i64, epoch u64, leader schedule epoch u64, time i64, all little-endian.
+        let slot = data.first_chunk::<8>().ok_or_else(problem)?;
+        let unix = data.get(32..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(problem)?;
+        Ok(Self { slot: u64::from_le_bytes(*slot), unix: i64::from_le_bytes(*unix) })
+    }
+}
+
 /// Talks to one cluster. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     rpc: Arc<RpcClient>,
     config: Arc<ClientConfig>,
+    /// What was read once, and the questions on their way: clones share both.
+    constants: Arc<Constants>,
+    states: Arc<Questions>,
     signer: Option<SharedSigner>,
     content: Option<ContentAccess>,
 }
@@ -133,7 +155,14 @@ impl Client {
     #[must_use]
     pub fn new(config: ClientConfig) -> Self {
         let rpc = rpc_client(&config.cluster.rpc_url, config.request_timeout);
-        Self { rpc: Arc::new(rpc), config: Arc::new(config), signer: None, content: None }
+        Self {
+            rpc: Arc::new(rpc),
+            config: Arc::new(config),
+            constants: Arc::default(),
+            states: Arc::default(),
+            signer: None,
+            content: None,
+        }
     }
 
     /// Signs and pays with this key.
@@ -208,10 +237,7 @@ impl Client {
     pub async fn fetch_many<T: ProgramAccount>(&self, addresses: &[Pubkey]) -> Result<Vec<Option<T>>, ClientError> {
         let mut found = Vec::with_capacity(addresses.len());
         for chunk in addresses.chunks(ACCOUNTS_PER_REQUEST) {
-            let answer = self
-                .read("read accounts", || self.rpc.get_multiple_ui_accounts_with_config(chunk, account_config()))
-                .await?;
-            for (address, account) in chunk.iter().zip(answer.value) {
+            for (address, account) in chunk.iter().zip(self.raw_accounts(chunk).await?) {
                 found.push(account.map(|account| decode_ui(*address, &account)).transpose()?);
             }
         }
@@ -255,22 +281,17 @@ impl Client {
     /// # Errors
     /// As [`Self::fetch`]; [`ClientError::WrongCluster`] when it was created for another one.
     pub async fn market(&self, address: &Pubkey) -> Result<Market, ClientError> {
-        let market: Market = self.fetch(address).await?;
-        let genesis = self.read("read the genesis hash", || self.rpc.get_genesis_hash()).await?;
-        if market.cluster == cluster_tag(&genesis.to_bytes()) {
-            Ok(market)
+        let market = self.fetch(address).await?;
+        self.check_cluster(address, &market).await?;
+        Ok(market)
+    }
+
+    async fn check_cluster(&self, address: &Pubkey, market: &Market) -> Result<(), ClientError> {
+        if market.cluster == self.cluster_tag().await? {
+            Ok(())
         } else {
             Err(ClientError::WrongCluster { market: *address, found: market.cluster })
         }
-    }
-
-    /// The tag that a market of this cluster carries.
-    ///
-    /// # Errors
-    /// A failure of the endpoint.
-    pub async fn cluster_tag(&self) -> Result<assay_protocol::Hash32, ClientError> {
-        let genesis = self.read("read the genesis hash", || self.rpc.get_genesis_hash()).await?;
-        Ok(cluster_tag(&genesis.to_bytes()))
     }
 
     /// Checks that the program is deployed and executable.
@@ -290,17 +311,7 @@ impl Client {
     /// # Errors
     /// A failure of the endpoint, or a Clock account that is none.
     pub async fn chain_time(&self) -> Result<ChainTime, ClientError> {
-        let address = solana_sdk_ids::sysvar::clock::ID;
-        let account = self
-            .raw_account("read the clock", &address)
-            .await?
-            .ok_or(ClientError::NotFound { kind: "clock", address })?;
-        let problem = || ClientError::Decode { kind: "clock", address, problem: "it is not 40 bytes long".to_owned() };
-        let data = account.data.decode().ok_or_else(problem)?;
-        // Clock: slot u64, epoch start i64, epoch u64, leader schedule epoch u64, time i64, all little-endian.
-        let slot = data.first_chunk::<8>().ok_or_else(problem)?;
-        let unix = data.get(32..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(problem)?;
-        Ok(ChainTime { slot: u64::from_le_bytes(*slot), unix: i64::from_le_bytes(*unix) })
+        ChainTime::of(self.raw_account("read the clock", &ChainTime::ADDRESS).await?.as_ref())
     }
 
     /// Lamports that an address holds.
@@ -309,14 +320,6 @@ impl Client {
     /// A failure of the endpoint.
     pub async fn balance(&self, address: &Pubkey) -> Result<u64, ClientError> {
         self.read("read a balance", || self.rpc.get_balance(address)).await
-    }
-
-    /// Rent of an account of this size.
-    ///
-    /// # Errors
-    /// A failure of the endpoint.
-    pub async fn rent_lamports(&self, bytes: usize) -> Result<u64, ClientError> {
-        self.read("read the rent", || self.rpc.get_minimum_balance_for_rent_exemption(bytes)).await
     }
 
     /// Asks a test network for lamports, waits until they are there, and says what the address holds then.
@@ -353,6 +356,12 @@ impl Client {
         let params = json!([address.to_string(), account_config()]);
         let ask = || self.rpc.send::<Response<Option<UiAccount>>>(RpcRequest::GetAccountInfo, params.clone());
         Ok(self.read(doing, ask).await?.value)
+    }
+
+    /// Accounts as they stand together at `confirmed`, at most [`ACCOUNTS_PER_REQUEST`].
+    async fn raw_accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<UiAccount>>, ClientError> {
+        let ask = || self.rpc.get_multiple_ui_accounts_with_config(addresses, account_config());
+        Ok(self.read("read accounts", ask).await?.value)
     }
 
     async fn list<T: ProgramAccount>(&self, filters: Vec<RpcFilterType>) -> Result<Vec<Keyed<T>>, ClientError> {

@@ -4,18 +4,20 @@ use std::borrow::Cow;
 
 use assay_content::PublishError;
 use assay_protocol::{FeeError, TaskSpec, fees::Price};
+use solana_account_decoder_client_types::UiAccount;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
-use super::{Client, Sent, send::SIGN_ATTEMPTS_MAX};
+use super::{ChainTime, Client, Sent, Simulation, TransactionPlan, decode_ui, send::SIGN_ATTEMPTS_MAX};
 use crate::{
+    accounts::ProgramAccount,
     errors::{ClientError, NextStep},
     instructions::{self, CreateJob},
     job_handle::JobHandle,
     job_spec::{JobSpec, PreparedJob, Quote, QuoteInput, SpecError},
     pda::{JobSeeds, job_id_with_highest_bump},
-    program::{self, accounts},
+    program::{self, accounts::Job},
 };
 
 /// Base fee of a transaction with one signature.
@@ -28,6 +30,8 @@ const CREATE_JOB_UNITS: u32 = 30_000;
 pub struct CheckedJob {
     seeds: JobSeeds,
     create: Instruction,
+    /// What the program said to it.
+    simulation: Simulation,
     quote: Quote,
     prepared: PreparedJob,
 }
@@ -123,9 +127,10 @@ impl Client {
     /// # Errors
     /// [`PostError::Client`] when the market cannot be read or is another cluster's; [`PostError::Fee`].
     pub async fn quote(&self, spec: &JobSpec, prepared: &PreparedJob) -> Result<Quote, PostError> {
-        let market = self.market(&spec.market()).await?;
-        let now = self.chain_time().await?;
-        let rent_lamports = self.rent_lamports(program::account_bytes::<accounts::Job>()).await?;
+        let [market, clock] = self.accounts_together([spec.market(), ChainTime::ADDRESS]).await?;
+        let (market, now) = (decoded(spec.market(), market.as_ref())?, ChainTime::of(clock.as_ref())?);
+        self.check_cluster(&spec.market(), &market).await?;
+        let rent_lamports = self.rent_lamports(program::account_bytes::<Job>()).await?;
         let priority_lamports = self.config.fees.lamports(SIGN_ATTEMPTS_MAX - 1, CREATE_JOB_UNITS);
         Ok(Quote::new(&QuoteInput {
             price: spec.price(),
@@ -164,20 +169,32 @@ impl Client {
     ) -> Result<CheckedJob, PostError> {
         let poster = self.signer_address()?;
         let market = spec.market();
-        let now = self.chain_time().await?;
-        spec.check_market(&prepared.task, &self.fetch(&market).await?, now.unix)?;
         let id = spec.id().unwrap_or_else(|| job_id_with_highest_bump(&market, &poster));
         let seeds = JobSeeds { market, poster, id };
-        if self.fetch_optional::<accounts::Job>(&seeds.address()).await?.is_some() {
-            return Err(PostError::IdTaken { id, job: seeds.address() });
+        let job = seeds.address();
+        let [terms, clock, taken, payer] = self.accounts_together([market, ChainTime::ADDRESS, job, poster]).await?;
+        spec.check_market(&prepared.task, &decoded(market, terms.as_ref())?, ChainTime::of(clock.as_ref())?.unix)?;
+        // What has lamports only is no job, and hinders none.
+        if taken.is_some_and(|taken| taken.owner == program::ID.to_string()) {
+            return Err(PostError::IdTaken { id, job });
         }
-        let (have_lamports, need_lamports) = (self.balance(&poster).await?, quote.total_lamports);
+        let (have_lamports, need_lamports) = (payer.map_or(0, |payer| payer.lamports), quote.total_lamports);
         if have_lamports < need_lamports {
             return Err(ClientError::InsufficientFunds { payer: poster, have_lamports, need_lamports }.into());
         }
         let create = instructions::create_job(&CreateJob::of(spec, &prepared.task, seeds, quote.escrow_lamports));
-        self.dry_run(std::slice::from_ref(&create)).await?;
-        Ok(CheckedJob { seeds, create, quote, prepared })
+        let simulation = self.dry_run(std::slice::from_ref(&create)).await?;
+        Ok(CheckedJob { seeds, create, simulation, quote, prepared })
+    }
+
+    async fn accounts_together<const N: usize>(
+        &self,
+        addresses: [Pubkey; N],
+    ) -> Result<[Option<UiAccount>; N], ClientError> {
+        let found = self.raw_accounts(&addresses).await?;
+        // An endpoint that leaves accounts out says of these that they are not there.
+        let mut found = found.into_iter();
+        Ok(std::array::from_fn(|_| found.next().flatten()))
     }
 
     /// Uploads and creates a job that was checked.
@@ -186,12 +203,17 @@ impl Client {
     /// [`PostError`]; see there what was paid.
     pub async fn post_checked(&self, checked: CheckedJob) -> Result<PostedJob, PostError> {
         let content = self.content.as_ref().ok_or(PostError::NoContent)?;
-        let CheckedJob { seeds, create, quote, prepared } = checked;
+        let CheckedJob { seeds, create, simulation, quote, prepared } = checked;
         content.publisher.publish(&prepared.package).await?;
-        let created = self.send(&[create]).await?;
+        let plan = TransactionPlan { instructions: &[create], payer: self.signer()?, signers: &[] };
+        let created = self.send_simulated(&plan, &simulation).await?;
         let handle = JobHandle::new(self.clone(), seeds.address());
         Ok(PostedJob { handle, created, quote, prepared })
     }
+}
+
+fn decoded<T: ProgramAccount>(address: Pubkey, account: Option<&UiAccount>) -> Result<T, ClientError> {
+    decode_ui(address, account.ok_or(ClientError::NotFound { kind: T::KIND, address })?)
 }
 
 impl CreateJob {

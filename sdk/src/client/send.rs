@@ -140,9 +140,18 @@ impl Client {
     /// [`ClientError::Program`] names what the program refused; the others are of the runtime, the endpoint or the
     /// signer. After [`ClientError::Unconfirmed`] the transaction may still run.
     pub async fn send_plan(&self, plan: &TransactionPlan<'_>) -> Result<Sent, ClientError> {
-        let payer = plan.payer_address()?;
-        let probe = Transaction::new_unsigned(Message::new(plan.instructions, Some(&payer)));
+        let probe = Transaction::new_unsigned(Message::new(plan.instructions, Some(&plan.payer_address()?)));
         let simulation = self.simulate(&probe).await?;
+        self.send_simulated(plan, &simulation).await
+    }
+
+    /// As [`Self::send_plan`], of a plan that was simulated a moment ago.
+    pub(super) async fn send_simulated(
+        &self,
+        plan: &TransactionPlan<'_>,
+        simulation: &Simulation,
+    ) -> Result<Sent, ClientError> {
+        let payer = plan.payer_address()?;
         let mut expired = 0;
         loop {
             let instructions = self.with_budget(plan.instructions, simulation.units_consumed, expired);
@@ -217,7 +226,7 @@ impl Client {
         signature: &Signature,
         last_valid_block_height: u64,
     ) -> Result<SignatureState, ClientError> {
-        if let Some(state) = self.recent_state(signature).await? {
+        if let Some(state) = self.recent_status(signature).await?.and_then(state_if_confirmed) {
             return Ok(state);
         }
         let finalized = CommitmentConfig::finalized();
@@ -271,7 +280,7 @@ impl Client {
             if started.elapsed() >= self.config.confirm_timeout {
                 return Err(ClientError::Unconfirmed { signature, waited: started.elapsed() });
             }
-            tokio::time::sleep(self.config.poll_interval).await;
+            self.until_next_look().await;
         }
     }
 
@@ -280,7 +289,10 @@ impl Client {
     async fn state_or_unknown(&self, signature: &Signature, last_valid_block_height: Option<u64>) -> SignatureState {
         let state = match last_valid_block_height {
             Some(height) => self.signature_state(signature, height).await,
-            None => self.recent_state(signature).await.map(|state| state.unwrap_or(SignatureState::Unknown)),
+            None => self
+                .recent_status(signature)
+                .await
+                .map(|status| status.and_then(state_if_confirmed).unwrap_or(SignatureState::Unknown)),
         };
         match state {
             Ok(state) => state,
@@ -289,12 +301,6 @@ impl Client {
                 SignatureState::Unknown
             }
         }
-    }
-
-    async fn recent_state(&self, signature: &Signature) -> Result<Option<SignatureState>, ClientError> {
-        let statuses =
-            self.read("read a signature", || self.rpc.get_signature_statuses(std::slice::from_ref(signature))).await?;
-        Ok(statuses.value.into_iter().next().flatten().and_then(state_if_confirmed))
     }
 
     /// The log of a transaction that ran; empty when the endpoint does not have it.

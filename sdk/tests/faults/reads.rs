@@ -143,3 +143,24 @@ async fn a_read_succeeds_once_the_fault_has_passed() {
     .await;
     assert_eq!(endpoint.client().balance(&Pubkey::new_unique()).await.unwrap(), 7);
 }
+
+#[tokio::test]
+async fn what_never_changes_is_asked_for_once() {
+    let genesis = Pubkey::new_unique().to_string();
+    let endpoint = Endpoint::start(move |request, before| match request["method"].as_str().unwrap() {
+        "getGenesisHash" if before == 0 => Reply::Refusal(-32_000),
+        "getGenesisHash" => Reply::Result(json!(genesis)),
+        "getMinimumBalanceForRentExemption" => Reply::Result(request["params"][0].clone()),
+        method => panic!("{method} is not expected"),
+    })
+    .await;
+    let client = endpoint.client();
+    client.cluster_tag().await.unwrap_err();
+    let tag = client.cluster_tag().await.unwrap();
+    assert_eq!(client.clone().cluster_tag().await.unwrap(), tag);
+    assert_eq!(endpoint.asked("getGenesisHash").len(), 2);
+    for bytes in [100, 200, 100] {
+        assert_eq!(client.rent_lamports(bytes).await.unwrap(), u64::try_from(bytes).unwrap());
+    }
+    assert_eq!(endpoint.asked("getMinimumBalanceForRentExemption").len(), 2);
+}

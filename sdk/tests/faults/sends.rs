@@ -196,3 +196,50 @@ async fn a_payer_without_money_is_told_what_is_missing() {
         assert_eq!(distinct(&endpoint), 0);
     }
 }
+
+#[tokio::test]
+async fn whoever_waits_for_many_transactions_asks_about_them_together() {
+    const SENT: usize = 20;
+    let endpoint = Endpoint::start(|request, before| match request["method"].as_str().unwrap() {
+        "getSignatureStatuses" => {
+            let confirmed = json!({ "slot": 9, "confirmations": 1, "err": null, "status": { "Ok": null },
+                "confirmationStatus": "confirmed" });
+            let signatures = request["params"][0].as_array().unwrap().len();
+            // At first nobody is told, so that all wait.
+            Reply::at_slot(
+                9,
+                if before == 0 { json!(vec![Value::Null; signatures]) } else { json!(vec![confirmed; signatures]) },
+            )
+        }
+        _ => healthy(request, before),
+    })
+    .await;
+    let client = signing(&endpoint);
+    let sent = (0..SENT).map(|_| async { client.send(&[instruction()]).await.unwrap().slot });
+    assert_eq!(futures_util::future::join_all(sent).await, [9; SENT]);
+    let asked: Vec<usize> = endpoint
+        .asked("getSignatureStatuses")
+        .iter()
+        .map(|request| request["params"][0].as_array().unwrap().len())
+        .collect();
+    assert!(asked.iter().sum::<usize>() > SENT && asked.len() < SENT / 2, "{asked:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_for_one_fails_for_nobody_else() {
+    let endpoint = Endpoint::start(|request, before| match request["method"].as_str().unwrap() {
+        "getSignatureStatuses" if before % 2 == 0 => Reply::Refusal(-32_000),
+        "getSignatureStatuses" => {
+            let signatures = request["params"][0].as_array().unwrap().len();
+            let confirmed = json!({ "slot": 9, "confirmations": 1, "err": null, "status": { "Ok": null },
+                "confirmationStatus": "confirmed" });
+            Reply::at_slot(9, json!(vec![confirmed; signatures]))
+        }
+        _ => healthy(request, before),
+    })
+    .await;
+    let client = signing(&endpoint);
+    let sent = (0..4).map(|_| async { client.send(&[instruction()]).await.unwrap().slot });
+    assert_eq!(futures_util::future::join_all(sent).await, [9; 4]);
+    assert_eq!(distinct(&endpoint), 4);
+}
