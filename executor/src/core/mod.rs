@@ -445,6 +445,14 @@ impl Core {
             Event::DrainRequested => self.draining = true,
         }
         self.schedule(now, &mut actions);
+        for action in &actions {
+            // What its preparation ran is thrown away with everything else of it.
+            if let Action::CleanUp(uid) = action
+                && let Some(job) = self.jobs.get_mut(uid)
+            {
+                job.has_run = false;
+            }
+        }
         actions
     }
 }

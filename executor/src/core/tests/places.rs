@@ -162,6 +162,12 @@ fn long_jobs_are_taken_only_as_fast_as_they_can_run() {
 
 /// Looks once, after which everything comes to its end but runs.
 fn look_while_runs_last(world: &mut World) {
+    look_without_landing(world);
+    world.land(0);
+}
+
+/// As [`look_while_runs_last`], and nothing lands either.
+fn look_without_landing(world: &mut World) {
     world.slot += 1;
     world.step(Event::Polled(world.snapshot()));
     world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
@@ -169,7 +175,6 @@ fn look_while_runs_last(world: &mut World) {
         world.step(event);
         world.pending.retain(|event| !matches!(event, Event::Ran { .. }));
     }
-    world.land(0);
 }
 
 /// Makes it one of three drawn seats, whose draw everybody wins.
@@ -227,6 +232,26 @@ fn what_a_preparation_ran_is_used_once() {
     let failed = WorkFault { kind: WorkFaultKind::Host, message: String::new() };
     world.step(Event::Ran { uid, attempt, result: Err(failed), salt: [0; 32] });
     assert!(!world.core.jobs[&uid].has_run, "another try takes a child, and its place among the runs");
+}
+
+#[test]
+fn what_a_preparation_ran_is_not_counted_on_once_its_job_was_left() {
+    let mut world = World::new(1);
+    world.runs_ahead = true;
+    let uid = JobUid([1; 32]);
+    while world.live.is_empty() {
+        look_without_landing(&mut world);
+    }
+    let open = world.jobs.clone();
+    world.jobs.get_mut(&uid).expect("it is there").status = JobStatus::Assigned;
+    look_without_landing(&mut world);
+    assert_eq!(world.row(uid).phase, Phase::Dropped(DropReason::LostRace));
+    // A fork takes it back, and our acceptance lands.
+    world.jobs = open;
+    world.land(0);
+    world.step(Event::Polled(world.snapshot()));
+    assert_eq!(world.row(uid).phase, Phase::Running);
+    assert!(!world.core.jobs[&uid].has_run, "it takes a child, and its place among the runs");
 }
 
 #[test]
