@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use crate::{
     core::JobUid,
+    metrics_list as names,
     worker::{CheckedRun, RanTask, WorkerFault},
 };
 
@@ -62,6 +63,7 @@ pub(crate) struct Ahead {
 impl Ahead {
     /// Keeps what the last run of a job gave, until it is taken; whether there is room for it.
     pub(crate) fn keep(&self, uid: JobUid, mut ran: Ran) -> bool {
+        metrics::counter!(names::RUNS_AHEAD).increment(1);
         let mut runs = self.runs();
         runs.remove(&uid);
         let has_room = runs.len() < RUNS_MAX && ran.bytes() <= RESULT_BYTES_MAX;

@@ -43,6 +43,10 @@ names! {
     PREPARE_SECONDS = "assay_executor_prepare_seconds";
     /// Time to fetch and run, or to keep what was run with its preparation.
     RUN_SECONDS = "assay_executor_run_seconds";
+    /// Runs with a preparation.
+    RUNS_AHEAD = "assay_executor_runs_ahead_total";
+    /// Of those, runs that were of use.
+    RUNS_AHEAD_USED = "assay_executor_runs_ahead_used_total";
     /// Time to publish.
     PUBLISH_SECONDS = "assay_executor_publish_seconds";
     /// Compiled modules found.

@@ -102,6 +102,9 @@ impl<C: Chain> Tasks<C> {
     pub(super) fn run(&mut self, job: &Job) {
         let Some(view) = job.view.clone() else { return };
         let (uid, attempt, workshop) = (job.row.uid, job.row.run_attempts, self.workshop.clone());
+        if job.has_run() {
+            metrics::counter!(names::RUNS_AHEAD_USED).increment(1);
+        }
         // What a juror or a watcher finds is no seat's word: habits are of seats.
         let is_seat = job.row.role == Role::Execute;
         self.work(job, "run", |cancel| async move {

@@ -222,6 +222,12 @@ impl Job {
         }
     }
 
+    /// Whether it was run when it was prepared, and what that gave waits for its run.
+    #[must_use]
+    pub(crate) const fn has_run(&self) -> bool {
+        self.has_run
+    }
+
     fn stage(&self) -> Stage {
         let of_dispute = |dispute: &DisputeView| {
             (dispute.status, dispute.round, dispute.settlement.len().saturating_add(dispute.absences.len()))

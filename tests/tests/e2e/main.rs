@@ -2,6 +2,7 @@
 //! executor as a process of its own. Everything is on loopback and ends by itself.
 
 mod adaptive;
+mod ahead;
 mod content;
 mod court;
 mod crashes;
