@@ -31,6 +31,10 @@ fn real(deadline: Duration) -> ChildSettings {
     settings(PathBuf::from(env!("CARGO_BIN_EXE_assay-executor")), deadline)
 }
 
+fn forked(deadline: Duration) -> ChildSettings {
+    ChildSettings { fork_server: Some(Arc::default()), ..real(deadline) }
+}
+
 fn double(name: &str, deadline: Duration) -> ChildSettings {
     settings(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/doubles").join(name), deadline)
 }
@@ -71,11 +75,80 @@ const REFERENCE: Work = Work::Run(Manner::REFERENCE);
 
 #[test]
 fn a_looping_guest_runs_out_of_gas_in_the_child() {
-    let reply = run_in_child(&request(100_000), &real(NEVER), &Cancel::default()).expect("an answer");
-    let WorkReply::Ran(ran) = reply else { panic!("{reply:?}") };
-    let outcome = Outcome::decode(&ran.outcome, 100_000).expect("canonical");
-    assert_eq!((outcome.kind, outcome.gas_used), (OutcomeKind::OutOfGas, 100_000));
-    assert!(ran.root.is_some() && ran.metered_hash.is_some() && !ran.blocks.is_empty());
+    let answers = [real(NEVER), forked(NEVER)].map(|settings| {
+        let reply = run_in_child(&request(100_000), &settings, &Cancel::default()).expect("an answer");
+        let WorkReply::Ran(ran) = reply else { panic!("{reply:?}") };
+        let outcome = Outcome::decode(&ran.outcome, 100_000).expect("canonical");
+        assert_eq!((outcome.kind, outcome.gas_used), (OutcomeKind::OutOfGas, 100_000));
+        assert!(ran.root.is_some() && ran.metered_hash.is_some() && !ran.blocks.is_empty());
+        ran
+    });
+    assert_eq!(answers[0], answers[1]);
+}
+
+/// Process id of what children are forked from.
+#[cfg(target_os = "linux")]
+fn server_id(settings: &ChildSettings) -> Option<u32> {
+    settings.fork_server.as_ref().expect("a fork server").id()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn w_12_children_are_forked_from_one_process_until_one_gives_no_whole_answer() {
+    let settings = forked(NEVER);
+    let short = ChildSettings { deadline: Duration::from_millis(300), ..settings.clone() };
+    let run = |gas_limit, settings| run_in_child(&request(gas_limit), settings, &Cancel::default());
+    assert_eq!(server_id(&settings), None);
+    assert!(run(1_000, &settings).is_ok());
+    let first = server_id(&settings);
+    assert!(first.is_some() && run(1_000, &settings).is_ok() && server_id(&settings) == first);
+    assert!(run(GAS_LIMIT_MAX, &short).is_err());
+    assert_eq!(server_id(&settings), None);
+    assert!(run(1_000, &settings).is_ok());
+    assert!(server_id(&settings).is_some_and(|second| Some(second) != first));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn w_12_no_process_forks_children_for_ever() {
+    let settings = forked(NEVER);
+    let mut servers = Vec::new();
+    for _ in 0..=256 {
+        probe_child(Work::Prepare, &settings).expect("a child");
+        servers.push(server_id(&settings).expect("it forked"));
+    }
+    servers.dedup();
+    assert_eq!(servers.len(), 2, "{servers:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn e_13_a_child_is_executed_when_none_can_be_forked() {
+    let settings = forked(NEVER);
+    probe_child(Work::Prepare, &settings).expect("a child");
+    let server = server_id(&settings).and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));
+    let server = server.expect("it forked");
+    rustix::process::kill_process(server, rustix::process::Signal::KILL).expect("killed");
+    let reply = run_in_child(&request(1_000), &settings, &Cancel::default());
+    assert!(matches!(reply, Ok(WorkReply::Ran(_))), "{reply:?}");
+    assert_eq!(server_id(&settings), None);
+    probe_child(Work::Prepare, &settings).expect("a child");
+    assert!(server_id(&settings).is_some());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn w_18_what_children_are_forked_from_ends_with_its_owner() {
+    let settings = forked(NEVER);
+    probe_child(Work::Prepare, &settings).expect("a child");
+    let path = format!("/proc/{}", server_id(&settings).expect("it forked"));
+    assert!(fs::exists(&path).expect("proc"));
+    drop(settings);
+    let begun = Instant::now();
+    while fs::exists(&path).expect("proc") {
+        assert!(begun.elapsed() < NEVER, "it is still there");
+        thread::yield_now();
+    }
 }
 
 /// A module that ends at once: (module (func (export "_start")) (memory (export "memory") 1)).
@@ -154,8 +227,10 @@ fn p_08_a_task_is_prepared_or_found_invalid_in_the_child() {
 
 #[test]
 fn w_01_a_run_over_its_wall_clock_is_a_host_fault() {
-    let fault = run_in_child(&request(GAS_LIMIT_MAX), &real(Duration::from_millis(300)), &Cancel::default());
-    assert!(matches!(fault, Err(WorkerFault::Deadline(_))), "{fault:?}");
+    for settings in [real, forked].map(|settings| settings(Duration::from_millis(300))) {
+        let fault = run_in_child(&request(GAS_LIMIT_MAX), &settings, &Cancel::default());
+        assert!(matches!(fault, Err(WorkerFault::Deadline(_))), "{fault:?}");
+    }
 }
 
 /// What the child says of itself is what the kernel shows of it, below.
@@ -163,9 +238,13 @@ fn w_01_a_run_over_its_wall_clock_is_a_host_fault() {
 #[test]
 fn w_12_every_required_fence_stands_here() {
     for work in [Work::Prepare, REFERENCE, Work::Run(Manner::QUICKEST)] {
-        let settings = ChildSettings { isolation: Isolation::Required, ..real(NEVER) };
-        let fences = probe_child(work, &settings).expect("a confined child");
-        assert_eq!(fences.missing_for(Isolation::Required).count(), 0, "{work:?}: {fences:?}");
+        let [executed, forked] = [real(NEVER), forked(NEVER)].map(|settings| {
+            let settings = ChildSettings { isolation: Isolation::Required, ..settings };
+            let fences = probe_child(work, &settings).expect("a confined child");
+            assert_eq!(fences.missing_for(Isolation::Required).count(), 0, "{work:?}: {fences:?}");
+            fences
+        });
+        assert_eq!(executed, forked, "{work:?}");
     }
 }
 
@@ -201,13 +280,19 @@ fn hard(limits: &str, name: &str) -> Option<u64> {
 #[cfg(target_os = "linux")]
 #[test]
 fn e_20_w_12_the_child_gave_up_its_privileges_and_limits_itself() {
+    // No other test's child has this processor time.
+    gives_up_its_privileges_and_limits_itself(real, 5);
+    gives_up_its_privileges_and_limits_itself(forked, 6);
+}
+
+#[cfg(target_os = "linux")]
+fn gives_up_its_privileges_and_limits_itself(start: fn(Duration) -> ChildSettings, more_s: u64) {
     let cancel = Cancel::default();
     let stopper = cancel.clone();
-    // No other test's child has this processor time.
-    let (deadline, cpu_s) = (NEVER + Duration::from_secs(5), NEVER.as_secs() + 5 + 2);
+    let (deadline, cpu_s) = (NEVER + Duration::from_secs(more_s), NEVER.as_secs() + more_s + 2);
     // The child's clock begins a moment later: less than a second is left of its last one.
     let settings =
-        ChildSettings { memory_bytes: Some(3 << 30), yields: true, ..real(deadline + Duration::from_millis(900)) };
+        ChildSettings { memory_bytes: Some(3 << 30), yields: true, ..start(deadline + Duration::from_millis(900)) };
     let running = thread::spawn(move || run_in_child(&request(GAS_LIMIT_MAX), &settings, &cancel));
     let begun = Instant::now();
     let [status, limits, oom_score, figures] = loop {
@@ -246,23 +331,27 @@ fn e_20_w_12_the_child_gave_up_its_privileges_and_limits_itself() {
 
 #[test]
 fn e_13_a_run_can_be_stopped() {
-    let cancel = Cancel::default();
-    let stopper = cancel.clone();
-    let running = thread::spawn(move || run_in_child(&request(GAS_LIMIT_MAX), &real(NEVER), &cancel));
-    stopper.cancel();
-    let fault = running.join().expect("no panic");
-    assert!(matches!(fault, Err(WorkerFault::Cancelled)), "{fault:?}");
+    for settings in [real(NEVER), forked(NEVER)] {
+        let cancel = Cancel::default();
+        let stopper = cancel.clone();
+        let running = thread::spawn(move || run_in_child(&request(GAS_LIMIT_MAX), &settings, &cancel));
+        stopper.cancel();
+        let fault = running.join().expect("no panic");
+        assert!(matches!(fault, Err(WorkerFault::Cancelled)), "{fault:?}");
+    }
 }
 
 #[test]
 fn w_03_w_15_a_child_without_memory_is_a_host_fault() {
-    let settings = ChildSettings { memory_bytes: Some(16 << 20), ..real(NEVER) };
-    // Enough gas to begin: a run that cannot even pay its instantiation ends before it asks for memory.
-    let fault = run_in_child(&request(1_000_000), &settings, &Cancel::default());
     let expected = |fault: &WorkerFault| {
         matches!(fault, WorkerFault::Crashed { .. } | WorkerFault::Reported(_) | WorkerFault::NotReady { .. })
     };
-    assert!(fault.as_ref().is_err_and(expected), "{fault:?}");
+    for settings in [real(NEVER), forked(NEVER)] {
+        let settings = ChildSettings { memory_bytes: Some(16 << 20), ..settings };
+        // Enough gas to begin: a run that cannot even pay its instantiation ends before it asks for memory.
+        let fault = run_in_child(&request(1_000_000), &settings, &Cancel::default());
+        assert!(fault.as_ref().is_err_and(expected), "{fault:?}");
+    }
 }
 
 #[test]

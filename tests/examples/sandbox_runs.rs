@@ -1,7 +1,7 @@
 //! Benchmark: what a run in the sandbox child costs beside the guest's own work, and how long checking a job takes.
 //!
-//! The child is started, fenced, fed and heard exactly as by the bot and by `assay verify`; only the network is left
-//! out. The job is the sample `word-count`, whole (about 10^9 gas) and with an input of two lines. `cargo run -p
+//! The child is started, fenced, fed and heard exactly as by `assay verify` (executed) and by the bot (forked); only the
+//! network is left out. The job is the sample `word-count`, whole (about 10^9 gas) and with an input of two lines. `cargo run -p
 //! assay-tests --example sandbox_runs [ROUNDS]`; 10 rounds by default. Fails when a goal is missed.
 
 use std::{
@@ -49,17 +49,22 @@ fn bench(rounds: usize) -> Result<bool, Failure> {
     let (large, small) = tasks()?;
     println!("{rounds} rounds each\n\n| what | engine | least | median | goal |\n|---|---|---|---|---|");
 
-    for (what, work) in [("strict", Work::Run(Manner::REFERENCE)), ("may compile", Work::Run(Manner::QUICKEST))] {
-        let times = timed(rounds, || probe_child(work, &warm).map(drop).map_err(Failure::from))?;
-        row("child, from start to its greeting", what, times, None);
+    let forks = ChildSettings { fork_server: Some(Arc::default()), ..warm.clone() };
+    for (start, settings) in [("executed", &warm), ("forked", &forks)] {
+        for (what, work) in [("interprets only", Manner::REFERENCE), ("may compile", Manner::QUICKEST)] {
+            let times = timed(rounds, || Ok(probe_child(Work::Run(work), settings).map(drop)?))?;
+            row(&format!("child, {start}, from start to its end after the greeting"), what, times, None);
+        }
     }
     let reference = Manner { engine: Engine::Wasmi, variant: Variant::Fast };
     let compiled = Manner { engine: Engine::Wasmtime, variant: Variant::Fast };
     ran(&small, compiled, &warm)?;
     let mut reached = true;
-    for (engine, manner) in [("wasmi, L", reference), ("wasmtime, L, from the store", compiled)] {
-        let times = timed(rounds, || ran(&small, manner, &warm).map(drop))?;
-        reached &= row("small run, whole", engine, times, Some(Duration::from_millis(25)));
+    for (start, settings) in [("executed", &warm), ("forked", &forks)] {
+        for (engine, manner) in [("wasmi, L", reference), ("wasmtime, L, from the store", compiled)] {
+            let times = timed(rounds, || ran(&small, manner, settings).map(drop))?;
+            reached &= row(&format!("small run, {start}"), engine, times, Some(Duration::from_millis(25)));
+        }
     }
 
     let other = |kind| Manner { engine: Engine::Unlike(Some(kind)), variant: Variant::Canonical };

@@ -12,8 +12,9 @@ use assay_sdk::verify::{self, ExecutedTask, PreparedTask, TaskInput, VerifyFault
 use rustix::process::Pid;
 
 use super::{
-    CHILD_ARGUMENT, confine,
+    CHILD_ARGUMENT, FORK_SERVER_ARGUMENT, confine,
     fence::{Fence, Fences, Hello},
+    fork_server::serve,
     frame::{FrameError, write_frame},
     limits::ChildLimits,
     wire::{Code, Manner, Prepared, RanTask, Work, WorkReply, WorkRequest},
@@ -52,15 +53,28 @@ fn child_with(
     answer: impl FnOnce(WorkRequest, Option<Code>, &Fences) -> WorkReply,
 ) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next()?.to_str() != Some(CHILD_ARGUMENT) {
+    let role = arguments.next()?.into_string().ok()?;
+    if ![CHILD_ARGUMENT, FORK_SERVER_ARGUMENT].contains(&role.as_str()) {
         return None;
     }
     let parent = arguments.next().and_then(|text| Pid::from_raw(text.to_str()?.parse().ok()?));
-    let limits = arguments.next().and_then(|text| ChildLimits::from_argument(text.to_str()?));
-    let (Some(parent), Some(limits)) = (parent, limits) else { return Some(ExitCode::from(EXIT_ARGUMENTS)) };
-    let fences = Fences::put_up(|fence| {
-        let left_out = without.contains(&fence);
-        if left_out { Err(io::ErrorKind::Unsupported.into()) } else { confine::put_up(fence, parent, limits) }
+    let Some(parent) = parent else { return Some(ExitCode::from(EXIT_ARGUMENTS)) };
+    let (limits, inherited) = if role == FORK_SERVER_ARGUMENT {
+        match serve(parent) {
+            Ok(Some((limits, fences))) => (limits, Some(fences)),
+            Ok(None) => return Some(ExitCode::SUCCESS),
+            Err(_) => return Some(ExitCode::from(EXIT_PIPE)),
+        }
+    } else {
+        match arguments.next().and_then(|text| ChildLimits::from_argument(text.to_str()?)) {
+            Some(limits) => (limits, None),
+            None => return Some(ExitCode::from(EXIT_ARGUMENTS)),
+        }
+    };
+    let fences = Fences::put_up(|fence| match &inherited {
+        _ if without.contains(&fence) => Err(io::ErrorKind::Unsupported.into()),
+        Some(inherited) if fence.passes_on() => inherited.result(fence),
+        _ => confine::put_up(fence, parent, limits),
     });
     match converse(&fences, answer) {
         Ok(()) => Some(ExitCode::SUCCESS),

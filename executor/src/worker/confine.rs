@@ -21,6 +21,15 @@ pub(super) fn put_up(fence: Fence, parent: Pid, limits: ChildLimits) -> io::Resu
     }
 }
 
+/// Puts up one that needs no limits: around a process that forks children.
+#[cfg(target_os = "linux")]
+pub(super) fn before_fork(fence: Fence, parent: Pid) -> io::Result<()> {
+    match fence {
+        Fence::DeathSignal => platform::die_with(parent),
+        other => platform::put_up(other),
+    }
+}
+
 /// Puts up what stands between the guest and what compiling it needed, around every thread of this process: the second
 /// filter of system calls. Everything is compiled and loaded then. Once it stands, nothing is done.
 pub(super) fn before_guest() -> io::Result<()> {

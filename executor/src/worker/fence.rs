@@ -83,6 +83,31 @@ impl Fence {
         }
     }
 
+    /// Whether it passes from a process to what that forks: what a fork server puts up once for all of its children.
+    /// Those have such namespaces in common; none of them may make a socket or an object there.
+    #[must_use]
+    pub const fn passes_on(self) -> bool {
+        match self {
+            Self::MemoryOrder
+            | Self::User
+            | Self::UserNamespace
+            | Self::NetworkNamespace
+            | Self::IpcNamespace
+            | Self::FileSystem
+            | Self::NoNewPrivileges
+            | Self::NotDumpable => true,
+            // Each child has its own group, parent's death, limits and filter, keeps two pipes, and is walled off from its
+            // siblings; capabilities are needed until that is done.
+            Self::ProcessGroup
+            | Self::Descriptors
+            | Self::ResourceLimits
+            | Self::Landlock
+            | Self::Capabilities
+            | Self::DeathSignal
+            | Self::SystemCalls => false,
+        }
+    }
+
     /// Whether guests must not run without it. Required is what every process may take away from itself on any Linux
     /// that Assay supports, in a container as well, and what together leaves a guest that broke the engine with
     /// nothing but its pipes: the filter alone refuses every file, socket, process and signal. The others say the same
@@ -191,6 +216,12 @@ impl Fences {
         Fence::ALL.into_iter().filter_map(missing).collect()
     }
 
+    /// What putting up this one came to.
+    pub(super) fn result(&self, fence: Fence) -> io::Result<()> {
+        let missing = self.missing.iter().find(|missing| missing.fence == fence);
+        missing.map_or(Ok(()), |missing| Err(io::Error::from_raw_os_error(missing.errno)))
+    }
+
     /// Those that do not stand.
     pub fn missing(&self) -> impl Iterator<Item = &MissingFence> {
         self.missing.iter()
@@ -230,7 +261,7 @@ pub(super) struct Hello {
 
 impl From<&Fences> for Hello {
     fn from(fences: &Fences) -> Self {
-        let errno = |fence| fences.missing.iter().find(|missing| missing.fence == fence).map_or(0, |found| found.errno);
+        let errno = |fence| fences.result(fence).err().and_then(|error| error.raw_os_error()).unwrap_or(0);
         Self { fences: Fence::ALL.into_iter().map(|fence| (fence, errno(fence))).collect() }
     }
 }

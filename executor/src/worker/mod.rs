@@ -1,4 +1,4 @@
-//! The sandbox child: the same binary, executed again, with nothing but two pipes.
+//! The sandbox child: the same binary, executed again or forked from one that was ([`ForkServer`]), with nothing but two pipes.
 //!
 //! Everything that a poster controls is parsed and run there: manifest, module, guest. The child has no keys, no
 //! environment, no files and no open sockets. Before it reads its first byte it puts up its fences ([`Fence`]) and says
@@ -16,6 +16,7 @@ mod confine;
 mod fence;
 #[cfg(target_os = "linux")]
 mod filter;
+mod fork_server;
 mod frame;
 mod limits;
 mod parent;
@@ -25,9 +26,12 @@ mod wire;
 pub use answer::CheckedRun;
 pub use child::{before_guest, maybe_child_main, maybe_child_with};
 pub use fence::{Fence, Fences, Isolation, MissingFence, listed};
+pub use fork_server::ForkServer;
 pub use frame::FrameError;
 pub use parent::{Cancel, ChildSettings, ISOLATION_VARIABLE, WorkerFault, probe_child, run_in_child};
 pub use wire::{Code, Manner, Prepared, RanTask, Work, WorkReply, WorkRequest};
 
 /// The hidden first argument that makes a binary the child.
 pub const CHILD_ARGUMENT: &str = "__assay-worker";
+/// The one that makes it the process that children are forked from.
+const FORK_SERVER_ARGUMENT: &str = "__assay-fork-server";

@@ -1,10 +1,13 @@
 //! The parent's side: start, feed, wait no longer than agreed, kill.
 
 use std::{
-    io,
-    os::unix::process::CommandExt,
+    io::{self, PipeReader, PipeWriter},
+    os::{
+        fd::AsFd as _,
+        unix::process::{CommandExt as _, ExitStatusExt as _},
+    },
     path::PathBuf,
-    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -14,12 +17,16 @@ use std::{
 };
 
 use assay_runtime::{ArtifactCache, Variant};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::{
+    io::retry_on_intr,
+    process::{Pid, Signal, WaitOptions, kill_process_group, waitpid},
+};
 use thiserror::Error;
 
 use super::{
     CHILD_ARGUMENT,
     fence::{Fences, Hello, Isolation, listed},
+    fork_server::{ForkServer, Running},
     frame::{FrameError, read_frame},
     limits::ChildLimits,
     shelf::Shelf,
@@ -35,6 +42,8 @@ const MEMORY_BASE_BYTES: u64 = 2 << 30;
 pub struct ChildSettings {
     /// The binary; its `main` calls [`super::maybe_child_main`] first. `None`: this very executable.
     pub program: Option<PathBuf>,
+    /// Forks children instead of executing each, in a third of the time; whenever it cannot, the child is executed.
+    pub fork_server: Option<Arc<ForkServer>>,
     /// Wall clock from start to the end of the answer.
     pub deadline: Duration,
     /// Most memory, bytes; `None`: computed from the job's limits.
@@ -107,6 +116,7 @@ impl Default for ChildSettings {
     fn default() -> Self {
         Self {
             program: None,
+            fork_server: None,
             deadline: Duration::from_millis(assay_protocol::limits::WALL_CLOCK_MS_DEFAULT),
             memory_bytes: None,
             isolation: if cfg!(target_os = "linux") { Isolation::Required } else { Isolation::None },
@@ -312,7 +322,7 @@ pub fn probe_child(work: Work, settings: &ChildSettings) -> Result<Fences, Worke
 }
 
 /// Where the child's words arrive.
-type FromChild = io::BufReader<ChildStdout>;
+type FromChild = io::BufReader<PipeReader>;
 
 /// Why a conversation ended early.
 enum Stop {
@@ -336,25 +346,19 @@ fn in_child<T>(
     needs: Needs,
     settings: &ChildSettings,
     cancel: &Cancel,
-    talk: impl FnOnce(Fences, ChildStdin, &mut FromChild) -> Result<T, Stop>,
+    talk: impl FnOnce(Fences, PipeWriter, &mut FromChild) -> Result<T, Stop>,
 ) -> Result<T, WorkerFault> {
     let begun = Instant::now();
     cancel.begin();
-    let mut child = start(needs, settings)?;
-    let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
-        // Whether it could be reaped changes nothing about the answer.
-        drop(kill(&mut child));
-        return Err(WorkerFault::Start(io::Error::other("the pipes were not made")));
-    };
+    let (child, to, from) = start(needs, settings).map_err(WorkerFault::Start)?;
     let too_late = AtomicBool::new(false);
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let mut is_ready = false;
     let ended = thread::scope(|scope| {
         scope.spawn(|| {
             let state = cancel.wait(settings.deadline.saturating_sub(begun.elapsed()));
             if !state.finished {
                 too_late.store(!state.cancelled, Ordering::SeqCst);
-                kill_group(group);
+                child.kill();
             }
         });
         let mut from = io::BufReader::new(from);
@@ -365,7 +369,10 @@ fn in_child<T>(
         cancel.finish();
         ended
     });
-    let status = kill(&mut child);
+    let status = child.end();
+    if let (Err(_), Some(server), Some(running)) = (&ended, &settings.fork_server, &child.server) {
+        server.retire(running);
+    }
     let status = || status.map_or_else(|error| error.to_string(), |status| status.to_string());
     ended.map_err(|stop| match stop {
         Stop::Fault(fault) => fault,
@@ -390,8 +397,36 @@ fn own_executable() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe() }
 }
 
-fn start(needs: Needs, settings: &ChildSettings) -> Result<Child, WorkerFault> {
-    let program = settings.program.clone().map_or_else(own_executable, Ok).map_err(WorkerFault::Start)?;
+/// A child that has not been reaped.
+struct Child {
+    /// Also of its process group.
+    pid: Pid,
+    /// What it was forked from, which has to live as long.
+    server: Option<Arc<Running>>,
+}
+
+impl Child {
+    /// Kills its group. That is its own since before its first byte of work, and its id is taken until it is reaped, so
+    /// nothing else is hit (W-18).
+    fn kill(&self) {
+        if let Err(error) = kill_process_group(self.pid, Signal::KILL) {
+            // It ended by itself in the meantime.
+            tracing::debug!(%error, "child_group_not_killed");
+        }
+    }
+
+    /// Kills it, descendants included, and reaps it.
+    fn end(&self) -> io::Result<ExitStatus> {
+        self.kill();
+        let ended = retry_on_intr(|| waitpid(Some(self.pid), WaitOptions::empty()))?;
+        // Without the option to look only, there is no other answer.
+        let (_, status) = ended.ok_or(io::ErrorKind::NotFound)?;
+        Ok(ExitStatus::from_raw(status.as_raw()))
+    }
+}
+
+/// Starts a child; with it what leads to it and from it.
+fn start(needs: Needs, settings: &ChildSettings) -> io::Result<(Child, PipeWriter, PipeReader)> {
     // The engine may hold a memory twice while it grows.
     let computed = needs.memory_bytes.saturating_mul(2).saturating_add(MEMORY_BASE_BYTES);
     let limits = ChildLimits {
@@ -400,32 +435,29 @@ fn start(needs: Needs, settings: &ChildSettings) -> Result<Child, WorkerFault> {
         may_compile: needs.may_compile,
         yields: settings.yields,
     };
-    Command::new(program)
+    let program = settings.program.clone().map_or_else(own_executable, Ok)?;
+    if let Some(server) = &settings.fork_server {
+        let (stdin, to) = io::pipe()?;
+        let (from, stdout) = io::pipe()?;
+        match server.fork(&program, limits, (stdin.as_fd(), stdout.as_fd())) {
+            Ok((pid, running)) => return Ok((Child { pid, server: Some(running) }, to, from)),
+            // It may have made one that still holds these pipes: the other child gets its own.
+            Err(error) => tracing::warn!(%error, "child_not_forked"),
+        }
+    }
+    let (stdin, to) = io::pipe()?;
+    let (from, stdout) = io::pipe()?;
+    let child = Command::new(program)
         .arg(CHILD_ARGUMENT)
         .arg(std::process::id().to_string())
         .arg(limits.to_argument())
         .env_clear()
         .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stdin(stdin)
+        .stdout(stdout)
         .stderr(Stdio::null())
         .process_group(0)
-        .spawn()
-        .map_err(WorkerFault::Start)
-}
-
-/// Kills the group, descendants included, and reaps the child. Its group is its own since before it ran, and its id is
-/// taken until it is reaped, so nothing else is hit (W-18).
-fn kill(child: &mut Child) -> io::Result<ExitStatus> {
-    kill_group(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
-    child.wait()
-}
-
-fn kill_group(group: Option<Pid>) {
-    if let Some(group) = group
-        && let Err(error) = kill_process_group(group, Signal::KILL)
-    {
-        // It ended by itself in the meantime.
-        tracing::debug!(%error, "child_group_not_killed");
-    }
+        .spawn()?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+    Ok((Child { pid, server: None }, to, from))
 }

@@ -4,11 +4,12 @@
 mod engines;
 mod start;
 
-use std::{collections::BTreeMap, fs, net::TcpListener, os::unix::fs::symlink, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, net::TcpListener, os::unix::fs::symlink, path::Path, sync::Arc, time::Duration};
 
 use assay_content::Entry;
 use assay_executor::worker::{
-    Cancel, ChildSettings, Fence, Fences, Isolation, Manner, Work, WorkRequest, WorkerFault, probe_child, run_in_child,
+    Cancel, ChildSettings, Fence, Fences, ForkServer, Isolation, Manner, Work, WorkRequest, WorkerFault, probe_child,
+    run_in_child,
 };
 use assay_protocol::{METERED_HASH_UNSTATED, PROFILE_V1, TaskLimits, TaskSpec};
 
@@ -16,10 +17,20 @@ const STAND_IN: &str = env!("CARGO_BIN_EXE_sandbox_stand_in");
 /// "No such system call": what the filter says.
 const ENOSYS: i64 = 38;
 
+/// How children come to be: executed, as by a command, and forked, as by a bot.
+fn starts() -> [Option<Arc<ForkServer>>; 2] {
+    [None, Some(Arc::default())]
+}
+
 /// What the stand-in tried and what the kernel said, beside the fences that it stood behind.
-fn tried(program: &Path, work: Work, isolation: Isolation) -> (BTreeMap<String, i64>, Fences) {
+fn tried(
+    (program, fork_server): (&Path, Option<Arc<ForkServer>>),
+    work: Work,
+    isolation: Isolation,
+) -> (BTreeMap<String, i64>, Fences) {
     let settings = ChildSettings {
         program: Some(program.to_owned()),
+        fork_server,
         deadline: Duration::from_secs(60),
         isolation,
         ..ChildSettings::default()
@@ -38,6 +49,8 @@ fn tried(program: &Path, work: Work, isolation: Isolation) -> (BTreeMap<String, 
     let request = WorkRequest { work, task, entries: vec![Entry::file("port", port.into_bytes())] };
     match run_in_child(&request, &settings, &Cancel::default()) {
         Err(WorkerFault::Reported(text)) => {
+            // It was not executed because it could not be forked.
+            assert!(settings.fork_server.as_ref().is_none_or(|server| server.id().is_some()));
             (serde_json::from_str(&text).expect("a report"), probe_child(work, &settings).expect("a child"))
         }
         other => panic!("{other:?}"),
@@ -46,8 +59,9 @@ fn tried(program: &Path, work: Work, isolation: Isolation) -> (BTreeMap<String, 
 
 #[test]
 fn w_12_w_18_whatever_a_guest_that_broke_the_engine_tries_does_not_exist_for_it() {
-    for manner in [Manner::REFERENCE, Manner::QUICKEST] {
-        let (tried, fences) = tried(Path::new(STAND_IN), Work::Run(manner), Isolation::Required);
+    let manners = [Manner::REFERENCE, Manner::QUICKEST];
+    for (manner, fork_server) in manners.into_iter().flat_map(|manner| starts().map(|start| (manner, start))) {
+        let (tried, fences) = tried((Path::new(STAND_IN), fork_server), Work::Run(manner), Isolation::Required);
         assert_eq!(fences.missing_for(Isolation::Required).count(), 0, "{fences:?}");
         assert!(tried.len() >= 60, "{tried:?}");
         for (attempt, errno) in &tried {
@@ -71,7 +85,14 @@ fn w_12_without_the_filter_the_other_fences_refuse_the_same() {
     symlink(STAND_IN, &program).expect("linked");
     // One that a child inherits: most are closed when a program is executed, this is not.
     let _inherited = rustix::io::dup(fs::File::open("/dev/null").expect("opened")).expect("a descriptor");
-    let (tried, fences) = tried(&program, Work::Run(Manner::QUICKEST), Isolation::None);
+    for fork_server in starts() {
+        the_other_fences_refuse_the_same(&program, fork_server);
+    }
+    assert!(!Path::new("/tmp/assay-escaped").exists());
+}
+
+fn the_other_fences_refuse_the_same(program: &Path, fork_server: Option<Arc<ForkServer>>) {
+    let (tried, fences) = tried((program, fork_server), Work::Run(Manner::QUICKEST), Isolation::None);
     assert_eq!((tried["variables that exist"], std::env::vars_os().count() > 0), (0, true));
     assert_eq!(tried["descriptors that exist"], 0, "{fences:?}");
     let missing: Vec<Fence> = fences.missing().map(|missing| missing.fence).collect();
@@ -98,5 +119,4 @@ fn w_12_without_the_filter_the_other_fences_refuse_the_same() {
             assert_ne!(tried[attempt], 0, "{attempt}: {fences:?}");
         }
     }
-    assert!(!Path::new("/tmp/assay-escaped").exists());
 }
