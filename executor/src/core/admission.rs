@@ -8,7 +8,8 @@ use solana_pubkey::Pubkey;
 
 use super::{Action, Core, Job, JobUid, JobView, Now, Phase, Role};
 
-/// One poster's jobs take at most one in so many places, or as many as can be active at once.
+/// One poster's jobs may always take one in so many places, or as many as can be active at once; more than that as long as
+/// as many are left for others.
 const POSTERS_MIN: usize = 8;
 
 /// Places that each poster's jobs hold.
@@ -21,17 +22,24 @@ impl Core {
         for view in self.jobs.values().filter(|job| job.takes_share()).filter_map(|job| job.view.as_ref()) {
             *held.entry(view.poster).or_default() += 1;
         }
-        let share = (self.settings.jobs_tracked_max / POSTERS_MIN).max(self.settings.jobs_active_max);
-        for view in in_fair_order(newcomers, share).into_iter().take(self.settings.jobs_tracked_max) {
-            if self.make_room(&view, share, &mut held, actions) {
+        for view in in_fair_order(newcomers, self.share()).into_iter().take(self.settings.jobs_tracked_max) {
+            if self.make_room(&view, &mut held, actions) {
                 *held.entry(view.poster).or_default() += 1;
                 self.reconcile_job(view, slot, now, actions);
             }
         }
     }
 
+    /// Places that one poster may take now: the fewer are free, the fewer (as a switch shares its buffer among ports,
+    /// Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
+    fn share(&self) -> usize {
+        let free = self.settings.jobs_tracked_max.saturating_sub(self.jobs.len());
+        (self.settings.jobs_tracked_max / POSTERS_MIN).max(self.settings.jobs_active_max).max(free)
+    }
+
     /// Whether there is a place for this job: a free one, or that of a job with less right to it, which is then left.
-    fn make_room(&mut self, view: &JobView, share: usize, held: &mut Held, actions: &mut Vec<Action>) -> bool {
+    fn make_room(&mut self, view: &JobView, held: &mut Held, actions: &mut Vec<Action>) -> bool {
+        let share = self.share();
         let own = held.get(&view.poster).copied().unwrap_or(0);
         if own < share && self.jobs.len() < self.settings.jobs_tracked_max {
             return true;

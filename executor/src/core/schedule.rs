@@ -262,13 +262,13 @@ impl Core {
             .filter(|(_, job)| now.monotonic_ms >= job.not_before_ms)
             .filter(|(_, job)| job.ticket().is_some())
             .filter_map(|(uid, job)| Some((*uid, job.row.content_failures, job.view.as_ref()?)))
-            // Whoever's content was not to be had waits behind the others, then whoever floods the market (E-23). Of jobs
-            // of one seat that are as old as each other each provider begins with others, or all would race for the same. Several seats are filled
+            // Whoever floods the market waits behind the others, with or without content to be had (E-23), and of each poster's
+            // jobs those whose content was not. Of jobs of one seat that are as old as each other each provider begins with others, or all would race for the same. Several seats are filled
             // together: those who began with others would wait for each other.
             .map(|(uid, failures, view)| {
                 let load = loads.get(&view.poster).copied().unwrap_or(0);
                 let turn = if view.is_drawn() { view.created_slot } else { self.settings.own_order(uid) };
-                (failures, load, u64::MAX - view.price, view.created_slot / SLOTS_ALIKE, turn, uid)
+                (load, failures, u64::MAX - view.price, view.created_slot / SLOTS_ALIKE, turn, uid)
             })
             .collect();
         candidates.sort_unstable();
@@ -290,10 +290,11 @@ impl Core {
         }
     }
 
-    /// How many jobs of each poster are in hand.
+    /// How many jobs of each poster are in hand, or were until their content was not to be had.
     fn loads(&self) -> BTreeMap<Pubkey, usize> {
         let mut loads = BTreeMap::new();
-        let in_hand = self.jobs.values().filter(|job| job.row.owes_result());
+        let takes_time = |job: &&Job| job.row.owes_result() || (job.row.content_failures > 0 && !job.is_done());
+        let in_hand = self.jobs.values().filter(takes_time);
         for view in in_hand.filter_map(|job| job.view.as_ref()) {
             let load: &mut usize = loads.entry(view.poster).or_default();
             *load = load.saturating_add(1);

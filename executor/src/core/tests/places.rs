@@ -83,10 +83,10 @@ fn e_23_a_flood_by_one_poster_leaves_room_for_everybody_else() {
     for _ in 0..5 {
         look_without_content(&mut world);
     }
-    assert_eq!(places(&world, 1), 4, "a poster's share");
+    assert_eq!(places(&world, 1), 16, "half of the table, as long as nobody else needs it");
     flood(&mut world, 5_000..5_003, 2, 1);
     look_without_content(&mut world);
-    assert_eq!((places(&world, 1), places(&world, 2)), (4, 3));
+    assert_eq!((places(&world, 1), places(&world, 2)), (16, 3));
     // And they are worked on.
     for _ in 0..40 {
         world.tick();
@@ -94,6 +94,20 @@ fn e_23_a_flood_by_one_poster_leaves_room_for_everybody_else() {
         world.land(0);
     }
     assert!(world.jobs.values().filter(|job| job.poster == Pubkey::new_from_array([2; 32])).count() < 3);
+}
+
+#[test]
+fn e_23_whoever_comes_after_a_flood_has_as_many_places_in_the_end() {
+    let mut world = World::new(0);
+    flood(&mut world, 0..2_000, 1, 1_000);
+    look_without_content(&mut world);
+    for poster in 2..9 {
+        let first = u16::from(poster) * 1_000 + 1_000;
+        flood(&mut world, first..first + 100, poster, 1);
+    }
+    (0..10).for_each(|_| look_without_content(&mut world));
+    let all: Vec<usize> = (1..9).map(|poster| places(&world, poster)).collect();
+    assert!(all.iter().all(|places| (3..=5).contains(places)) && all.iter().sum::<usize>() == 32, "{all:?}");
 }
 
 #[test]
