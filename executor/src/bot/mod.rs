@@ -227,7 +227,10 @@ impl<C: Chain> Bot<C> {
         loop {
             let actions = tokio::select! {
                 _ = self.messages.recv_many(&mut messages, EVENTS_TOGETHER_MAX) => self.on_messages(messages.drain(..))?,
-                _ = ticks.tick() => if self.core.is_busy() { self.step(Event::Tick)? } else { Vec::new() },
+                _ = ticks.tick() => {
+                    names::gauge_jobs(&self.core);
+                    if self.core.is_busy() { self.step(Event::Tick)? } else { Vec::new() }
+                }
                 Some(failure) = failures.recv() => return Err(failure.into()),
                 () = shutdown.drain.cancelled(), if !draining => {
                     draining = true;
@@ -452,6 +455,5 @@ impl<C: Chain> Bot<C> {
             }
             is_news
         });
-        names::gauge_jobs(&self.core);
     }
 }

@@ -279,23 +279,26 @@ impl Job {
 
     /// The bond of a challenge, if the result that stands is not what we found and can still be disputed.
     fn wants_challenge(&self, now: Now) -> Option<u64> {
-        let (view, ours) = (self.view.as_ref()?, self.row.outcome_hash()?);
         let found = match self.row.role {
             Role::Execute => self.row.phase == Phase::Submitted,
             Role::Watch => self.row.phase == Phase::Ran,
             Role::Judge => false,
         };
+        if !found || self.row.challenge.is_some() {
+            return None;
+        }
+        let (view, ours) = (self.view.as_ref()?, self.row.outcome_hash()?);
         // What challengers hold is hidden, and the first of them may be the liar's friend (P-17): unless a seat says the same as
         // we do, nobody else may.
         let is_missing = self.row.role == Role::Watch && takes_entries(view, now) && !view.results.contains(&ours);
-        let is_wrong = found && view.standing_hash != ours && (is_contestable(view, now) || is_missing);
-        (is_wrong && self.row.challenge.is_none()).then_some(view.bond_lamports)
+        let is_wrong = view.standing_hash != ours && (is_contestable(view, now) || is_missing);
+        is_wrong.then_some(view.bond_lamports)
     }
 
     /// The round whose verdict is not what we found, and the bond of an appeal against it.
     fn wants_appeal(&self, now: Now) -> Option<(u8, u64)> {
-        let (view, ours) = (self.view.as_ref()?, self.row.outcome_hash()?);
-        let dispute = view.dispute.as_ref().filter(|dispute| dispute.takes_appeals(now))?;
+        let dispute = self.view.as_ref()?.dispute.as_ref().filter(|dispute| dispute.takes_appeals(now))?;
+        let ours = self.row.outcome_hash()?;
         let holds = dispute
             .challenge
             .is_none_or(|challenge| challenge.status == ChallengeStatus::Revealed && challenge.outcome_hash == ours);

@@ -421,6 +421,23 @@ pub enum Event {
     DrainRequested,
 }
 
+impl Event {
+    /// The job that it is about, if it is about one.
+    pub(super) fn job(&self) -> Option<JobUid> {
+        match self {
+            Self::Prepared { uid, .. }
+            | Self::Ran { uid, .. }
+            | Self::Published { uid, .. }
+            | Self::PackageLost { uid }
+            | Self::TxBuilt { uid, .. }
+            | Self::TxNotBuilt { uid, .. }
+            | Self::TxSigned { uid, .. }
+            | Self::TxResolved { uid, .. } => Some(*uid),
+            Self::Polled(_) | Self::SandboxWorks | Self::Tick | Self::DrainRequested => None,
+        }
+    }
+}
+
 /// What the core asks for, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {

@@ -416,6 +416,12 @@ impl Core {
     /// Moves the state and says what to do. Never fails: what does not fit the state is ignored.
     #[must_use]
     pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
+        let about = event.job();
+        self.step_about(event, about, now)
+    }
+
+    /// As [`Self::step`], looking at one job, or at all that it may concern.
+    fn step_about(&mut self, event: Event, about: Option<JobUid>, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
             Event::Polled(snapshot) => self.reconcile(snapshot, now, &mut actions),
@@ -450,7 +456,7 @@ impl Core {
             Event::Tick => {}
             Event::DrainRequested => self.draining = true,
         }
-        self.schedule(now, &mut actions);
+        self.schedule(about, now, &mut actions);
         for action in &actions {
             // What its preparation ran is thrown away with everything else of it.
             if let Action::CleanUp(uid) = action

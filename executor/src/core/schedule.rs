@@ -28,21 +28,27 @@ impl Taken {
 }
 
 impl Core {
-    pub(super) fn schedule(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let live = self.jobs.values().filter(|job| !job.rests());
-        let live = live.map(|job| (job.row.role, job.row.uid)).collect();
-        self.schedule_jobs(live, now, actions);
+    /// What follows from an event: of one job, which moves that one and those that wait for what it had; or, without one, of
+    /// whatever may concern all of them, such as time.
+    pub(super) fn schedule(&mut self, about: Option<JobUid>, now: Now, actions: &mut Vec<Action>) {
+        if about.is_none() {
+            self.search_juries();
+            self.search_tickets(now);
+        }
+        match about {
+            Some(about) => {
+                self.schedule_jobs(|job| job.row.uid == about || job.waits_for_other_jobs(), now, actions);
+            }
+            None => self.schedule_jobs(|job| !job.rests(), now, actions),
+        }
     }
 
     /// All that may start, of these jobs as of what is not one job's matter.
-    pub(super) fn schedule_jobs(&mut self, mut jobs: Vec<(Role, JobUid)>, now: Now, actions: &mut Vec<Action>) {
-        // Own seats first, then juries, then what is only watched.
-        jobs.sort_unstable();
-        let uids: Vec<JobUid> = jobs.into_iter().map(|(_, uid)| uid).collect();
+    pub(super) fn schedule_jobs(&mut self, which: impl Fn(&Job) -> bool, now: Now, actions: &mut Vec<Action>) {
+        let uids = self.in_turn(&which);
         for uid in &uids {
             self.watch_deadline(*uid, now, actions);
         }
-        self.search_juries();
         for uid in &uids {
             self.advance_owed(*uid, now, actions);
             self.advance_part(*uid, now, actions);
@@ -52,13 +58,21 @@ impl Core {
         self.advance_claims(now);
         self.enroll_matured(now, actions);
         self.choose_alone();
-        self.search_tickets(now);
         self.start_acceptances(now, actions);
         self.start_preparations(now, actions);
-        for uid in uids {
+        // Others than before: some were given a place, or the claim.
+        for uid in self.in_turn(&which) {
             self.build_wanted(uid, now, actions);
             self.forget_done(uid, now, actions);
         }
+    }
+
+    /// These jobs: own seats first, then juries, then what is only watched.
+    fn in_turn(&self, which: impl Fn(&Job) -> bool) -> Vec<JobUid> {
+        let jobs = self.jobs.values().filter(|job| which(job));
+        let mut jobs: Vec<(Role, JobUid)> = jobs.map(|job| (job.row.role, job.row.uid)).collect();
+        jobs.sort_unstable();
+        jobs.into_iter().map(|(_, uid)| uid).collect()
     }
 
     /// Gives the seat back while that is still possible, when the result will not be ready in time: a decline costs
@@ -170,11 +184,15 @@ impl Core {
         let Some(provider) = self.provider.filter(|provider| now.chain_unix >= provider.jailed_until_unix) else {
             return;
         };
+        let mut taken = self.taken();
+        // Many may be waiting: not one of them is looked at in vain.
+        if self.draining || self.sandbox_fails || taken.results >= self.settings.jobs_active_max {
+            return;
+        }
         let prepared: Vec<JobUid> =
             self.jobs.iter().filter(|(_, job)| job.row.phase == Phase::Prepared).map(|(uid, _)| *uid).collect();
-        let mut taken = self.taken();
         for uid in prepared {
-            if self.draining || self.sandbox_fails || !self.has_free_place(&provider, uid, &taken) {
+            if !self.has_free_place(&provider, uid, &taken) {
                 continue;
             }
             let in_time = self.jobs.get(&uid).is_some_and(|job| self.has_time(job, now));
@@ -349,6 +367,13 @@ impl Job {
             _ => false,
         };
         is_left && !has_part && !self.is_over && !self.row.has_any_live_tx() && self.building.is_none()
+    }
+
+    /// Whether it may get on by what another job leaves: a child, or, as it has just been given that, a place among those that are
+    /// accepted, or the one claim.
+    fn waits_for_other_jobs(&self) -> bool {
+        let waits = matches!(self.row.phase, Phase::Accepted | Phase::Accepting | Phase::Claiming);
+        waits || self.row.role != Role::Execute
     }
 
     /// The transaction that it waits for.

@@ -20,12 +20,27 @@ impl World {
             };
             let (mut some, mut all) = (self.core.clone(), self.core.clone());
             let (mut of_some, mut of_all) = (Vec::new(), Vec::new());
-            some.schedule(now, &mut of_some);
-            let uids = all.jobs().map(|job| (job.row.role, job.row.uid)).collect();
-            all.schedule_jobs(uids, now, &mut of_all);
+            some.schedule(None, now, &mut of_some);
+            all.search_juries();
+            all.search_tickets(now);
+            all.schedule_jobs(|_| true, now, &mut of_all);
             assert_eq!(of_some, of_all);
             assert!(some.jobs().map(|job| &job.row).eq(all.jobs().map(|job| &job.row)));
         }
+    }
+}
+
+impl World {
+    /// What an event does after which one job is looked at, and those that wait for others, is what it does after which all
+    /// are.
+    pub(super) fn assert_moves(&self, event: &Event) {
+        let mut some = self.core.clone();
+        // What is due by now, and what the last death kept from being done.
+        let _due = some.step(Event::Tick, self.now);
+        let mut all = some.clone();
+        let of_some = some.step(event.clone(), self.now);
+        assert_eq!(of_some, all.step_about(event.clone(), None, self.now), "{event:?}");
+        assert!(some.jobs().map(|job| &job.row).eq(all.jobs().map(|job| &job.row)), "{event:?}");
     }
 }
 

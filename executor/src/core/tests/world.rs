@@ -222,6 +222,7 @@ impl World {
         let was_behind = self.is_behind;
         for (number, event) in events.into_iter().enumerate() {
             self.is_behind = number > 0;
+            self.assert_moves(&event);
             let actions = self.core.step(event, self.now);
             let (records, others): (Vec<_>, Vec<_>) = actions.into_iter().partition(Action::is_recorded);
             self.act(records);
