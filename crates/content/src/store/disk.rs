@@ -261,14 +261,18 @@ impl BlockStore {
 impl BlockGet for BlockStore {
     fn get(&self, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
         let (_, digest) = accept(cid)?;
+        let mut is_moved = false;
         for refreshed in [false, true] {
-            if refreshed {
-                // Another process may have written it, or moved it while collecting garbage.
+            // Another process may have written it, or moved it while collecting garbage.
+            if refreshed && (is_moved || !self.shared.index().is_fresh()) {
                 self.shared.refresh()?;
             }
             let place = self.shared.loaded_index()?.find(&digest).map(|(segment, entry)| (segment.path.clone(), entry));
             let Some((path, entry)) = place else { continue };
-            let Some(block) = segment::read_block(&path, &entry)? else { continue };
+            let Some(block) = segment::read_block(&path, &entry)? else {
+                is_moved = true;
+                continue;
+            };
             if has_digest(&block, &digest) {
                 return Ok(Some(block.into()));
             }

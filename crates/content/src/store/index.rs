@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs,
     path::Path,
+    time::{Duration, Instant},
 };
 
 use assay_protocol::Hash32;
@@ -13,17 +14,21 @@ use super::{
     segment::{self, Entry, Segment},
 };
 
+/// How long nobody looks again for what other processes may have written: whoever misses block after block would do little else.
+const LOOK_LASTS: Duration = Duration::from_millis(100);
+
 /// Segments by name. Names grow, so a later copy of a block wins over an earlier, perhaps rotten one.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     segments: BTreeMap<String, Segment>,
     blocks: HashMap<Hash32, (String, Entry)>,
-    loaded: bool,
+    looked: Option<Instant>,
 }
 
 impl Index {
     /// Takes in segments that appeared since the last look and forgets those that are gone.
     pub(super) fn refresh(&mut self, directory: &Path) -> Result<(), StoreError> {
+        let began = Instant::now();
         let mut present = Vec::new();
         for file in fs::read_dir(directory).map_err(io_at(directory))? {
             let name = file.map_err(io_at(directory))?.file_name();
@@ -40,12 +45,17 @@ impl Index {
                 None => tracing::warn!(%name, "torn_segment_skipped"),
             }
         }
-        self.loaded = true;
+        self.looked = Some(began);
         Ok(())
     }
 
     pub(super) const fn is_loaded(&self) -> bool {
-        self.loaded
+        self.looked.is_some()
+    }
+
+    /// Whether it was looked at a moment ago what is there.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.looked.is_some_and(|looked| looked.elapsed() < LOOK_LASTS)
     }
 
     pub(super) fn insert(&mut self, name: String, segment: Segment) {
