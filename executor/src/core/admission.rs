@@ -8,8 +8,8 @@ use solana_pubkey::Pubkey;
 
 use super::{Action, Core, Job, JobUid, JobView, Now, Phase, Role};
 
-/// One poster's jobs may always take one in so many places, or as many as can be active at once; more than that as long as
-/// as many are left for others.
+/// One poster's jobs may take one in so many places, or as many as can be active at once; more than that as long as as many are
+/// left for others.
 const POSTERS_MIN: usize = 8;
 
 /// Places that each poster's jobs hold.

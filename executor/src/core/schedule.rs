@@ -280,13 +280,20 @@ impl Core {
             .filter(|(_, job)| now.monotonic_ms >= job.not_before_ms)
             .filter(|(_, job)| job.ticket().is_some())
             .filter_map(|(uid, job)| Some((*uid, job.row.content_failures, job.view.as_ref()?)))
-            // Whoever floods the market waits behind the others, with or without content to be had (E-23), and of each poster's
-            // jobs those whose content was not. Of jobs of one seat that are as old as each other each provider begins with others, or all would race for the same. Several seats are filled
-            // together: those who began with others would wait for each other.
+            // Whoever floods the market waits behind the others, whether its content is to be had or not (E-23), and what was
+            // tried in vain behind what was not. Of jobs of one seat that are as old as each other each provider begins with
+            // others, or all would race for the same. Several seats are filled together: those who began with others would
+            // wait for each other.
             .map(|(uid, failures, view)| {
                 let load = loads.get(&view.poster).copied().unwrap_or(0);
                 let turn = if view.is_drawn() { view.created_slot } else { self.settings.own_order(uid) };
-                (load, failures, u64::MAX - view.price, view.created_slot / SLOTS_ALIKE, turn, uid)
+                (
+                    load.saturating_add(usize::from(failures)),
+                    u64::MAX - view.price,
+                    view.created_slot / SLOTS_ALIKE,
+                    turn,
+                    uid,
+                )
             })
             .collect();
         candidates.sort_unstable();
@@ -311,7 +318,8 @@ impl Core {
     /// How many jobs of each poster are in hand, or were until their content was not to be had.
     fn loads(&self) -> BTreeMap<Pubkey, usize> {
         let mut loads = BTreeMap::new();
-        let takes_time = |job: &&Job| job.row.owes_result() || (job.row.content_failures > 0 && !job.is_done());
+        let waits = |job: &Job| job.row.content_failures > 0 && job.row.phase.is_before_accept();
+        let takes_time = |job: &&Job| job.row.owes_result() || waits(job);
         let in_hand = self.jobs.values().filter(takes_time);
         for view in in_hand.filter_map(|job| job.view.as_ref()) {
             let load: &mut usize = loads.entry(view.poster).or_default();

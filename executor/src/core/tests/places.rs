@@ -111,6 +111,32 @@ fn e_23_whoever_comes_after_a_flood_has_as_many_places_in_the_end() {
 }
 
 #[test]
+fn e_23_whoever_has_jobs_in_hand_is_not_kept_waiting_by_jobs_without_content_however_many_post_them() {
+    let mut world = World::with(Settings { preparations_max: 1, ..settings() }, 0);
+    let dead = |uid: &JobUid| uid.0[1] != 0;
+    for poster in 1..9 {
+        let first = u16::from(poster) * 256;
+        flood(&mut world, first..first + 1, poster, 1_000);
+    }
+    flood(&mut world, 0..40, 100, 1);
+    for _ in 0..400 {
+        world.tick();
+        world.step(Event::Polled(world.snapshot()));
+        while let Some(mut event) = world.pending.pop() {
+            if let Event::Prepared { uid, result, .. } = &mut event
+                && dead(uid)
+            {
+                *result = Err(WorkFault { kind: WorkFaultKind::Content, message: String::new() });
+            }
+            world.step(event);
+        }
+        world.land(0);
+    }
+    let left = world.jobs.keys().filter(|uid| !dead(uid)).count();
+    assert_eq!(left, 0, "each of them was worked on");
+}
+
+#[test]
 fn e_23_what_ended_keeps_no_job_of_its_poster_waiting() {
     // More than a poster's share; somebody else is always quicker, and nothing is final for long.
     let mut world = World::new(0);
