@@ -180,7 +180,7 @@ pub(crate) fn connect(config: &Config, signer: &Signer) -> Result<RpcChain, Star
 fn child(config: &Config) -> ChildSettings {
     ChildSettings {
         program: None,
-        fork_server: Some(Arc::default()),
+        fork_server: cfg!(target_os = "linux").then(Arc::default),
         deadline: config.worker.prepare_deadline.0,
         memory_bytes: config.worker.memory_max.map(|size| size.0),
         isolation: config.worker.isolation,

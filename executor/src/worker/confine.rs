@@ -12,7 +12,7 @@ use super::{fence::Fence, limits::ChildLimits};
 /// Puts up one fence around this process, for good.
 pub(super) fn put_up(fence: Fence, parent: Pid, limits: ChildLimits) -> io::Result<()> {
     match fence {
-        // Its parent made it the leader before it ran; asking again changes nothing and shows that it is so.
+        // Its parent makes it the leader, too; asking again changes nothing and shows that it is so.
         Fence::ProcessGroup => Ok(rustix::process::setpgid(None, None)?),
         Fence::ResourceLimits => limits.apply(),
         Fence::DeathSignal => platform::die_with(parent),
@@ -65,7 +65,7 @@ mod platform {
         filter::{self, Stage},
     };
 
-    /// A directory that exists everywhere and holds nothing of the host: what is in it dies with this process.
+    /// A directory that exists everywhere and holds nothing of the host: what is in it dies with the process that goes there.
     const NOTHING: &str = "/proc/self/fdinfo";
     /// The user and group that own nothing.
     const NOBODY: u32 = 65_534;

@@ -95,14 +95,14 @@ impl Fence {
             | Self::IpcNamespace
             | Self::FileSystem
             | Self::NoNewPrivileges
+            | Self::Capabilities
             | Self::NotDumpable => true,
             // Each child has its own group, parent's death, limits and filter, keeps two pipes, and is walled off from its
-            // siblings; capabilities are needed until that is done.
+            // siblings.
             Self::ProcessGroup
             | Self::Descriptors
             | Self::ResourceLimits
             | Self::Landlock
-            | Self::Capabilities
             | Self::DeathSignal
             | Self::SystemCalls => false,
         }

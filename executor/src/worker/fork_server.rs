@@ -6,13 +6,16 @@
 //! makes a child. That child's parent is the bot (`CLONE_PARENT`), which kills and reaps it as any other.
 //!
 //! Children of one server have its memory layout in common. So it is replaced as soon as one of them ends without a whole
-//! answer, and after [`FORKS_MAX`] of them: whoever would guess at addresses has one guess, and what he learns does not
-//! last.
+//! answer, and after [`FORKS_MAX`] of them: whoever would guess at addresses has as many guesses as children run at once, and
+//! what he learns lasts no longer.
 
 use std::{
     convert::Infallible,
     io,
-    os::fd::{BorrowedFd, OwnedFd},
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::process::CommandExt as _,
+    },
     path::Path,
     process::{Child, Command, Stdio},
     sync::{
@@ -21,19 +24,32 @@ use std::{
         mpsc::{self, Receiver, Sender, SyncSender},
     },
     thread,
+    time::{Duration, Instant},
 };
 
-use rustix::process::Pid;
+use rustix::{
+    io::retry_on_intr,
+    process::{Pid, Signal, WaitOptions, kill_process, setpgid, waitpid},
+};
 
 use super::{FORK_SERVER_ARGUMENT, limits::ChildLimits};
 
 /// Children of one server, at most.
 const FORKS_MAX: u32 = 256;
+/// How long none is started after one that forked no child at all.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// Starts the process when the first child is needed, and another one when it has to be replaced.
 #[derive(Debug, Default)]
 pub struct ForkServer {
-    running: Mutex<Option<Arc<Running>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Option<Arc<Running>>,
+    /// When one could not be started, or forked not one child.
+    failed: Option<Instant>,
 }
 
 impl ForkServer {
@@ -41,38 +57,52 @@ impl ForkServer {
     #[doc(hidden)]
     #[must_use]
     pub fn id(&self) -> Option<u32> {
-        Some(self.running.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.id)
+        Some(self.state.lock().unwrap_or_else(PoisonError::into_inner).running.as_ref()?.id)
     }
 
     /// A child of this binary that reads from the first pipe, writes to the second and leads its process group. It lives
-    /// no longer than what is returned with its id, which is to be held until it is reaped.
+    /// no longer than what is returned with its id, which is to be held until it is reaped. `None` for a while after there could
+    /// be none.
     ///
     /// # Errors
-    /// When there is no such process here or it does not answer. The next call starts another.
+    /// When there is no such process here, it does not answer, or it cannot fork.
     pub(super) fn fork(
         &self,
         program: &Path,
         limits: ChildLimits,
         pipes: (BorrowedFd<'_>, BorrowedFd<'_>),
-    ) -> io::Result<(Pid, Arc<Running>)> {
-        let mut current = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = match current.take() {
-            Some(running) if running.forks.fetch_add(1, Ordering::Relaxed) < FORKS_MAX => running,
-            _ => Arc::new(Running::start(program)?),
-        };
-        let pid = platform::ask(&running.socket, limits, pipes)?;
-        // The child does the same. Whoever comes second changes nothing, and from here on its group can be killed.
-        rustix::process::setpgid(Some(pid), Some(pid))?;
-        *current = Some(running.clone());
-        Ok((pid, running))
+    ) -> io::Result<Option<(Pid, Arc<Running>)>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.failed.is_some_and(|failed| failed.elapsed() < PAUSE) {
+            return Ok(None);
+        }
+        let known = state.running.take().filter(|running| running.forks.fetch_add(1, Ordering::Relaxed) < FORKS_MAX);
+        let is_new = known.is_none();
+        let forked = known.map_or_else(|| Running::start(program).map(Arc::new), Ok).and_then(|running| {
+            let pid = platform::ask(&running.socket, limits, pipes)?;
+            // The child does the same. Whoever comes second changes nothing, and from here on its group can be killed.
+            setpgid(Some(pid), Some(pid)).inspect_err(|_| end(pid))?;
+            Ok((pid, running))
+        });
+        state.failed = (is_new && forked.is_err()).then(Instant::now);
+        state.running = forked.as_ref().ok().map(|(_, running)| running.clone());
+        forked.map(Some)
     }
 
     /// Nothing more is forked from it.
     pub(super) fn retire(&self, running: &Arc<Running>) {
-        let mut current = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, running)) {
-            *current = None;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.running.as_ref().is_some_and(|current| Arc::ptr_eq(current, running)) {
+            state.running = None;
         }
+    }
+}
+
+/// A child that is of no use.
+fn end(pid: Pid) {
+    let killed = kill_process(pid, Signal::KILL);
+    if let Err(error) = killed.and_then(|()| retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()))) {
+        tracing::debug!(%error, "child_not_killed");
     }
 }
 
@@ -97,7 +127,9 @@ impl Running {
             .current_dir("/")
             .stdin(its_socket)
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(Stdio::null())
+            // What a terminal says to the bot is not said to it.
+            .process_group(0);
         let (keeper, wanted) = mpsc::channel();
         let (started, start) = mpsc::sync_channel(1);
         thread::Builder::new().name("fork-server".into()).spawn(move || keep(command, &started, &wanted))?;
@@ -132,6 +164,7 @@ mod platform {
     };
 
     use rustix::{
+        io::retry_on_intr,
         net::{
             AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
             SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, send, sendmsg, socketpair,
@@ -149,7 +182,7 @@ mod platform {
     /// Longest message, bytes: limits as text.
     const MESSAGE_BYTES_MAX: usize = 128;
     /// Longest wait for a server, which does nothing but this.
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const PATIENCE: Duration = Duration::from_secs(1);
 
     /// Messages, not a stream: each is one child.
     pub(super) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -170,9 +203,10 @@ mod platform {
         let mut descriptors = SendAncillaryBuffer::new(&mut space);
         descriptors.push(SendAncillaryMessage::ScmRights(&pipes));
         let text = limits.to_argument();
-        sendmsg(server, &[IoSlice::new(text.as_bytes())], &mut descriptors, SendFlags::NOSIGNAL)?;
+        // Once it was asked there is a child: no signal to this process may keep its answer from being heard.
+        retry_on_intr(|| sendmsg(server, &[IoSlice::new(text.as_bytes())], &mut descriptors, SendFlags::NOSIGNAL))?;
         let mut answer = [0; 4];
-        let (length, _) = recv(server, &mut answer, RecvFlags::empty())?;
+        let (length, _) = retry_on_intr(|| recv(server, &mut answer, RecvFlags::empty()))?;
         let pid = i32::from_le_bytes(answer);
         match Pid::from_raw(pid.max(0)) {
             Some(pid) if length == answer.len() => Ok(pid),
@@ -187,7 +221,8 @@ mod platform {
     /// # Errors
     /// The system's, in the server.
     pub(in crate::worker) fn serve(parent: Pid) -> io::Result<Option<(ChildLimits, Fences)>> {
-        confine::before_fork(Fence::Descriptors, parent)?;
+        // Each child does it again, and says whether it can be done.
+        let _closed = confine::before_fork(Fence::Descriptors, parent);
         let fences =
             Fences::put_up(|fence| if fence.passes_on() { confine::before_fork(fence, parent) } else { Ok(()) });
         confine::before_fork(Fence::DeathSignal, parent)?;
@@ -235,11 +270,12 @@ mod platform {
 
     /// A copy of this process, whose parent is this one's own. Its id; in the copy itself, nothing.
     fn fork_sibling() -> io::Result<Option<i32>> {
+        let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
         #[expect(unsafe_code, reason = "the C library's fork cannot give the copy another parent")]
         // SAFETY: this process has one thread, so no lock is held in the copy by one that it lacks; it goes on with a
         // copy of this stack, as after fork. What the C library keeps of a thread's id is this process's there, whose id
         // no thread of the copy can have.
-        let pid = unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0) };
+        let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) };
         match i32::try_from(pid) {
             Ok(0) => Ok(None),
             Ok(pid) if pid > 0 => Ok(Some(pid)),

@@ -42,7 +42,7 @@ const MEMORY_BASE_BYTES: u64 = 2 << 30;
 pub struct ChildSettings {
     /// The binary; its `main` calls [`super::maybe_child_main`] first. `None`: this very executable.
     pub program: Option<PathBuf>,
-    /// Forks children instead of executing each, in a third of the time; whenever it cannot, the child is executed.
+    /// Forks children instead of executing each; whenever it cannot, the child is executed.
     pub fork_server: Option<Arc<ForkServer>>,
     /// Wall clock from start to the end of the answer.
     pub deadline: Duration,
@@ -198,7 +198,8 @@ impl Cancel {
 
 /// Starts a child, gives it the request and returns its answer. Blocks; call it from a thread that may.
 ///
-/// The child dies with the thread that started it, which is why this does all its waiting on the calling thread. Some
+/// A child that is executed dies with the thread that started it, which is why this does all its waiting on the calling thread;
+/// one that is forked, with its server's. Some
 /// work takes more than one child, one after the other, within the same deadline. A run whose fast variant gave no answer
 /// is repeated in another: where a guest ran, nothing is compiled any more. Where compiled code is kept, a run compiles
 /// nothing at all: what it lacks is made by a child in which no guest runs, and then it begins anew.
@@ -440,7 +441,8 @@ fn start(needs: Needs, settings: &ChildSettings) -> io::Result<(Child, PipeWrite
         let (stdin, to) = io::pipe()?;
         let (from, stdout) = io::pipe()?;
         match server.fork(&program, limits, (stdin.as_fd(), stdout.as_fd())) {
-            Ok((pid, running)) => return Ok((Child { pid, server: Some(running) }, to, from)),
+            Ok(Some((pid, running))) => return Ok((Child { pid, server: Some(running) }, to, from)),
+            Ok(None) => {}
             // It may have made one that still holds these pipes: the other child gets its own.
             Err(error) => tracing::warn!(%error, "child_not_forked"),
         }
