@@ -1,5 +1,5 @@
-//! The last challenge window: how long there was nothing to do but to wait for its end, by the chain's clock, which counts whole
-//! seconds and goes on once a slot.
+//! The last challenge window: how long the last result had to wait for its end, by the chain's clock, which counts whole seconds
+//! and goes on once a slot. Meanwhile earlier jobs are settled.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,6 +21,12 @@ pub struct Clock {
     task: JoinHandle<()>,
 }
 
+impl Drop for Clock {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 impl Clock {
     /// Looks at it until [`Self::last_window`].
     pub fn watch(client: Client) -> Self {
@@ -40,7 +46,6 @@ impl Clock {
 
     /// From the slot in which the last of these jobs got a result that stands to the first in which that could be settled.
     pub async fn last_window(self, client: &Client, jobs: &[Pubkey]) -> Result<Duration, Failure> {
-        self.task.abort();
         let histories: Vec<_> = stream::iter(jobs)
             .map(|job| async { JobHandle::new(client.clone(), *job).history().await })
             .buffer_unordered(AT_ONCE)
