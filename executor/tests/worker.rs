@@ -86,6 +86,42 @@ fn a_looping_guest_runs_out_of_gas_in_the_child() {
     assert_eq!(answers[0], answers[1]);
 }
 
+#[test]
+fn children_are_executed_where_none_is_ever_forked() {
+    // Started for the fork server, it hears of no fork; started as a child, it answers.
+    let settings = ChildSettings {
+        fork_server: Some(Arc::default()),
+        isolation: Isolation::None,
+        ..double("unconfined.sh", NEVER)
+    };
+    let (task, entries) = job(MANIFEST, LOOPING, 1_000);
+    let request = WorkRequest { work: Work::Prepare, task, entries };
+    for _ in 0..2 {
+        let reply = run_in_child(&request, &settings, &Cancel::default()).expect("an answer");
+        assert_eq!(reply, WorkReply::Prepared(Prepared::Runnable));
+        assert_eq!(settings.fork_server.as_ref().expect("a fork server").id(), None);
+    }
+}
+
+#[test]
+fn threads_that_fork_at_once_each_get_their_own_answer() {
+    let settings = forked(NEVER);
+    thread::scope(|scope| {
+        for number in 1..=8 {
+            let settings = &settings;
+            scope.spawn(move || {
+                for step in 0..4 {
+                    let gas_limit = 1_000 * number + step;
+                    let reply = run_in_child(&request(gas_limit), settings, &Cancel::default()).expect("an answer");
+                    let WorkReply::Ran(ran) = reply else { panic!("{reply:?}") };
+                    let outcome = Outcome::decode(&ran.outcome, gas_limit).expect("canonical");
+                    assert_eq!((outcome.kind, outcome.gas_used), (OutcomeKind::OutOfGas, gas_limit));
+                }
+            });
+        }
+    });
+}
+
 /// Process id of what children are forked from.
 #[cfg(target_os = "linux")]
 fn server_id(settings: &ChildSettings) -> Option<u32> {
@@ -123,7 +159,7 @@ fn w_12_no_process_forks_children_for_ever() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn e_13_a_child_is_executed_when_none_can_be_forked() {
+fn a_child_is_executed_when_none_can_be_forked() {
     let settings = forked(NEVER);
     probe_child(Work::Prepare, &settings).expect("a child");
     let server = server_id(&settings).and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));

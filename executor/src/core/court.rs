@@ -14,7 +14,8 @@ use super::{Core, Job, JobView, Now, Phase, ProviderView, Role, seats::is_armed}
 
 /// Rounds of a dispute at most.
 pub const ROUNDS: usize = 4;
-/// Most tickets that are looked through in one step: some ten milliseconds. A provider has up to a million.
+/// Most tickets that are looked through in one step, at a look or a tick: some ten milliseconds. A provider has up to a
+/// million.
 const TICKETS_PER_STEP: u32 = 1 << 16;
 
 /// Of less than this nobody's share is worth the fee of showing an absence, lamports.

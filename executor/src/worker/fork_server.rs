@@ -17,7 +17,7 @@ use std::{
         unix::process::CommandExt as _,
     },
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -139,11 +139,17 @@ impl Running {
 }
 
 fn keep(mut command: Command, started: &SyncSender<io::Result<u32>>, wanted: &Receiver<Infallible>) {
-    let child = command.spawn();
+    let spawned = command.spawn();
     // Its end of the socket: that it closed shows that the process is gone.
     drop(command);
-    let reported = started.send(child.as_ref().map(Child::id).map_err(|error| error.kind().into()));
-    if let (Ok(mut child), Ok(())) = (child, reported) {
+    let (child, answer) = match spawned {
+        Ok(child) => {
+            let id = child.id();
+            (Some(child), Ok(id))
+        }
+        Err(error) => (None, Err(error)),
+    };
+    if let (Ok(()), Some(mut child)) = (started.send(answer), child) {
         // Nothing is ever sent: this ends when the other side is dropped.
         let Err(_) = wanted.recv();
         if let Err(error) = child.kill().and_then(|()| child.wait()) {

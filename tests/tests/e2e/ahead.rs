@@ -6,22 +6,10 @@ use crate::{
     support::{EXECUTOR, Net, Process, SETTLED, assert_life, assert_settled_once, until, until_paid},
 };
 
-/// What a metric counts now; zero before it counted anything.
-async fn count(process: &Process, name: &str) -> Option<f64> {
-    let (_, metrics) = process.get("/metrics").await?;
-    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    Some(value.unwrap_or(0.0))
-}
-
 /// Runs ahead, and those of them that were of use.
 async fn runs_ahead(process: &Process) -> [f64; 2] {
-    let mut counts = [0.0; 2];
-    for (count_of, name) in
-        counts.iter_mut().zip(["assay_executor_runs_ahead_total", "assay_executor_runs_ahead_used_total"])
-    {
-        *count_of = count(process, name).await.expect("metrics");
-    }
-    counts
+    let [all, used] = ["assay_executor_runs_ahead_total", "assay_executor_runs_ahead_used_total"];
+    [process.metric(all).await.expect("metrics"), process.metric(used).await.expect("metrics")]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,7 +24,7 @@ async fn small_guests_run_before_their_seats_are_won_and_a_larger_one_behind_it(
     let large = net.post_guest(client, 1, (&prints(1), large())).await;
     let jobs = [net.post(client, 2).await, net.post(client, 3).await, large];
     until("the jobs to be prepared", || async {
-        (count(&process, "assay_executor_jobs{phase=\"prepared\"}").await? == 3.0).then_some(())
+        (process.metric("assay_executor_jobs{phase=\"prepared\"}").await? == 3.0).then_some(())
     })
     .await;
     assert_eq!(runs_ahead(&process).await, [2.0, 0.0]);

@@ -33,10 +33,6 @@ async fn i_08_m_08_a_job_that_one_engine_ran_is_verified_in_the_other() {
         executor.config.worker.engine = EngineName(ran.into());
         executor.only_for(&poster);
         let process = executor.start(EXECUTOR, &[]);
-        let count = |metrics: &str, name: &str| {
-            let lines = metrics.lines().filter(|line| line.starts_with(name));
-            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
-        };
         // The same module twice: what was compiled for the first job serves the second.
         for posting in 0..2 {
             let posted = net.post_guest(&poster, 2 * posting, (&prints(1), small())).await;
@@ -48,12 +44,12 @@ async fn i_08_m_08_a_job_that_one_engine_ran_is_verified_in_the_other() {
         }
         let log = process.log();
         assert_eq!(log.matches(&format!("engine=\"{}\"", ran.name())).count(), 2, "{log}");
-        let (_, metrics) = process.get("/metrics").await.expect("metrics");
+        let hits = process.metric("assay_executor_compiled_hits_total").await.expect("metrics");
+        let bytes = process.metric("assay_executor_compiled_bytes").await.expect("metrics");
         let compiles = ran == EngineKind::Wasmtime;
         // So small a run is made when the job is prepared, but not by whoever wants it compiled.
         assert_eq!(log.matches("ahead=true").count(), if compiles { 0 } else { 2 }, "{log}");
-        assert_eq!(count(&metrics, "assay_executor_compiled_hits_total") >= 1.0, compiles, "{metrics}");
-        assert_eq!(count(&metrics, "assay_executor_compiled_bytes") > 0.0, compiles, "{metrics}");
+        assert_eq!((hits >= 1.0, bytes > 0.0), (compiles, compiles), "{hits} {bytes}");
         assert_eq!(executor.path("data/compiled").exists(), compiles);
         process.drain().await;
         if compiles {
@@ -61,11 +57,7 @@ async fn i_08_m_08_a_job_that_one_engine_ran_is_verified_in_the_other() {
             std::fs::remove_dir_all(executor.path("data/compiled")).expect("removed");
             let process = executor.start(EXECUTOR, &[]);
             let in_memory = "assay_executor_compiled_bytes{in=\"memory\"}";
-            until("the popular module", async || {
-                let (_, metrics) = process.get("/metrics").await?;
-                (count(&metrics, in_memory) > 0.0).then_some(())
-            })
-            .await;
+            until("the popular module", async || (process.metric(in_memory).await? > 0.0).then_some(())).await;
             assert!(!process.log().contains("task_ran"), "{}", process.log());
             process.drain().await;
         }

@@ -189,6 +189,14 @@ impl Process {
         Some((head.starts_with("HTTP/1.0 200"), body.to_owned()))
     }
 
+    /// Sum of what it measures by this name, with labels or without; zero before it counted anything, `None` before it
+    /// listens.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let (_, metrics) = self.get("/metrics").await?;
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
+        Some(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
     /// Its id.
     pub fn pid(&self) -> Pid {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
