@@ -11,7 +11,7 @@
 //! only a copy.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -76,8 +76,6 @@ pub(super) struct Shared {
     durability: Durability,
     names_next: AtomicU64,
     index: RwLock<Index>,
-    /// Segments that may not have reached the disk yet.
-    unsynced: Mutex<HashSet<String>>,
     /// Blocks that an [`Import`] has put or found, by count: garbage collection leaves them alone.
     pub(super) leased: Mutex<HashMap<Hash32, usize>>,
     /// Pinning reads, garbage collection writes: a root is pinned before or after a collection, never during one.
@@ -116,7 +114,6 @@ impl BlockStore {
             // Later openings name later segments; the process id keeps two at the same moment apart.
             names_next: AtomicU64::new(u64::try_from(since_epoch.as_micros()).unwrap_or(0)),
             index: RwLock::default(),
-            unsynced: Mutex::default(),
             leased: Mutex::default(),
             pinning: RwLock::default(),
         };
@@ -179,13 +176,20 @@ impl BlockStore {
     pub fn pin(&self, root: &Cid) -> Result<(), StoreError> {
         let _not_collecting = self.shared.pinning.read().unwrap_or_else(PoisonError::into_inner);
         let walk_error = |source| StoreError::Walk { root: *root, source: Box::new(source) };
-        let mut walk = Walk::new(self, [*root], usize::MAX);
+        let (mut walk, mut unsynced) = (Walk::new(self, [*root], usize::MAX), BTreeSet::new());
         while let Some(step) = walk.next().map_err(walk_error)? {
-            if let Step::Missing(missing) = step {
-                return Err(StoreError::Incomplete { root: *root, missing: Box::new(missing) });
-            }
+            let cid = match step {
+                Step::Block(cid, _) => cid,
+                Step::Missing(missing) => {
+                    return Err(StoreError::Incomplete { root: *root, missing: Box::new(missing) });
+                }
+            };
+            unsynced.extend(self.shared.index().unsynced(&accept(&cid)?.1).map(str::to_owned));
         }
-        self.shared.sync()?;
+        if !unsynced.is_empty() {
+            self.shared.sync(&unsynced)?;
+            self.shared.index_mut().synced(&unsynced);
+        }
         // Empty, so there is all of it as soon as there is its name.
         let path = self.shared.pin_path(root);
         File::create(&path).map_err(io_at(&path))?;
@@ -403,29 +407,23 @@ impl Shared {
     pub(super) fn write_segment(&self, blocks: &[(Hash32, &[u8])]) -> Result<(String, Segment), StoreError> {
         let name = format!("{}.blocks", self.name());
         let segment = segment::write(&self.temporary_path(), self.segment_path(&name), blocks)?;
-        if self.durability == Durability::Lasting {
-            lock(&self.unsynced).insert(name.clone());
-        }
         Ok((name, segment))
     }
 
-    /// Everything written so far reaches the disk, names included.
-    fn sync(&self) -> Result<(), StoreError> {
-        let names: Vec<String> = lock(&self.unsynced).iter().cloned().collect();
-        names.iter().try_for_each(|name| self.sync_segment(name))
-    }
-
-    /// One segment and its name reach the disk.
-    pub(super) fn sync_segment(&self, name: &str) -> Result<(), StoreError> {
-        let path = self.segment_path(name);
-        match File::open(&path).and_then(|file| file.sync_all()) {
-            // Collected in the meantime.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            synced => synced.map_err(io_at(&path))?,
+    /// Segments and their names reach the disk, as far as anybody wants that.
+    pub(super) fn sync<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Result<(), StoreError> {
+        if self.durability == Durability::Scratch {
+            return Ok(());
         }
-        self.sync_directory("segments")?;
-        lock(&self.unsynced).remove(name);
-        Ok(())
+        for name in names {
+            let path = self.segment_path(name);
+            match File::open(&path).and_then(|file| file.sync_all()) {
+                // Another process collected it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                synced => synced.map_err(io_at(&path))?,
+            }
+        }
+        self.sync_directory("segments")
     }
 
     fn remove_stale_temporaries(&self) -> Result<(), StoreError> {
@@ -464,4 +462,31 @@ fn sync_directory(directory: &Path) -> Result<(), StoreError> {
 #[expect(clippy::unnecessary_wraps, reason = "the other platform's version can fail")]
 fn sync_directory(_: &Path) -> Result<(), StoreError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Entry, pack_entries};
+
+    #[test]
+    fn a_pin_syncs_the_segments_below_its_root_and_no_other() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = BlockStore::open(directory.path(), StoreLimits::default()).expect("opened");
+        let package = |own: &[u8], other: &[u8]| {
+            let entries = [Entry::file("own", own.to_vec()), Entry::file("other", other.to_vec())];
+            pack_entries(entries).expect("packed")
+        };
+        let [shares, apart, pinned] =
+            [(b"one", b"shared"), (b"two", b"theirs"), (b"six", b"shared")].map(|(own, other)| package(own, other));
+        let mut import = store.import();
+        for package in [&shares, &apart] {
+            import.put(&package.blocks).expect("put");
+        }
+        store.put_package(&pinned).expect("pinned");
+        let is_unsynced = |root: &Cid| store.shared.index().unsynced(&accept(root).expect("accepted").1).is_some();
+        assert_eq!([&shares, &apart, &pinned].map(|package| is_unsynced(&package.root)), [false, true, false]);
+        store.pin(&apart.root).expect("pinned");
+        assert!(!is_unsynced(&apart.root));
+    }
 }

@@ -57,9 +57,10 @@ impl BlockStore {
             None
         } else {
             let blocks: Vec<_> = kept.iter().map(|(digest, block)| (*digest, block.as_slice())).collect();
-            let (new_name, new) = shared.write_segment(&blocks)?;
+            let (new_name, mut new) = shared.write_segment(&blocks)?;
             // The old copy may be on disk already and is about to go: the new one must be there first.
-            shared.sync_segment(&new_name)?;
+            shared.sync([&new_name])?;
+            new.is_synced = true;
             new_bytes = new.file_bytes;
             Some((new_name, new))
         };

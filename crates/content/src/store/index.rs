@@ -1,7 +1,7 @@
 //! What is where: built from the segments' tables when first needed, so that opening a store reads nothing.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     path::Path,
     time::{Duration, Instant},
@@ -76,6 +76,21 @@ impl Index {
     pub(super) fn find(&self, digest: &Hash32) -> Option<(&Segment, Entry)> {
         let (name, entry) = self.blocks.get(digest)?;
         Some((self.segments.get(name)?, *entry))
+    }
+
+    /// The segment of a block, if it is not known to have reached the disk: another process may have written it.
+    pub(super) fn unsynced(&self, digest: &Hash32) -> Option<&str> {
+        let (name, _) = self.blocks.get(digest)?;
+        self.segments.get(name).filter(|segment| !segment.is_synced).map(|_| name.as_str())
+    }
+
+    /// Segments and their names reached the disk.
+    pub(super) fn synced(&mut self, names: &BTreeSet<String>) {
+        for name in names {
+            if let Some(segment) = self.segments.get_mut(name) {
+                segment.is_synced = true;
+            }
+        }
     }
 
     /// Forgets a rotten block; its bytes go with the next collection.

@@ -36,6 +36,8 @@ pub(super) struct Segment {
     /// Length of the file.
     pub(super) file_bytes: u64,
     pub(super) entries: Vec<Entry>,
+    /// Whether it is known to have reached the disk with its name, so that no crash of the machine takes it.
+    pub(super) is_synced: bool,
 }
 
 /// Bytes that a segment of these blocks takes.
@@ -47,7 +49,7 @@ pub(super) fn file_bytes(blocks: &[(Hash32, &[u8])]) -> u64 {
 pub(super) fn write(temporary: &Path, path: PathBuf, blocks: &[(Hash32, &[u8])]) -> Result<Segment, StoreError> {
     let written = write_file(temporary, blocks).map_err(io_at(temporary));
     let renamed = written.and_then(|entries| match fs::rename(temporary, &path) {
-        Ok(()) => Ok(Segment { path: path.clone(), file_bytes: file_bytes(blocks), entries }),
+        Ok(()) => Ok(Segment { path: path.clone(), file_bytes: file_bytes(blocks), entries, is_synced: false }),
         Err(error) => Err(io_at(&path)(error)),
     });
     if renamed.is_err() {
@@ -87,7 +89,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Segment>, StoreError> {
         Err(error) => return Err(io_at(path)(error)),
     };
     let table = read_table(&mut file).map_err(io_at(path))?;
-    Ok(table.map(|(file_bytes, entries)| Segment { path: path.to_owned(), file_bytes, entries }))
+    Ok(table.map(|(file_bytes, entries)| Segment { path: path.to_owned(), file_bytes, entries, is_synced: false }))
 }
 
 fn read_table(file: &mut File) -> io::Result<Option<(u64, Vec<Entry>)>> {
