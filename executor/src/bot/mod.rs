@@ -110,9 +110,13 @@ pub async fn run(config: Config, options: Options, shutdown: Shutdown) -> Result
         let served = server::Served::new(status.clone(), config.provider.data_dir.clone());
         supervisor.spawn_forever("server", server::serve(listener, served, supervisor.stopping()));
     }
-    let hint = Arc::new(Notify::new());
+    let drain_deadline = config.limits.drain_deadline.0;
+    let bot = Bot::new(&config, options, parts, &supervisor, status);
     if config.chain.subscribe {
-        let watching = watch_for_hints(parts.chain.settings().clone(), hint.clone());
+        let watching = watch_for_hints(bot.tasks.chain.settings().clone(), bot.hint.clone(), {
+            let messages = bot.tasks.messages.clone();
+            async move |uid| tasks::report(&messages, Event::SeatsTaken { uid }).await
+        });
         let stopping = supervisor.stopping();
         supervisor.spawn_forever("subscription", async move {
             tokio::select! {
@@ -121,8 +125,6 @@ pub async fn run(config: Config, options: Options, shutdown: Shutdown) -> Result
             }
         });
     }
-    let drain_deadline = config.limits.drain_deadline.0;
-    let bot = Bot::new(&config, options, parts, &supervisor, (hint, status));
     let result = bot.run(failures, shutdown, drain_deadline).await;
     supervisor.stop().await;
     result
@@ -151,7 +153,7 @@ impl<C: Chain> Bot<C> {
         options: Options,
         parts: startup::Parts<C>,
         supervisor: &Supervisor,
-        (hint, status): (Arc<Notify>, Arc<Status>),
+        status: Arc<Status>,
     ) -> Self {
         let startup::Parts { chain, journal, seen_slot, signer, workshop, provider, lock } = parts;
         let (core, resume) = Core::restore(
@@ -173,6 +175,7 @@ impl<C: Chain> Bot<C> {
             resend_interval: config.chain.resend_interval.0,
             death_check_interval: DEATH_CHECK_INTERVAL,
         };
+        let hint = Arc::new(Notify::new());
         let polling = poller::Poller {
             chain: chain.clone(),
             interest: interest_receiver,

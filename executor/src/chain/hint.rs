@@ -1,22 +1,29 @@
-//! The subscription: a hint that looking at the chain is worth it, never a fact (E-10).
+//! The subscription: a hint that looking at the chain is worth it, or that a seat is not to be had; never a fact (E-10).
 
 use std::sync::Arc;
 
+use assay_protocol::JobStatus;
 use assay_sdk::{Client, ClientConfig, JobFilter, client::WatchNews};
 use tokio::sync::Notify;
 
 use super::RpcSettings;
-use crate::metrics_list as names;
+use crate::{core::JobUid, metrics_list as names};
 
-/// Follows changes of the market's jobs and wakes the poller, for ever. Whatever goes wrong costs only time.
-pub async fn watch_for_hints(settings: RpcSettings, hint: Arc<Notify>) {
+/// Follows changes of the market's jobs and wakes the poller, for ever; tells of jobs whose last seat was taken. Whatever goes
+/// wrong costs only time.
+pub async fn watch_for_hints(settings: RpcSettings, hint: Arc<Notify>, seats_taken: impl AsyncFn(JobUid)) {
     let RpcSettings { cluster, market, request_timeout, .. } = settings;
     let client = Client::new(ClientConfig { request_timeout, ..ClientConfig::new(cluster) });
     let mut watch = client.follow_jobs(&JobFilter { market: Some(market), ..JobFilter::default() });
     while let Some(news) = watch.next_news().await {
         match news {
             WatchNews::Subscribed => tracing::info!("subscribed"),
-            WatchNews::Changed(_) => metrics::counter!(names::HINTS).increment(1),
+            WatchNews::Changed(job) => {
+                metrics::counter!(names::HINTS).increment(1);
+                if job.account.job_status() == Some(JobStatus::Assigned) {
+                    seats_taken(JobUid(job.account.job_uid)).await;
+                }
+            }
             WatchNews::Lost(None) => tracing::debug!("subscription_ended"),
             WatchNews::Lost(Some(error)) => {
                 metrics::counter!(names::SUBSCRIPTION_FAILURES).increment(1);

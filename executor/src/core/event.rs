@@ -413,6 +413,11 @@ pub enum Event {
         /// Fate.
         fate: TxFate,
     },
+    /// Word came that others have all the seats of a job. No more than a hint: the looks say whether it is so.
+    SeatsTaken {
+        /// Job.
+        uid: JobUid,
+    },
     /// After a [`WorkFaultKind::Sandbox`]: children can be started again.
     SandboxWorks,
     /// Time passed.
@@ -432,7 +437,8 @@ impl Event {
             | Self::TxBuilt { uid, .. }
             | Self::TxNotBuilt { uid, .. }
             | Self::TxSigned { uid, .. }
-            | Self::TxResolved { uid, .. } => Some(*uid),
+            | Self::TxResolved { uid, .. }
+            | Self::SeatsTaken { uid } => Some(*uid),
             Self::Polled(_) | Self::SandboxWorks | Self::Tick | Self::DrainRequested => None,
         }
     }

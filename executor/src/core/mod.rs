@@ -167,6 +167,8 @@ pub struct Job {
     not_before_ms: u64,
     /// It was run when it was prepared: its run is a matter of writing that down.
     has_run: bool,
+    /// Others are said to have all its seats: nothing is begun for one until a look at this slot, or a later one, says what is so.
+    taken_until: Option<u64>,
     /// A message of this kind is being built or signed.
     building: Option<TxKind>,
     /// When something was last signed for it; zero after a start.
@@ -206,6 +208,7 @@ impl Job {
             settled_slot: None,
             not_before_ms: 0,
             has_run: false,
+            taken_until: None,
             building: None,
             signed_ms: 0,
             building_for: None,
@@ -453,6 +456,7 @@ impl Core {
             Event::TxResolved { uid, kind, signature, fate } => {
                 self.on_resolved(uid, (kind, signature), &fate, now, &mut actions);
             }
+            Event::SeatsTaken { uid } => self.on_seats_taken(uid),
             Event::Tick => {}
             Event::DrainRequested => self.draining = true,
         }

@@ -16,6 +16,9 @@ const FOREIGN_RESULT: &str = "the chain shows a result for our seat that is not 
 const LOST_SALT: &str = "the chain shows a commitment whose salt the journal does not have: it cannot be revealed, and the \
     bond of the seat will be lost";
 
+/// A look that is on its way may not show what word has come of: it reads a slot that may be one behind.
+const LOOK_BEHIND_SLOTS: u64 = 2;
+
 /// Whether those who hold a seat may still commit or submit.
 const fn takes_commits(status: JobStatus) -> bool {
     matches!(status, JobStatus::Open | JobStatus::Assigned)
@@ -81,6 +84,14 @@ impl Core {
         }
     }
 
+    /// E-10: whoever says so may be wrong or lie, and keeps us from the job for as long as it takes to look.
+    pub(super) fn on_seats_taken(&mut self, uid: JobUid) {
+        let until = self.slot.saturating_add(LOOK_BEHIND_SLOTS);
+        if let Some(job) = self.jobs.get_mut(&uid) {
+            job.taken_until = Some(until);
+        }
+    }
+
     /// Moves a job to where this look shows it; one that is not known yet is known from now on.
     pub(super) fn reconcile_job(&mut self, view: JobView, slot: u64, now: Now, actions: &mut Vec<Action>) {
         let (uid, adopt, provider) = (view.uid, self.settings.adopt_unknown_seats, self.settings.provider);
@@ -90,6 +101,7 @@ impl Core {
             return;
         }
         job.view_slot = slot;
+        job.taken_until = job.taken_until.filter(|until| slot < *until);
         job.is_gone = false;
         let has_part = view.dispute.as_ref().is_some_and(|dispute| dispute.has_part_of_ours());
         job.see_end(view.status.is_terminal() && view.seat.is_none() && !has_part, slot);

@@ -197,7 +197,7 @@ impl Core {
             }
             let in_time = self.jobs.get(&uid).is_some_and(|job| self.has_time(job, now));
             let runs_in_time = self.jobs.get(&uid).is_some_and(|job| self.runs_in_time(job));
-            let Some(job) = self.jobs.get_mut(&uid).filter(|job| job.ticket().is_some()) else { continue };
+            let Some(job) = self.jobs.get_mut(&uid).filter(|job| job.may_be_taken()) else { continue };
             if now.monotonic_ms < job.not_before_ms || (in_time && !runs_in_time) {
                 continue;
             }
@@ -278,7 +278,7 @@ impl Core {
             .iter()
             .filter(|(_, job)| job.row.role == Role::Execute && job.row.phase == Phase::Seen)
             .filter(|(_, job)| now.monotonic_ms >= job.not_before_ms)
-            .filter(|(_, job)| job.ticket().is_some())
+            .filter(|(_, job)| job.may_be_taken())
             .filter_map(|(uid, job)| Some((*uid, job.row.content_failures, job.view.as_ref()?)))
             // Whoever floods the market waits behind the others, whether its content is to be had or not (E-23), and what was
             // tried in vain behind what was not. Of jobs of one seat that are as old as each other each provider begins with
@@ -338,7 +338,7 @@ impl Core {
         if waits || is_refused || job.revive_tx(kind, actions) {
             return;
         }
-        if kind == TxKind::Accept && job.ticket().is_none() {
+        if kind == TxKind::Accept && !job.may_be_taken() {
             return;
         }
         if job.row.has_live_tx(kind) && !job.may_bump(kind, &self.settings, now) {

@@ -10,7 +10,8 @@ use assay_protocol::{
 
 use super::{Core, Job, JobView, Now, Phase, ProviderView, Role, Settings, court::DisputeView};
 
-/// Most tickets that are looked through in one step: some ten milliseconds. A provider has up to a million.
+/// Most tickets that are looked through in one step, at a look or a tick: some ten milliseconds. A provider has up to a
+/// million.
 const TICKETS_PER_STEP: u32 = 1 << 16;
 
 /// Seconds that those without a part of their own in a dispute leave its next step to the others.
@@ -124,6 +125,11 @@ impl Job {
             None => Some(0),
             Some(draw) => draw.filter(|draw| draw.seed == self.search.seed).and(self.search.ticket),
         }
+    }
+
+    /// Whether a seat can be had now, as far as is known.
+    pub(super) fn may_be_taken(&self) -> bool {
+        self.ticket().is_some() && self.taken_until.is_none()
     }
 
     /// The draw whose tickets can be judged: the account's, or what it would be if it were recorded now.

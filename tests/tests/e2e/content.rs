@@ -1,16 +1,24 @@
 //! Sources and hints that fail.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use assay_executor::config::Span;
+use assay_executor::{
+    chain::{RpcSettings, watch_for_hints},
+    config::Span,
+    core::JobUid,
+};
 use assay_protocol::{JobStatus, OutcomeKind};
-use assay_sdk::{Event, PostedJob};
+use assay_sdk::{Cluster, Event, PostedJob};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::timeout,
+};
 
 use crate::{
     proxy::Proxy,
     support::{
-        EXECUTOR, EXECUTOR_WITH_FAULTS, Executor, Net, assert_settled_once, outcomes_signed, status, until, until_paid,
-        with_port,
+        EXECUTOR, EXECUTOR_WITH_FAULTS, Executor, Net, PATIENCE, assert_settled_once, outcomes_signed, status, until,
+        until_paid, with_port,
     },
 };
 
@@ -32,6 +40,37 @@ async fn e_10_a_job_settles_though_the_websocket_is_silent_for_the_whole_run() {
     let posted = net.post(client, 1).await;
     until_paid(client, &posted.handle, &executor.address()).await;
     assert_settled_once(client, &posted.handle, &executor.address()).await;
+    process.drain().await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_10_the_subscription_tells_of_a_job_whose_seats_are_taken() {
+    let net = Net::start(1).await;
+    let client = net.network.client();
+    let mut executor = net.executor(0);
+    let (provider, info) = (executor.address(), net.network.info());
+    let settings = RpcSettings {
+        cluster: Cluster { rpc_url: info.rpc_url.clone(), ws_url: info.ws_url.clone() },
+        others: Vec::new(),
+        market: net.network.market(),
+        provider,
+        authority: provider,
+        node_key: provider,
+        request_timeout: Duration::from_secs(10),
+    };
+    let (hint, (sender, mut told)) = (Arc::new(Notify::new()), mpsc::unbounded_channel());
+    let watching = tokio::spawn(watch_for_hints(settings, hint.clone(), async move |uid| {
+        sender.send(uid).expect("it is listened to");
+    }));
+    timeout(PATIENCE, hint.notified()).await.expect("a subscription");
+    let posted = net.post(client, 1).await;
+    timeout(PATIENCE, hint.notified()).await.expect("a hint");
+    assert!(told.try_recv().is_err(), "its seat is free");
+    let process = executor.start(EXECUTOR, &[]);
+    let uid = timeout(PATIENCE, told.recv()).await.expect("word of it");
+    assert_eq!(uid, Some(JobUid(posted.handle.status().await.expect("a view").job_uid)));
+    watching.abort();
     process.drain().await;
     net.stop().await;
 }

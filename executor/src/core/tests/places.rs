@@ -259,6 +259,61 @@ fn e_23_whoever_waited_longer_is_first_however_many_seats_a_job_has() {
     }
 }
 
+/// Everything that is waited for but the chain.
+fn settle_down(world: &mut World) {
+    while let Some(event) = world.pending.pop() {
+        world.step(event);
+    }
+}
+
+#[test]
+fn e_10_nothing_is_begun_for_a_job_that_others_are_said_to_have_until_a_look_says_what_is_so() {
+    let uid = JobUid([1; 32]);
+    let taken = Event::SeatsTaken { uid };
+    let look = |world: &mut World| world.step(Event::Polled(world.snapshot()));
+    // Where it stands then, and how far what is going on goes on.
+    let stages = [(Phase::Seen, Phase::Seen), (Phase::Fetching, Phase::Prepared), (Phase::Accepting, Phase::Accepting)];
+    for ((before, after), is_true) in stages.into_iter().flat_map(|stage| [(stage, false), (stage, true)]) {
+        let mut world = World::new(1);
+        world.core.sandbox_fails = before == Phase::Seen;
+        look(&mut world);
+        while world.row(uid).phase != before {
+            let event = world.pending.pop().expect("something goes on");
+            world.step(event);
+        }
+        world.step(taken.clone());
+        world.step(Event::SandboxWorks);
+        settle_down(&mut world);
+        // A look that may have begun before.
+        world.slot += 1;
+        look(&mut world);
+        settle_down(&mut world);
+        assert_eq!((world.row(uid).phase, world.signatures), (after, 0));
+        if is_true {
+            world.jobs.get_mut(&uid).expect("there").status = JobStatus::Assigned;
+            world.slot += 1;
+            look(&mut world);
+            settle_down(&mut world);
+            assert_eq!((world.row(uid).phase, world.signatures), (Phase::Dropped(DropReason::LostRace), 0));
+        } else {
+            world.run_to_the_end();
+            assert_eq!((world.accepted, world.jobs.len()), (1, 0), "{before:?}");
+        }
+    }
+}
+
+#[test]
+fn e_10_a_seat_that_was_signed_for_is_not_given_up_for_what_is_said_of_it() {
+    let mut world = World::new(1);
+    let uid = JobUid([1; 32]);
+    while world.live.is_empty() {
+        look_without_landing(&mut world);
+    }
+    world.step(Event::SeatsTaken { uid });
+    world.run_to_the_end();
+    assert_eq!((world.accepted, world.jobs.len(), world.halted), (1, 0, false));
+}
+
 #[test]
 fn what_a_preparation_ran_is_used_once() {
     let mut world = World::new(1);

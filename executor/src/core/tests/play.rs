@@ -26,6 +26,8 @@ enum Chance {
     Fault(usize),
     Cancel(usize),
     Steal(usize),
+    /// Word that others have all the seats, whether they do or not.
+    Hint(usize),
     Expire(usize),
     /// Somebody else with a seat in a job with several, or somebody who wants one.
     Others(usize),
@@ -52,6 +54,7 @@ fn chances() -> impl Strategy<Value = Vec<Chance>> {
         1 => any::<usize>().prop_map(Chance::Fault),
         1 => any::<usize>().prop_map(Chance::Cancel),
         1 => any::<usize>().prop_map(Chance::Steal),
+        2 => any::<usize>().prop_map(Chance::Hint),
         1 => any::<usize>().prop_map(Chance::Expire),
         6 => any::<usize>().prop_map(Chance::Others),
         1 => any::<u8>().prop_map(Chance::Long),
@@ -133,6 +136,11 @@ fn play(world: &mut World, chance: Chance, old: &mut Vec<Snapshot>) {
         Chance::Others(index) => world.others_and_court_move(index),
         Chance::Long(amount) => world.pass(amount),
         Chance::Steal(index) => world.meanwhile(index, (JobStatus::Open, None), (JobStatus::Assigned, None)),
+        Chance::Hint(index) => {
+            let known = world.jobs.keys().nth(index % world.jobs.len().max(1)).copied();
+            // Or one that nobody knows.
+            world.step(Event::SeatsTaken { uid: known.unwrap_or(JobUid([0xff; 32])) });
+        }
         Chance::Expire(index) => {
             let missed = (JobStatus::Expired, Some(Seat::Missed));
             world.meanwhile(index, (JobStatus::Assigned, Some(Seat::Accepted)), missed);
