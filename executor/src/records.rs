@@ -7,12 +7,15 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -64,14 +67,25 @@ struct Shared {
     /// The cluster that all jobs are on.
     cluster: Hash32,
     bounds: RecordsConfig,
-    /// Receipts written since their sum was looked at; held while anything is written.
-    written: Mutex<u32>,
+    /// Read while a receipt is written, several at once; written while the oldest go.
+    receipts: RwLock<()>,
+    /// Receipts written since their sum was looked at.
+    written: AtomicU32,
+    /// Held while lines are written.
+    lines: Mutex<()>,
 }
 
 impl Records {
     /// The records of a data directory, whose jobs are on this cluster. Touches nothing.
     pub(crate) fn new(data_dir: &Path, cluster: Hash32, bounds: RecordsConfig) -> Self {
-        let shared = Shared { data_dir: data_dir.to_path_buf(), cluster, bounds, written: Mutex::default() };
+        let shared = Shared {
+            data_dir: data_dir.to_path_buf(),
+            cluster,
+            bounds,
+            receipts: RwLock::default(),
+            written: AtomicU32::new(0),
+            lines: Mutex::default(),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -92,9 +106,8 @@ impl Records {
     /// # Errors
     /// When a file cannot be read or removed; the rest is looked at all the same.
     pub(crate) fn prune(&self) -> io::Result<()> {
-        let _writing = self.lock();
         let now = SystemTime::now();
-        let receipts = prune_receipts(&self.directory(), &self.shared.bounds, now);
+        let receipts = self.prune_receipts(now);
         receipts.and(self.prune_executions(now))
     }
 
@@ -212,7 +225,7 @@ impl Records {
     }
 
     fn append(&self, line: &str) -> io::Result<()> {
-        let _writing = self.lock();
+        let _writing = self.lines();
         let [path, old] = self.executions();
         let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         let mut file = open()?;
@@ -226,6 +239,7 @@ impl Records {
 
     /// Lines that are half as old as they may become are put aside, and go when all of them are too old.
     fn prune_executions(&self, now: SystemTime) -> io::Result<()> {
+        let _writing = self.lines();
         let [path, old] = self.executions();
         let half = self.shared.bounds.age_max.0 / 2;
         if fs::metadata(&old).and_then(|old| old.modified()).is_ok_and(|modified| age(modified, now) > half) {
@@ -246,8 +260,8 @@ impl Records {
         self.shared.data_dir.join(RECEIPTS_DIRECTORY)
     }
 
-    fn lock(&self) -> MutexGuard<'_, u32> {
-        self.shared.written.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lines(&self) -> MutexGuard<'_, ()> {
+        self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self, uid: JobUid, kind: &str) -> PathBuf {
@@ -261,20 +275,23 @@ impl Records {
             // Nobody would read it.
             return Err(io::Error::other(format!("the receipt has more than {RECEIPT_JSON_BYTES_MAX} bytes")));
         }
-        let mut written = self.lock();
-        let (path, partial) = (self.path(uid, kind), self.path(uid, "partial"));
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&partial)?;
-        file.write_all(json.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&partial, &path)?;
-        let directory = self.directory();
-        File::open(&directory)?.sync_all()?;
-        *written = written.saturating_add(1);
-        if *written >= PRUNE_EVERY {
-            *written = 0;
-            prune_receipts(&directory, &self.shared.bounds, SystemTime::now())?;
+        let (path, partial, directory) =
+            (self.path(uid, kind), self.path(uid, &format!("{kind}.partial")), self.directory());
+        {
+            let _writing = self.shared.receipts.read().unwrap_or_else(PoisonError::into_inner);
+            let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&partial)?;
+            file.write_all(json.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&partial, &path)?;
+            File::open(&directory)?.sync_all()?;
         }
-        Ok(())
+        let written = self.shared.written.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if written.is_multiple_of(PRUNE_EVERY) { self.prune_receipts(SystemTime::now()) } else { Ok(()) }
+    }
+
+    fn prune_receipts(&self, now: SystemTime) -> io::Result<()> {
+        let _alone = self.shared.receipts.write().unwrap_or_else(PoisonError::into_inner);
+        prune_receipts(&self.directory(), &self.shared.bounds, now)
     }
 }
 
@@ -429,9 +446,10 @@ struct Record {
 
 /// Removes the oldest records, each whole, until the rest is within the bounds.
 fn prune_receipts(directory: &Path, bounds: &RecordsConfig, now: SystemTime) -> io::Result<()> {
-    let mut records: BTreeMap<Option<OsString>, Record> = BTreeMap::new();
+    let mut records: BTreeMap<Option<String>, Record> = BTreeMap::new();
     for Kept { modified, path, bytes } in files(directory)? {
-        let record = records.entry(path.file_stem().map(OsStr::to_owned)).or_default();
+        let uid = path.file_name().and_then(OsStr::to_str).and_then(|name| name.split('.').next());
+        let record = records.entry(uid.map(str::to_owned)).or_default();
         record.modified = record.modified.max(Some(modified));
         record.bytes = record.bytes.saturating_add(bytes);
         record.paths.push(path);

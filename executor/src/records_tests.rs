@@ -141,7 +141,10 @@ fn kept(dir: &Path) -> Vec<String> {
 #[test]
 fn the_oldest_receipts_go_when_they_are_too_old_too_many_or_too_large() {
     let cases = [
-        (RecordsConfig::default(), vec!["01.json", "01.unpublished", "02.draft", "02.json", "03.json"]),
+        (
+            RecordsConfig::default(),
+            vec!["01.draft.partial", "01.json", "01.unpublished", "02.draft", "02.json", "03.json"],
+        ),
         (RecordsConfig { receipts_max: 2, ..RecordsConfig::default() }, vec!["02.draft", "02.json", "03.json"]),
         (RecordsConfig { receipts_max: 1, ..RecordsConfig::default() }, vec!["03.json"]),
         (
@@ -158,6 +161,8 @@ fn the_oldest_receipts_go_when_they_are_too_old_too_many_or_too_large() {
         // Whole or not at all, by the youngest file of each.
         aged(dir.path(), 1, SIGNED, 100, 30);
         aged(dir.path(), 1, UNPUBLISHED, 0, 31);
+        // What a crash left.
+        aged(dir.path(), 1, "draft.partial", 0, 32);
         aged(dir.path(), 2, SIGNED, 100, 20);
         aged(dir.path(), 2, DRAFT, 100, 40);
         aged(dir.path(), 3, SIGNED, 100, 5);

@@ -46,8 +46,8 @@ use window::Clock;
 const ROWS: [(u8, usize); 3] = [(1, 1), (1, 3), (3, 3)];
 /// Requests on their way at once.
 const AT_ONCE: usize = 32;
-/// Posts on their way at once: each takes a slot until it is confirmed, and the poster is not what is measured.
-const POSTS_AT_ONCE: usize = 64;
+/// Jobs that the poster packs and checks at once.
+const CHECKS_AT_ONCE: usize = 4;
 /// Seats that a provider may hold at once, and that its bot takes at once.
 const CAPACITY: u16 = 600;
 const SEATS_OF_BOT: usize = 64;
@@ -191,11 +191,7 @@ async fn measure(home: &Path, jobs: usize, (seats, providers): (u8, usize)) -> R
     let spent = Spent::so_far(&bots)?;
     let clock = Clock::watch(network.client().clone());
     let began = Instant::now();
-    let posted: Vec<Pubkey> = stream::iter(&specs)
-        .map(|spec| async { Ok::<_, Failure>(network.client().post_job(spec).await?.handle.address()) })
-        .buffer_unordered(POSTS_AT_ONCE)
-        .try_collect()
-        .await?;
+    let posted = post(network.client(), &specs).await?;
     wait_until_paid(&network).await?;
     let whole = began.elapsed();
     let spent = Spent::so_far(&bots)?.since(&spent);
@@ -207,6 +203,21 @@ async fn measure(home: &Path, jobs: usize, (seats, providers): (u8, usize)) -> R
     let after = Ceiling::measure(&network, &sample).await?;
     network.shutdown().await?;
     Ok(Round { jobs, transactions, fees_lamports, took, whole, ceiling: before.midpoint(after), spent })
+}
+
+/// As one that has many jobs posts them: while it waits for those that are sent, it goes on with the next.
+async fn post(client: &Client, specs: &[JobSpec]) -> Result<Vec<Pubkey>, Failure> {
+    let checked = stream::iter(specs).map(|spec| async {
+        let prepared = client.prepare_job(spec).await?;
+        let quote = client.quote(spec, &prepared).await?;
+        Ok::<_, Failure>(client.check_job(spec, prepared, quote).await?)
+    });
+    checked
+        .buffer_unordered(CHECKS_AT_ONCE)
+        .map_ok(|checked| async { Ok(client.post_checked(checked).await?.handle.address()) })
+        .try_buffer_unordered(specs.len())
+        .try_collect()
+        .await
 }
 
 /// As many as a bot's machine could take that runs nothing else.
