@@ -465,28 +465,5 @@ fn sync_directory(_: &Path) -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Entry, pack_entries};
-
-    #[test]
-    fn a_pin_syncs_the_segments_below_its_root_and_no_other() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let store = BlockStore::open(directory.path(), StoreLimits::default()).expect("opened");
-        let package = |own: &[u8], other: &[u8]| {
-            let entries = [Entry::file("own", own.to_vec()), Entry::file("other", other.to_vec())];
-            pack_entries(entries).expect("packed")
-        };
-        let [shares, apart, pinned] =
-            [(b"one", b"shared"), (b"two", b"theirs"), (b"six", b"shared")].map(|(own, other)| package(own, other));
-        let mut import = store.import();
-        for package in [&shares, &apart] {
-            import.put(&package.blocks).expect("put");
-        }
-        store.put_package(&pinned).expect("pinned");
-        let is_unsynced = |root: &Cid| store.shared.index().unsynced(&accept(root).expect("accepted").1).is_some();
-        assert_eq!([&shares, &apart, &pinned].map(|package| is_unsynced(&package.root)), [false, true, false]);
-        store.pin(&apart.root).expect("pinned");
-        assert!(!is_unsynced(&apart.root));
-    }
-}
+#[path = "disk_tests.rs"]
+mod tests;

@@ -1,6 +1,10 @@
 //! Garbage collection: what no pinned root leads to goes, oldest first.
 
-use std::{collections::HashSet, fs, io, sync::PoisonError};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs, io,
+    sync::PoisonError,
+};
 
 use assay_protocol::Hash32;
 
@@ -45,7 +49,18 @@ impl BlockStore {
         if live.len() == old.entries.len() {
             return Ok(0);
         }
+        // What is wanted and not carried on is in a later segment, which whoever wrote it may never have pinned.
+        let elsewhere = old.entries.iter().filter(|entry| wanted(&entry.digest));
+        let elsewhere: BTreeSet<String> = elsewhere
+            .filter_map(|entry| index.unsynced(&entry.digest))
+            .filter(|at| *at != name)
+            .map(str::to_owned)
+            .collect();
         let (old_path, old_bytes) = (old.path.clone(), old.file_bytes);
+        if !elsewhere.is_empty() {
+            shared.sync(&elsewhere)?;
+            index.synced(&elsewhere);
+        }
         let mut kept = Vec::new();
         for Entry { digest, offset, bytes } in live {
             let block = segment::read_block(&old_path, &Entry { digest, offset, bytes })?;

@@ -36,7 +36,7 @@ pub(super) struct Segment {
     /// Length of the file.
     pub(super) file_bytes: u64,
     pub(super) entries: Vec<Entry>,
-    /// Whether it is known to have reached the disk with its name, so that no crash of the machine takes it.
+    /// Whether it is known to have reached the disk with its name, or need not: no crash of the machine takes what is wanted of it.
     pub(super) is_synced: bool,
 }
 
