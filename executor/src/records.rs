@@ -4,10 +4,11 @@
 //! draft that a crash left behind is signed after the restart. Beside a receipt lies an empty file until the content nodes
 //! have it. Lines and receipts are bounded in age, number and bytes ([`RecordsConfig`]): what is oldest goes.
 
+mod prune;
+
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-    ffi::OsStr,
+    collections::BTreeSet,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -27,6 +28,7 @@ use assay_sdk::{
 };
 use serde_json::{Value, json};
 
+use self::prune::{files, prune_receipts};
 use crate::{
     config::RecordsConfig,
     core::{JobUid, JobView, WorkFault, WorkFaultKind},
@@ -69,7 +71,7 @@ struct Shared {
     bounds: RecordsConfig,
     /// Read while a receipt is written, several at once; written while the oldest go.
     receipts: RwLock<()>,
-    /// Receipts written since their sum was looked at.
+    /// Receipts and drafts written by now.
     written: AtomicU32,
     /// Held while lines are written.
     lines: Mutex<()>,
@@ -275,18 +277,21 @@ impl Records {
             // Nobody would read it.
             return Err(io::Error::other(format!("the receipt has more than {RECEIPT_JSON_BYTES_MAX} bytes")));
         }
-        let (path, partial, directory) =
-            (self.path(uid, kind), self.path(uid, &format!("{kind}.partial")), self.directory());
+        let number = self.shared.written.fetch_add(1, Ordering::Relaxed);
+        // Its own, since a run that was stopped may still be writing what the next one writes.
+        let partial = self.path(uid, &format!("{kind}.{number}.partial"));
         {
             let _writing = self.shared.receipts.read().unwrap_or_else(PoisonError::into_inner);
-            let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&partial)?;
-            file.write_all(json.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)?;
-            File::open(&directory)?.sync_all()?;
+            let written = write_synced(&partial, json.as_bytes());
+            let placed = written.and_then(|()| fs::rename(&partial, self.path(uid, kind)));
+            if placed.is_err() {
+                remove(&partial)?;
+            }
+            placed?;
+            File::open(self.directory())?.sync_all()?;
         }
-        let written = self.shared.written.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if written.is_multiple_of(PRUNE_EVERY) { self.prune_receipts(SystemTime::now()) } else { Ok(()) }
+        let is_due = number.wrapping_add(1).is_multiple_of(PRUNE_EVERY);
+        if is_due { self.prune_receipts(SystemTime::now()) } else { Ok(()) }
     }
 
     fn prune_receipts(&self, now: SystemTime) -> io::Result<()> {
@@ -371,6 +376,12 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 /// Removes a file that may be gone already.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
@@ -411,63 +422,6 @@ fn begun(path: &Path) -> io::Result<Option<SystemTime>> {
 /// [`PackError`].
 pub fn receipt_package(json: &[u8]) -> Result<Package, PackError> {
     pack_entries([Entry::file(RECEIPT_FILE_NAME, json.to_vec())])
-}
-
-struct Kept {
-    modified: SystemTime,
-    path: PathBuf,
-    bytes: u64,
-}
-
-/// The files of a directory.
-fn files(directory: &Path) -> io::Result<Vec<Kept>> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        // Removed since: another look finds out.
-        let Ok(metadata) = entry.metadata() else { continue };
-        let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
-        files.push(Kept { modified, path: entry.path(), bytes: metadata.len() });
-    }
-    Ok(files)
-}
-
-/// Everything about one job.
-#[derive(Default)]
-struct Record {
-    modified: Option<SystemTime>,
-    bytes: u64,
-    paths: Vec<PathBuf>,
-}
-
-/// Removes the oldest records, each whole, until the rest is within the bounds.
-fn prune_receipts(directory: &Path, bounds: &RecordsConfig, now: SystemTime) -> io::Result<()> {
-    let mut records: BTreeMap<Option<String>, Record> = BTreeMap::new();
-    for Kept { modified, path, bytes } in files(directory)? {
-        let uid = path.file_name().and_then(OsStr::to_str).and_then(|name| name.split('.').next());
-        let record = records.entry(uid.map(str::to_owned)).or_default();
-        record.modified = record.modified.max(Some(modified));
-        record.bytes = record.bytes.saturating_add(bytes);
-        record.paths.push(path);
-    }
-    let mut records: Vec<Record> = records.into_values().collect();
-    records.sort_by_key(|record| record.modified);
-    let mut bytes = records.iter().fold(0_u64, |sum, record| sum.saturating_add(record.bytes));
-    let mut count = records.len();
-    for record in records {
-        let is_old = record.modified.is_some_and(|modified| age(modified, now) > bounds.age_max.0);
-        if !is_old && count <= bounds.receipts_max && bytes <= bounds.receipts_quota.0 {
-            break;
-        }
-        record.paths.iter().try_for_each(|path| remove(path))?;
-        bytes = bytes.saturating_sub(record.bytes);
-        count = count.saturating_sub(1);
-    }
-    Ok(())
 }
 
 /// A fault may quote a guest, so its text is cut and escaped.
