@@ -115,7 +115,8 @@ pub async fn run(config: Config, options: Options, shutdown: Shutdown) -> Result
     if config.chain.subscribe {
         let watching = watch_for_hints(bot.tasks.chain.settings().clone(), bot.hint.clone(), {
             let messages = bot.tasks.messages.clone();
-            async move |uid| tasks::report(&messages, Event::SeatsTaken { uid }).await
+            // It can do without: the looks will say so.
+            move |uid| drop(messages.try_send(Message::Event(Box::new(Event::SeatsTaken { uid }))))
         });
         let stopping = supervisor.stopping();
         supervisor.spawn_forever("subscription", async move {

@@ -296,7 +296,7 @@ async fn message<C: Chain>(
 }
 
 /// The loop is gone only when the process stops; then nobody needs to know.
-pub(super) async fn report(messages: &mpsc::Sender<Message>, event: Event) {
+async fn report(messages: &mpsc::Sender<Message>, event: Event) {
     if messages.send(Message::Event(Box::new(event))).await.is_err() {
         tracing::debug!("event_after_the_end");
     }

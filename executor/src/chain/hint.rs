@@ -11,7 +11,7 @@ use crate::{core::JobUid, metrics_list as names};
 
 /// Follows changes of the market's jobs and wakes the poller, for ever; tells of jobs whose last seat was taken. Whatever goes
 /// wrong costs only time.
-pub async fn watch_for_hints(settings: RpcSettings, hint: Arc<Notify>, seats_taken: impl AsyncFn(JobUid)) {
+pub async fn watch_for_hints(settings: RpcSettings, hint: Arc<Notify>, seats_taken: impl Fn(JobUid)) {
     let RpcSettings { cluster, market, request_timeout, .. } = settings;
     let client = Client::new(ClientConfig { request_timeout, ..ClientConfig::new(cluster) });
     let mut watch = client.follow_jobs(&JobFilter { market: Some(market), ..JobFilter::default() });
@@ -21,7 +21,7 @@ pub async fn watch_for_hints(settings: RpcSettings, hint: Arc<Notify>, seats_tak
             WatchNews::Changed(job) => {
                 metrics::counter!(names::HINTS).increment(1);
                 if job.account.job_status() == Some(JobStatus::Assigned) {
-                    seats_taken(JobUid(job.account.job_uid)).await;
+                    seats_taken(JobUid(job.account.job_uid));
                 }
             }
             WatchNews::Lost(None) => tracing::debug!("subscription_ended"),

@@ -16,8 +16,11 @@ impl Core {
         let is_landed = |old: &TxRecord| old.kind == kind && matches!(old.state, TxState::Landed(_));
         let has_landed = !job.is_repeatable(kind) && job.row.txs.iter().any(is_landed);
         let may_land = job.row.has_live_tx(kind) && !job.may_bump(kind, &self.settings, now);
-        let is_taken = kind == TxKind::Accept && job.taken_until.is_some();
-        if job.wanted_tx(&self.settings, now) != Some(kind) || has_landed || may_land || is_taken {
+        if job.wanted_tx(&self.settings, now) != Some(kind) || has_landed || may_land {
+            return;
+        }
+        if kind == TxKind::Accept && job.taken_until.is_some() {
+            job.put_off_acceptance();
             return;
         }
         job.building = Some(kind);

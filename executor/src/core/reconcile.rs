@@ -84,11 +84,14 @@ impl Core {
         }
     }
 
-    /// E-10: whoever says so may be wrong or lie, and keeps us from the job for as long as it takes to look.
+    /// E-10: whoever says so may be wrong or lie, and keeps us from this job until a look, but neither its place nor a drain
+    /// waiting.
     pub(super) fn on_seats_taken(&mut self, uid: JobUid) {
         let until = self.slot.saturating_add(LOOK_BEHIND_SLOTS);
         if let Some(job) = self.jobs.get_mut(&uid) {
-            job.taken_until = Some(until);
+            // Said again, it holds no longer.
+            job.taken_until.get_or_insert(until);
+            job.put_off_acceptance();
         }
     }
 

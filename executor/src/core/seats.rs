@@ -8,7 +8,9 @@ use assay_protocol::{
     trust::trust_floor_bps,
 };
 
-use super::{Core, Job, JobView, Now, Phase, ProviderView, Role, Settings, court::DisputeView};
+use super::{
+    Core, Job, JobView, Now, Phase, ProviderView, Role, Settings, TxKind, TxRecord, TxState, court::DisputeView,
+};
 
 /// Most tickets that are looked through in one step, at a look or a tick: some ten milliseconds. A provider has up to a
 /// million.
@@ -130,6 +132,15 @@ impl Job {
     /// Whether a seat can be had now, as far as is known.
     pub(super) fn may_be_taken(&self) -> bool {
         self.ticket().is_some() && self.taken_until.is_none()
+    }
+
+    /// Gives the place back that it was to be accepted in, as long as nothing was signed for it that stands.
+    pub(super) fn put_off_acceptance(&mut self) {
+        let stands = |tx: &TxRecord| matches!(tx.state, TxState::Live | TxState::Landed(_));
+        let is_sent = self.building.is_some() || self.row.txs.iter().any(|tx| tx.kind == TxKind::Accept && stands(tx));
+        if self.row.phase == Phase::Accepting && !is_sent {
+            self.row.phase = Phase::Prepared;
+        }
     }
 
     /// The draw whose tickets can be judged: the account's, or what it would be if it were recorded now.

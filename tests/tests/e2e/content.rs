@@ -60,7 +60,7 @@ async fn e_10_the_subscription_tells_of_a_job_whose_seats_are_taken() {
         request_timeout: Duration::from_secs(10),
     };
     let (hint, (sender, mut told)) = (Arc::new(Notify::new()), mpsc::unbounded_channel());
-    let watching = tokio::spawn(watch_for_hints(settings, hint.clone(), async move |uid| {
+    let watching = tokio::spawn(watch_for_hints(settings, hint.clone(), move |uid| {
         sender.send(uid).expect("it is listened to");
     }));
     timeout(PATIENCE, hint.notified()).await.expect("a subscription");

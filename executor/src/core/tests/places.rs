@@ -272,7 +272,7 @@ fn e_10_nothing_is_begun_for_a_job_that_others_are_said_to_have_until_a_look_say
     let taken = Event::SeatsTaken { uid };
     let look = |world: &mut World| world.step(Event::Polled(world.snapshot()));
     // Where it stands then, and how far what is going on goes on.
-    let stages = [(Phase::Seen, Phase::Seen), (Phase::Fetching, Phase::Prepared), (Phase::Accepting, Phase::Accepting)];
+    let stages = [(Phase::Seen, Phase::Seen), (Phase::Fetching, Phase::Prepared), (Phase::Accepting, Phase::Prepared)];
     for ((before, after), is_true) in stages.into_iter().flat_map(|stage| [(stage, false), (stage, true)]) {
         let mut world = World::new(1);
         world.core.sandbox_fails = before == Phase::Seen;
