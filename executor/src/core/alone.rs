@@ -3,7 +3,7 @@
 
 use assay_protocol::trust::solo_lock;
 
-use super::{Core, Job, JobUid, JobView, Phase, ProviderView, TxKind};
+use super::{Core, Job, JobUid, JobView, ProviderView};
 
 /// What taking a whole job puts at stake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +61,9 @@ impl Core {
             let coming = self.coming(uid);
             let Some(job) = self.jobs.get_mut(&uid) else { continue };
             let chosen = job.view.as_ref().and_then(|view| alone(view, &provider, &coming));
-            let is_sent = job.building.is_some() || job.row.has_live_tx(TxKind::Accept);
-            if job.alone.is_some() && chosen.is_none() && job.row.phase == Phase::Accepting && !is_sent {
+            if job.alone.is_some() && chosen.is_none() {
                 // Somebody else began it: what is left are seats that our tickets may win.
-                job.row.phase = Phase::Prepared;
+                job.put_off_acceptance();
             }
             job.alone = chosen;
         }

@@ -142,19 +142,15 @@ fn keep(mut command: Command, started: &SyncSender<io::Result<u32>>, wanted: &Re
     let spawned = command.spawn();
     // Its end of the socket: that it closed shows that the process is gone.
     drop(command);
-    let (child, answer) = match spawned {
-        Ok(child) => {
-            let id = child.id();
-            (Some(child), Ok(id))
-        }
-        Err(error) => (None, Err(error)),
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(error) => return drop(started.send(Err(error))),
     };
-    if let (Ok(()), Some(mut child)) = (started.send(answer), child) {
-        // Nothing is ever sent: this ends when the other side is dropped.
-        let Err(_) = wanted.recv();
-        if let Err(error) = child.kill().and_then(|()| child.wait()) {
-            tracing::debug!(%error, "fork_server_not_killed");
-        }
+    drop(started.send(Ok(child.id())));
+    // Nothing is ever sent: this ends when the other side is dropped.
+    let Err(_) = wanted.recv();
+    if let Err(error) = child.kill().and_then(|()| child.wait()) {
+        tracing::debug!(%error, "fork_server_not_killed");
     }
 }
 

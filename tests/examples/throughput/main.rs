@@ -9,9 +9,8 @@
 //! while it lasted is in their processor time.
 //!
 //! Posts jobs of a guest that does next to nothing, one after the other without waiting for the chain, with one seat and with
-//! three. Bots, each a process of its own,
-//! settle them: as many as a job has seats, and three that race for one seat. All of that several times, since the speed of a
-//! shared host changes from minute to minute; what was slow at one time is so beside the ceiling of the same minute.
+//! three. Bots, each a process of its own, settle them: as many as a job has seats, and three that race for one seat. All of
+//! that several times, since the speed of a shared host changes from minute to minute.
 //! `cargo run --release -p assay-tests --example throughput [JOBS [ROUNDS]]`; 3 rounds of 200 jobs by default. Exits with an
 //! error when the jobs' transactions are on average fewer than 40 % of that ceiling.
 

@@ -23,6 +23,7 @@ fn a_pin_syncs_the_segments_below_its_root_and_no_other() {
     store.pin(&apart.root).expect("pinned");
     assert!(!is_unsynced(&apart.root));
 }
+
 #[test]
 fn a_collection_leaves_no_pinned_block_where_a_crash_takes_it() {
     let directory = tempfile::tempdir().expect("a directory");
