@@ -14,6 +14,8 @@ const KEY_BYTES: usize = 32;
 const NUMBER_BYTES: usize = 4;
 /// Tickets that share a hash, of which each has a quarter.
 const QUARTET: u32 = 4;
+/// No ticket's quartet.
+const NO_QUARTET: u32 = u32::MAX;
 
 /// Instead of a ticket: the seat is taken alone, see [`crate::trust::AuditBounds`].
 pub const TICKET_SOLO: u32 = u32::MAX;
@@ -81,8 +83,8 @@ pub fn seat_threshold(fill: &Fill, now_unix: i64) -> u64 {
 pub struct TicketDraw {
     /// The key, and the number of the quartet that is hashed: one slice, since a hash on chain costs by its slices.
     preimage: [u8; KEY_BYTES + NUMBER_BYTES],
-    /// The quartet that was looked at last.
-    quartet: Option<u32>,
+    /// The quartet that was looked at last; [`NO_QUARTET`] before any was.
+    quartet: u32,
     /// Its hash.
     hash: Hash32,
 }
@@ -94,7 +96,7 @@ impl TicketDraw {
         let mut preimage = [0; KEY_BYTES + NUMBER_BYTES];
         let (key, _) = preimage.split_at_mut(KEY_BYTES);
         key.copy_from_slice(hashv(&[Domain::Ticket.tag(), seed, holder]).as_bytes());
-        Self { preimage, quartet: None, hash: [0; 32] }
+        Self { preimage, quartet: NO_QUARTET, hash: [0; 32] }
     }
 
     /// Whether a ticket wins: its number in the draw is below the threshold, or every ticket wins. The number (LE) is the quarter
@@ -106,11 +108,11 @@ impl TicketDraw {
             return true;
         }
         let quartet = index / QUARTET;
-        if self.quartet != Some(quartet) {
+        if self.quartet != quartet {
             let (_, number) = self.preimage.split_at_mut(KEY_BYTES);
             number.copy_from_slice(&quartet.to_le_bytes());
             self.hash = hashv(&[&self.preimage]).to_bytes();
-            self.quartet = Some(quartet);
+            self.quartet = quartet;
         }
         let (quarters, _) = self.hash.as_chunks();
         let quarter = usize::try_from(index % QUARTET).ok().and_then(|place| quarters.get(place));

@@ -4,8 +4,6 @@ use std::io::{Read, Result};
 
 use anchor_lang::prelude::*;
 
-/// Bytes of a number, u32 little-endian.
-const NUMBER_BYTES: usize = 4;
 /// Numbers that are read at a time; no memory is set aside for more than are there.
 const BLOCK: usize = 64;
 
@@ -16,13 +14,13 @@ const BLOCK: usize = 64;
 pub fn read_tickets<R: Read>(reader: &mut R) -> Result<Vec<u32>> {
     let mut left = usize::try_from(u32::deserialize_reader(reader)?).unwrap_or(usize::MAX);
     let mut tickets = Vec::with_capacity(left.min(BLOCK));
-    let mut block = [0; BLOCK * NUMBER_BYTES];
+    let mut block = [0_u32; BLOCK];
     while left > 0 {
         let count = left.min(BLOCK);
-        let (bytes, _) = block.split_at_mut(count.saturating_mul(NUMBER_BYTES));
-        reader.read_exact(bytes)?;
-        let (numbers, _) = bytes.as_chunks();
-        tickets.extend(numbers.iter().map(|number| u32::from_le_bytes(*number)));
+        let (numbers, _) = block.split_at_mut(count);
+        reader.read_exact(bytemuck::cast_slice_mut(numbers))?;
+        numbers.iter_mut().for_each(|number| *number = u32::from_le(*number)); // Nothing to do on chain.
+        tickets.extend_from_slice(numbers);
         left = left.saturating_sub(count);
     }
     Ok(tickets)

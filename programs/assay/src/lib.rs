@@ -32,84 +32,12 @@ solana_security_txt::security_txt! {
     preferred_languages: "en"
 }
 
+// Those of jobs and disputes come first: a call pays three compute units for every instruction above its own.
 /// The instructions. Each one's contract stands at the head of its file.
 #[program]
 #[allow(missing_docs, reason = "Anchor's generated items")]
 pub mod assay {
     use super::*;
-
-    /// Creates the account that burned shares go to. Anyone, once per program.
-    pub fn create_sink(ctx: Context<CreateSink>) -> Result<()> {
-        CreateSink::handler(ctx)
-    }
-
-    /// Creates a market under the signer's own key.
-    pub fn create_market(ctx: Context<CreateMarket>, args: CreateMarketArgs) -> Result<()> {
-        CreateMarket::handler(ctx, args)
-    }
-
-    /// Announces a market's new terms, which wait one unbonding period.
-    pub fn update_market(ctx: Context<UpdateMarket>, args: UpdateMarketArgs) -> Result<()> {
-        UpdateMarket::handler(ctx, args)
-    }
-
-    /// Stops creating, accepting and registering for at most 72 hours, once in 7 days.
-    pub fn pause_market(ctx: Context<PauseMarket>, args: PauseMarketArgs) -> Result<()> {
-        PauseMarket::handler(ctx, args)
-    }
-
-    /// First half of handing a market over.
-    pub fn propose_market_authority(
-        ctx: Context<ProposeMarketAuthority>,
-        args: ProposeMarketAuthorityArgs,
-    ) -> Result<()> {
-        ProposeMarketAuthority::handler(ctx, args)
-    }
-
-    /// Second half of handing a market over.
-    pub fn accept_market_authority(ctx: Context<AcceptMarketAuthority>) -> Result<()> {
-        AcceptMarketAuthority::handler(ctx)
-    }
-
-    /// Pays a market's fees to its authority.
-    pub fn claim_market_fees(ctx: Context<ClaimMarketFees>) -> Result<()> {
-        ClaimMarketFees::handler(ctx)
-    }
-
-    /// Registers a provider; its node key signs too.
-    pub fn register_provider(ctx: Context<RegisterProvider>, args: RegisterProviderArgs) -> Result<()> {
-        RegisterProvider::handler(ctx, args)
-    }
-
-    /// Changes a provider's node key, exposure cap, capacity or endpoint.
-    pub fn update_provider(ctx: Context<UpdateProvider>, args: UpdateProviderArgs) -> Result<()> {
-        UpdateProvider::handler(ctx, args)
-    }
-
-    /// Adds stake.
-    pub fn stake(ctx: Context<Stake>, args: StakeArgs) -> Result<()> {
-        Stake::handler(ctx, args)
-    }
-
-    /// Begins to take stake out.
-    pub fn unstake(ctx: Context<Unstake>, args: UnstakeArgs) -> Result<()> {
-        Unstake::handler(ctx, args)
-    }
-
-    /// Counts stake as tickets for draws.
-    pub fn enroll_stake(ctx: Context<EnrollStake>) -> Result<()> {
-        EnrollStake::handler(ctx)
-    }
-
-    /// Pays out stake whose unbonding period is over.
-    pub fn withdraw_stake(ctx: Context<WithdrawStake>) -> Result<()> {
-        WithdrawStake::handler(ctx)
-    }
-
-    /// Closes a provider that owes and is owed nothing.
-    pub fn close_provider(ctx: Context<CloseProvider>) -> Result<()> {
-        CloseProvider::handler(ctx)
-    }
 
     /// Posts a job and escrows its payment.
     pub fn create_job(ctx: Context<CreateJob>, args: CreateJobArgs) -> Result<()> {
@@ -164,11 +92,6 @@ pub mod assay {
     /// Ends a wait whose deadline has passed.
     pub fn expire_job(ctx: Context<ExpireJob>) -> Result<()> {
         ExpireJob::handler(ctx)
-    }
-
-    /// Begins or ends a provider's service as juror.
-    pub fn set_duty(ctx: Context<SetDuty>, args: SetDutyArgs) -> Result<()> {
-        SetDuty::handler(ctx, args)
     }
 
     /// Contests a result, or asks a jury about a deadlock.
@@ -244,5 +167,83 @@ pub mod assay {
     /// Closes a job that is over and pays everything left to its poster.
     pub fn close_job(ctx: Context<CloseJob>) -> Result<()> {
         CloseJob::handler(ctx)
+    }
+
+    /// Registers a provider; its node key signs too.
+    pub fn register_provider(ctx: Context<RegisterProvider>, args: RegisterProviderArgs) -> Result<()> {
+        RegisterProvider::handler(ctx, args)
+    }
+
+    /// Changes a provider's node key, exposure cap, capacity or endpoint.
+    pub fn update_provider(ctx: Context<UpdateProvider>, args: UpdateProviderArgs) -> Result<()> {
+        UpdateProvider::handler(ctx, args)
+    }
+
+    /// Adds stake.
+    pub fn stake(ctx: Context<Stake>, args: StakeArgs) -> Result<()> {
+        Stake::handler(ctx, args)
+    }
+
+    /// Begins to take stake out.
+    pub fn unstake(ctx: Context<Unstake>, args: UnstakeArgs) -> Result<()> {
+        Unstake::handler(ctx, args)
+    }
+
+    /// Counts stake as tickets for draws.
+    pub fn enroll_stake(ctx: Context<EnrollStake>) -> Result<()> {
+        EnrollStake::handler(ctx)
+    }
+
+    /// Pays out stake whose unbonding period is over.
+    pub fn withdraw_stake(ctx: Context<WithdrawStake>) -> Result<()> {
+        WithdrawStake::handler(ctx)
+    }
+
+    /// Closes a provider that owes and is owed nothing.
+    pub fn close_provider(ctx: Context<CloseProvider>) -> Result<()> {
+        CloseProvider::handler(ctx)
+    }
+
+    /// Begins or ends a provider's service as juror.
+    pub fn set_duty(ctx: Context<SetDuty>, args: SetDutyArgs) -> Result<()> {
+        SetDuty::handler(ctx, args)
+    }
+
+    /// Creates the account that burned shares go to. Anyone, once per program.
+    pub fn create_sink(ctx: Context<CreateSink>) -> Result<()> {
+        CreateSink::handler(ctx)
+    }
+
+    /// Creates a market under the signer's own key.
+    pub fn create_market(ctx: Context<CreateMarket>, args: CreateMarketArgs) -> Result<()> {
+        CreateMarket::handler(ctx, args)
+    }
+
+    /// Announces a market's new terms, which wait one unbonding period.
+    pub fn update_market(ctx: Context<UpdateMarket>, args: UpdateMarketArgs) -> Result<()> {
+        UpdateMarket::handler(ctx, args)
+    }
+
+    /// Stops creating, accepting and registering for at most 72 hours, once in 7 days.
+    pub fn pause_market(ctx: Context<PauseMarket>, args: PauseMarketArgs) -> Result<()> {
+        PauseMarket::handler(ctx, args)
+    }
+
+    /// First half of handing a market over.
+    pub fn propose_market_authority(
+        ctx: Context<ProposeMarketAuthority>,
+        args: ProposeMarketAuthorityArgs,
+    ) -> Result<()> {
+        ProposeMarketAuthority::handler(ctx, args)
+    }
+
+    /// Second half of handing a market over.
+    pub fn accept_market_authority(ctx: Context<AcceptMarketAuthority>) -> Result<()> {
+        AcceptMarketAuthority::handler(ctx)
+    }
+
+    /// Pays a market's fees to its authority.
+    pub fn claim_market_fees(ctx: Context<ClaimMarketFees>) -> Result<()> {
+        ClaimMarketFees::handler(ctx)
     }
 }

@@ -71,11 +71,11 @@ pub fn canonical_bump(address: &Pubkey, seeds: &Seeds<'_>) -> Result<u8> {
     for bump in (0..=u8::MAX).rev() {
         let [place, ..] = &mut tail;
         *place = bump;
-        let candidate = hashv(&[first, second, third, fourth, &tail]).to_bytes();
-        if validate_edwards(&PodEdwardsPoint(candidate)) {
+        let candidate = PodEdwardsPoint(hashv(&[first, second, third, fourth, &tail]).to_bytes());
+        if validate_edwards(&candidate) {
             continue;
         }
-        require!(candidate == address.to_bytes(), AssayError::AddressMismatch);
+        require!(candidate.0 == address.to_bytes(), AssayError::AddressMismatch);
         return Ok(bump);
     }
     err!(AssayError::AddressMismatch)
@@ -145,25 +145,25 @@ impl NewAccount<'_, '_> {
         if held_lamports == 0 {
             let code = system_instruction::CREATE_ACCOUNT;
             let create = CreateAccount { code, lamports, space, owner: crate::ID };
-            let mut data = [0; CREATE_ACCOUNT_BYTES];
+            let mut data = vec![0; CREATE_ACCOUNT_BYTES];
             create.write(&mut data.as_mut_slice()).ok_or(AssayError::AmountOverflow)?;
-            self.invoke(&data, true, bump)?;
+            self.invoke(data, true, bump)?;
         } else {
             transfer(self.payer, self.account, lamports)?;
             let allocate = [system_instruction::ALLOCATE.as_slice(), &space.to_le_bytes()].concat();
-            self.invoke(&allocate, false, bump)?;
+            self.invoke(allocate, false, bump)?;
             let assign = [system_instruction::ASSIGN.as_slice(), crate::ID.as_ref()].concat();
-            self.invoke(&assign, false, bump)?;
+            self.invoke(assign, false, bump)?;
         }
         Ok(Created { bump, rent_lamports })
     }
 
     /// Calls the system program with the new address as signer, and the payer when it pays.
-    fn invoke(&self, data: &[u8], payer_pays: bool, bump: u8) -> Result<()> {
+    fn invoke(&self, data: Vec<u8>, payer_pays: bool, bump: u8) -> Result<()> {
         let [first, second, third, fourth] = self.seeds;
         let account = AccountMeta::new(*self.account.key, true);
         let accounts = if payer_pays { vec![AccountMeta::new(*self.payer.key, true), account] } else { vec![account] };
-        let instruction = Instruction { program_id: system_program::ID, accounts, data: data.to_vec() };
+        let instruction = Instruction { program_id: system_program::ID, accounts, data };
         let infos = [self.payer.clone(), self.account.clone()];
         Ok(invoke_signed(&instruction, &infos, &[&[first, second, third, fourth, &[bump]]])?)
     }

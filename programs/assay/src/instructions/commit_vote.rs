@@ -88,25 +88,25 @@ impl CommitVote<'_> {
         dispute.check_juror(&provider.key(), provider)?;
         require_keys_eq!(*vote.owner, system_program::ID, AssayError::AlreadyVoted);
         let usable = provider.usable_tickets(dispute.ticket_lamports);
-        let has_free = provider.bonds_borne(dispute.juror_bond_lamports)? > 0;
-        if !has_free || args.commitment == [0; 32] {
-            require!(!has_free || is_busy(provider.votes_open, dispute.round), AssayError::CommitmentZero);
+        let borne = provider.bonds_borne(dispute.juror_bond_lamports)?;
+        if borne == 0 || args.commitment == [0; 32] {
+            require!(borne == 0 || is_busy(provider.votes_open, dispute.round), AssayError::CommitmentZero);
             return Ok(Cast { weight: 0, lock_lamports: 0, usable, is_full: true });
         }
-        let (weight, is_full) = self.validate_tickets(args, usable)?;
+        let (weight, is_full) = self.validate_tickets(args, usable, borne)?;
         let lock_lamports = u64::from(weight).checked_mul(dispute.juror_bond_lamports);
         let lock_lamports = lock_lamports.ok_or(AssayError::AmountOverflow)?;
         provider.check_lockable(lock_lamports)?; // P-07, P-25
         Ok(Cast { weight, lock_lamports, usable, is_full })
     }
 
-    /// What the vote weighs, and whether it is a full one. The program cuts the weight to what free stake and exposure cap bear at
-    /// this moment: the juror cannot know it, since anybody may settle or take something of its in between.
-    fn validate_tickets(&self, args: &CommitVoteArgs, usable: u32) -> Result<(u32, bool)> {
+    /// What the vote weighs, and whether it is a full one; `borne` is how many bonds free stake bears. The program cuts the weight to
+    /// that and to what the exposure cap bears at this moment: the juror cannot know it, since anybody may settle or take something
+    /// of its in between.
+    fn validate_tickets(&self, args: &CommitVoteArgs, usable: u32, borne: u32) -> Result<(u32, bool)> {
         let Self { node_key: _, provider, dispute, vote: _, system_program: _ } = self;
         let CommitVoteArgs { commitment: _, tickets } = args;
         let named = u32::try_from(tickets.len()).unwrap_or(u32::MAX);
-        let borne = provider.bonds_borne(dispute.juror_bond_lamports)?;
         let exposable = provider.bonds_exposable(dispute.juror_bond_lamports);
         require!(exposable > 0, AssayError::ExposureCapReached); // P-25
         if let Some(jury) = dispute.jury() {

@@ -144,14 +144,14 @@ impl Jury {
     /// [`AssayError::TicketsUnordered`], [`AssayError::TicketLoses`].
     pub fn check(&self, holder: &Pubkey, usable: u32, tickets: &[u32]) -> Result<()> {
         let mut draw = TicketDraw::new(&self.seed, holder.as_array());
-        let mut least = 0;
+        let mut last = -1;
         for ticket in tickets {
-            require!(*ticket >= least, AssayError::TicketsUnordered);
-            least = ticket.saturating_add(1);
-            require!(*ticket < usable, AssayError::TicketLoses);
-            // P-15
-            require!(draw.wins(*ticket, self.threshold), AssayError::TicketLoses);
+            let number = i64::from(*ticket);
+            require!(number > last, AssayError::TicketsUnordered);
+            require!(draw.wins(*ticket, self.threshold), AssayError::TicketLoses); // P-15
+            last = number;
         }
+        require!(last < i64::from(usable), AssayError::TicketLoses); // The highest: they ascend.
         Ok(())
     }
 }
