@@ -6,12 +6,12 @@ use std::time::Duration;
 use solana_signature::Signature;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
     backoff::Backoff,
-    chain::{Chain, ChainError, SignatureStatus, StatusAnswer},
+    chain::{Chain, ChainError, SignatureStatus, SlotHeard, StatusAnswer},
     core::{TxFate, TxKind, TxRecord},
     fault::crash_point_of_tx,
     transactions::wire_bytes,
@@ -20,7 +20,7 @@ use crate::{
 /// How often what is done.
 #[derive(Clone, Copy, Debug)]
 pub struct SenderSettings {
-    /// Between two looks at the status of what is sent.
+    /// Between two looks at the status of what is sent. While slots are heard of, one in each is enough.
     pub confirm_interval: Duration,
     /// Between two sendings of the same bytes, and between two looks at what is sent no more.
     pub resend_interval: Duration,
@@ -28,25 +28,59 @@ pub struct SenderSettings {
     pub death_check_interval: Duration,
 }
 
-/// Sends until the fate is known. `sending` turned to `false` stops the sending, not the watching.
-pub async fn deliver<C: Chain>(
-    chain: C,
-    tx: TxRecord,
-    settings: SenderSettings,
-    sending: watch::Receiver<bool>,
-) -> Option<TxFate> {
+/// Slots that are not heard of are waited for this many times as long as [`SenderSettings::confirm_interval`].
+const SLOT_PATIENCE: u32 = 10;
+
+/// What a transaction on its way is told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Whether it is still to be sent. `false` stops the sending, not the watching.
+    pub sending: watch::Receiver<bool>,
+    /// The slots that are heard of: a status changes with them.
+    pub slots: watch::Receiver<SlotHeard>,
+}
+
+impl Told {
+    fn is_sending(&self) -> bool {
+        *self.sending.borrow()
+    }
+
+    /// Until the same question may have another answer. What is processed is confirmed soon, and not at once with a slot.
+    async fn pause(&mut self, settings: SenderSettings, is_processed: bool) {
+        if !self.is_sending() {
+            // Nobody waits for it: it only has to be known some day.
+            return sleep(settings.resend_interval).await;
+        }
+        let hears_slots = self.slots.borrow().is_some();
+        let patience = if hears_slots && !is_processed { SLOT_PATIENCE } else { 1 };
+        let slot = async {
+            if self.slots.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        // A slot and an elapsed time are the same to us.
+        let _waited = timeout(settings.confirm_interval * patience, slot).await;
+    }
+}
+
+/// Sends until the fate is known.
+pub async fn deliver<C: Chain>(chain: C, tx: TxRecord, settings: SenderSettings, mut told: Told) -> Option<TxFate> {
     let signature = tx.signature?;
     let bytes = wire_bytes(&signature, &tx.message);
     let mut pace = Pace::new(settings);
     let mut refusal = None;
     loop {
+        // Before the question: what comes meanwhile may change the answer.
+        told.slots.mark_unchanged();
         // Status first: after a restart the transaction may have landed long ago.
-        match status(&chain, signature).await {
+        let known = status(&chain, signature).await;
+        let is_processed = matches!(known, Ok(SignatureStatus::Processed));
+        match known {
             Ok(SignatureStatus::Confirmed { slot, error }) => return Some(fate(slot, error)),
             Ok(SignatureStatus::Processed) => pace.worked(),
             Ok(SignatureStatus::Unknown) => {
                 pace.worked();
-                if pace.may_send() && *sending.borrow() {
+                if pace.may_send() && told.is_sending() {
                     send(&chain, &bytes, tx.kind, signature, &mut refusal).await;
                 }
                 if pace.may_check_death() && is_dead(&chain, &tx, signature).await {
@@ -58,9 +92,7 @@ pub async fn deliver<C: Chain>(
                 sleep(pace.backoff.next_pause()).await;
             }
         }
-        // Whoever stopped sending waits for nothing: it only has to be known some day.
-        let is_waited_for = *sending.borrow();
-        sleep(if is_waited_for { settings.confirm_interval } else { settings.resend_interval }).await;
+        told.pause(settings, is_processed).await;
     }
 }
 

@@ -113,11 +113,11 @@ pub async fn run(config: Config, options: Options, shutdown: Shutdown) -> Result
     let drain_deadline = config.limits.drain_deadline.0;
     let bot = Bot::new(&config, options, parts, &supervisor, status);
     if config.chain.subscribe {
-        let watching = watch_for_hints(bot.tasks.chain.settings().clone(), bot.hint.clone(), {
-            let messages = bot.tasks.messages.clone();
-            // It can do without: the looks will say so.
-            move |uid| drop(messages.try_send(Message::Event(Box::new(Event::SeatsTaken { uid }))))
-        });
+        let messages = bot.tasks.messages.clone();
+        // It can do without: the looks will say so.
+        let seats_taken = move |uid| drop(messages.try_send(Message::Event(Box::new(Event::SeatsTaken { uid }))));
+        let (settings, slots) = (bot.tasks.chain.settings().clone(), bot.tasks.slots.clone());
+        let watching = watch_for_hints(settings, bot.hint.clone(), slots, seats_taken);
         let stopping = supervisor.stopping();
         supervisor.spawn_forever("subscription", async move {
             tokio::select! {
@@ -190,7 +190,8 @@ impl<C: Chain> Bot<C> {
         let receipts = receipts::keep_published(workshop.clone(), receipt_issued.clone(), supervisor.stopping());
         supervisor.spawn_forever("receipts", receipts);
         let (supervisor, running) = (supervisor.clone(), Running::default());
-        let tasks = Tasks { chain, workshop, transactions, pace, messages: sender, supervisor, running };
+        let slots = watch::Sender::new(None);
+        let tasks = Tasks { chain, workshop, transactions, pace, slots, messages: sender, supervisor, running };
         let clock = ChainClock::new();
         Self {
             core,

@@ -13,11 +13,11 @@ use tracing::Instrument;
 
 use super::Message;
 use crate::{
-    chain::Chain,
+    chain::{Chain, SlotHeard},
     core::{Event, Job, JobUid, Role, TxKind, TxRecord, WorkFault},
     habit, metrics_list as names,
     quote::quoted,
-    sender::{SenderSettings, deliver},
+    sender::{SenderSettings, Told, deliver},
     supervisor::Supervisor,
     transactions::{Enrollment, Sender, wire_bytes},
     work::{PublishFault, Workshop, blocking},
@@ -42,6 +42,8 @@ pub(super) struct Tasks<C: Chain> {
     pub(super) workshop: Workshop,
     pub(super) transactions: Sender,
     pub(super) pace: SenderSettings,
+    /// What the subscription says of slots.
+    pub(super) slots: watch::Sender<SlotHeard>,
     pub(super) messages: mpsc::Sender<Message>,
     pub(super) supervisor: Supervisor,
     pub(super) running: Running,
@@ -212,21 +214,21 @@ impl<C: Chain> Tasks<C> {
             match self.running.sending.entry((job.row.uid, kind, signature)) {
                 Entry::Occupied(known) => drop(known.get().send_replace(is_last)),
                 Entry::Vacant(new) => {
-                    let (sending, watching) = watch::channel(is_last);
-                    new.insert(sending);
-                    self.follow(job.row.uid, (*tx).clone(), watching);
+                    let (sender, sending) = watch::channel(is_last);
+                    new.insert(sender);
+                    self.follow(job.row.uid, (*tx).clone(), Told { sending, slots: self.slots.subscribe() });
                 }
             }
         }
     }
 
-    fn follow(&self, uid: JobUid, tx: TxRecord, watching: watch::Receiver<bool>) {
+    fn follow(&self, uid: JobUid, tx: TxRecord, told: Told) {
         let (kind, Some(signature)) = (tx.kind, tx.signature) else { return };
         let (chain, pace, messages) = (self.chain.clone(), self.pace, self.messages.clone());
         let stopping = self.supervisor.stopping();
         self.supervisor.spawn(format!("deliver {} {uid}", kind.name()), async move {
             tokio::select! {
-                fate = deliver(chain, tx, pace, watching) => {
+                fate = deliver(chain, tx, pace, told) => {
                     if let Some(fate) = fate {
                         report(&messages, Event::TxResolved { uid, kind, signature, fate }).await;
                     }

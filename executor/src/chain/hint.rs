@@ -1,17 +1,26 @@
-//! The subscription: a hint that looking at the chain is worth it, or that a seat is not to be had; never a fact (E-10).
+//! The subscription: a hint that looking at the chain is worth it, that a seat is not to be had, or that the chain went on; never a
+//! fact (E-10).
 
 use std::sync::Arc;
 
 use assay_protocol::JobStatus;
 use assay_sdk::{Client, ClientConfig, JobFilter, client::WatchNews};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::RpcSettings;
 use crate::{core::JobUid, metrics_list as names};
 
-/// Follows changes of the market's jobs and wakes the poller, for ever; tells of jobs whose last seat was taken. Whatever goes
-/// wrong costs only time.
-pub async fn watch_for_hints(settings: RpcSettings, hint: Arc<Notify>, seats_taken: impl Fn(JobUid)) {
+/// The slot that the chain came to, as far as that is heard of; `None` while it is not.
+pub type SlotHeard = Option<u64>;
+
+/// Follows changes of the market's jobs and wakes the poller, for ever; tells of slots, and of jobs whose last seat was taken.
+/// Whatever goes wrong costs only time.
+pub async fn watch_for_hints(
+    settings: RpcSettings,
+    hint: Arc<Notify>,
+    slots: watch::Sender<SlotHeard>,
+    seats_taken: impl Fn(JobUid),
+) {
     let RpcSettings { cluster, market, request_timeout, .. } = settings;
     let client = Client::new(ClientConfig { request_timeout, ..ClientConfig::new(cluster) });
     let mut watch = client.follow_jobs(&JobFilter { market: Some(market), ..JobFilter::default() });
@@ -24,10 +33,20 @@ pub async fn watch_for_hints(settings: RpcSettings, hint: Arc<Notify>, seats_tak
                     seats_taken(JobUid(job.account.job_uid));
                 }
             }
-            WatchNews::Lost(None) => tracing::debug!("subscription_ended"),
-            WatchNews::Lost(Some(error)) => {
-                metrics::counter!(names::SUBSCRIPTION_FAILURES).increment(1);
-                tracing::warn!(%error, "subscription_lost");
+            // What changes with it, whoever waits for that asks.
+            WatchNews::Slot(slot) => {
+                slots.send_replace(Some(slot));
+                continue;
+            }
+            WatchNews::Lost(error) => {
+                slots.send_replace(None);
+                match error {
+                    None => tracing::debug!("subscription_ended"),
+                    Some(error) => {
+                        metrics::counter!(names::SUBSCRIPTION_FAILURES).increment(1);
+                        tracing::warn!(%error, "subscription_lost");
+                    }
+                }
             }
         }
         // What happened while nobody listened is found by the next look, too.

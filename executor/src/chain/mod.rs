@@ -22,7 +22,7 @@ use thiserror::Error;
 
 pub use endpoints::ENDPOINTS_MAX;
 pub use facts::ChainFacts;
-pub use hint::watch_for_hints;
+pub use hint::{SlotHeard, watch_for_hints};
 pub use rpc::{RpcChain, RpcSettings};
 
 use crate::core::{Interest, JobView, Snapshot};

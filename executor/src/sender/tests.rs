@@ -113,9 +113,13 @@ fn scripted(statuses: &[Option<SignatureStatus>], heights: &[u64]) -> Scripted {
     Scripted { shared: Arc::new(Mutex::new(script)) }
 }
 
+/// Told no slots, and nothing else any more.
+fn deaf(is_sending: bool) -> Told {
+    Told { sending: watch::channel(is_sending).1, slots: watch::channel(None).1 }
+}
+
 async fn run(chain: &Scripted, sending: bool) -> (Option<TxFate>, Vec<Vec<u8>>) {
-    let (_sender, receiver) = watch::channel(sending);
-    let fate = deliver(chain.clone(), tx(), pace(), receiver).await;
+    let fate = deliver(chain.clone(), tx(), pace(), deaf(sending)).await;
     let sent = chain.shared.lock().expect("not poisoned").sent.clone();
     (fate, sent)
 }
@@ -130,8 +134,38 @@ async fn e_02_what_landed_before_a_crash_is_not_sent_again() {
 async fn what_is_sent_no_more_is_looked_at_at_the_pace_of_sending() {
     let pace = SenderSettings { confirm_interval: Duration::from_secs(3_600), ..pace() };
     let chain = scripted(&[Some(UNKNOWN), Some(UNKNOWN), Some(LANDED)], &[0]);
-    let (_sending, stopped) = watch::channel(false);
-    assert_eq!(deliver(chain, tx(), pace, stopped).await, Some(TxFate::Landed { slot: 9 }));
+    assert_eq!(deliver(chain, tx(), pace, deaf(false)).await, Some(TxFate::Landed { slot: 9 }));
+}
+
+/// What is asked for once more after such a first answer, when such a slot was heard of, and landed by then.
+async fn asked_again(first: SignatureStatus, slots: watch::Receiver<SlotHeard>, confirm_interval: Duration) {
+    let chain = scripted(&[Some(first), Some(LANDED)], &[0]);
+    let told = Told { slots, ..deaf(true) };
+    let fate = deliver(chain, tx(), SenderSettings { confirm_interval, ..pace() }, told).await;
+    assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
+}
+
+#[tokio::test]
+async fn a_status_is_asked_for_by_time_while_no_slots_are_heard_of_or_it_is_processed() {
+    let heard = || watch::channel(Some(7)).1;
+    for (status, slots) in [(UNKNOWN, watch::channel(None).1), (SignatureStatus::Processed, heard())] {
+        let interval = Duration::from_millis(20);
+        tokio::select! {
+            biased;
+            () = asked_again(status, slots, interval) => {}
+            () = asked_again(UNKNOWN, heard(), interval) => panic!("it was to wait for a slot"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_status_is_asked_for_with_the_slot_that_is_heard_of() {
+    let (slots, hears) = watch::channel(Some(7));
+    let hour = Duration::from_secs(3_600);
+    tokio::join!(asked_again(UNKNOWN, hears, hour), async {
+        tokio::task::yield_now().await;
+        slots.send_replace(Some(8));
+    });
 }
 
 #[tokio::test]
@@ -190,8 +224,7 @@ async fn e_08_a_node_that_is_behind_the_finalised_block_cannot_say_that_a_transa
 async fn landed_but(witness: StatusAnswer) -> (Option<TxFate>, usize) {
     let chain = scripted(&[Some(LANDED)], &[LAST_VALID + 1]);
     chain.shared.lock().expect("not poisoned").witnesses = vec![witness];
-    let (_sender, receiver) = watch::channel(true);
-    let following = deliver(chain.clone(), tx(), pace(), receiver);
+    let following = deliver(chain.clone(), tx(), pace(), deaf(true));
     let fate = tokio::time::timeout(Duration::from_millis(200), following).await.ok().flatten();
     let sent = chain.shared.lock().expect("not poisoned").sent.len();
     (fate, sent)
@@ -221,8 +254,7 @@ async fn e_09_nothing_is_dead_while_another_endpoint_knows_it_or_is_behind() {
     ] {
         let chain = scripted(&[Some(UNKNOWN)], &[LAST_VALID + 1]);
         chain.shared.lock().expect("not poisoned").witnesses = vec![StatusAnswer { slot, status: status.clone() }];
-        let (_sender, receiver) = watch::channel(false);
-        let following = deliver(chain, tx(), pace(), receiver);
+        let following = deliver(chain, tx(), pace(), deaf(false));
         let found = tokio::time::timeout(Duration::from_millis(200), following).await.ok().flatten();
         assert_eq!(found, fate, "{slot} {status:?}");
     }

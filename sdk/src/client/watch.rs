@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 use solana_pubsub_client::nonblocking::pubsub_client::{PubsubClient, PubsubClientError};
-use solana_rpc_client_api::{config::RpcProgramAccountsConfig, filter::RpcFilterType};
+use solana_rpc_client_api::{config::RpcProgramAccountsConfig, filter::RpcFilterType, response::RpcKeyedAccount};
 use tokio::{sync::mpsc, task::JoinHandle};
 use url::Url;
 
@@ -38,6 +38,8 @@ pub enum WatchNews<T> {
     Subscribed,
     /// An account changed.
     Changed(Keyed<T>),
+    /// The endpoint came to this slot. Not every endpoint tells.
+    Slot(u64),
     /// The connection ended, with an error or, by the endpoint's own will, without. It is made anew.
     Lost(Option<ClientError>),
 }
@@ -181,22 +183,18 @@ impl Subscription {
         loop {
             let heard = tokio::time::timeout(silence_max, async {
                 tokio::select! {
-                    change = pushed.next() => change.map(Some),
-                    slot = slots.next() => slot.map(|_| None),
+                    change = pushed.next() => change.map(|change| changed(&change.value)),
+                    slot = slots.next() => slot.map(|info| Some(WatchNews::Slot(info.slot))),
                 }
             });
-            let change = match heard.await {
-                Ok(Some(Some(change))) => change,
-                Ok(Some(None)) => continue,
+            let news = match heard.await {
+                Ok(Some(news)) => news,
                 Ok(None) => return Ok(()),
                 Err(_) => {
                     return Err(self.failed(format!("nothing was heard for {} s", silence_max.as_secs_f32())));
                 }
             };
-            let Ok(address) = change.value.pubkey.parse::<Pubkey>() else { continue };
-            // A closed account is pushed without data and is no change of the job's that a reader could use.
-            let Ok(account) = decode_ui::<T>(address, &change.value.account) else { continue };
-            if !tell(sender, WatchNews::Changed(Keyed { address, account })) {
+            if news.is_some_and(|news| !tell(sender, news)) {
                 return Ok(());
             }
         }
@@ -212,6 +210,13 @@ impl Subscription {
     fn failed(&self, problem: String) -> ClientError {
         ClientError::Subscription { endpoint: redacted(&self.ws_url), problem }
     }
+}
+
+/// A closed account is pushed without data and is no change of the job's that a reader could use.
+fn changed<T: ProgramAccount>(pushed: &RpcKeyedAccount) -> Option<WatchNews<T>> {
+    let address = pushed.pubkey.parse::<Pubkey>().ok()?;
+    let account = decode_ui::<T>(address, &pushed.account).ok()?;
+    Some(WatchNews::Changed(Keyed { address, account }))
 }
 
 /// Whether anybody still listens. What a reader has no room for is dropped.

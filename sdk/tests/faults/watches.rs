@@ -144,7 +144,8 @@ async fn e_10_who_follows_waits_for_an_endpoint_that_is_down_and_hears_what_beco
         match tokio::time::timeout(PATIENCE, watch.next_news()).await.unwrap().unwrap() {
             WatchNews::Subscribed => told.push("subscribed"),
             WatchNews::Lost(_) => told.push("lost"),
-            WatchNews::Changed(job) => break assert_eq!(job.address, address),
+            WatchNews::Changed(job) => assert_eq!(job.address, address),
+            WatchNews::Slot(slot) => break assert_eq!(slot, 2),
         }
     }
     // Whether the first connection is cut before or after it was made is a matter of time.

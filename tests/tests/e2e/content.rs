@@ -10,7 +10,7 @@ use assay_executor::{
 use assay_protocol::{JobStatus, OutcomeKind};
 use assay_sdk::{Cluster, Event, PostedJob};
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, watch},
     time::timeout,
 };
 
@@ -45,7 +45,7 @@ async fn e_10_a_job_settles_though_the_websocket_is_silent_for_the_whole_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e_10_the_subscription_tells_of_a_job_whose_seats_are_taken() {
+async fn e_10_the_subscription_tells_of_slots_and_of_a_job_whose_seats_are_taken() {
     let net = Net::start(1).await;
     let client = net.network.client();
     let mut executor = net.executor(0);
@@ -60,10 +60,12 @@ async fn e_10_the_subscription_tells_of_a_job_whose_seats_are_taken() {
         request_timeout: Duration::from_secs(10),
     };
     let (hint, (sender, mut told)) = (Arc::new(Notify::new()), mpsc::unbounded_channel());
-    let watching = tokio::spawn(watch_for_hints(settings, hint.clone(), move |uid| {
+    let (slots, mut heard) = watch::channel(None);
+    let watching = tokio::spawn(watch_for_hints(settings, hint.clone(), slots, move |uid| {
         sender.send(uid).expect("it is listened to");
     }));
     timeout(PATIENCE, hint.notified()).await.expect("a subscription");
+    timeout(PATIENCE, heard.wait_for(Option::is_some)).await.expect("a slot").expect("somebody who tells");
     let posted = net.post(client, 1).await;
     timeout(PATIENCE, hint.notified()).await.expect("a hint");
     assert!(told.try_recv().is_err(), "its seat is free");
