@@ -64,7 +64,15 @@ impl Told {
 }
 
 /// Sends until the fate is known.
-pub async fn deliver<C: Chain>(chain: C, tx: TxRecord, settings: SenderSettings, mut told: Told) -> Option<TxFate> {
+///
+/// What `is_new` was signed by this process and sent by nobody: it is sent first and asked about then. Of all else the status comes
+/// first: it may have landed long ago.
+pub async fn deliver<C: Chain>(
+    chain: C,
+    (tx, mut is_new): (TxRecord, bool),
+    settings: SenderSettings,
+    mut told: Told,
+) -> Option<TxFate> {
     let signature = tx.signature?;
     let bytes = wire_bytes(&signature, &tx.message);
     let mut pace = Pace::new(settings);
@@ -72,8 +80,10 @@ pub async fn deliver<C: Chain>(chain: C, tx: TxRecord, settings: SenderSettings,
     loop {
         // Before the question: what comes meanwhile may change the answer.
         told.slots.mark_unchanged();
-        // Status first: after a restart the transaction may have landed long ago.
-        let known = status(&chain, signature).await;
+        let known = match std::mem::take(&mut is_new) {
+            true => Ok(SignatureStatus::Unknown),
+            false => status(&chain, signature).await,
+        };
         let is_processed = matches!(known, Ok(SignatureStatus::Processed));
         match known {
             Ok(SignatureStatus::Confirmed { slot, error }) => return Some(fate(slot, error)),

@@ -418,6 +418,7 @@ impl<C: Chain> Bot<C> {
         let signature = self.signer.sign(&permit)?;
         crate::fault::crash_point_of_tx("signed", kind);
         metrics::counter!(names::TRANSACTIONS_SIGNED, "kind" => kind.name()).increment(1);
+        self.tasks.signed(signature);
         Ok(Event::TxSigned { uid, kind, signature })
     }
 

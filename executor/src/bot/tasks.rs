@@ -1,7 +1,7 @@
 //! What runs beside the loop: work on content, and transactions on their way. Each task ends with one event.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -57,6 +57,8 @@ type Sending = (JobUid, TxKind, [u8; 64]);
 pub(super) struct Running {
     working: HashMap<JobUid, Working>,
     sending: HashMap<Sending, watch::Sender<bool>>,
+    /// Signed since this process began, and not sent yet.
+    signed: HashSet<[u8; 64]>,
 }
 
 impl<C: Chain> Tasks<C> {
@@ -205,6 +207,11 @@ impl<C: Chain> Tasks<C> {
         });
     }
 
+    /// Nobody can know of it yet but who finds it in the journal.
+    pub(super) fn signed(&mut self, signature: [u8; 64]) {
+        self.running.signed.insert(signature);
+    }
+
     pub(super) fn deliver(&mut self, job: &Job, kind: TxKind) {
         let live: Vec<&TxRecord> = job.row.live_txs(kind).collect();
         for (index, tx) in live.iter().enumerate() {
@@ -216,19 +223,20 @@ impl<C: Chain> Tasks<C> {
                 Entry::Vacant(new) => {
                     let (sender, sending) = watch::channel(is_last);
                     new.insert(sender);
-                    self.follow(job.row.uid, (*tx).clone(), Told { sending, slots: self.slots.subscribe() });
+                    let is_new = self.running.signed.remove(&signature);
+                    self.follow(job.row.uid, ((*tx).clone(), is_new), Told { sending, slots: self.slots.subscribe() });
                 }
             }
         }
     }
 
-    fn follow(&self, uid: JobUid, tx: TxRecord, told: Told) {
+    fn follow(&self, uid: JobUid, (tx, is_new): (TxRecord, bool), told: Told) {
         let (kind, Some(signature)) = (tx.kind, tx.signature) else { return };
         let (chain, pace, messages) = (self.chain.clone(), self.pace, self.messages.clone());
         let stopping = self.supervisor.stopping();
         self.supervisor.spawn(format!("deliver {} {uid}", kind.name()), async move {
             tokio::select! {
-                fate = deliver(chain, tx, pace, told) => {
+                fate = deliver(chain, (tx, is_new), pace, told) => {
                     if let Some(fate) = fate {
                         report(&messages, Event::TxResolved { uid, kind, signature, fate }).await;
                     }

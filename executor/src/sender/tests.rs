@@ -119,7 +119,7 @@ fn deaf(is_sending: bool) -> Told {
 }
 
 async fn run(chain: &Scripted, sending: bool) -> (Option<TxFate>, Vec<Vec<u8>>) {
-    let fate = deliver(chain.clone(), tx(), pace(), deaf(sending)).await;
+    let fate = deliver(chain.clone(), (tx(), false), pace(), deaf(sending)).await;
     let sent = chain.shared.lock().expect("not poisoned").sent.clone();
     (fate, sent)
 }
@@ -131,17 +131,25 @@ async fn e_02_what_landed_before_a_crash_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn e_02_only_what_was_signed_just_now_is_sent_before_it_is_asked_about() {
+    let chain = scripted(&[Some(LANDED)], &[0]);
+    let fate = deliver(chain.clone(), (tx(), true), pace(), deaf(true)).await;
+    assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
+    assert_eq!(chain.shared.lock().expect("not poisoned").sent, [wire_bytes(&[7; 64], &[1, 2, 3])]);
+}
+
+#[tokio::test]
 async fn what_is_sent_no_more_is_looked_at_at_the_pace_of_sending() {
     let pace = SenderSettings { confirm_interval: Duration::from_secs(3_600), ..pace() };
     let chain = scripted(&[Some(UNKNOWN), Some(UNKNOWN), Some(LANDED)], &[0]);
-    assert_eq!(deliver(chain, tx(), pace, deaf(false)).await, Some(TxFate::Landed { slot: 9 }));
+    assert_eq!(deliver(chain, (tx(), false), pace, deaf(false)).await, Some(TxFate::Landed { slot: 9 }));
 }
 
 /// What is asked for once more after such a first answer, when such a slot was heard of, and landed by then.
 async fn asked_again(first: SignatureStatus, slots: watch::Receiver<SlotHeard>, confirm_interval: Duration) {
     let chain = scripted(&[Some(first), Some(LANDED)], &[0]);
     let told = Told { slots, ..deaf(true) };
-    let fate = deliver(chain, tx(), SenderSettings { confirm_interval, ..pace() }, told).await;
+    let fate = deliver(chain, (tx(), false), SenderSettings { confirm_interval, ..pace() }, told).await;
     assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
 }
 
@@ -224,7 +232,7 @@ async fn e_08_a_node_that_is_behind_the_finalised_block_cannot_say_that_a_transa
 async fn landed_but(witness: StatusAnswer) -> (Option<TxFate>, usize) {
     let chain = scripted(&[Some(LANDED)], &[LAST_VALID + 1]);
     chain.shared.lock().expect("not poisoned").witnesses = vec![witness];
-    let following = deliver(chain.clone(), tx(), pace(), deaf(true));
+    let following = deliver(chain.clone(), (tx(), false), pace(), deaf(true));
     let fate = tokio::time::timeout(Duration::from_millis(200), following).await.ok().flatten();
     let sent = chain.shared.lock().expect("not poisoned").sent.len();
     (fate, sent)
@@ -254,7 +262,7 @@ async fn e_09_nothing_is_dead_while_another_endpoint_knows_it_or_is_behind() {
     ] {
         let chain = scripted(&[Some(UNKNOWN)], &[LAST_VALID + 1]);
         chain.shared.lock().expect("not poisoned").witnesses = vec![StatusAnswer { slot, status: status.clone() }];
-        let following = deliver(chain, tx(), pace(), deaf(false));
+        let following = deliver(chain, (tx(), false), pace(), deaf(false));
         let found = tokio::time::timeout(Duration::from_millis(200), following).await.ok().flatten();
         assert_eq!(found, fate, "{slot} {status:?}");
     }
