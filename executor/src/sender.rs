@@ -20,7 +20,7 @@ use crate::{
 /// How often what is done.
 #[derive(Clone, Copy, Debug)]
 pub struct SenderSettings {
-    /// Between two looks at the status of what is sent. While slots are heard of, one in each is enough.
+    /// Between two looks at the status of what is sent, unless [`Self::longest_pause`] says otherwise.
     pub confirm_interval: Duration,
     /// Between two sendings of the same bytes, and between two looks at what is sent no more.
     pub resend_interval: Duration,
@@ -28,15 +28,18 @@ pub struct SenderSettings {
     pub death_check_interval: Duration,
 }
 
-/// Slots that are not heard of are waited for this many times as long as [`SenderSettings::confirm_interval`].
-const SLOT_PATIENCE: u32 = 10;
+/// However many slots are told of, two questions are at least this far apart.
+const GAP_MIN: Duration = Duration::from_millis(20);
 
 /// What a transaction on its way is told.
 #[derive(Clone, Debug)]
 pub struct Told {
+    /// Whether it was signed by this process and sent by nobody: then it is sent first and asked about after that. Of all else the
+    /// status comes first: it may have landed long ago.
+    pub is_new: bool,
     /// Whether it is still to be sent. `false` stops the sending, not the watching.
     pub sending: watch::Receiver<bool>,
-    /// The slots that are heard of: a status changes with them.
+    /// The slots that are heard of. No status changes without one.
     pub slots: watch::Receiver<SlotHeard>,
 }
 
@@ -45,42 +48,44 @@ impl Told {
         *self.sending.borrow()
     }
 
-    /// Until the same question may have another answer. What is processed is confirmed soon, and not at once with a slot.
-    async fn pause(&mut self, settings: SenderSettings, is_processed: bool) {
-        if !self.is_sending() {
-            // Nobody waits for it: it only has to be known some day.
-            return sleep(settings.resend_interval).await;
-        }
-        let hears_slots = self.slots.borrow().is_some();
-        let patience = if hears_slots && !is_processed { SLOT_PATIENCE } else { 1 };
+    /// Until the same question may have another answer, and no longer than `longest`; whether a slot was heard of.
+    async fn pause(&mut self, longest: Duration) -> bool {
+        let gap = GAP_MIN.min(longest);
+        sleep(gap).await;
         let slot = async {
             if self.slots.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
-        // A slot and an elapsed time are the same to us.
-        let _waited = timeout(settings.confirm_interval * patience, slot).await;
+        timeout(longest.saturating_sub(gap), slot).await.is_ok()
+    }
+}
+
+impl SenderSettings {
+    /// How long the answer to a question is good for, unless a slot is heard of. Of what is unknown nothing else is expected while
+    /// slots are heard of. What is processed may be confirmed at any time: on a cluster that takes a slot or more, so that it is
+    /// seen processed before.
+    fn longest_pause(&self, hears_slots: bool, is_processed: bool) -> Duration {
+        if hears_slots && !is_processed {
+            self.resend_interval.max(self.confirm_interval)
+        } else {
+            self.confirm_interval
+        }
     }
 }
 
 /// Sends until the fate is known.
-///
-/// What `is_new` was signed by this process and sent by nobody: it is sent first and asked about then. Of all else the status comes
-/// first: it may have landed long ago.
-pub async fn deliver<C: Chain>(
-    chain: C,
-    (tx, mut is_new): (TxRecord, bool),
-    settings: SenderSettings,
-    mut told: Told,
-) -> Option<TxFate> {
+pub async fn deliver<C: Chain>(chain: C, tx: TxRecord, settings: SenderSettings, mut told: Told) -> Option<TxFate> {
     let signature = tx.signature?;
     let bytes = wire_bytes(&signature, &tx.message);
     let mut pace = Pace::new(settings);
     let mut refusal = None;
+    // Whoever told of a slot and then fell silent is waited for once.
+    let mut was_silent = false;
     loop {
         // Before the question: what comes meanwhile may change the answer.
         told.slots.mark_unchanged();
-        let known = match std::mem::take(&mut is_new) {
+        let known = match std::mem::take(&mut told.is_new) {
             true => Ok(SignatureStatus::Unknown),
             false => status(&chain, signature).await,
         };
@@ -102,7 +107,14 @@ pub async fn deliver<C: Chain>(
                 sleep(pace.backoff.next_pause()).await;
             }
         }
-        told.pause(settings, is_processed).await;
+        if told.is_sending() {
+            let hears_slots = !was_silent && told.slots.borrow().is_some();
+            let is_slot = told.pause(settings.longest_pause(hears_slots, is_processed)).await;
+            was_silent = !is_slot && (was_silent || hears_slots && !is_processed);
+        } else {
+            // Nobody waits for it: it only has to be known some day.
+            sleep(settings.resend_interval).await;
+        }
     }
 }
 

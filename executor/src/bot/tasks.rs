@@ -224,19 +224,20 @@ impl<C: Chain> Tasks<C> {
                     let (sender, sending) = watch::channel(is_last);
                     new.insert(sender);
                     let is_new = self.running.signed.remove(&signature);
-                    self.follow(job.row.uid, ((*tx).clone(), is_new), Told { sending, slots: self.slots.subscribe() });
+                    let told = Told { is_new, sending, slots: self.slots.subscribe() };
+                    self.follow(job.row.uid, (*tx).clone(), told);
                 }
             }
         }
     }
 
-    fn follow(&self, uid: JobUid, (tx, is_new): (TxRecord, bool), told: Told) {
+    fn follow(&self, uid: JobUid, tx: TxRecord, told: Told) {
         let (kind, Some(signature)) = (tx.kind, tx.signature) else { return };
         let (chain, pace, messages) = (self.chain.clone(), self.pace, self.messages.clone());
         let stopping = self.supervisor.stopping();
         self.supervisor.spawn(format!("deliver {} {uid}", kind.name()), async move {
             tokio::select! {
-                fate = deliver(chain, (tx, is_new), pace, told) => {
+                fate = deliver(chain, tx, pace, told) => {
                     if let Some(fate) = fate {
                         report(&messages, Event::TxResolved { uid, kind, signature, fate }).await;
                     }

@@ -35,7 +35,13 @@ pub async fn watch_for_hints(
             }
             // What changes with it, whoever waits for that asks.
             WatchNews::Slot(slot) => {
-                slots.send_replace(Some(slot));
+                slots.send_if_modified(|heard| {
+                    let is_later = heard.is_none_or(|heard| heard < slot);
+                    if is_later {
+                        *heard = Some(slot);
+                    }
+                    is_later
+                });
                 continue;
             }
             WatchNews::Lost(error) => {

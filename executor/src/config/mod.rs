@@ -77,8 +77,8 @@ pub struct ChainConfig {
     pub other_rpc_urls: Vec<Url>,
     /// Time between two looks at the chain when nothing hints at news.
     pub poll_interval: Span,
-    /// Time between two looks at a transaction that was sent. Where the endpoint tells of slots, there is one in each, until
-    /// it is processed.
+    /// Time between two looks at a transaction that was sent. Where the endpoint tells of slots, there is one in each instead, and
+    /// after `resend_interval` at the latest, until it is processed.
     pub confirm_interval: Span,
     /// Time after which an unconfirmed transaction's bytes are sent again, and between two looks at one that is sent no more.
     pub resend_interval: Span,

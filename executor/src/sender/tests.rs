@@ -115,11 +115,11 @@ fn scripted(statuses: &[Option<SignatureStatus>], heights: &[u64]) -> Scripted {
 
 /// Told no slots, and nothing else any more.
 fn deaf(is_sending: bool) -> Told {
-    Told { sending: watch::channel(is_sending).1, slots: watch::channel(None).1 }
+    Told { is_new: false, sending: watch::channel(is_sending).1, slots: watch::channel(None).1 }
 }
 
 async fn run(chain: &Scripted, sending: bool) -> (Option<TxFate>, Vec<Vec<u8>>) {
-    let fate = deliver(chain.clone(), (tx(), false), pace(), deaf(sending)).await;
+    let fate = deliver(chain.clone(), tx(), pace(), deaf(sending)).await;
     let sent = chain.shared.lock().expect("not poisoned").sent.clone();
     (fate, sent)
 }
@@ -133,7 +133,7 @@ async fn e_02_what_landed_before_a_crash_is_not_sent_again() {
 #[tokio::test]
 async fn e_02_only_what_was_signed_just_now_is_sent_before_it_is_asked_about() {
     let chain = scripted(&[Some(LANDED)], &[0]);
-    let fate = deliver(chain.clone(), (tx(), true), pace(), deaf(true)).await;
+    let fate = deliver(chain.clone(), tx(), pace(), Told { is_new: true, ..deaf(true) }).await;
     assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
     assert_eq!(chain.shared.lock().expect("not poisoned").sent, [wire_bytes(&[7; 64], &[1, 2, 3])]);
 }
@@ -142,38 +142,40 @@ async fn e_02_only_what_was_signed_just_now_is_sent_before_it_is_asked_about() {
 async fn what_is_sent_no_more_is_looked_at_at_the_pace_of_sending() {
     let pace = SenderSettings { confirm_interval: Duration::from_secs(3_600), ..pace() };
     let chain = scripted(&[Some(UNKNOWN), Some(UNKNOWN), Some(LANDED)], &[0]);
-    assert_eq!(deliver(chain, (tx(), false), pace, deaf(false)).await, Some(TxFate::Landed { slot: 9 }));
+    assert_eq!(deliver(chain, tx(), pace, deaf(false)).await, Some(TxFate::Landed { slot: 9 }));
 }
 
-/// What is asked for once more after such a first answer, when such a slot was heard of, and landed by then.
-async fn asked_again(first: SignatureStatus, slots: watch::Receiver<SlotHeard>, confirm_interval: Duration) {
-    let chain = scripted(&[Some(first), Some(LANDED)], &[0]);
-    let told = Told { slots, ..deaf(true) };
-    let fate = deliver(chain, (tx(), false), SenderSettings { confirm_interval, ..pace() }, told).await;
-    assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
-}
-
-#[tokio::test]
-async fn a_status_is_asked_for_by_time_while_no_slots_are_heard_of_or_it_is_processed() {
-    let heard = || watch::channel(Some(7)).1;
-    for (status, slots) in [(UNKNOWN, watch::channel(None).1), (SignatureStatus::Processed, heard())] {
-        let interval = Duration::from_millis(20);
-        tokio::select! {
-            biased;
-            () = asked_again(status, slots, interval) => {}
-            () = asked_again(UNKNOWN, heard(), interval) => panic!("it was to wait for a slot"),
-        }
-    }
+#[test]
+fn a_status_is_asked_for_by_time_while_no_slots_are_heard_of_or_it_is_processed() {
+    let [confirm_interval, resend_interval] = [1, 5].map(Duration::from_secs);
+    let pace = SenderSettings { confirm_interval, resend_interval, ..pace() };
+    let pauses = [(true, false), (true, true), (false, false), (false, true)];
+    let pauses = pauses.map(|(hears_slots, is_processed)| pace.longest_pause(hears_slots, is_processed).as_secs());
+    assert_eq!(pauses, [5, 1, 1, 1]);
 }
 
 #[tokio::test]
 async fn a_status_is_asked_for_with_the_slot_that_is_heard_of() {
     let (slots, hears) = watch::channel(Some(7));
     let hour = Duration::from_secs(3_600);
-    tokio::join!(asked_again(UNKNOWN, hears, hour), async {
-        tokio::task::yield_now().await;
+    let pace = SenderSettings { confirm_interval: hour, resend_interval: hour, ..pace() };
+    let chain = scripted(&[Some(UNKNOWN), Some(LANDED)], &[0]);
+    let (fate, ()) = tokio::join!(deliver(chain, tx(), pace, Told { slots: hears, ..deaf(true) }), async {
         slots.send_replace(Some(8));
     });
+    assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
+}
+
+#[tokio::test]
+async fn e_10_slots_that_cease_to_come_are_waited_for_once() {
+    let pace = SenderSettings { resend_interval: Duration::from_millis(200), ..pace() };
+    let unknown = std::iter::repeat_n(Some(UNKNOWN), 20);
+    let chain = scripted(&unknown.chain([Some(LANDED)]).collect::<Vec<_>>(), &[0]);
+    let told = Told { slots: watch::channel(Some(7)).1, ..deaf(true) };
+    let began = Instant::now();
+    assert_eq!(deliver(chain, tx(), pace, told).await, Some(TxFate::Landed { slot: 9 }));
+    // Each time it would be four seconds.
+    assert!(began.elapsed() >= pace.resend_interval && began.elapsed() < pace.resend_interval * 10);
 }
 
 #[tokio::test]
@@ -232,7 +234,7 @@ async fn e_08_a_node_that_is_behind_the_finalised_block_cannot_say_that_a_transa
 async fn landed_but(witness: StatusAnswer) -> (Option<TxFate>, usize) {
     let chain = scripted(&[Some(LANDED)], &[LAST_VALID + 1]);
     chain.shared.lock().expect("not poisoned").witnesses = vec![witness];
-    let following = deliver(chain.clone(), (tx(), false), pace(), deaf(true));
+    let following = deliver(chain.clone(), tx(), pace(), deaf(true));
     let fate = tokio::time::timeout(Duration::from_millis(200), following).await.ok().flatten();
     let sent = chain.shared.lock().expect("not poisoned").sent.len();
     (fate, sent)
@@ -262,7 +264,7 @@ async fn e_09_nothing_is_dead_while_another_endpoint_knows_it_or_is_behind() {
     ] {
         let chain = scripted(&[Some(UNKNOWN)], &[LAST_VALID + 1]);
         chain.shared.lock().expect("not poisoned").witnesses = vec![StatusAnswer { slot, status: status.clone() }];
-        let following = deliver(chain, (tx(), false), pace(), deaf(false));
+        let following = deliver(chain, tx(), pace(), deaf(false));
         let found = tokio::time::timeout(Duration::from_millis(200), following).await.ok().flatten();
         assert_eq!(found, fate, "{slot} {status:?}");
     }

@@ -38,7 +38,7 @@ pub enum WatchNews<T> {
     Subscribed,
     /// An account changed.
     Changed(Keyed<T>),
-    /// The endpoint came to this slot. Not every endpoint tells.
+    /// The endpoint came to this slot. Not every endpoint tells, and a reader that is busy does not hear of all of them.
     Slot(u64),
     /// The connection ended, with an error or, by the endpoint's own will, without. It is made anew.
     Lost(Option<ClientError>),
@@ -194,6 +194,9 @@ impl Subscription {
                     return Err(self.failed(format!("nothing was heard for {} s", silence_max.as_secs_f32())));
                 }
             };
+            // Slots never take the room of what matters more.
+            let has_room = sender.capacity() > BACKLOG_MAX / 2;
+            let news = news.filter(|news| has_room || !matches!(news, WatchNews::Slot(_)));
             if news.is_some_and(|news| !tell(sender, news)) {
                 return Ok(());
             }
