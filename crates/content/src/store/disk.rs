@@ -281,8 +281,8 @@ impl BlockGet for BlockStore {
                 return Ok(Some(block.into()));
             }
             tracing::warn!(%cid, bytes = block.len(), "rotten_block_evicted");
-            self.shared.index_mut().evict(&digest);
-            return Ok(None);
+            // Somebody may have put it anew meanwhile: then that copy is read.
+            self.shared.index_mut().evict(&path, &entry);
         }
         Ok(None)
     }

@@ -93,9 +93,11 @@ impl Index {
         }
     }
 
-    /// Forgets a rotten block; its bytes go with the next collection.
-    pub(super) fn evict(&mut self, digest: &Hash32) {
-        self.blocks.remove(digest);
+    /// Forgets a rotten copy of a block, if it is still the one that counts; its bytes go with the next collection.
+    pub(super) fn evict(&mut self, segment: &Path, rotten: &Entry) {
+        if self.find(&rotten.digest).is_some_and(|(at, entry)| (at.path.as_path(), &entry) == (segment, rotten)) {
+            self.blocks.remove(&rotten.digest);
+        }
     }
 
     /// Names, oldest first.
@@ -126,5 +128,27 @@ impl Index {
     /// Bytes of all segments.
     pub(super) fn file_bytes(&self) -> u64 {
         self.segments.values().map(|segment| segment.file_bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evicting_a_rotten_copy_leaves_one_that_was_put_since() {
+        let digest = [1; 32];
+        let segment = |path: &str, offset| {
+            let entries = vec![Entry { digest, offset, bytes: 8 }];
+            Segment { path: path.into(), file_bytes: 64, entries, is_synced: true }
+        };
+        let (old, new) = (segment("old", 0), segment("new", 16));
+        let mut index = Index::default();
+        index.insert("1".to_owned(), old.clone());
+        index.insert("2".to_owned(), new.clone());
+        index.evict(&old.path, &old.entries[0]);
+        assert!(index.contains(&digest));
+        index.evict(&new.path, &new.entries[0]);
+        assert!(!index.contains(&digest));
     }
 }
