@@ -1,6 +1,10 @@
-//! What holds after every instruction, whatever was asked (docs/THREATS.md, I-01 to I-05).
+//! What holds after every instruction, whatever was asked (docs/THREATS.md, I-01 to I-05 and I-10).
 
-use crate::state::{Dispute, DisputeStatus, Job, JobStatus, Key, Model, Provider, SeatStatus, rent_lamports, size};
+use crate::{
+    act::Act,
+    rules::PAUSE_S_MAX,
+    state::{Dispute, DisputeStatus, Job, JobStatus, Key, Model, Provider, SeatStatus, rent_lamports, size},
+};
 
 impl Model {
     /// Lamports of everybody and everything.
@@ -14,6 +18,7 @@ impl Model {
     pub fn check_promises(&self) {
         for (key, market) in &self.markets {
             self.backed(*key, size::MARKET, market.fees_lamports);
+            assert!(market.paused_until_unix <= self.now_unix + PAUSE_S_MAX, "I-10: {key:?} is paused for too long");
             let own = || self.providers.values().filter(|provider| provider.market == *key);
             let tickets: u64 = own().map(|provider| u64::from(provider.tickets)).sum();
             assert_eq!(market.tickets_total, tickets, "tickets of {key:?}");
@@ -76,6 +81,20 @@ impl Model {
         assert_eq!(provider.children_open as usize, seats().count() + votes().count(), "children of {key:?}");
         let weighty = votes().filter(|vote| vote.weight > 0).count();
         assert_eq!(usize::from(provider.votes_open), weighty, "votes of {key:?}");
+        if self.markets[&provider.market].paused_until_unix > self.now_unix {
+            self.check_withdrawals(key, provider);
+        }
+    }
+
+    /// I-10: what is due can be had while the market is paused.
+    fn check_withdrawals(&self, key: Key, provider: &Provider) {
+        let withdraw = Act::WithdrawStake { signer: provider.authority, provider: key };
+        let is_due = provider.unbonding_lamports > 0 && provider.unbonding_until_unix <= self.now_unix;
+        let claim = Act::ClaimReward { provider: key };
+        for act in [is_due.then_some(withdraw), (provider.earnings_lamports > 0).then_some(claim)].into_iter().flatten()
+        {
+            assert_eq!(self.clone().apply(&act), Ok(()), "I-10: {act:?}");
+        }
     }
 
     fn check_job(&self, key: Key, job: &Job) {

@@ -14,6 +14,7 @@ mod shares;
 use std::collections::BTreeSet;
 
 pub use disputes::UNAVAILABLE;
+pub use providers::PAUSE_S_MAX;
 
 use crate::{
     act::Act,

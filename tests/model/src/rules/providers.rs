@@ -7,7 +7,8 @@ use crate::{
     state::{Key, Market, Model, Provider, Terms, Trust, rent_lamports, size},
 };
 
-const PAUSE_S_MAX: i64 = 72 * 3_600;
+/// Longest pause, seconds.
+pub const PAUSE_S_MAX: i64 = 72 * 3_600;
 const PAUSE_PERIOD_S: i64 = 7 * 86_400;
 
 impl Model {
