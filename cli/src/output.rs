@@ -215,6 +215,12 @@ pub fn lamports(amount: u64) -> String {
     if fraction.is_empty() { format!("{} SOL", grouped(whole)) } else { format!("{}.{fraction} SOL", grouped(whole)) }
 }
 
+/// Basis points as `2.50 %`.
+pub fn percent(bps: impl Into<u32>) -> String {
+    let bps = bps.into();
+    format!("{}.{:02} %", bps / 100, bps % 100)
+}
+
 /// `1.5` or `1.5sol` in SOL, `20000lamports` in lamports.
 ///
 /// # Errors

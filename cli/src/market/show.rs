@@ -8,8 +8,8 @@ use crate::{
     chain::Chain,
     context::Context,
     error::{CliError, CliResult},
-    market::terms::{TermsView, percent, rows},
-    output::{duration, lamports, table},
+    market::terms::{TermsView, rows},
+    output::{duration, lamports, percent, table},
 };
 
 /// A market as JSON.

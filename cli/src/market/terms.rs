@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     error::{CliResult, Context as _, Exit},
-    output::{duration, grouped, lamports, parse_lamports},
+    output::{duration, grouped, lamports, parse_lamports, percent},
 };
 
 /// Terms of a new market, unless told otherwise: for a public one.
@@ -344,12 +344,6 @@ fn audits(terms: &MarketTerms) -> String {
         0 => "none: no job runs alone".to_owned(),
         most => format!("one in {} to one in {most} results of jobs that run alone", terms.audit_one_in_min),
     }
-}
-
-/// `2.50 %`.
-pub fn percent(bps: impl Into<u32>) -> String {
-    let bps = bps.into();
-    format!("{}.{:02} %", bps / 100, bps % 100)
 }
 
 #[cfg(test)]

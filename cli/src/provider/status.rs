@@ -17,7 +17,7 @@ use crate::{
     chain::Chain,
     context::Context,
     error::{CliResult, Hint},
-    output::{duration, lamports, table},
+    output::{duration, lamports, percent, table},
     progress::Progress,
     provider::{
         StatusArgs,
@@ -70,6 +70,8 @@ struct View {
     /// Most that was paid for results that it found alone since others confirmed one; with the next at most its stake.
     unaudited_lamports: u64,
     latency_ms_per_gigagas: u32,
+    /// Beside what the market gives a job of that size: 5,000 when it takes all of it. None before the first result.
+    latency_score_bps: Option<u16>,
     node_balance_lamports: Option<u64>,
     /// What locks its stake, and what it owes as a juror; not with `--all`.
     held: Option<Held>,
@@ -155,6 +157,7 @@ impl Look<'_> {
             misses_in_row: provider.misses_in_row,
             unaudited_lamports: provider.unaudited_lamports,
             latency_ms_per_gigagas: trust.latency_ms_avg,
+            latency_score_bps: trust.latency_score_bps(terms.verify_rate_gas_per_s),
             node_balance_lamports: None,
             held: None,
             history: None,
@@ -205,11 +208,16 @@ fn print_one(view: &View) {
     if view.unaudited_lamports > 0 {
         println!("alone      {} paid or to be paid that nobody has audited", lamports(view.unaudited_lamports));
     }
-    let (whole, rest) = (view.trust_score_bps / 100, view.trust_score_bps % 100);
     println!(
-        "trust      {whole}.{rest:02} %, of {} results that others confirmed, the last {} without a fault",
-        view.confirmed, view.consecutive_valid
+        "trust      {}, of {} results that others confirmed, the last {} without a fault",
+        percent(view.trust_score_bps),
+        view.confirmed,
+        view.consecutive_valid
     );
+    if let Some(score_bps) = view.latency_score_bps {
+        let (score, ms) = (percent(score_bps), view.latency_ms_per_gigagas);
+        println!("latency    {score}, with {ms} ms for 10^9 gas on average; 50 % is as long as the market expects");
+    }
 }
 
 fn tickets(view: &View) -> String {
@@ -267,7 +275,7 @@ fn print_all(views: &[View]) {
             view.declined.to_string(),
             view.disputes_won.to_string(),
             view.disputes_lost.to_string(),
-            format!("{}.{:02} %", view.trust_score_bps / 100, view.trust_score_bps % 100),
+            percent(view.trust_score_bps),
         ]);
     }
     println!("{rows}");

@@ -118,6 +118,8 @@ fn a_paid_seat_is_in_the_history(court: &Court, right: &Outcome) {
     let told = status(court, LIAR, &["--history"]);
     let (seats, earned) = (&told["history"]["seats"], number(&told["earnings_lamports"]));
     assert!(earned > 0 && seats["paid"] == 1 && number(&seats["earned_lamports"]) == earned, "{told}");
+    let (latency_ms, score) = (number(&told["latency_ms_per_gigagas"]), &told["latency_score_bps"]);
+    assert!(score.as_u64().map_or(latency_ms == 0, |score| latency_ms > 0 && score <= 10_000), "{told}");
     assert_eq!(
         (&told["history"]["is_partial"], &told["history"]["slashed_lamports"]),
         (&false.into(), &0.into()),

@@ -29,7 +29,7 @@ use super::DemoArgs;
 use crate::{
     error::{CliError, CliResult, Context as _, Hint as _},
     localnet::{Running, stop_requested},
-    output::{Output, lamports},
+    output::{Output, lamports, percent},
     progress::Progress,
 };
 use books::OpenBooks;
@@ -240,9 +240,4 @@ impl Show<'_> {
         Err(CliError::new(format!("not settled within {} s: jobs {open}", SETTLE_TIMEOUT.as_secs()))
             .with_next("give the machine more room and run it again; seven providers share it"))
     }
-}
-
-/// Basis points as a percentage.
-fn percent(bps: u16) -> String {
-    format!("{}.{:02} %", bps / 100, bps % 100)
 }

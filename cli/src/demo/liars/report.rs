@@ -7,11 +7,11 @@ use assay_sdk::{Event, EventRecord};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use super::{books::Books, jobs::Posted, percent};
+use super::{books::Books, jobs::Posted};
 use crate::{
     error::{CliError, CliResult, Exit, Hint as _},
     job::state::{mode_name, status_name},
-    output::{lamports, table},
+    output::{lamports, percent, table},
 };
 
 /// One job at its end.
