@@ -3,7 +3,10 @@
 use assay_protocol::{DisputeStatus, Mode, Verdict, limits::VOTE_TICKETS_MAX};
 
 use crate::{
-    assay::{accounts::Dispute, types::CommitVoteArgs},
+    assay::{
+        accounts::{Dispute, Provider},
+        types::CommitVoteArgs,
+    },
     call::Call,
     party::terms,
     trial::{JURORS, SALT, Trial, ballot, said},
@@ -48,9 +51,8 @@ pub fn life(salt: u64) -> Vec<(&'static str, u64)> {
     this.units
 }
 
-/// The dearest absence: of a vote that names one ticket less than it could.
-#[must_use]
-pub fn light(salt: u64) -> (&'static str, u64) {
+/// A lie before its jury.
+fn drawn(salt: u64) -> Trial {
     let mut court = Trial::open_in(World::salted(salt), &terms(), Mode::Optimistic, 1);
     let liar = court.party(0);
     let accept = liar.accept_job(court.world());
@@ -58,6 +60,39 @@ pub fn light(salt: u64) -> (&'static str, u64) {
     court.panel.world.ok(&liar.submit_results(&said(9)));
     court.dispute_with(1, &ballot(1));
     court.draw();
+    court
+}
+
+/// The dearest vote: it names as many tickets as it can, drawn from so many that hardly two share a hash.
+#[must_use]
+pub fn wide(salt: u64) -> (&'static str, u64) {
+    const TICKETS: u32 = 1 << 14;
+    const WINNERS: u64 = 2 * VOTE_TICKETS_MAX as u64;
+    let mut court = drawn(salt);
+    let (juror, ticket_lamports) = (court.party(JURORS.start), court.dispute().ticket_lamports);
+    let stake_lamports = u64::from(TICKETS) * ticket_lamports;
+    court.panel.world.donate(&juror.provider, stake_lamports);
+    court.panel.world.edit::<Provider>(&juror.provider, |provider| {
+        provider.tickets = TICKETS;
+        provider.stake_lamports = stake_lamports;
+        provider.exposure_cap_lamports = stake_lamports;
+    });
+    court.panel.world.edit::<Dispute>(&juror.dispute(), |dispute| {
+        dispute.expected = WINNERS;
+        dispute.duty_tickets_total = TICKETS.into();
+    });
+    let mut tickets = court.tickets(JURORS.start);
+    tickets.truncate(VOTE_TICKETS_MAX as usize);
+    let commitment = juror.vote_commitment(court.world(), &ballot(1), SALT);
+    let vote = juror.commit_vote_with(court.world(), CommitVoteArgs { commitment, tickets });
+    ("commit_vote, 64 tickets", court.panel.world.ok(&vote).compute_units)
+}
+
+/// The dearest absence: of a vote that names one ticket less than it could.
+#[must_use]
+pub fn light(salt: u64) -> (&'static str, u64) {
+    let mut court = drawn(salt);
+    let liar = court.party(0);
     // So many are drawn from a market's third round on.
     court.panel.world.edit::<Dispute>(&liar.dispute(), |dispute| dispute.expected = dispute.duty_tickets_total - 4);
     let juror = court.party(JURORS.start);

@@ -5,7 +5,7 @@ use assay_tests::{compute, mutate::Fixture, party::Party, world::World};
 use crate::fixtures;
 
 /// Bounds of docs/benchmarks.md, measured with the kit build.
-const BOUNDS: [(&str, u64); 31] = [
+const BOUNDS: [(&str, u64); 32] = [
     ("create_job", 20_000),
     ("accept_job", 16_000),
     ("decline_job", 12_000),
@@ -26,6 +26,7 @@ const BOUNDS: [(&str, u64); 31] = [
     ("record_seed, its jury", 12_000),
     ("commit_vote, first two rounds", 15_000),
     ("commit_vote, third round", 15_000),
+    ("commit_vote, 64 tickets", 22_000),
     ("reveal_vote", 12_000),
     ("reveal_outcome", 12_000),
     ("tally_round", 12_000),
