@@ -39,7 +39,7 @@ pub struct Told {
     pub is_new: bool,
     /// Whether it is still to be sent. `false` stops the sending, not the watching.
     pub sending: watch::Receiver<bool>,
-    /// The slots that are heard of. No status changes without one.
+    /// The slots that are heard of: with each it is asked about.
     pub slots: watch::Receiver<SlotHeard>,
 }
 
@@ -62,9 +62,9 @@ impl Told {
 }
 
 impl SenderSettings {
-    /// How long the answer to a question is good for, unless a slot is heard of. Of what is unknown nothing else is expected while
-    /// slots are heard of. What is processed may be confirmed at any time: on a cluster that takes a slot or more, so that it is
-    /// seen processed before.
+    /// Longest time to the next question, unless a slot is heard of before. While slots are, what is unknown waits for the next one:
+    /// on a cluster it is processed with one and confirmed a slot or more later, so it is seen processed in between. From there on
+    /// time decides, since the votes that confirm it come at any moment.
     fn longest_pause(&self, hears_slots: bool, is_processed: bool) -> Duration {
         if hears_slots && !is_processed {
             self.resend_interval.max(self.confirm_interval)
