@@ -80,17 +80,18 @@ fn p_03_whoever_is_in_jail_takes_no_seat_of_any_kind() {
         [(Mode::Optimistic, 1, false), (Mode::Redundant, 3, false), (Mode::Quorum, 3, false), (Mode::Adaptive, 3, true)]
     {
         let mut panel = Panel::ready(3);
-        let party = panel.parties[0];
-        panel.world.ok(&party.create_job_with(panel.args(mode, redundancy)));
+        panel.world.ok(&panel.parties[0].create_job_with(panel.args(mode, redundancy)));
         if matches!(mode, Mode::Redundant | Mode::Quorum) {
             panel.draw();
         }
+        let has_ticket = |party: &&Party| is_alone || party.winning_ticket(&panel.world).is_some();
+        let party = *panel.parties.iter().find(has_ticket).expect("one of three");
         let until_unix = panel.world.now() + 10;
         panel.world.edit::<Provider>(&party.provider, |provider| {
             (provider.jailed_until_unix, provider.trust.consecutive_valid) = (until_unix, 50);
         });
         panel.world.advance_to(until_unix - 1);
-        let ticket = if is_alone { TICKET_SOLO } else { party.winning_ticket(&panel.world).expect("nearly all win") };
+        let ticket = if is_alone { TICKET_SOLO } else { party.winning_ticket(&panel.world).expect("it wins for ever") };
         let accept = party.accept_job_by(&panel.world, ticket);
         panel.world.refuse(&accept, "Jailed");
         panel.world.advance(1);
