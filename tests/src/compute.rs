@@ -40,7 +40,7 @@ pub fn measure(keys: u64) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::new();
     for salt in 0..keys {
         let salted = salt.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let alone = [dispute_compute::wide(salted), dispute_compute::light(salted)];
+        let alone = [dispute_compute::full(salted), dispute_compute::light(salted)];
         let disputed = dispute_compute::life(salted).into_iter().chain(alone);
         for (name, units) in life(salted).into_iter().chain(disputed) {
             match samples.iter_mut().find(|sample| sample.name == name) {

@@ -3,10 +3,7 @@
 use assay_protocol::{DisputeStatus, Mode, Verdict, limits::VOTE_TICKETS_MAX};
 
 use crate::{
-    assay::{
-        accounts::{Dispute, Provider},
-        types::CommitVoteArgs,
-    },
+    assay::{accounts::Dispute, types::CommitVoteArgs},
     call::Call,
     party::terms,
     trial::{JURORS, SALT, Trial, ballot, said},
@@ -63,26 +60,22 @@ fn drawn(salt: u64) -> Trial {
     court
 }
 
-/// The dearest vote: it names as many tickets as it can, drawn from so many that hardly two share a hash.
-#[must_use]
-pub fn wide(salt: u64) -> (&'static str, u64) {
-    const TICKETS: u32 = 1 << 14;
-    const WINNERS: u64 = 2 * VOTE_TICKETS_MAX as u64;
+/// A lie before a jury that nearly all tickets are in, and the most of them that the first juror can name.
+fn wide(salt: u64) -> (Trial, Vec<u32>) {
     let mut court = drawn(salt);
-    let (juror, ticket_lamports) = (court.party(JURORS.start), court.dispute().ticket_lamports);
-    let stake_lamports = u64::from(TICKETS) * ticket_lamports;
-    court.panel.world.donate(&juror.provider, stake_lamports);
-    court.panel.world.edit::<Provider>(&juror.provider, |provider| {
-        provider.tickets = TICKETS;
-        provider.stake_lamports = stake_lamports;
-        provider.exposure_cap_lamports = stake_lamports;
-    });
-    court.panel.world.edit::<Dispute>(&juror.dispute(), |dispute| {
-        dispute.expected = WINNERS;
-        dispute.duty_tickets_total = TICKETS.into();
-    });
+    let dispute = court.party(JURORS.start).dispute();
+    court.panel.world.edit::<Dispute>(&dispute, |dispute| dispute.expected = dispute.duty_tickets_total - 4);
     let mut tickets = court.tickets(JURORS.start);
+    assert!(tickets.len() > VOTE_TICKETS_MAX as usize, "more than a vote names");
     tickets.truncate(VOTE_TICKETS_MAX as usize);
+    (court, tickets)
+}
+
+/// The dearest vote: it names as many tickets as it can.
+#[must_use]
+pub fn full(salt: u64) -> (&'static str, u64) {
+    let (mut court, tickets) = wide(salt);
+    let juror = court.party(JURORS.start);
     let commitment = juror.vote_commitment(court.world(), &ballot(1), SALT);
     let vote = juror.commit_vote_with(court.world(), CommitVoteArgs { commitment, tickets });
     ("commit_vote, 64 tickets", court.panel.world.ok(&vote).compute_units)
@@ -91,16 +84,10 @@ pub fn wide(salt: u64) -> (&'static str, u64) {
 /// The dearest absence: of a vote that names one ticket less than it could.
 #[must_use]
 pub fn light(salt: u64) -> (&'static str, u64) {
-    let mut court = drawn(salt);
-    let liar = court.party(0);
-    // So many are drawn from a market's third round on.
-    court.panel.world.edit::<Dispute>(&liar.dispute(), |dispute| dispute.expected = dispute.duty_tickets_total - 4);
+    let (mut court, tickets) = wide(salt);
     let juror = court.party(JURORS.start);
-    let mut tickets = court.tickets(JURORS.start);
-    tickets.truncate(VOTE_TICKETS_MAX as usize);
-    let named = tickets[1..].to_vec();
     let commitment = juror.vote_commitment(court.world(), &ballot(1), SALT);
-    let vote = juror.commit_vote_with(court.world(), CommitVoteArgs { commitment, tickets: named });
+    let vote = juror.commit_vote_with(court.world(), CommitVoteArgs { commitment, tickets: tickets[1..].to_vec() });
     court.panel.world.ok(&vote);
     court.panel.world.advance_to(court.dispute().commit_deadline_unix);
     let reveal = juror.reveal_vote(court.world(), &ballot(1), SALT);

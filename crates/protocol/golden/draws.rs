@@ -104,7 +104,7 @@ pub fn check_tickets() {
         assert_eq!(winners, expected, "{vector}");
     }
     for vector in rows(&file, "singles") {
-        let mut draw = TicketDraw::new(&hash(vector, "seed"), &hash(vector, "holder"));
+        let draw = TicketDraw::new(&hash(vector, "seed"), &hash(vector, "holder"));
         let (index, least) = (narrow(vector, "index"), number(vector, "least"));
         assert!(draw.wins(index, least) && !draw.wins(index, least - 1), "{vector}");
     }

@@ -49,7 +49,7 @@ pub const SEED_REARMS_MAX: u8 = 3;
 pub const SLOT_HASHES_MAX: u64 = 512;
 /// Most seconds one draw takes while somebody records it: four times 512 + 4 slots of 400 ms, rounded up. Only bounds use it.
 pub const SEED_WAIT_S: u32 = 900;
-/// Most tickets of one provider: whoever looks for its own that win hashes all of them, in less than a second.
+/// Most tickets of one provider: whoever looks for its own that win goes through all of them, in some milliseconds.
 pub const TICKETS_MAX: u32 = 1 << 20;
 /// Most tickets of one vote of a drawn round.
 pub const VOTE_TICKETS_MAX: u32 = 64;

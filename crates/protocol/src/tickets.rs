@@ -8,15 +8,6 @@ use crate::{
     limits::{SEATS_START_FACTOR, TICKETS_MAX},
 };
 
-/// What all tickets of one holder share in one draw: a hash.
-const KEY_BYTES: usize = 32;
-/// A number of four tickets, u32 little-endian.
-const NUMBER_BYTES: usize = 4;
-/// Tickets that share a hash, of which each has a quarter.
-const QUARTET: u32 = 4;
-/// No ticket's quartet.
-const NO_QUARTET: u32 = u32::MAX;
-
 /// Instead of a ticket: the seat is taken alone, see [`crate::trust::AuditBounds`].
 pub const TICKET_SOLO: u32 = u32::MAX;
 
@@ -79,48 +70,43 @@ pub fn seat_threshold(fill: &Fill, now_unix: i64) -> u64 {
 }
 
 /// One holder's tickets in one draw.
-#[derive(Clone, Debug)]
+///
+/// A hash of seed and holder is the key, and the tickets' numbers are what SplitMix64 gives from it: nobody chooses or foresees a key,
+/// and a number, which on chain costs a sixth of a hash, has only to fall as evenly and freely as a hash would. Source: Steele, Lea
+/// and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, with the mixing of Vigna's `splitmix64.c`.
+#[derive(Clone, Copy, Debug)]
 pub struct TicketDraw {
-    /// The key, and the number of the quartet that is hashed: one slice, since a hash on chain costs by its slices.
-    preimage: [u8; KEY_BYTES + NUMBER_BYTES],
-    /// The quartet that was looked at last; [`NO_QUARTET`] before any was.
-    quartet: u32,
-    /// Its hash.
-    hash: Hash32,
+    /// The generator's state before ticket 0.
+    key: u64,
 }
 
 impl TicketDraw {
-    /// All tickets share the key `H(domain, seed, holder)`; `holder` is the address of the Provider account.
+    /// The key is the first eight bytes (LE) of `H(domain, seed, holder)`; `holder` is the address of the Provider account.
     #[must_use]
     pub fn new(seed: &Hash32, holder: &Hash32) -> Self {
-        let mut preimage = [0; KEY_BYTES + NUMBER_BYTES];
-        let (key, _) = preimage.split_at_mut(KEY_BYTES);
-        key.copy_from_slice(hashv(&[Domain::Ticket.tag(), seed, holder]).as_bytes());
-        Self { preimage, quartet: NO_QUARTET, hash: [0; 32] }
+        let hash = hashv(&[Domain::Ticket.tag(), seed, holder]).to_bytes();
+        let (numbers, _) = hash.as_chunks();
+        Self { key: numbers.first().map_or(0, |number| u64::from_le_bytes(*number)) }
     }
 
-    /// Whether a ticket wins: its number in the draw is below the threshold, or every ticket wins. The number (LE) is the quarter
-    /// `index mod 4` of `SHA-256(key, ⌊index / 4⌋ u32)`, so that whoever asks in order hashes once for four tickets.
+    /// Whether a ticket wins: its number in the draw is below the threshold, or every ticket wins.
     #[must_use]
     #[inline]
-    pub fn wins(&mut self, index: u32, threshold: u64) -> bool {
-        if threshold == EVERYBODY {
-            return true;
-        }
-        let quartet = index / QUARTET;
-        if self.quartet != quartet {
-            let (_, number) = self.preimage.split_at_mut(KEY_BYTES);
-            number.copy_from_slice(&quartet.to_le_bytes());
-            self.hash = hashv(&[&self.preimage]).to_bytes();
-            self.quartet = quartet;
-        }
-        let (quarters, _) = self.hash.as_chunks();
-        let quarter = usize::try_from(index % QUARTET).ok().and_then(|place| quarters.get(place));
-        quarter.is_some_and(|quarter| u64::from_le_bytes(*quarter) < threshold)
+    pub const fn wins(&self, index: u32, threshold: u64) -> bool {
+        self.number(index) < threshold || threshold == EVERYBODY
+    }
+
+    /// Output `index`, from 0, of SplitMix64.
+    const fn number(&self, index: u32) -> u64 {
+        let steps = (index as u64).wrapping_add(1);
+        let state = self.key.wrapping_add(steps.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     /// All tickets below `tickets` that win, ascending. For whoever looks for its own; the program checks single ones.
-    pub fn winning(mut self, tickets: u32, threshold: u64) -> impl Iterator<Item = u32> {
+    pub fn winning(self, tickets: u32, threshold: u64) -> impl Iterator<Item = u32> {
         (0..tickets).filter(move |index| self.wins(*index, threshold))
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use anchor_lang::{AccountDeserialize, Discriminator};
-use assay_protocol::DisputeStatus;
+use assay_protocol::{DisputeStatus, limits::TICKETS_MAX};
 use assay_sdk::{
     Keyed,
     client::ChainTime,
@@ -28,8 +28,8 @@ const PLANNED_PER_LOOK: usize = 4;
 const DISPUTES_PER_LOOK: usize = 64;
 /// Jobs of different outcomes whose modules are looked up in one look.
 const COLLISIONS_PER_LOOK: usize = 64;
-/// Most tickets of others that are looked through for one that was drawn, for one dispute and look: some ten milliseconds.
-const TICKETS_PER_ROLL: u32 = 1 << 16;
+/// Most tickets of others that are looked through for one that was drawn, for one dispute and look: some milliseconds.
+const TICKETS_PER_ROLL: u32 = TICKETS_MAX;
 
 fn keyed<T: AccountDeserialize>(address: Pubkey, data: &[u8]) -> Option<Keyed<T>> {
     Some(Keyed { address, account: T::try_deserialize(&mut &data[..]).ok()? })

@@ -10,13 +10,13 @@ use assay_protocol::{
 use assay_sdk::{crank, instructions};
 use solana_instruction::Instruction;
 
-use super::{Core, Job, JobView, Now, Phase, ProviderView, Role, seats::is_armed};
+use super::{
+    Core, Job, JobView, Now, Phase, ProviderView, Role,
+    seats::{TICKETS_PER_STEP, is_armed},
+};
 
 /// Rounds of a dispute at most.
 pub const ROUNDS: usize = 4;
-/// Most tickets that are looked through in one step, at a look or a tick: some ten milliseconds. A provider has up to a
-/// million.
-const TICKETS_PER_STEP: u32 = 1 << 16;
 
 /// Of less than this nobody's share is worth the fee of showing an absence, lamports.
 const ABSENCE_LAMPORTS_MIN: u64 = 1_000_000;
@@ -234,7 +234,7 @@ impl Jury {
     fn go_on(&mut self, holder: &Hash32, tickets: u32, threshold: u64, budget: &mut u32) {
         let end = tickets.min(self.next.saturating_add(*budget)).max(self.next);
         *budget = budget.saturating_sub(end.saturating_sub(self.next));
-        let mut draw = TicketDraw::new(&self.seed, holder);
+        let draw = TicketDraw::new(&self.seed, holder);
         self.tickets.extend((self.next..end).filter(|index| draw.wins(*index, threshold)));
         // A vote shows no more than these.
         self.tickets.truncate(usize::try_from(VOTE_TICKETS_MAX).unwrap_or(usize::MAX));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_protocol::{
     DisputeStatus, Draw, DrawNow, DrawState, Hash32, JobStatus, Lookup, Purpose, Subject,
+    limits::TICKETS_MAX,
     tickets::{EVERYBODY, Fill, TICKET_SOLO, TicketDraw, seat_threshold},
     trust::trust_floor_bps,
 };
@@ -12,9 +13,9 @@ use super::{
     Core, Job, JobView, Now, Phase, ProviderView, Role, Settings, TxKind, TxRecord, TxState, court::DisputeView,
 };
 
-/// Most tickets that are looked through in one step, at a look or a tick: some ten milliseconds. A provider has up to a
-/// million.
-const TICKETS_PER_STEP: u32 = 1 << 16;
+/// Most tickets that are looked through in one step, at a look or a tick, for seats and again for juries: as many as the largest
+/// provider has for one draw, which takes some milliseconds.
+pub(super) const TICKETS_PER_STEP: u32 = TICKETS_MAX;
 
 /// Seconds that those without a part of their own in a dispute leave its next step to the others.
 const BYSTANDER_S: i64 = 5;
@@ -72,7 +73,7 @@ impl Search {
             (self.next, self.threshold) = (0, threshold);
         }
         let end = tickets.min(self.next.saturating_add(*budget)).max(self.next);
-        let mut draw = TicketDraw::new(&self.seed, holder);
+        let draw = TicketDraw::new(&self.seed, holder);
         self.ticket = (self.next..end).find(|index| draw.wins(*index, self.threshold));
         *budget = budget.saturating_sub(end.saturating_sub(self.next));
         self.next = end;

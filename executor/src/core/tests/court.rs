@@ -268,7 +268,7 @@ fn voted(dispute: &DisputeView, payload: &[u8]) -> Hash32 {
     let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
     let (weight, tickets): (u32, Vec<u32>) = (number(weight), tickets.chunks(4).map(number).collect());
     let level = threshold(dispute.expected, dispute.duty_tickets_total);
-    let mut draw = TicketDraw::new(&dispute.draw.seed, &settings().provider.to_bytes());
+    let draw = TicketDraw::new(&dispute.draw.seed, &settings().provider.to_bytes());
     let win = |index: &u32| *index < 40 && draw.wins(*index, level);
     let is_drawn = match dispute.is_last() {
         true => tickets.is_empty() && (1..=40).contains(&weight),

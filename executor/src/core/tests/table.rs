@@ -186,7 +186,7 @@ impl World {
             return self.take_alone(uid);
         }
         let threshold = seat_threshold(&fill, self.now.chain_unix);
-        let mut draw = TicketDraw::new(&job.draw.seed, &settings().provider.to_bytes());
+        let draw = TicketDraw::new(&job.draw.seed, &settings().provider.to_bytes());
         if !job.draw.is_settled() || !draw.wins(ticket, threshold) {
             return false;
         }

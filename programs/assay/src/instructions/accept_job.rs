@@ -117,7 +117,7 @@ impl AcceptJob<'_> {
         require!(ticket < usable, AssayError::TicketLoses);
         require!(provider.tickets_from_unix <= job.draw.fixed_unix, AssayError::TicketImmature); // P-16
         let threshold = job.seat_threshold(now_unix);
-        let mut draw = TicketDraw::new(&job.draw.seed, provider.key().as_array());
+        let draw = TicketDraw::new(&job.draw.seed, provider.key().as_array());
         require!(draw.wins(ticket, threshold), AssayError::TicketLoses); // P-15
 
         // Never the stake itself: whoever knows the seed could still add to that (P-16).

@@ -143,7 +143,7 @@ impl Jury {
     /// # Errors
     /// [`AssayError::TicketsUnordered`], [`AssayError::TicketLoses`].
     pub fn check(&self, holder: &Pubkey, usable: u32, tickets: &[u32]) -> Result<()> {
-        let mut draw = TicketDraw::new(&self.seed, holder.as_array());
+        let draw = TicketDraw::new(&self.seed, holder.as_array());
         let mut last = -1;
         for ticket in tickets {
             let number = i64::from(*ticket);
