@@ -203,15 +203,23 @@ impl Trial {
     /// A round in which every juror that was drawn votes so and these challengers reveal that. Says how much weight was revealed.
     pub fn vote(&mut self, ballot: &Ballot, challengers: &[(usize, Ballot)]) -> u64 {
         self.draw();
-        let mut voted = Vec::new();
-        for juror in JURORS {
-            if !self.tickets(juror).is_empty() {
-                let vote = self.vote_call(juror, ballot);
-                self.panel.world.ok(&vote);
-                voted.push(juror);
-            }
+        self.hide_votes(ballot);
+        self.show(ballot, challengers)
+    }
+
+    /// Every juror that was drawn votes so.
+    pub fn hide_votes(&mut self, ballot: &Ballot) {
+        for juror in JURORS.filter(|juror| !self.tickets(*juror).is_empty()).collect::<Vec<_>>() {
+            let vote = self.vote_call(juror, ballot);
+            self.panel.world.ok(&vote);
         }
+    }
+
+    /// Those who voted so and these challengers reveal it, and the round is counted. Says how much weight was revealed.
+    pub fn show(&mut self, ballot: &Ballot, challengers: &[(usize, Ballot)]) -> u64 {
         let round = self.dispute().round;
+        let has_voted = |juror: &usize| self.world().account(&self.party(*juror).vote(round)).is_some();
+        let voted: Vec<usize> = JURORS.filter(has_voted).collect();
         self.panel.world.advance_to(self.dispute().commit_deadline_unix);
         for juror in voted {
             let reveal = self.party(juror).reveal_vote(self.world(), ballot, SALT);

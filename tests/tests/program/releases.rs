@@ -1,15 +1,18 @@
-//! accounts written by earlier releases still decode and still settle. `accounts-v1.json` holds a ledger with a
-//! job at every stage, as the first release wrote it. A layout that is changed on purpose gets a fixture of its own;
-//! the old ones stay. `ASSAY_BLESS=1` writes the current one, and only while it is unreleased.
+//! accounts written by earlier releases still decode and still settle. Three ledgers are kept as the first release wrote them:
+//! `accounts-v1.json` has a job of one seat at every stage, `seats-v1.json` one of three seats whose results are still hidden,
+//! `court-v1.json` a dispute whose votes are. A layout that is changed on purpose gets fixtures of its own; the old ones stay.
+//! `ASSAY_BLESS=1` writes the current ones, and only while they are unreleased.
 
 use std::{fs, path::PathBuf};
 
-use assay_protocol::JobStatus;
+use assay_protocol::{DisputeStatus, ExecutionStatus, JobStatus, Mode, Verdict};
 use assay_tests::{
     assay::{self, accounts::Job},
     calls::create_sink,
     invariants,
+    panel::Panel,
     party::{Party, exited, sink, terms},
+    trial::{Trial, ballot},
     world::{SOL, World},
 };
 use serde_json::{Value, json};
@@ -18,8 +21,8 @@ use solana_pubkey::Pubkey;
 
 const STAGES: u64 = 6;
 
-fn path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/program/accounts-v1.json")
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/program/{name}-v1.json"))
 }
 
 /// The people, whose keys depend on nothing but the order in which they are made.
@@ -50,7 +53,7 @@ fn play(world: &mut World, payer: Pubkey, party: &Party) {
     world.ok(&party.unstake(SOL));
 }
 
-fn save(world: &World) {
+fn save(name: &str, world: &World) {
     let mut accounts = world.program_accounts();
     accounts.sort_by_key(|(key, _)| *key);
     let accounts: Vec<Value> = accounts
@@ -62,11 +65,11 @@ fn save(world: &World) {
     let file =
         json!({"program": assay::ID.to_string(), "slot": world.slot(), "unix": world.now(), "accounts": accounts});
     let text = serde_json::to_string_pretty(&file).expect("JSON") + "\n";
-    fs::write(path(), text).expect("the fixture is writable");
+    fs::write(path(name), text).expect("the fixture is writable");
 }
 
-fn load(world: &mut World) {
-    let file: Value = serde_json::from_str(&fs::read_to_string(path()).expect("the fixture")).expect("JSON");
+fn load(name: &str, world: &mut World) {
+    let file: Value = serde_json::from_str(&fs::read_to_string(path(name)).expect("the fixture")).expect("JSON");
     assert_eq!(file["program"], assay::ID.to_string());
     let number = |value: &Value| value.as_u64().expect("a number");
     world.set_clock(number(&file["slot"]), i64::try_from(number(&file["unix"])).expect("a time"));
@@ -78,17 +81,69 @@ fn load(world: &mut World) {
     }
 }
 
+/// Puts what was kept in the place of all accounts of the program.
+fn replace(name: &str, world: &mut World) {
+    if is_blessing() {
+        save(name, world);
+    }
+    for (key, _) in world.program_accounts() {
+        world.set_account(key, Account::default());
+    }
+    load(name, world);
+    invariants::check(world);
+}
+
+fn is_blessing() -> bool {
+    std::env::var_os("ASSAY_BLESS").is_some()
+}
+
+#[test]
+fn a_30_hidden_results_of_the_first_release_are_revealed_and_settle() {
+    let mut panel = Panel::assigned(Mode::Redundant, 3);
+    (0..2).for_each(|seat| panel.commit(seat, &exited(9)));
+    replace("seats", &mut panel.world);
+    let held = [0, 1, 2].map(|seat| panel.seat(seat).status);
+    assert_eq!(
+        held,
+        [ExecutionStatus::Committed, ExecutionStatus::Committed, ExecutionStatus::Accepted].map(|status| status.code())
+    );
+    panel.commit(2, &exited(8));
+    for (seat, gas_used) in [(0, 9), (1, 9), (2, 8)] {
+        panel.reveal(seat, &exited(gas_used));
+    }
+    panel.finish(&[0, 1, 2]);
+    invariants::check(&panel.world);
+    let [right, same, wrong] = [0, 1, 2].map(|seat| panel.provider(seat));
+    assert!(right.earnings_lamports > 0 && right.earnings_lamports == same.earnings_lamports);
+    assert!(wrong.earnings_lamports == 0 && wrong.stake_lamports < right.stake_lamports);
+}
+
+#[test]
+fn a_30_a_dispute_of_the_first_release_is_judged_and_settles() {
+    let mut court = Trial::revealed(&terms(), [9, 9, 1]);
+    court.dispute_with(3, &ballot(1));
+    court.draw();
+    court.hide_votes(&ballot(1));
+    replace("court", &mut court.panel.world);
+    assert_eq!((court.status(), court.dispute().challenges_open), (DisputeStatus::Voting, 1));
+    assert!(court.dispute().votes_open > 0);
+    court.show(&ballot(1), &[(3, ballot(1))]);
+    assert_eq!(court.decide(), Verdict::Outcome);
+    court.finish();
+    assert!(court.stake(0) < court.stake(2) && court.earned(2) > 0 && court.jurors_earned() > 0);
+}
+
 #[test]
 fn a_30_accounts_of_the_first_release_decode_and_settle() {
-    if std::env::var_os("ASSAY_BLESS").is_some() {
+    if is_blessing() {
         let mut world = World::new();
         let (payer, party) = people(&mut world);
         play(&mut world, payer, &party);
-        save(&world);
+        save("accounts", &world);
     }
     let mut world = World::new();
     let (_, party) = people(&mut world);
-    load(&mut world);
+    load("accounts", &mut world);
     invariants::check(&world);
     let status = |world: &World, id| {
         let job: Job = world.read(&party.with_job(id).job);
