@@ -78,7 +78,7 @@ async fn e_10_the_subscription_tells_of_slots_and_of_a_job_whose_seats_are_taken
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c_15_a_job_whose_content_is_not_there_is_not_accepted_until_it_is() {
+async fn c_15_p_08_a_job_whose_content_is_not_there_is_not_accepted_until_it_is() {
     let net = Net::start(1).await;
     let client = net.network.client();
     let mut executor = net.executor(0);
@@ -150,7 +150,7 @@ async fn c_16_a_job_whose_content_is_lost_after_acceptance_is_run_once_it_is_bac
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c_16_a_seat_is_given_back_in_time_when_the_content_stays_lost() {
+async fn c_16_p_08_a_seat_is_given_back_in_time_when_the_content_stays_lost() {
     let net = Net::start(2).await;
     let mut executor = net.executor(0);
     let (posted, _source) = accepts_and_loses_the_content(&net, &mut executor).await;

@@ -1,6 +1,6 @@
 //! Attacks of docs/THREATS.md that need more than one wrong account; the mutation suite has those.
 
-use assay_protocol::{JobStatus, fees::share_bps};
+use assay_protocol::{JobStatus, Mode, fees::share_bps};
 use assay_tests::{
     assay::{
         self,
@@ -10,8 +10,9 @@ use assay_tests::{
     call::Call,
     calls::job_args,
     invariants,
+    panel::Panel,
     party::{EXPOSURE_CAP, Party, exited, sink, terms},
-    scenario::Scenario,
+    scenario::{GAS_USED, Scenario},
     world::{SOL, World},
 };
 use solana_account::Account;
@@ -324,6 +325,35 @@ fn p_12_a_market_of_another_cluster_gives_another_uid() {
     let ((left, task), (right, same_task)) = (uid([1; 32]), uid([2; 32]));
     assert_eq!(task, same_task);
     assert_ne!(left, right);
+}
+
+#[test]
+fn p_12_what_was_hidden_on_another_cluster_opens_nothing_here() {
+    const SALT: [u8; 32] = [5; 32];
+    // The same keys and the same job on both: nothing but the cluster differs.
+    let [mut here, there] = [[1; 32], [2; 32]].map(|genesis| {
+        let mut panel = Panel::ready(5);
+        let first = panel.parties[0];
+        panel.world.edit::<assay::accounts::Market>(&first.market, |market| {
+            market.cluster = assay_protocol::cluster_tag(&genesis);
+        });
+        panel.world.ok(&first.create_job_with(panel.args(Mode::Redundant, 3)));
+        panel.draw();
+        panel
+    });
+    let can_take = |party: &Party| party.winning_ticket(&here.world).is_some();
+    let [replayed, honest, third]: [Party; 3] =
+        here.parties.iter().copied().filter(can_take).take(3).collect::<Vec<_>>().try_into().expect("three can");
+    for party in [replayed, honest, third] {
+        here.world.ok(&party.accept_job(&here.world));
+    }
+    let hides = [(replayed, &there.world), (honest, &here.world), (third, &here.world)];
+    let hidden = hides.map(|(party, world)| (party, party.commitment(world, &exited(GAS_USED), SALT)));
+    for (party, commitment) in hidden {
+        here.world.ok(&party.commit_result(commitment));
+    }
+    here.world.refuse(&replayed.reveal_result(&exited(GAS_USED), SALT), "CommitmentMismatch");
+    here.world.ok(&honest.reveal_result(&exited(GAS_USED), SALT));
 }
 
 #[test]
