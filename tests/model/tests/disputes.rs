@@ -578,7 +578,7 @@ fn p_13_case_16_a_jury_ends_a_deadlock_of_five_results() {
 }
 
 #[test]
-fn case_18_money_is_counted_before_it_is_paid() {
+fn case_17_money_is_counted_before_it_is_paid() {
     let mut court = Court::submitted(result(9));
     court.open(1, result(1));
     court.vote(result(1), &[(1, result(1))]);
@@ -598,7 +598,7 @@ fn case_18_money_is_counted_before_it_is_paid() {
 }
 
 #[test]
-fn p_11_case_19_neither_a_bond_nor_the_stake_behind_a_jurors_tickets_can_leave() {
+fn p_11_case_18_neither_a_bond_nor_the_stake_behind_a_jurors_tickets_can_leave() {
     let mut court = Court::submitted(result(9));
     court.open(1, result(1));
     let (signer, provider) = (court.owner(4), court.cast.names[4].provider);

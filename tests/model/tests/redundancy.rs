@@ -141,7 +141,7 @@ fn p_19_a_seed_that_expires_four_times_draws_everybody() {
 
 /// Case 14: fewer providers than seats.
 #[test]
-fn i_04_a_job_that_nobody_can_fill_is_refunded_and_costs_its_seats_nothing() {
+fn i_04_case_14_a_job_that_nobody_can_fill_is_refunded_and_costs_its_seats_nothing() {
     let mut cast = Cast::new(&[10, 10]);
     cast.create(posting(1, Mode::Redundant, 3));
     cast.seed(1);
@@ -161,7 +161,7 @@ fn i_04_a_job_that_nobody_can_fill_is_refunded_and_costs_its_seats_nothing() {
 
 /// Case 14: no arbiter comes.
 #[test]
-fn i_04_without_an_arbiter_the_job_is_deadlocked_and_expires_after_its_window() {
+fn i_04_case_14_without_an_arbiter_the_job_is_deadlocked_and_expires_after_its_window() {
     let mut cast = Cast::new(&[10; 3]);
     cast.create(posting(1, Mode::Redundant, 3));
     cast.seed(1);

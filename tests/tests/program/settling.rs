@@ -31,7 +31,7 @@ fn voter(court: &Trial) -> usize {
 }
 
 #[test]
-fn case_18_money_is_counted_before_it_is_paid() {
+fn case_17_money_is_counted_before_it_is_paid() {
     let mut court = tallied();
     let (seat, winner, juror) = (court.party(0), court.party(1), court.party(voter(&court)));
     court.panel.world.refuse(&winner.settle_challenge(), "DisputeNotFinal");
@@ -194,7 +194,7 @@ fn p_18_a_juror_slashed_while_it_holds_a_seat_is_counted_in_no_later_jury() {
 }
 
 #[test]
-fn p_11_case_19_neither_a_bond_nor_the_stake_behind_a_jurors_tickets_can_leave() {
+fn p_11_case_18_neither_a_bond_nor_the_stake_behind_a_jurors_tickets_can_leave() {
     let mut court = tallied();
     let (executor, juror) = (court.party(0), court.party(voter(&court)));
     let world = &mut court.panel.world;
