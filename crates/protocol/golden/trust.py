@@ -59,7 +59,7 @@ def record(*events, **start):
         if isinstance(event, dict):
             others = event["drawn_equal"] - event["is_drawn"]
             agreed = others > 0 and (event["is_drawn"] or event["is_audited"])
-            confirms = event["fee_lamports"] >= 1_000 and bool(agreed)
+            confirms = event["fee_lamports"] >= 500 and bool(agreed)
             v["completed"] += 1
             if event["gas_used"] >= 10**9:
                 sample = 1_000 * event["elapsed_s"] * 10**9 // event["gas_used"]
@@ -86,7 +86,7 @@ def right(fee=20_000, gas=10**9, elapsed=2, drawn=True, audited=False, equal=2):
 RECORDS = [
     record(right(), right(), "wrong", right(), "missed", right(), "declined", right()),
     record("won", "lost", "declined", "missed", "wrong"),
-    record(right(fee=1_000), right(fee=999), right(fee=0)),
+    record(right(fee=500), right(fee=499), right(fee=0)),
     # Alone: an optimistic result, contested or not; an audited one that a drawn seat confirms, and one that none does.
     record(right(drawn=False, equal=0), right(drawn=False, audited=True, equal=1), right(drawn=False, audited=True, equal=0),
            right(drawn=False, equal=1), right(drawn=False, equal=9), "won", right(drawn=False, equal=0), "won"),
@@ -114,7 +114,14 @@ def audit(n, one_in, everybody=False):
     return dict(seed=key(n).hex(), job_uid=key(6).hex(), one_in=one_in, is_everybody=everybody, drawn=drawn)
 
 
-AUDITED = [audit(n, one_in) for n in range(40, 60) for one_in in (2, 5, 50)] + [audit(40, 50, True), audit(41, 50, True)]
+def audits(one_in):
+    """Six seeds that say audit, and six that do not."""
+    all_seeds = [audit(n, one_in) for n in range(40, 40 + 20 * one_in)]
+    return [seed for drawn in (True, False) for seed in [seed for seed in all_seeds if seed["drawn"] == drawn][:6]]
+
+
+AUDITED = audits(2) + audits(5) + audits(50) + [audit(40, 50, True), audit(41, 50, True)]
+assert [vector["drawn"] for vector in AUDITED].count(True) == 20
 
 
 def solo(bond, pay, one_in):

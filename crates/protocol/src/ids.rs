@@ -1,5 +1,5 @@
 //! Domain-separated hash preimages. Every preimage is the 16-byte domain tag followed by fixed-width fields, so two
-//! different inputs never share one preimage (A-15, P-12). Tickets alone are hashed without a tag, under a key that has one.
+//! different inputs never share one preimage (A-15, P-12).
 
 use solana_sha256_hasher::hashv;
 

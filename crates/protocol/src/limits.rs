@@ -67,12 +67,12 @@ pub const JURORS_BPS: u32 = 3_000;
 pub const TRUSTED_STREAK: u32 = 10;
 /// Each further arbiter's least trust is higher by this much, basis points.
 pub const ARBITRATION_TRUST_STEP_BPS: u16 = 500;
-/// Missed deadlines in a row that put a provider in jail.
+/// Deadlines missed since the last confirmed result that put a provider in jail.
 pub const MISSES_IN_ROW_JAIL: u8 = 3;
 /// Confirmed fees that give half of the score's volume, lamports.
 pub const TRUST_HALF_FEE_LAMPORTS: u64 = 1_000_000;
-/// A result whose fee was lower confirms nothing, lamports.
-pub const TRUST_FEE_LAMPORTS_MIN: u64 = 1_000;
+/// A result whose fee was lower confirms nothing, lamports: that of 25,000 lamports of pay at 2 %.
+pub const TRUST_FEE_LAMPORTS_MIN: u64 = 500;
 /// Confirmed results that one failure outweighs in the score's record.
 pub const TRUST_WEIGHT_FAILED: u64 = 20;
 /// Confirmed results that one missed deadline outweighs.

@@ -112,7 +112,7 @@ pub enum TermsError {
     /// `ticket_lamports` outside 10^6..=10^15, or another than before.
     Ticket,
     /// `jury_lambda` outside 9..=16, `jury_quorum_bps` outside 3,334..=6,667, `juror_bond_lamports` under the decline fee or
-    /// over a ticket, or `duty_rate_bps` outside 100..=5,000.
+    /// over half a ticket, or `duty_rate_bps` outside 100..=5,000.
     Jury,
     /// `audit_one_in_min` or `audit_one_in_max` outside 2..=100 or in the wrong order, and not both zero.
     Audit,
@@ -145,7 +145,7 @@ impl fmt::Display for TermsError {
             Self::Ticket => "a ticket is outside 10^6 to 10^15 lamports, or is to change, which it never may",
             Self::Jury => {
                 "a jury's first round is outside 9 to 16 tickets, its quorum outside 3,334 to 6,667 basis points, a juror's \
-                 bond under the decline fee or over a ticket, or the duty rate outside 100 to 5,000 basis points"
+                 bond under the decline fee or over half a ticket, or the duty rate outside 100 to 5,000 basis points"
             }
             Self::Audit => "audits are outside one in 2 to one in 100 or in the wrong order, and not both zero",
             Self::Jail => "jail is zero or over 7 days",

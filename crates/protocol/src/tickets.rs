@@ -71,9 +71,10 @@ pub fn seat_threshold(fill: &Fill, now_unix: i64) -> u64 {
 
 /// One holder's tickets in one draw.
 ///
-/// A hash of seed and holder is the key, and the tickets' numbers are what SplitMix64 gives from it: nobody chooses or foresees a key,
-/// and a number, which on chain costs a sixth of a hash, has only to fall as evenly and freely as a hash would. Source: Steele, Lea
-/// and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, with the mixing of Vigna's `splitmix64.c`.
+/// A hash of seed and holder is the key, and the tickets' numbers are what SplitMix64 gives from it: but for the leader of the
+/// seed's slot nobody chooses or foresees a key, and a number, which on chain costs a sixth of a hash, has only to fall as evenly and
+/// freely as a hash would. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, with the
+/// mixing of Vigna's `splitmix64.c`.
 #[derive(Clone, Copy, Debug)]
 pub struct TicketDraw {
     /// The generator's state before ticket 0.

@@ -225,7 +225,7 @@ pub enum AssayError {
     TermsTicket,
     /// See [`TermsError::Jury`].
     #[msg(
-        "a jury must begin with 9 to 16 tickets, its quorum be 3,334 to 6,667 basis points, a juror's bond between the decline fee and a ticket, and the duty rate 100 to 5,000 basis points"
+        "a jury must begin with 9 to 16 tickets, its quorum be 3,334 to 6,667 basis points, a juror's bond between the decline fee and half a ticket, and the duty rate 100 to 5,000 basis points"
     )]
     TermsJury,
     /// See [`TermsError::Audit`].

@@ -35,7 +35,7 @@ pub struct Provider {
     pub node_key: Pubkey,
     /// Stake, locked part included, lamports.
     pub stake_lamports: u64,
-    /// Part of the stake reserved by seats, lamports; never above the stake.
+    /// Part of the stake reserved by seats, by votes and by duty, lamports; never above the stake.
     pub locked_lamports: u64,
     /// Stake on its way out, lamports.
     pub unbonding_lamports: u64,
@@ -281,7 +281,7 @@ impl Provider {
         self.jail(now_unix, jail_s)
     }
 
-    /// Counts a missed deadline; several in a row lead to jail.
+    /// Counts a missed deadline; several since the last confirmed result lead to jail.
     ///
     /// # Errors
     /// [`AssayError::AmountOverflow`] when a time leaves its range.

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// A result that paid less in fees confirms nothing.
-const FEE_CONFIRMING_LAMPORTS: u64 = 1_000;
+const FEE_CONFIRMING_LAMPORTS: u64 = 500;
 /// Confirmed fees that give half of the volume.
 const HALF_FEE_LAMPORTS: u64 = 1_000_000;
 /// Deadlines missed in a row after which a provider is jailed.
