@@ -88,6 +88,15 @@ pub enum Act {
         market: Key,
         until_unix: i64,
     },
+    ProposeMarketAuthority {
+        signer: Key,
+        market: Key,
+        new_authority: Key,
+    },
+    AcceptMarketAuthority {
+        signer: Key,
+        market: Key,
+    },
     ClaimMarketFees {
         signer: Key,
         market: Key,
@@ -176,6 +185,10 @@ pub enum Act {
         job: Key,
         provider: Key,
     },
+    RecordCollision {
+        payer: Key,
+        job: Key,
+    },
     CloseJob {
         job: Key,
     },
@@ -255,6 +268,8 @@ impl Act {
             Self::CreateMarket { .. } => "create_market",
             Self::UpdateMarket { .. } => "update_market",
             Self::PauseMarket { .. } => "pause_market",
+            Self::ProposeMarketAuthority { .. } => "propose_market_authority",
+            Self::AcceptMarketAuthority { .. } => "accept_market_authority",
             Self::ClaimMarketFees { .. } => "claim_market_fees",
             Self::RegisterProvider { .. } => "register_provider",
             Self::Stake { .. } => "stake",
@@ -275,6 +290,7 @@ impl Act {
             Self::ExpireJob { .. } => "expire_job",
             Self::FinalizeJob { .. } => "finalize_job",
             Self::SettleExecution { .. } => "settle_execution",
+            Self::RecordCollision { .. } => "record_collision",
             Self::CloseJob { .. } => "close_job",
             Self::SetDuty { .. } => "set_duty",
             Self::OpenDispute { .. } => "open_dispute",

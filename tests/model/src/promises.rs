@@ -47,6 +47,9 @@ impl Model {
         for (job, round, juror) in self.votes.keys() {
             self.backed(self.vote_key(*job, *round, *juror), size::VOTE, 0);
         }
+        for key in self.modules.keys() {
+            self.backed(*key, size::MODULE, 0);
+        }
         if let Some(burned) = self.sink_lamports {
             self.backed(self.sink(), size::SINK, burned);
         }

@@ -39,6 +39,8 @@ pub mod size {
     pub const CHALLENGE: u64 = 195;
     /// Vote.
     pub const VOTE: u64 = 212;
+    /// Module.
+    pub const MODULE: u64 = 168;
 }
 
 /// Least balance of an account of this many bytes.
@@ -310,6 +312,21 @@ pub struct Job {
     pub draw: Draw,
     pub tally: Tally,
     pub outcome: Option<[u8; 79]>,
+    pub metered_hash: [u8; 32],
+    pub collision_recorded: bool,
+}
+
+/// What is known of a metered module in one market: how often its results differed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "PROTOCOL.md, under the same names")]
+pub struct Module {
+    pub market: Key,
+    pub metered_hash: [u8; 32],
+    pub last_job: Key,
+    pub collisions: u32,
+    pub distinct_max: u8,
+    pub entropy_millibits_sum: u64,
+    pub last_unix: i64,
 }
 
 /// Where a seat stands.
@@ -491,6 +508,8 @@ pub struct Model {
     pub challenges: BTreeMap<(Key, Key), Challenge>,
     /// By job, round and provider.
     pub votes: BTreeMap<(Key, u8, Key), Vote>,
+    /// By address.
+    pub modules: BTreeMap<Key, Module>,
     /// What the Sink got, once it is there.
     pub sink_lamports: Option<u64>,
     /// What each seat was paid, by posting and provider: once (I-02).
@@ -515,6 +534,7 @@ impl Model {
             disputes: BTreeMap::new(),
             challenges: BTreeMap::new(),
             votes: BTreeMap::new(),
+            modules: BTreeMap::new(),
             sink_lamports: None,
             paid: BTreeMap::new(),
         }

@@ -11,7 +11,7 @@ use assay_model::{
 };
 
 /// Stories; each is told in milliseconds.
-const STORIES: u64 = 300;
+const STORIES: u64 = 600;
 /// What these stories need not come to.
 const NOT_ASKED: [&str; 3] = [
     // Without a reveal there is nothing new to agree on, and the first reveal closes the commits.

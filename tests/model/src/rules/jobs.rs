@@ -139,6 +139,8 @@ impl Model {
             draw: if posting.mode == Mode::Optimistic { Draw::NONE } else { Draw::armed(self.slot, now) },
             tally: Tally::default(),
             outcome: None,
+            metered_hash: posting.task.metered_hash,
+            collision_recorded: false,
         }
     }
 

@@ -5,6 +5,7 @@
 mod disputes;
 mod jobs;
 mod juries;
+mod modules;
 mod providers;
 mod reveals;
 mod seats;
@@ -62,6 +63,10 @@ impl Model {
             }
             Act::UpdateMarket { signer, market, terms } => self.update_market(signer, market, terms),
             Act::PauseMarket { signer, market, until_unix } => self.pause_market(signer, market, until_unix),
+            Act::ProposeMarketAuthority { signer, market, new_authority } => {
+                self.propose_market_authority(signer, market, new_authority)
+            }
+            Act::AcceptMarketAuthority { signer, market } => self.accept_market_authority(signer, market),
             Act::ClaimMarketFees { signer, market } => self.claim_market_fees(signer, market),
             Act::RegisterProvider { .. } => self.register_provider(act),
             Act::Stake { signer, provider, lamports } => self.stake(signer, provider, lamports),
@@ -84,6 +89,7 @@ impl Model {
             Act::ExpireJob { job, provider } => self.expire_job(job, provider),
             Act::FinalizeJob { job } => self.finalize_job(job),
             Act::SettleExecution { job, provider } => self.settle_execution(job, provider),
+            Act::RecordCollision { payer, job } => self.record_collision(payer, job),
             Act::CloseJob { job } => self.close_job(job),
             Act::SetDuty { signer, provider, on } => self.set_duty(signer, provider, on),
             Act::OpenDispute { payer, job, commitment } => self.open_dispute(payer, job, commitment),

@@ -79,6 +79,23 @@ impl Model {
         Ok(())
     }
 
+    pub(super) fn propose_market_authority(&mut self, signer: Key, key: Key, new_authority: Key) -> Verdict {
+        let mut demands = Demands::default();
+        demands.that(self.market(key)?.authority == signer, "AuthorityMismatch");
+        demands.met()?;
+        self.market_mut(key).pending_authority = new_authority;
+        Ok(())
+    }
+
+    pub(super) fn accept_market_authority(&mut self, signer: Key, key: Key) -> Verdict {
+        let mut demands = Demands::default();
+        demands.that(self.market(key)?.pending_authority == signer, "PendingAuthorityMismatch");
+        demands.met()?;
+        let market = self.market_mut(key);
+        (market.authority, market.pending_authority) = (signer, Key::default());
+        Ok(())
+    }
+
     pub(super) fn claim_market_fees(&mut self, signer: Key, key: Key) -> Verdict {
         let market = self.market(key)?;
         let fees = market.fees_lamports;

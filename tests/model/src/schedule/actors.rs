@@ -58,6 +58,8 @@ impl Schedule {
             }
         }
         acts.extend(crate::schedule::crank::cranks(model));
+        let collided = model.jobs.iter().filter(|(_, job)| job.tally.entries().count() > 1 && !job.collision_recorded);
+        acts.extend(collided.map(|(job, _)| Act::RecordCollision { payer: self.world.bystanders[1], job: *job }));
         if self.world.disputes {
             self.litigate(model, &mut acts);
             // Whoever left its duty, or was put off it, would take out its stake.
@@ -70,10 +72,12 @@ impl Schedule {
             }));
         }
         // Money and new jobs, now and then.
+        let earned = model.markets.iter().filter(|(_, market)| market.fees_lamports > 0 && self.rng.below(16) == 0);
+        acts.extend(earned.map(|(market, of)| Act::ClaimMarketFees { signer: of.authority, market: *market }));
         if model.jobs.len() < JOBS_MAX || self.rng.below(8) == 0 {
             acts.extend(self.post(model));
         }
-        if self.rng.below(4) == 0 {
+        if self.rng.below(10) < 3 {
             acts.extend(self.housekeeping(model));
         }
         if self.rng.below(40) == 0 {
@@ -163,8 +167,10 @@ impl Schedule {
         let seats = self.world.seats.clone();
         let Seat { authority, node_key, provider, market, .. } = self.pick(&seats)?;
         let lamports = 1 + self.rng.below(3 * crate::cast::SOL);
-        let (_, owner) = *self.world.markets.iter().find(|(key, _)| *key == market)?;
-        Some(match self.rng.below(9) {
+        let (of, (_, creator)) =
+            (model.markets.get(&market)?, *self.world.markets.iter().find(|(key, _)| *key == market)?);
+        let owner = of.authority;
+        Some(match self.rng.below(11) {
             0 => Act::Stake { signer: authority, provider, lamports },
             1 => Act::Unstake { signer: authority, provider, lamports },
             2 => Act::WithdrawStake { signer: authority, provider },
@@ -175,6 +181,16 @@ impl Schedule {
                 let mut terms = *model.markets.get(&market)?.terms_at(model.now_unix);
                 terms.fee_bps = u16::try_from(self.rng.below(1_000)).ok()?;
                 Act::UpdateMarket { signer: owner, market, terms }
+            }
+            // To one of its providers, who owns no other, back to who made it, or to nobody after all.
+            7 => {
+                let heir = seats.iter().find(|seat| seat.market == market)?.authority;
+                let new_authority = self.pick(&[heir, creator, Key::default()])?;
+                Act::ProposeMarketAuthority { signer: owner, market, new_authority }
+            }
+            8 => {
+                let pending = Some(of.pending_authority).filter(|pending| *pending != Key::default());
+                Act::AcceptMarketAuthority { signer: pending.unwrap_or(authority), market }
             }
             _ => Act::EnrollStake {
                 signer: model.providers.get(&provider).map_or(node_key, |own| own.node_key),

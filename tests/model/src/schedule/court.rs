@@ -382,6 +382,14 @@ impl Schedule {
     fn misvoted(&mut self, model: &Model, job: Key, seat: &Seat) -> Act {
         let place = at(current(model, seat), job, seat.provider);
         let made_up = Act::CommitVote { at: place, commitment: [2; 32], tickets: Tickets::of([3]) };
+        // Whose cap bears no bond, and who sees to nothing.
+        let careless = self.world.seats.iter().map(|seat| Seat { habit: Habit::Fickle, ..*seat });
+        let is_over_cap =
+            |act: &Act| model.clone().apply(act).is_err_and(|refused| refused.contains("ExposureCapReached"));
+        let over_cap = careless.filter_map(|seat| seat.vote(model, job)).find(is_over_cap);
+        if let (Some(over_cap), 0) = (over_cap, self.rng.below(2)) {
+            return over_cap;
+        }
         let votes = self.world.seats.iter().filter_map(|seat| seat.vote(model, job));
         let weighs = |act: &Act| {
             let (mut after, Act::CommitVote { at, .. }) = (model.clone(), *act) else { return false };

@@ -36,7 +36,7 @@ impl Schedule {
             let job = if self.rng.below(2) == 0 { self.pick(&open).unwrap_or(job) } else { job };
             return self.contempt(model, job);
         }
-        match self.rng.below(21) {
+        match self.rng.below(22) {
             0 => {
                 let drawn = u32::try_from(self.rng.below(400)).expect("small");
                 Act::AcceptJob { at: place, uid, ticket: if self.rng.below(3) == 0 { TICKET_SOLO } else { drawn } }
@@ -58,6 +58,7 @@ impl Schedule {
             13 => Act::FinalizeJob { job },
             14 => Act::SettleExecution { job, provider },
             15 => Act::CloseJob { job },
+            21 => Act::RecordCollision { payer: seat.authority, job },
             17 => self.presumed(model).unwrap_or(Act::CloseJob { job }),
             16 => Act::CancelJob { signer: if self.rng.below(2) == 0 { posting.poster } else { signer }, job },
             _ => self.out_of_turn(model, seat.provider),
@@ -80,10 +81,11 @@ impl Schedule {
     fn out_of_turn(&mut self, model: &Model, provider: Key) -> Act {
         let seat = *self.world.seat(provider).expect("of this world");
         let signer = if self.rng.below(2) == 0 { seat.authority } else { self.world.bystanders[1] };
-        let (market, owner) = self.world.markets[0];
+        let (market, creator) = self.world.markets[0];
+        let owner = model.markets[&market].authority;
         // Pauses are short and seldom.
         let is_paused = model.markets[&seat.market].paused_until_unix > model.now_unix;
-        match self.rng.below(if is_paused { 30 } else { 15 }) {
+        match self.rng.below(if is_paused { 32 } else { 17 }) {
             0 => Act::Stake { signer, provider, lamports: 0 },
             1 => Act::Unstake { signer, provider, lamports: 50 * SOL },
             2 => Act::WithdrawStake { signer, provider },
@@ -99,7 +101,7 @@ impl Schedule {
             10 => Act::CreateSink { payer: signer },
             11 => {
                 let terms = model.markets[&market].terms;
-                Act::CreateMarket { authority: owner, name: [7; 32], cluster: [9; 32], terms }
+                Act::CreateMarket { authority: creator, name: [7; 32], cluster: [9; 32], terms }
             }
             12 => {
                 let mut terms = *model.markets[&market].terms_at(model.now_unix);
@@ -108,6 +110,8 @@ impl Schedule {
                 Act::UpdateMarket { signer, market, terms }
             }
             13 => Act::SetDuty { signer, provider, on: self.rng.below(2) == 0 },
+            14 => Act::ProposeMarketAuthority { signer, market, new_authority: signer },
+            15 => Act::AcceptMarketAuthority { signer, market },
             _ => self.registered_again(model, provider),
         }
     }

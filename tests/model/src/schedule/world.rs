@@ -160,6 +160,7 @@ impl World {
         let redundancy = if mode == Mode::Optimistic { 1 } else { u8::try_from(2 + rng.below(3)).expect("small") };
         let mut made = posting(id, mode, redundancy);
         made.task.limits.gas_limit = [1_300_000_000, 2_000_000_000][usize::try_from(rng.below(2)).expect("small")];
+        made.task.metered_hash = [4 + u8::try_from(rng.below(3)).expect("small"); 32];
         made.agreement_s = [None, Some(0), Some(30)][usize::try_from(rng.below(3)).expect("small")];
         made.min_trust_bps = if rng.below(12) == 0 { u16::try_from(1 + rng.below(3_000)).expect("small") } else { 0 };
         made.expires_unix = if rng.below(8) == 0 { model.now_unix + 200 } else { 0 };

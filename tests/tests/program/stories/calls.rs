@@ -61,7 +61,9 @@ fn roles(model: &Model, act: &Act) -> Roles {
         }
         Act::UpdateMarket { signer, market, .. }
         | Act::PauseMarket { signer, market, .. }
+        | Act::ProposeMarketAuthority { signer, market, .. }
         | Act::ClaimMarketFees { signer, market } => Roles::from([("authority", signer), ("market", market)]),
+        Act::AcceptMarketAuthority { signer, market } => Roles::from([("new_authority", signer), ("market", market)]),
         Act::RegisterProvider { authority, node_key, market, .. } => Roles::from([
             ("authority", authority),
             ("node_key", node_key),
@@ -71,6 +73,7 @@ fn roles(model: &Model, act: &Act) -> Roles {
         Act::Stake { signer, provider, .. }
         | Act::Unstake { signer, provider, .. }
         | Act::WithdrawStake { signer, provider }
+        | Act::SetDuty { signer, provider, .. }
         | Act::CloseProvider { signer, provider } => {
             Roles::from([("authority", signer), ("provider", provider), ("market", market_of(provider))])
         }
@@ -94,8 +97,10 @@ fn roles(model: &Model, act: &Act) -> Roles {
             roles.insert("market", market_of(at.provider));
             roles
         }
-        Act::DeclineJob { at } | Act::SubmitResults { at, .. } => seat(model, at),
-        Act::CommitResult { at, .. } | Act::RevealResult { at, .. } => seat(model, at),
+        Act::DeclineJob { at }
+        | Act::SubmitResults { at, .. }
+        | Act::CommitResult { at, .. }
+        | Act::RevealResult { at, .. } => seat(model, at),
         Act::RecordSeed { job } | Act::FinalizeJob { job } => Roles::from([("job", job)]),
         Act::ExpireJob { job, provider } => match provider {
             None => Roles::from([("job", job)]),
@@ -111,15 +116,17 @@ fn roles(model: &Model, act: &Act) -> Roles {
             }
             roles
         }
-        Act::CloseJob { job } => {
-            let poster = model.jobs.get(&job).map_or(Key::default(), |job| job.poster);
-            Roles::from([("job", job), ("poster", poster)])
-        }
-        Act::SetDuty { signer, provider, .. } => {
-            Roles::from([("authority", signer), ("provider", provider), ("market", market_of(provider))])
-        }
+        Act::CloseJob { job } => Roles::from([("job", job), ("poster", poster_of(model, job))]),
+        Act::RecordCollision { payer, job } => collided(model, payer, job),
         _ => contested(model, act),
     }
+}
+
+/// Of a module that is known, or of one that is not yet.
+fn collided(model: &Model, payer: Key, job: Key) -> Roles {
+    let at = model.jobs.get(&job).map(|job| model.module_key(job.market, &job.metered_hash));
+    let role = |at: Key| (if model.modules.contains_key(&at) { "module" } else { "new_module" }, at);
+    [("payer", payer), ("job", job)].into_iter().chain(at.map(role)).collect()
 }
 
 /// Of disputes.
@@ -133,8 +140,7 @@ fn contested(model: &Model, act: &Act) -> Roles {
         Act::RecordJury { job } | Act::TallyRound { job } | Act::SettleDispute { job } => (dispute(job), Vec::new()),
         Act::OpenDispute { payer, job, commitment } => {
             let challenge = commitment.map(|_| own(job, payer));
-            let poster = model.jobs.get(&job).map_or(Key::default(), |job| job.poster);
-            let posters = model.at(&[b"provider", &market(job).0, &poster.0]);
+            let posters = model.at(&[b"provider", &market(job).0, &poster_of(model, job).0]);
             let named = [("payer", payer), ("market", market(job)), ("poster_provider", posters)];
             (dispute(job), named.into_iter().chain(challenge).collect())
         }
@@ -172,6 +178,10 @@ fn contested(model: &Model, act: &Act) -> Roles {
     base.into_iter().chain(more).collect()
 }
 
+fn poster_of(model: &Model, job: Key) -> Key {
+    model.jobs.get(&job).map_or(Key::default(), |job| job.poster)
+}
+
 /// Where what would say which is gone.
 fn some_market(model: &Model) -> Key {
     model.markets.keys().next().copied().unwrap_or_else(|| model.at(&[b"market"]))
@@ -199,6 +209,9 @@ fn arguments(act: &Act) -> Fields {
             ("terms", wire::encode("MarketTerms", &wire::terms(&terms))),
         ]),
         Act::UpdateMarket { terms, .. } => Fields::from([("terms", wire::encode("MarketTerms", &wire::terms(&terms)))]),
+        Act::ProposeMarketAuthority { new_authority, .. } => {
+            Fields::from([("new_authority", new_authority.0.to_vec())])
+        }
         Act::PauseMarket { until_unix, .. } => Fields::from([("until_unix", until_unix.to_le_bytes().to_vec())]),
         Act::RegisterProvider { stake_lamports, cap_lamports, capacity, .. } => Fields::from([
             ("stake_lamports", stake_lamports.to_le_bytes().to_vec()),

@@ -17,6 +17,8 @@ const FREE: &[(&str, &str)] = &[
     ("finalize_job", "job"),
     ("tally_round", "dispute"),
     ("enroll_stake", "provider"),
+    // Two jobs of one module, both to be recorded.
+    ("record_collision", "job"),
     // A juror's votes of two rounds, both to be settled.
     ("settle_vote", "vote"),
 ];
@@ -50,6 +52,7 @@ fn others(model: &Model, role: &str) -> Vec<Key> {
         "execution" => model.executions.keys().map(|(job, provider)| model.seat(*job, *provider)).collect(),
         "dispute" => model.disputes.keys().map(|job| model.dispute_key(*job)).collect(),
         "challenge" => model.challenges.keys().map(|(job, own)| model.challenge_key(*job, *own)).collect(),
+        "module" | "new_module" => model.modules.keys().copied().collect(),
         "vote" => model.votes.keys().map(|(job, round, juror)| model.vote_key(*job, *round, *juror)).collect(),
         "rent_payer" | "poster" | "challenger" | "authority" => owners().collect(),
         _ => Vec::new(),

@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use assay_model::{
     draw::Draw,
     state::{
-        Challenge, Dispute, Execution, Job, Key, Market, Model, Provider, Terms, Trust, Vote, rent_lamports, size,
+        Challenge, Dispute, Execution, Job, Key, Market, Model, Module, Provider, Terms, Trust, Vote, rent_lamports,
+        size,
     },
     tally::{Entry, Tally},
 };
@@ -204,10 +205,10 @@ pub fn job(job: &Job, task: &assay_protocol::TaskSpec) -> Fields {
         ("tally", tally(&job.tally)),
         ("outcome", job.outcome.unwrap_or([0; 79]).to_vec()),
         ("task_digest", task.digest().to_vec()),
-        // One task, and no collision recorded: nothing asks for anything else yet.
+        // One task: nothing asks for anything else yet.
         ("kind", vec![0]),
         ("task_count", 1_u32.to_le_bytes().to_vec()),
-        ("collision_recorded", vec![0]),
+        ("collision_recorded", vec![u8::from(job.collision_recorded)]),
         ("jail_s", seconds(job.jail_s)),
         ("reserved", vec![0; 47]),
     ]);
@@ -308,6 +309,15 @@ fn vote((dispute, round, juror): (Key, u8, Key), vote: &Vote) -> Fields {
     all
 }
 
+/// A module.
+fn module(module: &Module) -> Fields {
+    let mut all = plain(1, size::MODULE);
+    all.extend(fields!(module; collisions, distinct_max, entropy_millibits_sum, last_unix));
+    all.extend(keys([("market", module.market), ("last_job", module.last_job)]));
+    all.extend([("metered_hash", module.metered_hash.to_vec()), ("reserved", vec![0; 32])]);
+    all
+}
+
 /// Every account of the program that the model knows; type and fields of those that are not as they were before.
 pub fn accounts(
     model: &Model,
@@ -341,6 +351,9 @@ pub fn accounts(
         let own = (model.dispute_key(*job), *round, *juror);
         let changed = (before.votes.get(place) != Some(of)).then(|| ("Vote", vote(own, of)));
         all.push((model.vote_key(*job, *round, *juror), changed));
+    }
+    for (key, of) in &model.modules {
+        all.push((*key, (before.modules.get(key) != Some(of)).then(|| ("Module", module(of)))));
     }
     if let Some(burned) = model.sink_lamports {
         all.push((model.sink(), (before.sink_lamports != Some(burned)).then(|| ("Sink", sink(burned)))));
