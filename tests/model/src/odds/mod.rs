@@ -9,8 +9,9 @@ mod tables;
 
 pub use tables::tables;
 
-/// Tries that the leader of a seed's slot has at most: hashes of a block's end that fit its 400 ms.
-pub const GRINDING_TRIES: i32 = 10_000;
+/// Tries that the leader of a seed's slot may have: ends of its block, each a handful of hashes, that some cores get through in its
+/// 400 ms. What a seed draws costs next to nothing to see.
+pub const GRINDING_TRIES: i32 = 1_000_000;
 
 /// The chance that at least one of the leader's tries succeeds.
 #[must_use]
