@@ -28,7 +28,7 @@ pub struct SenderSettings {
     pub death_check_interval: Duration,
 }
 
-/// However many slots are told of, two questions are at least this far apart.
+/// However many slots are told of, two questions are at least this far apart, or as far as the settings ask for.
 const GAP_MIN: Duration = Duration::from_millis(20);
 
 /// What a transaction on its way is told.

@@ -35,13 +35,7 @@ pub async fn watch_for_hints(
             }
             // What changes with it, whoever waits for that asks.
             WatchNews::Slot(slot) => {
-                slots.send_if_modified(|heard| {
-                    let is_later = heard.is_none_or(|heard| heard < slot);
-                    if is_later {
-                        *heard = Some(slot);
-                    }
-                    is_later
-                });
+                tell(&slots, slot);
                 continue;
             }
             WatchNews::Lost(error) => {
@@ -57,5 +51,31 @@ pub async fn watch_for_hints(
         }
         // What happened while nobody listened is found by the next look, too.
         hint.notify_one();
+    }
+}
+
+/// Tells of a slot, unless that one or a later one is known.
+fn tell(slots: &watch::Sender<SlotHeard>, slot: u64) {
+    slots.send_if_modified(|heard| {
+        let is_later = heard.is_none_or(|heard| heard < slot);
+        if is_later {
+            *heard = Some(slot);
+        }
+        is_later
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e_10_only_a_later_slot_is_told_of() {
+        let (slots, mut hears) = watch::channel(None);
+        let told = [7, 7, 6, 8].map(|slot| {
+            tell(&slots, slot);
+            (hears.has_changed().is_ok_and(|changed| changed), *hears.borrow_and_update())
+        });
+        assert_eq!(told, [(true, Some(7)), (false, Some(7)), (false, Some(7)), (true, Some(8))]);
     }
 }

@@ -82,6 +82,8 @@ impl Chain for Scripted {
 const FINAL_SLOT: u64 = 500;
 const LANDED: SignatureStatus = SignatureStatus::Confirmed { slot: 9, error: None };
 const UNKNOWN: SignatureStatus = SignatureStatus::Unknown;
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(60);
 /// The transaction under test is valid up to this height.
 const LAST_VALID: u64 = 100;
 
@@ -160,10 +162,40 @@ async fn a_status_is_asked_for_with_the_slot_that_is_heard_of() {
     let hour = Duration::from_secs(3_600);
     let pace = SenderSettings { confirm_interval: hour, resend_interval: hour, ..pace() };
     let chain = scripted(&[Some(UNKNOWN), Some(LANDED)], &[0]);
-    let (fate, ()) = tokio::join!(deliver(chain, tx(), pace, Told { slots: hears, ..deaf(true) }), async {
+    let following = timeout(LONG, deliver(chain, tx(), pace, Told { slots: hears, ..deaf(true) }));
+    let (fate, ()) = tokio::join!(following, async {
         slots.send_replace(Some(8));
     });
-    assert_eq!(fate, Some(TxFate::Landed { slot: 9 }));
+    assert_eq!(fate, Ok(Some(TxFate::Landed { slot: 9 })));
+}
+
+#[tokio::test]
+async fn what_is_processed_is_asked_about_by_time_though_slots_are_heard_of() {
+    let pace = SenderSettings { resend_interval: Duration::from_secs(3_600), ..pace() };
+    let chain = scripted(&[Some(SignatureStatus::Processed), Some(SignatureStatus::Processed), Some(LANDED)], &[0]);
+    let told = Told { slots: watch::channel(Some(7)).1, ..deaf(true) };
+    assert_eq!(timeout(LONG, deliver(chain, tx(), pace, told)).await, Ok(Some(TxFate::Landed { slot: 9 })));
+}
+
+#[tokio::test]
+async fn however_many_slots_are_told_of_two_questions_have_a_gap_between_them() {
+    let hour = Duration::from_secs(3_600);
+    let pace = SenderSettings { confirm_interval: hour, resend_interval: hour, ..pace() };
+    let unknown = std::iter::repeat_n(Some(UNKNOWN), 10);
+    let chain = scripted(&unknown.chain([Some(LANDED)]).collect::<Vec<_>>(), &[0]);
+    let (slots, hears) = watch::channel(Some(0));
+    let began = Instant::now();
+    let fate = tokio::select! {
+        fate = timeout(LONG, deliver(chain, tx(), pace, Told { slots: hears, ..deaf(true) })) => fate,
+        () = async {
+            for slot in 1_u64.. {
+                slots.send_replace(Some(slot));
+                tokio::task::yield_now().await;
+            }
+        } => unreachable!("slots never end"),
+    };
+    assert_eq!(fate, Ok(Some(TxFate::Landed { slot: 9 })));
+    assert!(began.elapsed() >= GAP_MIN * 10, "{:?} for ten pauses", began.elapsed());
 }
 
 #[tokio::test]
