@@ -190,6 +190,7 @@ impl Trial {
                     break;
                 }
             }
+            assert!(self.has_quorum(), "twenty juries without tickets enough");
         }
         assert_eq!(self.status(), DisputeStatus::Voting);
     }

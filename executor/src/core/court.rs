@@ -235,9 +235,9 @@ impl Jury {
         let end = tickets.min(self.next.saturating_add(*budget)).max(self.next);
         *budget = budget.saturating_sub(end.saturating_sub(self.next));
         let draw = TicketDraw::new(&self.seed, holder);
-        self.tickets.extend((self.next..end).filter(|index| draw.wins(*index, threshold)));
         // A vote shows no more than these.
-        self.tickets.truncate(usize::try_from(VOTE_TICKETS_MAX).unwrap_or(usize::MAX));
+        let room = usize::try_from(VOTE_TICKETS_MAX).unwrap_or(usize::MAX).saturating_sub(self.tickets.len());
+        self.tickets.extend((self.next..end).filter(|index| draw.wins(*index, threshold)).take(room));
         self.next = end;
         self.is_through = self.next >= tickets;
     }
@@ -329,5 +329,25 @@ impl Job {
             None if dispute.challenge.is_some() => Phase::Challenged,
             None => Phase::Seen,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jurys_tickets_are_found_in_however_many_steps_and_no_more_than_a_vote_names() {
+        let (holder, seed) = ([8; 32], [7; 32]);
+        for (level, step) in [(1 << 58, 1), (1 << 58, 300), (1 << 58, 1_000), (1 << 63, 7), (1 << 63, 1_000)] {
+            let all = TicketDraw::new(&seed, &holder).winning(1_000, level);
+            let expected: Vec<u32> = all.take(VOTE_TICKETS_MAX as usize).collect();
+            let mut jury = Jury { seed, ..Jury::default() };
+            while !jury.is_through {
+                let mut budget = step;
+                jury.go_on(&holder, 1_000, level, &mut budget);
+            }
+            assert_eq!(jury.tickets, expected, "{step} at a time");
+        }
     }
 }

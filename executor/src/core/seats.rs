@@ -75,6 +75,7 @@ impl Search {
         let end = tickets.min(self.next.saturating_add(*budget)).max(self.next);
         let draw = TicketDraw::new(&self.seed, holder);
         self.ticket = (self.next..end).find(|index| draw.wins(*index, self.threshold));
+        let end = self.ticket.map_or(end, |ticket| ticket.saturating_add(1));
         *budget = budget.saturating_sub(end.saturating_sub(self.next));
         self.next = end;
     }
@@ -334,4 +335,33 @@ impl Job {
 
 pub(super) fn is_armed(draw: &Draw) -> bool {
     draw.state == DrawState::Armed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_ticket_that_wins_is_found_in_however_many_steps_and_again_when_the_threshold_rises() {
+        let (holder, seed, low, high) = ([8; 32], [7; 32], 1 << 57, 1 << 62);
+        let first = |threshold| TicketDraw::new(&seed, &holder).winning(1_000, threshold).next().expect("one wins");
+        for step in [1, 7, 1_000] {
+            let mut search = Search { seed, ..Search::default() };
+            let mut looked = 0;
+            while search.ticket.is_none() {
+                let mut budget = step;
+                search.go_on(&holder, 1_000, low, &mut budget);
+                looked += step - budget;
+            }
+            assert_eq!((search.ticket, looked), (Some(first(low)), first(low) + 1), "{step} at a time");
+        }
+        // Through without one, until more win.
+        let (mut search, mut budget) = (Search { seed, ..Search::default() }, u32::MAX);
+        for _ in 0..2 {
+            search.go_on(&holder, first(low), low, &mut budget);
+            assert_eq!((search.ticket, search.next), (None, first(low)));
+        }
+        search.go_on(&holder, first(low), high, &mut budget);
+        assert_eq!(search.ticket, Some(first(high)));
+    }
 }
