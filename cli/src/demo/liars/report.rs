@@ -243,6 +243,7 @@ fn checks(jobs: &[Ended], providers: &[Row], books: &Books) -> Vec<Check> {
     let missing = books.missing_lamports();
     vec![
         check("every honest provider was paid", named(&|row| row.habit.is_none() && row.earned_lamports == 0)),
+        check("no honest result was found wrong", named(&|row| row.habit.is_none() && row.wrong > 0)),
         check("every poster got the right result or a full refund", unfair),
         check("every liar lost stake", named(&|row| row.habit.is_some() && row.slashed_lamports == 0)),
         check(
@@ -314,12 +315,14 @@ mod tests {
         assert!(failures(&jobs(None), &rows(None), &books(7)).is_empty());
         let unpaid = rows(Some(row(None, 0, 9)));
         assert_eq!(failures(&jobs(None), &unpaid, &books(7)), [(0, "honest".to_owned())]);
+        let convicted = rows(Some(Row { wrong: 1, ..row(None, 5, 9) }));
+        assert_eq!(failures(&jobs(None), &convicted, &books(7)), [(1, "honest".to_owned())]);
         let cheated = jobs(Some(ended(Some(false), 0)));
-        assert_eq!(failures(&cheated, &rows(None), &books(7)), [(1, "job 1".to_owned())]);
+        assert_eq!(failures(&cheated, &rows(None), &books(7)), [(2, "job 1".to_owned())]);
         let kept = rows(Some(row(Some("lazy"), 9, 0)));
-        assert_eq!(failures(&jobs(None), &kept, &books(7)), [(2, "lazy".to_owned())]);
+        assert_eq!(failures(&jobs(None), &kept, &books(7)), [(3, "lazy".to_owned())]);
         for (after, off) in [(6, "1 lamports"), (8, "-1 lamports")] {
-            assert_eq!(failures(&jobs(None), &rows(None), &books(after)), [(3, off.to_owned())]);
+            assert_eq!(failures(&jobs(None), &rows(None), &books(after)), [(4, off.to_owned())]);
         }
     }
 
