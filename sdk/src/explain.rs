@@ -10,7 +10,7 @@ use anchor_lang::AnchorDeserialize;
 use solana_pubkey::Pubkey;
 
 use crate::program::{
-    self, STATUS_ACTIVE,
+    self,
     accounts::{Execution, Job, Market, Provider},
 };
 use assay_protocol::{
@@ -43,8 +43,6 @@ pub enum AcceptCondition {
     SameMarket,
     /// The market is not paused.
     MarketRunning,
-    /// The provider is registered and in use.
-    ProviderActive,
     /// The job waits for a provider.
     JobOpen,
     /// The queue's deadline has not passed.
@@ -106,11 +104,6 @@ pub fn accept_checks(context: &AcceptContext<'_>) -> Vec<AcceptCheck> {
             format!("the provider is registered in market {}, the job is in {}", provider.market, job.market),
         ),
         check(AcceptCondition::MarketRunning, !market.is_paused(now_unix), pause_detail(market, now_unix)),
-        check(
-            AcceptCondition::ProviderActive,
-            provider.status == STATUS_ACTIVE,
-            format!("the provider's status is {}", if provider.status == STATUS_ACTIVE { "active" } else { "unknown" }),
-        ),
         check(AcceptCondition::JobOpen, job.job_status() == Some(JobStatus::Open), open_detail(job)),
         check(
             AcceptCondition::BeforeDeadline,
@@ -305,7 +298,7 @@ mod tests {
         let (mut job, market, mut provider): (Job, Market, Provider) = (zeroed(), zeroed(), zeroed());
         job.status = JobStatus::Open.code();
         (job.queue_deadline_unix, job.bond_lamports) = (100, 10);
-        (provider.status, provider.capacity) = (STATUS_ACTIVE, 1);
+        provider.capacity = 1;
         (provider.stake_lamports, provider.exposure_cap_lamports) = (10, 10);
         (job, market, provider)
     }
@@ -324,10 +317,9 @@ mod tests {
     #[test]
     fn each_condition_is_named_when_it_alone_fails() {
         type Change = fn(&mut Job, &mut Market, &mut Provider);
-        let cases: [(AcceptCondition, Change); 13] = [
+        let cases: [(AcceptCondition, Change); 12] = [
             (AcceptCondition::SameMarket, |_, _, provider| provider.market = Pubkey::new_unique()),
             (AcceptCondition::MarketRunning, |_, market, _| market.paused_until_unix = 51),
-            (AcceptCondition::ProviderActive, |_, _, provider| provider.status = 0),
             (AcceptCondition::JobOpen, |job, _, _| job.status = JobStatus::Assigned.code()),
             (AcceptCondition::BeforeDeadline, |job, _, _| job.queue_deadline_unix = 50),
             (AcceptCondition::FreePlace, |_, _, provider| provider.active = 1),

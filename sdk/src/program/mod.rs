@@ -30,8 +30,6 @@ pub const IDL_JSON: &str = include_str!("../../../idls/assay.json");
 
 /// Bytes of a discriminator.
 pub const DISCRIMINATOR_BYTES: usize = 8;
-/// `status` of accounts that have no life cycle: in use.
-pub const STATUS_ACTIVE: u8 = 1;
 /// More bytes than any account of the program has.
 pub(crate) const ACCOUNT_BYTES_MAX: usize = 4_096;
 
