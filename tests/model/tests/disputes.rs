@@ -561,7 +561,7 @@ fn p_04_case_15_an_honest_minority_appeals_and_the_majority_that_lied_pays() {
 }
 
 #[test]
-fn p_13_case_16_a_jury_ends_a_deadlock_of_five_results() {
+fn p_13_case_16_a_jury_ends_a_deadlock_of_three_results() {
     let mut court = Court::under(Terms { executions_max: 3, ..TERMS }, Mode::Redundant, 3);
     court.cast.seed(1);
     court.cast.fill(1, &[0, 1, 2]);
