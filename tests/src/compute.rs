@@ -11,11 +11,55 @@ use crate::{
     world::{SOL, World},
 };
 
+/// Each step, and the most compute units that it may take.
+const GOALS: [(&str, u64); 38] = [
+    ("create_market", 20_000),
+    ("register_provider", 20_000),
+    ("decline_job", 12_000),
+    ("create_job", 20_000),
+    ("accept_job", 16_000),
+    ("submit_results", 12_000),
+    ("finalize_job + settle_execution + close_job", 40_000),
+    ("claim_reward", 10_000),
+    ("enroll_stake", 12_000),
+    ("create_job, 9 seats", 20_000),
+    ("record_seed", 12_000),
+    ("accept_job by ticket", 20_000),
+    ("commit_result", 15_000),
+    ("reveal_result", 15_000),
+    ("open_dispute, 9 seats", 30_000),
+    ("finalize_job, 9 seats", 30_000),
+    ("settle_execution, right", 12_000),
+    ("settle_execution, wrong", 12_000),
+    ("open_dispute", 30_000),
+    ("enter_dispute", 20_000),
+    ("record_seed, a round begins", 12_000),
+    ("record_seed, its jury", 12_000),
+    ("commit_vote, first two rounds", 15_000),
+    ("reveal_vote", 15_000),
+    ("reveal_outcome", 15_000),
+    ("tally_round", 15_000),
+    ("appeal", 15_000),
+    ("slash_absent", 15_000),
+    ("commit_vote, third round", 15_000),
+    ("settle_dispute", 12_000),
+    ("settle_challenge, counted", 12_000),
+    ("settle_execution, judged", 12_000),
+    ("settle_challenge, paid", 12_000),
+    ("settle_vote", 12_000),
+    ("close_dispute", 12_000),
+    ("set_duty", 12_000),
+    ("commit_vote, 64 tickets", 15_000),
+    ("slash_absent, 64 tickets", 15_000),
+];
+
 /// What one step took.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// Instruction, or the instructions of the transaction.
     pub name: &'static str,
+    /// The most that it may take.
+    pub goal: u64,
     units: Vec<u64>,
 }
 
@@ -34,7 +78,7 @@ impl Sample {
 }
 
 /// Plays a whole life of a job with each of `keys` sets of keys. As the SDK does, the poster picks a job id whose
-/// address has the highest bump.
+/// address has the highest bump. Every step that has a goal is among the samples.
 #[must_use]
 pub fn measure(keys: u64) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::new();
@@ -45,14 +89,19 @@ pub fn measure(keys: u64) -> Vec<Sample> {
         for (name, units) in life(salted).into_iter().chain(disputed) {
             match samples.iter_mut().find(|sample| sample.name == name) {
                 Some(sample) => sample.units.push(units),
-                None => samples.push(Sample { name, units: vec![units] }),
+                None => samples.push(Sample { name, goal: goal(name), units: vec![units] }),
             }
         }
     }
     for sample in &mut samples {
         sample.units.sort_unstable();
     }
+    assert_eq!(samples.len(), GOALS.len(), "a step that has a goal was not played");
     samples
+}
+
+fn goal(name: &str) -> u64 {
+    GOALS.iter().find(|(step, _)| *step == name).unwrap_or_else(|| panic!("{name} has no goal")).1
 }
 
 fn life(salt: u64) -> Vec<(&'static str, u64)> {
@@ -121,6 +170,9 @@ fn several(world: &mut World, party: &Party, units: &mut Vec<(&'static str, u64)
     for (seat, outcome) in seats.iter().zip(&outcomes) {
         take(world, "reveal_result", &seat.reveal_result(outcome, [7; 32]));
     }
+    let mut contested = world.clone();
+    let dispute = wrong.open_dispute(&contested, wrong.authority, Some([7; 32]));
+    take(&mut contested, "open_dispute, 9 seats", &dispute);
     world.advance(160);
     take(world, "finalize_job, 9 seats", &first.finalize_job());
     take(world, "settle_execution, right", &right[0].settle_execution());
