@@ -4,8 +4,7 @@ use assay_model::{
     schedule::{
         Keys, Schedule, Step,
         coverage::Coverage,
-        crank::{cranks, next_due_unix},
-        leaving::{leaving, wait_s},
+        stage::{self, Stage},
     },
     state::Model,
 };
@@ -21,19 +20,18 @@ const NOT_ASKED: [&str; 3] = [
     // Nor three disputes at a time with the same juror.
     "an excuse of a busy juror",
 ];
-/// In one story of so many all providers leave in the end.
-const LEAVING: u64 = 4;
-/// More rounds than the longest end of a story takes.
-const ROUNDS_MAX: usize = 400;
-
 struct Story {
     model: Model,
     coverage: Coverage,
     total: u128,
 }
 
-impl Story {
-    fn step(&mut self, step: &Step) -> bool {
+impl Stage for Story {
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn step(&mut self, step: &Step) {
         let before = self.model.clone();
         let verdict = step.apply(&mut self.model);
         self.model.check_promises();
@@ -46,67 +44,20 @@ impl Story {
         }
         self.model.check_finality(&before);
         self.coverage.note(&before, step, &verdict, &self.model);
-        verdict.is_ok()
     }
 
-    /// I-04: with time and strangers alone everything comes to its end.
-    fn finish(&mut self) {
-        for _ in 0..ROUNDS_MAX {
-            if self.model.jobs.is_empty() {
-                break;
-            }
-            for act in cranks(&self.model) {
-                self.step(&Step::Act(act));
-            }
-            let seconds = next_due_unix(&self.model).map_or(0, |due| due - self.model.now_unix);
-            self.step(&Step::Wait { seconds, slots: 6 });
+    fn give_streaks(&mut self) {
+        for provider in self.model.providers.values_mut().step_by(3) {
+            provider.trust.consecutive_valid = 12;
         }
-        assert!(
-            self.model.jobs.is_empty() && self.model.executions.is_empty() && self.model.disputes.is_empty(),
-            "I-04: {:?}",
-            self.model.jobs
-        );
-        for provider in self.model.providers.values() {
-            let bound = (provider.locked_lamports - provider.duty_lock_lamports, provider.children_open);
-            assert_eq!(bound, (0, 0), "I-04");
-        }
-    }
-
-    /// I-10: then every provider leaves with all that is its own.
-    fn leave(&mut self) {
-        for _ in 0..ROUNDS_MAX {
-            if self.model.providers.is_empty() {
-                break;
-            }
-            for act in leaving(&self.model) {
-                self.step(&Step::Act(act));
-            }
-            self.step(&Step::Wait { seconds: wait_s(&self.model), slots: 6 });
-        }
-        assert!(self.model.providers.is_empty(), "I-10: {:?}", self.model.providers);
     }
 }
 
 fn tell(seed: u64) -> Coverage {
-    let (mut schedule, model) = Schedule::new(seed, &Keys::PLAIN);
-    (schedule.world.adaptive, schedule.world.disputes) = (true, true);
+    let (schedule, model) = Schedule::new(seed, &Keys::PLAIN);
     let total = model.lamports_total();
     let mut story = Story { model, coverage: Coverage::default(), total };
-    for step in schedule.world.prologue(seed) {
-        story.step(&step);
-    }
-    // A streak takes longer than a story, so some begin with one.
-    for (index, provider) in story.model.providers.values_mut().enumerate() {
-        provider.trust.consecutive_valid = if index % 3 == 0 { 12 } else { 0 };
-    }
-    for _ in 0..schedule.length() {
-        let step = schedule.next(&story.model);
-        story.step(&step);
-    }
-    story.finish();
-    if seed.is_multiple_of(LEAVING) {
-        story.leave();
-    }
+    stage::tell(seed, schedule, &mut story);
     story.coverage
 }
 

@@ -58,19 +58,15 @@ impl Schedule {
             }
         }
         acts.extend(crate::schedule::crank::cranks(model));
-        let collided = model.jobs.iter().filter(|(_, job)| job.tally.entries().count() > 1 && !job.collision_recorded);
-        acts.extend(collided.map(|(job, _)| Act::RecordCollision { payer: self.world.bystanders[1], job: *job }));
-        if self.world.disputes {
-            self.litigate(model, &mut acts);
-            // Whoever left its duty, or was put off it, would take out its stake.
-            let left = model.providers.iter().filter(|(_, own)| own.duty_from_unix > 0 && !own.is_on_duty());
-            let put_off = left.filter(|(_, own)| own.stake_lamports > own.locked_lamports);
-            acts.extend(put_off.map(|(provider, own)| Act::Unstake {
-                signer: own.authority,
-                provider: *provider,
-                lamports: own.stake_lamports - own.locked_lamports,
-            }));
-        }
+        self.litigate(model, &mut acts);
+        // Whoever left its duty, or was put off it, would take out its stake.
+        let left = model.providers.iter().filter(|(_, own)| own.duty_from_unix > 0 && !own.is_on_duty());
+        let put_off = left.filter(|(_, own)| own.stake_lamports > own.locked_lamports);
+        acts.extend(put_off.map(|(provider, own)| Act::Unstake {
+            signer: own.authority,
+            provider: *provider,
+            lamports: own.stake_lamports - own.locked_lamports,
+        }));
         // Money and new jobs, now and then.
         let earned = model.markets.iter().filter(|(_, market)| market.fees_lamports > 0 && self.rng.below(16) == 0);
         acts.extend(earned.map(|(market, of)| Act::ClaimMarketFees { signer: of.authority, market: *market }));

@@ -31,7 +31,7 @@ impl Schedule {
         let (posting, place) = (&model.jobs[&job], at(signer, job, provider));
         let status = model.executions.get(&(job, provider)).map(|seat| seat.status);
         let (uid, outcome) = (posting.uid, truth(&posting.uid));
-        if self.world.disputes && self.rng.below(3) == 0 {
+        if self.rng.below(3) == 0 {
             let open: Vec<Key> = model.disputes.keys().copied().collect();
             let job = if self.rng.below(2) == 0 { self.pick(&open).unwrap_or(job) } else { job };
             return self.contempt(model, job);

@@ -73,6 +73,8 @@ pub const MILESTONES: &[&str] = &[
     "a hidden vote beside a verdict",
     "a vote beside no outcome",
     "a right seat's part of what challengers lost",
+    "a module that collided",
+    "a module that collided again",
 ];
 
 /// Instructions that have to come before a moment, and after one; the moment's own second belongs to what comes after.
@@ -226,6 +228,12 @@ pub fn milestones(before: &Model, act: &Act, after: &Model) -> Vec<String> {
         }
         Act::SettleVote { job, round, provider } => {
             met.push(vote_end(&before.disputes[&job], &before.votes[&(job, round, provider)]));
+            None
+        }
+        Act::RecordCollision { job, .. } => {
+            let job = &after.jobs[&job];
+            let module = &after.modules[&after.module_key(job.market, &job.metered_hash)];
+            met.push(if module.collisions > 1 { "a module that collided again" } else { "a module that collided" });
             None
         }
         Act::CloseDispute { job } => {

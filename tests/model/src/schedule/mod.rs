@@ -8,6 +8,7 @@ pub mod crank;
 mod faults;
 pub mod leaving;
 pub mod milestones;
+pub mod stage;
 pub mod world;
 
 use std::collections::{BTreeSet, VecDeque};

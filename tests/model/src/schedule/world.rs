@@ -59,10 +59,6 @@ pub struct World {
     pub posters: Vec<Poster>,
     /// Who has no part in anything.
     pub bystanders: Vec<Key>,
-    /// Whether jobs may be adaptive.
-    pub adaptive: bool,
-    /// Whether results are contested.
-    pub disputes: bool,
 }
 
 /// Job ids of each poster.
@@ -107,7 +103,7 @@ impl World {
             // A provider posts, too: of its own jobs it is no juror.
             posters.push(Poster { key: seats[0].authority, griefs: false });
         }
-        (Self { markets, seats, posters, bystanders, adaptive: false, disputes: false }, model)
+        (Self { markets, seats, posters, bystanders }, model)
     }
 
     /// What has to happen before a story can begin.
@@ -136,12 +132,10 @@ impl World {
         for seat in self.seats.iter().filter(|_| rng.below(10) > 0) {
             steps.push(super::Step::Act(Act::EnrollStake { signer: seat.node_key, provider: seat.provider }));
         }
-        if self.disputes {
-            let nobody = rng.below(20) == 0;
-            for seat in self.seats.iter().filter(|_| !nobody && rng.below(10) > 0) {
-                let act = Act::SetDuty { signer: seat.authority, provider: seat.provider, on: true };
-                steps.push(super::Step::Act(act));
-            }
+        let nobody = rng.below(20) == 0;
+        for seat in self.seats.iter().filter(|_| !nobody && rng.below(10) > 0) {
+            let act = Act::SetDuty { signer: seat.authority, provider: seat.provider, on: true };
+            steps.push(super::Step::Act(act));
         }
         steps
     }
@@ -155,12 +149,15 @@ impl World {
     /// A posting that a poster may mean.
     pub(super) fn posting(&self, model: &Model, market: Key, id: u64, rng: &mut Rng) -> Posting {
         let modes = [Mode::Optimistic, Mode::Redundant, Mode::Redundant, Mode::Quorum, Mode::Adaptive];
-        let kinds = if self.adaptive { 5 } else { 4 };
-        let mode = modes[usize::try_from(rng.below(kinds)).expect("small")];
+        let mode = modes[usize::try_from(rng.below(5)).expect("small")];
         let redundancy = if mode == Mode::Optimistic { 1 } else { u8::try_from(2 + rng.below(3)).expect("small") };
         let mut made = posting(id, mode, redundancy);
         made.task.limits.gas_limit = [1_300_000_000, 2_000_000_000][usize::try_from(rng.below(2)).expect("small")];
-        made.task.metered_hash = [4 + u8::try_from(rng.below(3)).expect("small"); 32];
+        made.task.metered_hash = [4 + u8::from(rng.below(8) == 0); 32];
+        if rng.below(12) == 0 {
+            // At 2 % the fee on this pay is just enough to confirm something, or not.
+            (made.price, made.base_fee_lamports) = (1, 24_999 + rng.below(2));
+        }
         made.agreement_s = [None, Some(0), Some(30)][usize::try_from(rng.below(3)).expect("small")];
         made.min_trust_bps = if rng.below(12) == 0 { u16::try_from(1 + rng.below(3_000)).expect("small") } else { 0 };
         made.expires_unix = if rng.below(8) == 0 { model.now_unix + 200 } else { 0 };

@@ -19,8 +19,7 @@ use assay_model::{
     schedule::{
         Keys, Schedule, Step,
         coverage::Coverage,
-        crank::{cranks, next_due_unix},
-        leaving::{leaving, wait_s},
+        stage::{self, Stage},
     },
     state::{Key, Model},
 };
@@ -33,15 +32,9 @@ use solana_signer::Signer;
 use solana_slot_hashes::SlotHashes;
 
 /// Stories in an ordinary run; `ASSAY_STORIES` asks for more, `ASSAY_STORIES_FROM` for later ones, `ASSAY_STORY` for one alone.
-const STORIES: u64 = 300;
-/// More rounds than the longest end of a story takes.
-const ROUNDS_MAX: usize = 400;
-
+const STORIES: u64 = 400;
 /// One step of so many is tried with an account of somebody else's first.
 const FORGED: usize = 4;
-/// In one story of so many all providers leave in the end.
-const LEAVING: u64 = 4;
-
 /// The ledger's own addresses.
 const KEYS: Keys = Keys { program: Key(assay::ID.to_bytes()), address, wallet };
 
@@ -107,30 +100,11 @@ impl Pair {
         }
     }
 
-    fn give_streaks(&mut self) {
-        self.told.push(Told::Streaks);
-        for (key, provider) in self.model.providers.iter_mut().step_by(3) {
-            provider.trust.consecutive_valid = 12;
-            let address = Pubkey::new_from_array(key.0);
-            self.world.edit::<assay::accounts::Provider>(&address, |provider| provider.trust.consecutive_valid = 12);
-            self.compared.insert(*key, self.world.account(&address).expect("edited").data);
-        }
-    }
-
     fn tell_time(&mut self) {
         self.world.set_clock(self.model.slot, self.model.now_unix);
         let hashes: Vec<(u64, Hash)> =
             self.model.slot_hashes.iter().map(|(slot, hash)| (*slot, Hash::new_from_array(*hash))).collect();
         self.world.svm.set_sysvar(&SlotHashes::new(&hashes));
-    }
-
-    /// Lets it happen on both sides, which have to agree; before it, now and then, with a stolen account.
-    fn step(&mut self, step: &Step) {
-        let turn = self.told.len() / FORGED;
-        if let (Step::Act(act), true) = (step, self.told.len().is_multiple_of(FORGED)) {
-            self.forge(act, turn);
-        }
-        self.happen(step);
     }
 
     fn happen(&mut self, step: &Step) {
@@ -204,36 +178,30 @@ impl Pair {
             assert_eq!(self.world.lamports(&Pubkey::new_from_array(key.0)), *lamports, "lamports of {key:?}");
         }
     }
+}
 
-    /// I-04: with time and strangers alone everything comes to its end.
-    fn finish(&mut self) {
-        for _ in 0..ROUNDS_MAX {
-            if self.model.jobs.is_empty() {
-                break;
-            }
-            for act in cranks(&self.model) {
-                self.step(&Step::Act(act));
-            }
-            let seconds = next_due_unix(&self.model).map_or(0, |due| due - self.model.now_unix);
-            self.step(&Step::Wait { seconds, slots: 6 });
-        }
-        let model = &self.model;
-        let over = model.jobs.is_empty() && model.executions.is_empty() && model.disputes.is_empty();
-        assert!(over && model.challenges.is_empty() && model.votes.is_empty(), "I-04: {:?}", model.jobs);
+impl Stage for Pair {
+    fn model(&self) -> &Model {
+        &self.model
     }
 
-    /// I-10: then every provider leaves with all that is its own.
-    fn leave(&mut self) {
-        for _ in 0..ROUNDS_MAX {
-            if self.model.providers.is_empty() {
-                break;
-            }
-            for act in leaving(&self.model) {
-                self.step(&Step::Act(act));
-            }
-            self.step(&Step::Wait { seconds: wait_s(&self.model), slots: 6 });
+    /// Lets it happen on both sides, which have to agree; before it, now and then, with a stolen account.
+    fn step(&mut self, step: &Step) {
+        let turn = self.told.len() / FORGED;
+        if let (Step::Act(act), true) = (step, self.told.len().is_multiple_of(FORGED)) {
+            self.forge(act, turn);
         }
-        assert!(self.model.providers.is_empty(), "I-10: {:?}", self.model.providers);
+        self.happen(step);
+    }
+
+    fn give_streaks(&mut self) {
+        self.told.push(Told::Streaks);
+        for (key, provider) in self.model.providers.iter_mut().step_by(3) {
+            provider.trust.consecutive_valid = 12;
+            let address = Pubkey::new_from_array(key.0);
+            self.world.edit::<assay::accounts::Provider>(&address, |provider| provider.trust.consecutive_valid = 12);
+            self.compared.insert(*key, self.world.account(&address).expect("edited").data);
+        }
     }
 }
 
@@ -245,21 +213,8 @@ fn plain_name(refusal: &Refusal) -> String {
 
 /// The story of this number, as far as `last` lets it be told.
 fn tell(seed: u64, last: &mut Option<Pair>) {
-    let (mut schedule, model) = Schedule::new(seed, &KEYS);
-    (schedule.world.adaptive, schedule.world.disputes) = (true, true);
-    let pair = last.insert(Pair::new(model));
-    for step in schedule.world.prologue(seed) {
-        pair.step(&step);
-    }
-    pair.give_streaks();
-    for _ in 0..schedule.length() {
-        let step = schedule.next(&pair.model);
-        pair.step(&step);
-    }
-    pair.finish();
-    if seed.is_multiple_of(LEAVING) {
-        pair.leave();
-    }
+    let (schedule, model) = Schedule::new(seed, &KEYS);
+    stage::tell(seed, schedule, last.insert(Pair::new(model)));
 }
 
 /// Tells the stories up to this number, as many at once as the machine can.
