@@ -1,13 +1,16 @@
 //! accounts written by earlier releases still decode and still settle. Three ledgers are kept as the first release wrote them:
 //! `accounts-v1.json` has a job of one seat at every stage, `seats-v1.json` one of three seats whose results are still hidden,
-//! `court-v1.json` a dispute whose votes are. A layout that is changed on purpose gets fixtures of its own; the old ones stay.
+//! `court-v1.json` a dispute whose votes are, over a job of a module that collided. A layout that is changed on purpose gets fixtures of its own; the old ones stay.
 //! `ASSAY_BLESS=1` writes the current ones, and only while they are unreleased.
 
 use std::{fs, path::PathBuf};
 
 use assay_protocol::{DisputeStatus, ExecutionStatus, JobStatus, Mode, Verdict};
 use assay_tests::{
-    assay::{self, accounts::Job},
+    assay::{
+        self,
+        accounts::{Job, Module},
+    },
     calls::create_sink,
     invariants,
     panel::Panel,
@@ -121,12 +124,17 @@ fn a_30_hidden_results_of_the_first_release_are_revealed_and_settle() {
 #[test]
 fn a_30_a_dispute_of_the_first_release_is_judged_and_settles() {
     let mut court = Trial::revealed(&terms(), [9, 9, 1]);
+    let party = court.party(0);
+    let collision = party.record_collision(court.world());
+    court.panel.world.ok(&collision);
     court.dispute_with(3, &ballot(1));
     court.draw();
     court.hide_votes(&ballot(1));
     replace("court", &mut court.panel.world);
     assert_eq!((court.status(), court.dispute().challenges_open), (DisputeStatus::Voting, 1));
     assert!(court.dispute().votes_open > 0);
+    let module: Module = court.world().read(&party.module());
+    assert_eq!((module.collisions, module.distinct_max, module.last_job), (1, 2, party.job));
     court.show(&ballot(1), &[(3, ballot(1))]);
     assert_eq!(court.decide(), Verdict::Outcome);
     court.finish();
