@@ -1,6 +1,6 @@
 //! A dispute from the posting of its job to the last lamport: what was run, contested, judged, and what everybody got.
 
-use assay_protocol::{Ballot, DisputeStatus, JobStatus, MarketTerms, Mode, Outcome, Verdict};
+use assay_protocol::{Ballot, DisputeStatus, JobStatus, MarketTerms, Mode, Outcome, Verdict, limits::VOTE_TICKETS_MAX};
 use assay_sdk::{
     ChainTime, Keyed,
     crank::Disputed,
@@ -195,9 +195,11 @@ impl Trial {
         assert_eq!(self.status(), DisputeStatus::Voting);
     }
 
-    /// Whether the jurors together have tickets enough for a verdict.
+    /// Whether the jurors together can name tickets enough for a verdict.
     fn has_quorum(&self) -> bool {
-        let (dispute, drawn) = (self.dispute(), JURORS.map(|juror| self.tickets(juror).len()).sum::<usize>());
+        const NAMED: usize = VOTE_TICKETS_MAX as usize;
+        let (dispute, drawn) =
+            (self.dispute(), JURORS.map(|juror| self.tickets(juror).len().min(NAMED)).sum::<usize>());
         drawn as u64 * 10_000 >= dispute.expected * u64::from(dispute.quorum_bps)
     }
 

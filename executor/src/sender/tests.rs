@@ -200,13 +200,13 @@ async fn however_many_slots_are_told_of_two_questions_have_a_gap_between_them() 
 
 #[tokio::test]
 async fn e_10_slots_that_cease_to_come_are_waited_for_once() {
-    let pace = SenderSettings { resend_interval: Duration::from_millis(200), ..pace() };
+    let pace = SenderSettings { resend_interval: Duration::from_millis(500), ..pace() };
     let unknown = std::iter::repeat_n(Some(UNKNOWN), 20);
     let chain = scripted(&unknown.chain([Some(LANDED)]).collect::<Vec<_>>(), &[0]);
     let told = Told { slots: watch::channel(Some(7)).1, ..deaf(true) };
     let began = Instant::now();
     assert_eq!(deliver(chain, tx(), pace, told).await, Some(TxFate::Landed { slot: 9 }));
-    // Each time it would be four seconds.
+    // Each time it would be ten seconds.
     assert!(began.elapsed() >= pace.resend_interval && began.elapsed() < pace.resend_interval * 10);
 }
 
