@@ -201,7 +201,7 @@ fn print_one(view: &View) {
         println!("           no new one for {}: wrong, hidden or missed results", duration(view.jailed_left_s));
     }
     println!(
-        "record     {} right, {} wrong or hidden, {} missed ({} since the last confirmed one), {} given back",
+        "record     {} right, {} wrong or hidden, {} missed ({} of them count towards jail), {} given back",
         view.completed, view.failed, view.missed, view.misses_in_row, view.declined
     );
     println!("disputes   {} of its results found right, {} found wrong", view.disputes_won, view.disputes_lost);

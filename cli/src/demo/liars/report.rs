@@ -243,7 +243,7 @@ fn checks(jobs: &[Ended], providers: &[Row], books: &Books) -> Vec<Check> {
     let missing = books.missing_lamports();
     vec![
         check("every honest provider was paid", named(&|row| row.habit.is_none() && row.earned_lamports == 0)),
-        check("no honest result was found wrong", named(&|row| row.habit.is_none() && row.wrong > 0)),
+        check("no honest result was found wrong or stayed hidden", named(&|row| row.habit.is_none() && row.wrong > 0)),
         check("every poster got the right result or a full refund", unfair),
         check("every liar lost stake", named(&|row| row.habit.is_some() && row.slashed_lamports == 0)),
         check(
