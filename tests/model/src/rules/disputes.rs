@@ -140,6 +140,7 @@ impl Model {
 
     pub(super) fn record_jury(&mut self, key: Key) -> Verdict {
         let (now, slot) = (self.now_unix, self.slot);
+        self.job(key)?;
         let mut dispute = self.dispute(key)?.clone();
         let entry = dispute.status == DisputeStatus::Entry;
         let mut demands = Demands::default();
@@ -241,6 +242,7 @@ impl Model {
     }
 
     pub(super) fn settle_dispute(&mut self, key: Key) -> Verdict {
+        self.job(key)?;
         let (dispute, now, slot) = (self.dispute(key)?, self.now_unix, self.slot);
         let tallied = dispute.status == DisputeStatus::Tallied;
         let mut demands = Demands::default();

@@ -102,7 +102,7 @@ impl Model {
     }
 
     pub(super) fn commit_vote(&mut self, at: AtSeat, commitment: [u8; 32], tickets: &Tickets) -> Verdict {
-        let (dispute, provider, now) = (self.dispute(at.job)?, self.provider(at.provider)?, self.now_unix);
+        let (provider, dispute, now) = (self.provider(at.provider)?, self.dispute(at.job)?, self.now_unix);
         let round = dispute.round;
         let vote = self.vote_key(at.job, round, at.provider);
         let cost = self.cost(vote, rent_lamports(size::VOTE), 0);
@@ -170,7 +170,7 @@ impl Model {
     }
 
     pub(super) fn reveal_vote(&mut self, at: AtSeat, round: u8, ballot: &[u8; 79], salt: &[u8; 32]) -> Verdict {
-        let (dispute, provider) = (self.dispute(at.job)?, self.provider(at.provider)?);
+        let (provider, dispute) = (self.provider(at.provider)?, self.dispute(at.job)?);
         let vote = self.vote(at.job, round, at.provider)?;
         let hash = crate::outcome_hash(ballot);
         let committed = vote_commitment(&VoteCommitmentInput {

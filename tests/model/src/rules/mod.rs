@@ -110,7 +110,8 @@ impl Model {
         }
     }
 
-    /// Why an account that is not there is refused.
+    /// Why an account that is not there is refused. Of several the program names the first in its list of accounts, so rules look them up
+    /// in that order.
     fn missing(&self, at: Key) -> Refusal {
         Refusal::from([if self.balance(at) > 0 { EMPTY } else { MISSING }])
     }

@@ -42,6 +42,7 @@ impl Dispute {
 
 impl Model {
     pub(super) fn settle_challenge(&mut self, key: Key, challenger: Key) -> Verdict {
+        self.job(key)?;
         let dispute = self.dispute(key)?.clone();
         let challenge = self.challenge(key, challenger)?.clone();
         let bond = challenge.bond_lamports;
@@ -89,7 +90,9 @@ impl Model {
     }
 
     pub(super) fn settle_vote(&mut self, key: Key, round: u8, juror: Key) -> Verdict {
+        self.job(key)?;
         let dispute = self.dispute(key)?.clone();
+        self.provider(juror)?;
         let vote = self.vote(key, round, juror)?.clone();
         let over = dispute.status == DisputeStatus::Final;
         let mut demands = Demands::default();
@@ -119,6 +122,7 @@ impl Model {
     }
 
     pub(super) fn close_dispute(&mut self, key: Key) -> Verdict {
+        self.job(key)?;
         let dispute = self.dispute(key)?.clone();
         let over = dispute.status == DisputeStatus::Final;
         let mut demands = Demands::default();
