@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use sha2::{Digest, Sha256};
 
+use crate::odds::Rng;
+
 /// Slots between the block that asks for a seed and the one that gives it.
 pub const SEED_DELAY_SLOTS: u64 = 4;
 /// How often an expired seed is asked for again.
@@ -123,18 +125,12 @@ pub fn seed(slot_hash: &[u8; 32], uid: &[u8; 32], purpose: Purpose, round: u8) -
     hash(&[b"assay:seed:v1\0\0\0", slot_hash, uid, &[purpose as u8], &[round]])
 }
 
-/// Where a ticket falls: so many steps of SplitMix64 after what seed and holder share, u128 throughout.
+/// Where a ticket falls: so many numbers of the generator after what seed and holder share.
 #[must_use]
 pub fn ticket(seed: &[u8; 32], holder: &[u8; 32], index: u32) -> u64 {
-    let shared = hash(&[b"assay:ticket:v1\0", seed, holder])[..8]
-        .iter()
-        .rev()
-        .fold(0, |sum, byte| sum * 256 + u128::from(*byte));
-    let cut = |number: u128| number % (1 << 64);
-    let state = cut(shared + (u128::from(index) + 1) * 0x9e37_79b9_7f4a_7c15);
-    let once = cut((state ^ (state >> 30)) * 0xbf58_476d_1ce4_e5b9);
-    let twice = cut((once ^ (once >> 27)) * 0x94d0_49bb_1331_11eb);
-    u64::try_from(twice ^ (twice >> 31)).expect("cut")
+    let shared = hash(&[b"assay:ticket:v1\0", seed, holder]);
+    let state = shared[..8].iter().rev().fold(0, |sum, byte| sum * 256 + u64::from(*byte));
+    Rng::new(state).after(u64::from(index))
 }
 
 /// Whether a ticket is drawn under this threshold.

@@ -230,6 +230,12 @@ impl JobStatus {
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Resolved | Self::Cancelled | Self::Expired)
     }
+
+    /// Whether nobody reveals any more, and nobody contests it now.
+    #[must_use]
+    pub const fn is_counted(self) -> bool {
+        self.is_terminal() || matches!(self, Self::Submitted | Self::Deadlocked)
+    }
 }
 
 /// What an open job's free seats are for.

@@ -19,6 +19,9 @@ pub fn ground(chance: f64) -> f64 {
     1.0 - (1.0 - chance).powi(GRINDING_TRIES)
 }
 
+/// What the generator's state grows by.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Splitmix64: small, fast, and the same everywhere.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
@@ -30,9 +33,16 @@ impl Rng {
         Self(seed)
     }
 
+    /// The 64 bits that come after so many others.
+    #[must_use]
+    pub const fn after(mut self, others: u64) -> u64 {
+        self.0 = self.0.wrapping_add(others.wrapping_mul(STEP));
+        self.next_u64()
+    }
+
     /// The next 64 bits.
     pub const fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.0 = self.0.wrapping_add(STEP);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -1,7 +1,7 @@
 //! Modules whose results differed.
 
 use super::{Demands, POOR, Verdict};
-use crate::state::{JobStatus, Key, Model, Module, rent_lamports, size};
+use crate::state::{Key, Model, Module, rent_lamports, size};
 
 /// Logarithms to the base of two of 0 to 9, in 1/1,000; that of 0 is never asked for.
 const LOG2_MILLI: [u64; 10] = [0, 0, 1_000, 1_585, 2_000, 2_322, 2_585, 2_807, 3_000, 3_170];
@@ -19,10 +19,9 @@ impl Model {
         let at = self.module_key(job.market, &job.metered_hash);
         let known = self.modules.get(&at).copied();
         let cost = if known.is_some() { 0 } else { self.cost(at, rent_lamports(size::MODULE), 0) };
-        let is_counted = job.status.is_terminal() || matches!(job.status, JobStatus::Submitted | JobStatus::Deadlocked);
         let counts: Vec<u8> = job.tally.entries().map(|entry| entry.count).collect();
         let mut demands = Demands::default();
-        demands.that(is_counted && counts.len() > 1 && !job.collision_recorded, "NoCollision");
+        demands.that(job.status.is_counted() && counts.len() > 1 && !job.collision_recorded, "NoCollision");
         demands.that(self.balance(payer) >= cost, POOR);
         demands.met()?;
         let before = known.unwrap_or(Module {

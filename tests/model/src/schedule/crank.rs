@@ -17,8 +17,7 @@ pub fn cranks(model: &Model) -> Vec<Act> {
         if drawn && model.slot > job.draw.seed_slot {
             acts.push(Act::RecordSeed { job: job_key });
         }
-        let is_counted = job.status.is_terminal() || matches!(job.status, JobStatus::Submitted | JobStatus::Deadlocked);
-        if is_counted && job.tally.entries().count() > 1 && !job.collision_recorded {
+        if job.status.is_counted() && job.tally.entries().count() > 1 && !job.collision_recorded {
             acts.push(Act::RecordCollision { payer: job.poster, job: job_key });
         }
         let due = model.due_unix(job).is_some_and(|due| model.now_unix >= due);

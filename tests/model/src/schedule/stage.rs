@@ -5,7 +5,7 @@ use super::{
     crank::{cranks, next_due_unix},
     leaving::{leaving, wait_s},
 };
-use crate::state::Model;
+use crate::{act::Act, state::Model};
 
 /// In one story of so many all providers leave in the end.
 const LEAVING: u64 = 4;
@@ -43,17 +43,8 @@ pub fn tell(seed: u64, mut schedule: Schedule, stage: &mut impl Stage) {
 
 /// I-04: with time and strangers alone everything comes to its end.
 fn finish(stage: &mut impl Stage) {
-    for _ in 0..ROUNDS_MAX {
-        if stage.model().jobs.is_empty() {
-            break;
-        }
-        for act in cranks(stage.model()) {
-            stage.step(&Step::Act(act));
-        }
-        let model = stage.model();
-        let seconds = next_due_unix(model).map_or(0, |due| due - model.now_unix);
-        stage.step(&Step::Wait { seconds, slots: 6 });
-    }
+    let wait_s = |model: &Model| next_due_unix(model).map_or(0, |due| due - model.now_unix);
+    go_on(stage, |model| model.jobs.is_empty(), cranks, wait_s);
     let model = stage.model();
     let over = model.jobs.is_empty() && model.executions.is_empty() && model.disputes.is_empty();
     assert!(over && model.challenges.is_empty() && model.votes.is_empty(), "I-04: {:?}", model.jobs);
@@ -65,15 +56,25 @@ fn finish(stage: &mut impl Stage) {
 
 /// I-10: then every provider leaves with all that is its own.
 fn leave(stage: &mut impl Stage) {
+    go_on(stage, |model| model.providers.is_empty(), leaving, wait_s);
+    assert!(stage.model().providers.is_empty(), "I-10: {:?}", stage.model().providers);
+}
+
+/// Everything that is to be done, then the time until there is more, until it is over.
+fn go_on(
+    stage: &mut impl Stage,
+    is_over: impl Fn(&Model) -> bool,
+    acts: impl Fn(&Model) -> Vec<Act>,
+    wait_s: impl Fn(&Model) -> i64,
+) {
     for _ in 0..ROUNDS_MAX {
-        if stage.model().providers.is_empty() {
+        if is_over(stage.model()) {
             break;
         }
-        for act in leaving(stage.model()) {
+        for act in acts(stage.model()) {
             stage.step(&Step::Act(act));
         }
         let seconds = wait_s(stage.model());
         stage.step(&Step::Wait { seconds, slots: 6 });
     }
-    assert!(stage.model().providers.is_empty(), "I-10: {:?}", stage.model().providers);
 }
